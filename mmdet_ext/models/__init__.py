@@ -1,0 +1,2 @@
+"""Importing this package registers every model part in `mmdet.registry`."""
+from . import auxiliaries, backbones, dense_heads, detectors, necks, task_modules  # noqa: F401

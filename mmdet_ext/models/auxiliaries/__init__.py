@@ -1,0 +1,6 @@
+"""What exists in training only."""
+from .pgi_aux_head import PGIAuxHead
+from .pyramid_branch import PyramidBranch
+from .reversible_branch import ReversibleBranch
+
+__all__ = ['PGIAuxHead', 'PyramidBranch', 'ReversibleBranch']

@@ -1,0 +1,3 @@
+from .gelan import GELAN
+
+__all__ = ['GELAN']

@@ -1,0 +1,164 @@
+"""The anchor-free head of YOLOv9 (https://arxiv.org/abs/2402.13616): a box tower and a class tower per level."""
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn as nn
+from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+from mmdet.models.task_modules import MlvlPointGenerator
+from mmdet.registry import MODELS, TASK_UTILS
+from mmengine.dist import get_world_size
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from ..layers import Conv
+from ..losses import DensePredictions, task_aligned_losses
+from ..task_modules import Assignment, BatchTargets, pad_targets
+from .postprocess import multiclass_nms, to_original_image
+
+
+@MODELS.register_module()
+class YOLOv9Head(BaseDenseHead):
+    """Distances to the four sides as distributions over `reg_max` bins, and class logits; no objectness.
+
+    Args:
+        num_classes: Number of classes C.
+        in_channels: Channels of each level, from fine to coarse.
+        strides: Stride of each level in pixels.
+        reg_max: Bins per side.
+        box_channels: Width of the box towers; by default the first level's channels / 4, at least 64, rounded up to a
+            multiple of 4.
+        class_channels: Width of the class towers; by default the first level's channels or min(2 C, 128), whichever is
+            greater. The published 2.00 M parameters of size t need 80.
+        box_gain: Weight of the CIoU loss.
+        class_gain: Weight of the classification loss.
+        dfl_gain: Weight of the distribution focal loss.
+        train_cfg: `dict(assigner=...)`; by default `BatchTaskAlignedAssigner` with its own defaults.
+        test_cfg: See `multiclass_nms`.
+        init_cfg: As in mmengine.
+    """
+
+    def __init__(self, num_classes: int, in_channels: Sequence[int], strides: Sequence[int] = (8, 16, 32), *,
+                 reg_max: int = 16, box_channels: int | None = None, class_channels: int | None = None,
+                 box_gain: float = 7.5, class_gain: float = 0.5, dfl_gain: float = 1.5, train_cfg: dict | None = None,
+                 test_cfg: dict | None = None, init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        if num_classes < 1:
+            raise ValueError(f'num_classes should be at least 1, got {num_classes}')
+        if len(in_channels) != len(strides):
+            raise ValueError(f'in_channels and strides should be as many, got {in_channels} and {strides}')
+        box_channels = box_channels or math.ceil(max(in_channels[0] // 4, 4 * reg_max, 16) / 4) * 4
+        class_channels = class_channels or max(in_channels[0], min(2 * num_classes, 128))
+        self.num_classes = num_classes
+        self.reg_max = reg_max
+        self.strides = tuple(strides)
+        self.gains = dict(loss_cls=class_gain, loss_bbox=box_gain, loss_dfl=dfl_gain)
+        self.box_towers = nn.ModuleList(_tower(c, box_channels, 4 * reg_max, groups=4) for c in in_channels)
+        self.class_towers = nn.ModuleList(_tower(c, class_channels, num_classes) for c in in_channels)
+        self._init_biases()
+        self.prior_generator = MlvlPointGenerator(self.strides)
+        self.assigner = TASK_UTILS.build((train_cfg or {}).get('assigner') or dict(type='BatchTaskAlignedAssigner'))
+        self.test_cfg = test_cfg
+
+    def forward(self, feats: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Raw maps.
+
+        Args:
+            feats: One (B, in_channels[i], H_i, W_i) per level.
+
+        Returns:
+            Class logits (B, C, H_i, W_i) and distance logits (B, 4 * reg_max, H_i, W_i) per level; the channel of side
+            s (left, top, right, bottom) and bin b is s * reg_max + b.
+        """
+        return ([tower(feat) for tower, feat in zip(self.class_towers, feats, strict=True)],
+                [tower(feat) for tower, feat in zip(self.box_towers, feats, strict=True)])
+
+    def predictions(self, class_maps: Sequence[Tensor], box_maps: Sequence[Tensor]) -> DensePredictions:
+        """Join the levels, fine to coarse and row by row, in float32 at least."""
+        class_logits, box_logits = (
+            torch.cat([x.flatten(2).to(torch.promote_types(x.dtype, torch.float32)) for x in maps], dim=2)
+            for maps in (class_maps, box_maps))
+        priors = torch.cat(
+            self.prior_generator.grid_priors([x.shape[-2:] for x in class_maps], class_logits.dtype,
+                                             class_logits.device, with_stride=True))  # (N, 4): x, y, stride, stride
+        return DensePredictions(class_logits, box_logits.unflatten(1, (4, self.reg_max)), priors[:, :2], priors[:, 2])
+
+    def loss_by_feat(self, class_maps: Sequence[Tensor], box_maps: Sequence[Tensor],
+                     batch_gt_instances: Sequence[InstanceData], batch_img_metas: Sequence[dict],
+                     batch_gt_instances_ignore: Sequence[InstanceData] | None = None, *,
+                     assignment: Assignment | None = None) -> dict[str, Tensor]:
+        """Losses of a batch, after gains, times batch size and world size as the published recipe has them.
+
+        Args:
+            class_maps: As `forward` returns them.
+            box_maps: As `forward` returns them.
+            batch_gt_instances: Boxes in pixels of the input and labels, one per image.
+            batch_img_metas: Not read.
+            batch_gt_instances_ignore: Not read.
+            assignment: Of another head over the same points (see `assign`); by default this head's own.
+
+        Returns:
+            `loss_cls`, `loss_bbox`, `loss_dfl`, whose sum is to be minimised.
+        """
+        predictions = self.predictions(class_maps, box_maps)
+        with torch.autocast(predictions.points.device.type, enabled=False):
+            targets = pad_targets(batch_gt_instances, predictions.points.dtype)
+            given = assignment is not None
+            if not given:
+                assignment = self._assign(predictions, targets)
+            # under a lead head's assignment the published loss divides by the plain sum of the scores
+            terms = task_aligned_losses(predictions, assignment, targets, min_normaliser=0.0 if given else 1.0)
+        scale = len(batch_gt_instances) * get_world_size()
+        return {name: value * self.gains[name] * scale for name, value in terms.items()}
+
+    def assign(self, class_maps: Sequence[Tensor], box_maps: Sequence[Tensor],
+               batch_gt_instances: Sequence[InstanceData]) -> Assignment:
+        """The positive points by this head's predictions."""
+        predictions = self.predictions(class_maps, box_maps)
+        return self._assign(predictions, pad_targets(batch_gt_instances, predictions.points.dtype))
+
+    def predict_by_feat(self, class_maps: Sequence[Tensor], box_maps: Sequence[Tensor],
+                        batch_img_metas: Sequence[dict], cfg: dict | None = None, rescale: bool = False,
+                        with_nms: bool = True) -> list[InstanceData]:
+        """Detections of each image as `InstanceData` with `bboxes` (K, 4), `scores` (K,) falling, `labels` (K,).
+
+        Args:
+            class_maps: As `forward` returns them.
+            box_maps: As `forward` returns them.
+            batch_img_metas: With `rescale`, each with `ori_shape`, `scale_factor` and, if padded on the left or at the
+                top, `pad_param`.
+            cfg: Instead of `test_cfg`.
+            rescale: Whether boxes are in pixels of the original image, and clipped to it.
+            with_nms: False returns every point with its best class.
+        """
+        predictions = self.predictions(class_maps, box_maps)
+        boxes, scores = predictions.boxes().mT, predictions.class_logits.sigmoid().mT  # (B, N, 4), (B, N, C)
+        cfg = dict((self.test_cfg if cfg is None else cfg) or {})
+        results = []
+        for image_boxes, image_scores, meta in zip(boxes, scores, batch_img_metas, strict=True):
+            if with_nms:
+                detections = multiclass_nms(image_boxes, image_scores, **cfg)
+            else:
+                best, labels = image_scores.max(dim=1)
+                detections = InstanceData(bboxes=image_boxes, scores=best, labels=labels)
+            if rescale:
+                detections.bboxes = to_original_image(detections.bboxes, meta)
+            results.append(detections)
+        return results
+
+    def _assign(self, predictions: DensePredictions, targets: BatchTargets) -> Assignment:
+        with torch.no_grad():
+            boxes = predictions.boxes()
+        return self.assigner(predictions.class_logits, boxes, predictions.points, targets)
+
+    def _init_biases(self) -> None:
+        """Distances start alike; class scores as if 5 objects stood in a picture of 640 pixels."""
+        for box_tower, class_tower, stride in zip(self.box_towers, self.class_towers, self.strides):
+            nn.init.constant_(box_tower[-1].bias, 1.0)
+            nn.init.constant_(class_tower[-1].bias, math.log(5 / self.num_classes / (640 / stride)**2))
+
+
+def _tower(in_channels: int, hidden_channels: int, out_channels: int, groups: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        Conv(in_channels, hidden_channels, 3), Conv(hidden_channels, hidden_channels, 3, groups=groups),
+        nn.Conv2d(hidden_channels, out_channels, 1, groups=groups))

@@ -1,0 +1,3 @@
+from .pgi_detector import PGIDetector
+
+__all__ = ['PGIDetector']

@@ -1,0 +1,59 @@
+"""One-stage detectors with programmable gradient information (YOLOv9, https://arxiv.org/abs/2402.13616, section 4.1)."""
+import copy
+
+from mmdet.models.detectors import SingleStageDetector
+from mmdet.models.utils import unpack_gt_instances
+from mmdet.registry import MODELS
+from mmdet.structures import SampleList
+from torch import Tensor
+
+from ..layers import fuse
+
+
+@MODELS.register_module()
+class PGIDetector(SingleStageDetector):
+    """mmdet's `SingleStageDetector` with an auxiliary head that prediction neither runs nor exports.
+
+    Args:
+        backbone: Config.
+        neck: Config, or None.
+        bbox_head: Config of the main head.
+        aux_head: Config of a `PGIAuxHead`, or None for plain training.
+        train_cfg: For the main head, and for the auxiliary one unless its config has its own.
+        test_cfg: For the main head.
+        data_preprocessor: Config.
+        deployed: Whether to build the network as `tools/deploy.py` writes it: without auxiliary head, batch norms and
+            re-parameterised convolutions folded. It loads such weights and no others, and does not train.
+        init_cfg: As in mmengine.
+    """
+
+    def __init__(self, backbone: dict, neck: dict | None = None, bbox_head: dict | None = None,
+                 aux_head: dict | None = None, *, train_cfg: dict | None = None, test_cfg: dict | None = None,
+                 data_preprocessor: dict | None = None, deployed: bool = False, init_cfg: dict | None = None) -> None:
+        if bbox_head is None:
+            raise ValueError('bbox_head should be the config of a dense head, got None')
+        super().__init__(backbone, neck, copy.deepcopy(bbox_head), train_cfg, test_cfg, data_preprocessor, init_cfg)
+        self.with_aux = aux_head is not None and not deployed
+        self.deployed = deployed
+        if self.with_aux:
+            aux_head = copy.deepcopy(aux_head)
+            aux_head['head'].setdefault('train_cfg', train_cfg)
+            self.aux_head = MODELS.build(aux_head)
+        if deployed:
+            fuse(self)
+
+    def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor | list[Tensor]]:
+        if self.deployed:
+            raise RuntimeError('a deployed model (deployed=True) has no batch norms left and cannot be trained')
+        feats = self.backbone(batch_inputs)
+        maps = self.neck(feats) if self.with_neck else feats
+        if not self.with_aux:
+            return self.bbox_head.loss(maps, batch_data_samples)
+        if not self.aux_head.lead_guided:
+            losses = self.bbox_head.loss(maps, batch_data_samples)
+            return losses | self.aux_head.loss(batch_inputs, feats, batch_data_samples)
+        gts, _, metas = unpack_gt_instances(batch_data_samples)
+        outputs = self.bbox_head(maps)
+        assignment = self.bbox_head.assign(*outputs, gts)
+        losses = self.bbox_head.loss_by_feat(*outputs, gts, metas, assignment=assignment)
+        return losses | self.aux_head.loss(batch_inputs, feats, batch_data_samples, assignment)

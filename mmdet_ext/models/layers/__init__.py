@@ -1,0 +1,16 @@
+"""Plain modules and functions: nothing here is registered."""
+from .ciou import complete_iou
+from .composite import CBLinear, cb_fuse
+from .conv import Conv, RepConv
+from .distribution import distances_to_boxes, distribution_focal_loss, expected_distances
+from .downsample import AConv, ADown
+from .elan import ELAN, SPPELAN, RepBottleneck, RepCSP
+from .fuse import fuse
+from .gelan_trunk import TRUNK_ARCHS, GELANTrunk, trunk_arch
+from .top_down import TOP_DOWN_CHANNELS, TopDown
+
+__all__ = [
+    'ADown', 'AConv', 'CBLinear', 'Conv', 'ELAN', 'GELANTrunk', 'RepBottleneck', 'RepCSP', 'RepConv', 'SPPELAN',
+    'TOP_DOWN_CHANNELS', 'TRUNK_ARCHS', 'TopDown', 'cb_fuse', 'complete_iou', 'distances_to_boxes',
+    'distribution_focal_loss', 'expected_distances', 'fuse', 'trunk_arch'
+]

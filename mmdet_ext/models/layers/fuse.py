@@ -1,0 +1,30 @@
+"""Folding a trained network for deployment: batch norms into convolutions, `RepConv` into one convolution."""
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from mmcv.cnn import fuse_conv_bn
+
+from .conv import RepConv
+
+
+def fuse(module: nn.Module) -> nn.Module:
+    """Fold `module` in place: every batch norm that follows a convolution, then every `RepConv`.
+
+    The outputs in evaluation mode stay the same up to rounding. The names of the folded tensors differ from the
+    trained ones, so build the folded module first to load folded weights.
+    """
+    fuse_conv_bn(module)
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, RepConv):
+                setattr(parent, name, _merge(child))
+    return module
+
+
+@torch.no_grad()
+def _merge(rep: RepConv) -> nn.Sequential:
+    """One 3x3 convolution for the two folded branches of `rep`."""
+    conv = rep.conv3x3.conv
+    conv.weight += F.pad(rep.conv1x1.conv.weight, (1, 1, 1, 1))
+    conv.bias += rep.conv1x1.conv.bias
+    return nn.Sequential(conv, rep.act)

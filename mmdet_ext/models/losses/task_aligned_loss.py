@@ -1,0 +1,66 @@
+"""The three loss terms of YOLOv9 (https://arxiv.org/abs/2402.13616): classification, box, and distance distribution."""
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..layers import complete_iou, distances_to_boxes, distribution_focal_loss, expected_distances
+from ..task_modules.targets import Assignment, BatchTargets
+
+
+class DensePredictions(NamedTuple):
+    """What a dense head says about B images at N points, in float32 or wider.
+
+    Attributes:
+        class_logits: (B, C, N).
+        box_logits: (B, 4, bins, N) over the distances to the left, top, right and bottom side, in strides.
+        points: (N, 2) as (x, y) in pixels.
+        strides: (N,) in pixels.
+    """
+    class_logits: Tensor
+    box_logits: Tensor
+    points: Tensor
+    strides: Tensor
+
+    def boxes(self) -> Tensor:
+        """(B, 4, N) as (x1, y1, x2, y2) in pixels, not clipped."""
+        distances = expected_distances(self.box_logits, dim=2) * self.strides
+        points = self.points.T  # (2, N)
+        return torch.cat([points - distances[:, :2], points + distances[:, 2:]], dim=1)
+
+
+def task_aligned_losses(predictions: DensePredictions, assignment: Assignment, targets: BatchTargets, *,
+                        min_normaliser: float = 1.0) -> dict[str, Tensor]:
+    """The terms before their gains, each divided by the sum of all target scores.
+
+    The class target is zero but for one entry per positive point, so that binary cross-entropy needs no dense target:
+    it is softplus(logit) summed over everything, less logit * score summed over the positives.
+
+    Args:
+        predictions: Of a batch.
+        assignment: Its positive points.
+        targets: Boxes and labels that `assignment` indexes.
+        min_normaliser: Least divisor; 0 divides by the sum itself wherever it is positive.
+
+    Returns:
+        `loss_cls`, `loss_bbox` (1 - CIoU) and `loss_dfl`, scalars, connected to all predictions even without positives.
+    """
+    images, at, rows, scores = assignment
+    total = scores.sum()
+    total = total.clamp(min=min_normaliser) if min_normaliser else torch.where(total > 0, total, 1.0)
+
+    labels = targets.labels[images, rows]
+    cls = F.softplus(predictions.class_logits).sum() - (predictions.class_logits[images, labels, at] * scores).sum()
+
+    strides = predictions.strides[at].unsqueeze(-1)
+    points = predictions.points[at] / strides
+    boxes = targets.boxes[images, rows] / strides
+    box_logits = predictions.box_logits[images, :, :, at]  # (K, 4, bins)
+    overlaps = complete_iou(distances_to_boxes(points, expected_distances(box_logits, dim=2)), boxes)
+    distances = torch.cat([points - boxes[:, :2], boxes[:, 2:] - points], dim=1)
+    dfl = distribution_focal_loss(box_logits, distances).mean(dim=1)
+    return dict(
+        loss_cls=cls / total,
+        loss_bbox=(scores * (1 - overlaps)).sum() / total,
+        loss_dfl=(scores * dfl).sum() / total)

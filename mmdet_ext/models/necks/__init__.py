@@ -1,0 +1,3 @@
+from .gelan_pan import GELANPAN
+
+__all__ = ['GELANPAN']
