@@ -33,6 +33,8 @@ class YOLOv9Head(BaseDenseHead):
         box_gain: Weight of the CIoU loss.
         class_gain: Weight of the classification loss.
         dfl_gain: Weight of the distribution focal loss.
+        sum_over_images: Whether losses are multiplied by the images of all processes, as the published recipe has it;
+            beside another detector's losses they had better not be.
         train_cfg: `dict(assigner=...)`; by default `BatchTaskAlignedAssigner` with its own defaults.
         test_cfg: See `multiclass_nms`.
         init_cfg: As in mmengine.
@@ -40,8 +42,8 @@ class YOLOv9Head(BaseDenseHead):
 
     def __init__(self, num_classes: int, in_channels: Sequence[int], strides: Sequence[int] = (8, 16, 32), *,
                  reg_max: int = 16, box_channels: int | None = None, class_channels: int | None = None,
-                 box_gain: float = 7.5, class_gain: float = 0.5, dfl_gain: float = 1.5, train_cfg: dict | None = None,
-                 test_cfg: dict | None = None, init_cfg: dict | None = None) -> None:
+                 box_gain: float = 7.5, class_gain: float = 0.5, dfl_gain: float = 1.5, sum_over_images: bool = True,
+                 train_cfg: dict | None = None, test_cfg: dict | None = None, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         if num_classes < 1:
             raise ValueError(f'num_classes should be at least 1, got {num_classes}')
@@ -52,6 +54,7 @@ class YOLOv9Head(BaseDenseHead):
         self.num_classes = num_classes
         self.reg_max = reg_max
         self.strides = tuple(strides)
+        self.sum_over_images = sum_over_images
         self.gains = dict(loss_cls=class_gain, loss_bbox=box_gain, loss_dfl=dfl_gain)
         self.box_towers = nn.ModuleList(_tower(c, box_channels, 4 * reg_max, groups=4) for c in in_channels)
         self.class_towers = nn.ModuleList(_tower(c, class_channels, num_classes) for c in in_channels)
@@ -87,7 +90,7 @@ class YOLOv9Head(BaseDenseHead):
                      batch_gt_instances: Sequence[InstanceData], batch_img_metas: Sequence[dict],
                      batch_gt_instances_ignore: Sequence[InstanceData] | None = None, *,
                      assignment: Assignment | None = None) -> dict[str, Tensor]:
-        """Losses of a batch, after gains, times batch size and world size as the published recipe has them.
+        """Losses of a batch, after gains; with `sum_over_images` times batch size and world size.
 
         Args:
             class_maps: As `forward` returns them.
@@ -108,7 +111,7 @@ class YOLOv9Head(BaseDenseHead):
                 assignment = self._assign(predictions, targets)
             # under a lead head's assignment the published loss divides by the plain sum of the scores
             terms = task_aligned_losses(predictions, assignment, targets, min_normaliser=0.0 if given else 1.0)
-        scale = len(batch_gt_instances) * get_world_size()
+        scale = len(batch_gt_instances) * get_world_size() if self.sum_over_images else 1
         return {name: value * self.gains[name] * scale for name, value in terms.items()}
 
     def assign(self, class_maps: Sequence[Tensor], box_maps: Sequence[Tensor],

@@ -19,7 +19,7 @@ class PGIDetector(SingleStageDetector):
         neck: Config, or None.
         bbox_head: Config of the main head.
         aux_head: Config of a `PGIAuxHead`, or None for plain training.
-        train_cfg: For the main head, and for the auxiliary one unless its config has its own.
+        train_cfg: For the main head, and for an auxiliary head of the same type whose config has none.
         test_cfg: For the main head.
         data_preprocessor: Config.
         deployed: Whether to build the network as `tools/deploy.py` writes it: without auxiliary head, batch norms and
@@ -37,7 +37,8 @@ class PGIDetector(SingleStageDetector):
         self.deployed = deployed
         if self.with_aux:
             aux_head = copy.deepcopy(aux_head)
-            aux_head['head'].setdefault('train_cfg', train_cfg)
+            if aux_head['head']['type'] == bbox_head['type']:
+                aux_head['head'].setdefault('train_cfg', train_cfg)
             self.aux_head = MODELS.build(aux_head)
         if deployed:
             fuse(self)

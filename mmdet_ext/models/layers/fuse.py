@@ -1,4 +1,6 @@
 """Folding a trained network for deployment: batch norms into convolutions, `RepConv` into one convolution."""
+import copy
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -13,12 +15,26 @@ def fuse(module: nn.Module) -> nn.Module:
     The outputs in evaluation mode stay the same up to rounding. The names of the folded tensors differ from the
     trained ones, so build the folded module first to load folded weights.
     """
+    _unshare(module)
     fuse_conv_bn(module)
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, RepConv):
                 setattr(parent, name, _merge(child))
     return module
+
+
+def _unshare(module: nn.Module) -> None:
+    """Give each place its own copy of a child that stands in several, as the convolutions of RTMDet's head do.
+
+    Such convolutions have batch norms of their own per place, so that each folds into something else.
+    """
+    seen = set()
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if id(child) in seen:
+                setattr(parent, name, copy.deepcopy(child))
+            seen.add(id(child))
 
 
 @torch.no_grad()

@@ -1,0 +1,13 @@
+"""mmdet's RetinaNet-R50 with a reversible branch (a GELAN-S fused with C3, C4, C5) that exists in training only.
+
+The auxiliary head is YOLOv9's, to show that it need not be of the main head's kind.
+"""
+_base_ = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
+custom_imports = dict(imports=['mmdet_ext'], allow_failed_imports=False)
+
+model = dict(
+    type='PGIDetector',
+    aux_head=dict(
+        type='PGIAuxHead',
+        branch=dict(type='ReversibleBranch', arch='s', in_channels=(512, 1024, 2048), in_indices=(1, 2, 3)),
+        head=dict(type='YOLOv9Head', num_classes=80, in_channels=(128, 192, 256), sum_over_images=False)))
