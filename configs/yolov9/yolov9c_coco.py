@@ -1,4 +1,4 @@
-_base_ = ['../_base_/yolov9_model.py']
+_base_ = ['../_base_/yolov9_model.py', '../_base_/yolov9_500e_coco.py']
 
 # For the paper's best setting (LHG-ICN) add `lead_guided=True` to aux_head.
 model = dict(

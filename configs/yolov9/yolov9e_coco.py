@@ -1,4 +1,4 @@
-_base_ = ['../_base_/yolov9_model.py']
+_base_ = ['../_base_/yolov9_model.py', '../_base_/yolov9_500e_coco.py']
 
 # The auxiliary pyramid reads the first pass of the backbone, maps 3, 4, 5.
 model = dict(

@@ -1,4 +1,4 @@
-_base_ = ['../_base_/yolov9_model.py']
+_base_ = ['../_base_/yolov9_model.py', '../_base_/yolov9_500e_coco.py']
 
 model = dict(
     backbone=dict(arch='m'),

@@ -1,0 +1,105 @@
+"""YOLOv9 on COCO but for the model: data, augmentation, schedule, evaluation.
+
+A child overrides dicts by their keys. `train_cfg=dict(max_epochs=300)` is all that another length takes: the learning
+rate ends and the mosaic closes with it. Hooks have names: `default_hooks=dict(close_mosaic=dict(num_last_epochs=10))`.
+Values that stand in several places are not evaluated again in a child: the batch size stands in `train_dataloader` and
+in `optim_wrapper.paramwise_cfg`. Pipelines are lists and change as a whole, for which their parts have names:
+
+    load_train = [*_base_.load_train[:-1], dict(type='YOLOResize', size=320, shrink='linear')]
+    mosaic, affine = dict(_base_.mosaic, size=320), dict(_base_.affine, size=(320, 320))
+    mixup = dict(_base_.mixup, transforms=[mosaic, _base_.copy_paste, affine])
+    train_pipeline = [mosaic, _base_.copy_paste, affine, mixup, *_base_.finish]
+    train_dataloader = dict(dataset=dict(dataset=dict(pipeline=load_train), pipeline=train_pipeline))
+
+The loss is a sum over the pictures of all processes: the learning rate does not depend on the batch size.
+"""
+_base_ = 'mmdet::_base_/default_runtime.py'
+custom_imports = dict(imports=['mmdet_ext'], allow_failed_imports=False)
+
+data_root = 'data/coco/'
+image_size = 640
+batch_size = 16  # per GPU, of which the published training had 8
+num_workers = 8
+
+# data
+
+load_train = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='LoadPolygons'),
+    dict(type='YOLOResize', size=image_size, shrink='linear'),
+]
+mosaic = dict(type='YOLOMosaic', size=image_size)
+copy_paste = dict(type='YOLOCopyPaste', prob=0.3)
+affine = dict(type='YOLOAffine', size=(image_size, image_size), scale=0.9, translate=0.1)
+mixup = dict(type='YOLOMixUp', prob=0.15, transforms=[mosaic, copy_paste, affine])
+finish = [
+    dict(type='YOLOFilters', prob=0.01),
+    dict(type='YOLOHSV', hue=0.015, saturation=0.7, value=0.4),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape')),
+]
+train_pipeline = [mosaic, copy_paste, affine, mixup, *finish]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='YOLOResize', size=image_size),
+    dict(type='RectLetterbox', stride=32),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'pad_param')),
+]
+
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='MultiImageMixDataset',
+        dataset=dict(
+            type='YOLOCocoDataset',
+            data_root=data_root,
+            ann_file='annotations/instances_train2017.json',
+            data_prefix=dict(img='train2017/'),
+            filter_cfg=dict(filter_empty_gt=False),
+            bad_boxes='skip',  # COCO has a few without area
+            pipeline=load_train),
+        pipeline=train_pipeline))
+val_dataloader = dict(
+    batch_size=2 * batch_size,
+    num_workers=num_workers,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='YOLOCocoDataset',
+        data_root=data_root,
+        ann_file='annotations/instances_val2017.json',
+        data_prefix=dict(img='val2017/'),
+        test_mode=True,
+        batch_shapes=dict(batch_size=2 * batch_size, size=image_size, stride=32, pad=0.5),
+        bad_boxes='skip',
+        pipeline=test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='YOLOCocoMetric', ann_file=data_root + 'annotations/instances_val2017.json')
+test_evaluator = val_evaluator
+
+# schedule
+
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=500, val_interval=1)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+param_scheduler = [dict(type='EpochLinearLR', end_factor=0.01)]
+optim_wrapper = dict(
+    type='SumOptimWrapper',
+    constructor='YOLOOptimWrapperConstructor',
+    paramwise_cfg=dict(batch_size_per_gpu=batch_size, nominal_batch_size=64),
+    optimizer=dict(type='SGD', lr=0.01, momentum=0.937, nesterov=True, weight_decay=0.0005),
+    clip_grad=dict(max_norm=10.0))
+sync_bn = 'torch'
+default_hooks = dict(
+    checkpoint=dict(interval=1, max_keep_ckpts=2, save_best='coco/fitness', rule='greater'),
+    warmup=dict(type='YOLOWarmupHook', warmup_epochs=3, min_iters=100, bias_lr=0.1, start_momentum=0.8),
+    close_mosaic=dict(type='CloseMosaicHook', num_last_epochs=15),
+    ema=dict(type='YOLOEMAHook', decay=0.9999, tau=2000),
+    stop_on_nan=dict(type='StopOnNaNHook'),
+    patience=dict(type='PatienceHook', monitor='coco/fitness', patience=100),
+    check_classes=dict(type='NumClassCheckHook'))

@@ -1,0 +1,10 @@
+"""Published checkpoints: reading them safely, renaming their tensors, and writing ours."""
+from .conversion import SYSTEMS, Conversion, convert, convert_with_report
+from .reader import Published, read_checkpoint
+from .unpickler import CheckpointError
+from .writer import write_checkpoint
+
+__all__ = [
+    'SYSTEMS', 'CheckpointError', 'Conversion', 'Published', 'convert', 'convert_with_report', 'read_checkpoint',
+    'write_checkpoint'
+]

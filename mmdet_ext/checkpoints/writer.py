@@ -1,0 +1,36 @@
+"""Writing a converted checkpoint."""
+import os
+
+import torch
+
+from .conversion import Conversion
+from .reader import Published
+
+
+def write_checkpoint(path: str | os.PathLike, conversion: Conversion, published: Published) -> None:
+    """Write what mmengine loads: the weights, the names of the classes, and where they come from.
+
+    A file that is there already is replaced, at once and only when the new one is whole.
+
+    Raises:
+        ValueError: `path` is the published file.
+        OSError: The file cannot be written.
+    """
+    path = os.path.abspath(path)
+    if os.path.exists(path) and os.path.samefile(path, published.path):
+        raise ValueError(f'path should not be the published file itself, got {path}')
+    recipe = conversion.recipe
+    meta = dict(
+        converted_from=dict(file=os.path.basename(published.path), entry=published.source, model=recipe.model),
+        config=recipe.config, options=dict(recipe.options))
+    if len(published.class_names) == recipe.num_classes:
+        meta['dataset_meta'] = dict(classes=published.class_names)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    part = f'{path}.part'
+    try:
+        with open(part, 'wb') as file:
+            torch.save(dict(state_dict=conversion.state_dict, meta=meta), file)
+        os.replace(part, path)
+    finally:
+        if os.path.exists(part):
+            os.unlink(part)

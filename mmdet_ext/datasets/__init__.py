@@ -1,0 +1,5 @@
+"""Data sets and their transforms; the generator of Shapes (`datasets.shapes`) stands apart and is not imported here."""
+from . import transforms
+from .yolo_coco import YOLOCocoDataset
+
+__all__ = ['YOLOCocoDataset', 'transforms']

@@ -1,0 +1,13 @@
+"""Shapes: a small data set of coloured shapes, made on the spot, the same bytes for the same seed."""
+from .coco import to_coco
+from .folder import FolderReport, ShapesConfig, load_scenes, make_shapes
+from .raster import owner_map, visible_masks
+from .render import render_scene
+from .sampling import MIN_VISIBLE, sample_scene
+from .scene import COLORS, RELATIONS, SHAPE_CLASSES, SIZES, Background, Relation, Scene, SceneObject
+
+__all__ = [
+    'COLORS', 'MIN_VISIBLE', 'RELATIONS', 'SHAPE_CLASSES', 'SIZES', 'Background', 'FolderReport', 'Relation', 'Scene',
+    'SceneObject', 'ShapesConfig', 'load_scenes', 'make_shapes', 'owner_map', 'render_scene', 'sample_scene', 'to_coco',
+    'visible_masks'
+]

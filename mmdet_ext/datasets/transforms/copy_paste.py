@@ -1,0 +1,73 @@
+"""Copy-paste within a picture (https://arxiv.org/abs/2012.07177): instances pasted again at the mirrored place."""
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmdet.registry import TRANSFORMS
+
+from .instances import KEYS, concatenate, get_boxes, has_polygon, select, set_boxes
+
+
+@TRANSFORMS.register_module()
+class YOLOCopyPaste(BaseTransform):
+    """Paste the mirror images of some instances at the mirrored place, where they cover little of any box.
+
+    Only instances with a polygon are pasted; without `gt_polygons` nothing happens.
+
+    Args:
+        prob: Share of the instances that are tried, 0 to 1.
+        max_overlap: An instance is not pasted if it would cover this share of a box that is there, 0 to 1.
+    """
+
+    def __init__(self, prob: float = 0.3, max_overlap: float = 0.30) -> None:
+        if not 0 <= prob <= 1:
+            raise ValueError(f'prob must be between 0 and 1, got {prob}')
+        self.prob = prob
+        self.max_overlap = max_overlap
+
+    def transform(self, results: dict) -> dict:
+        if 'gt_polygons' not in results:
+            return results
+        candidates = np.flatnonzero(has_polygon(results['gt_polygons']))
+        tried = np.random.permutation(candidates)[:round(self.prob * len(candidates))]
+        width = results['img'].shape[1]
+        boxes = get_boxes(results)
+        mirrored = np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
+        chosen = []
+        for index in tried:
+            if (covered_shares(mirrored[index], boxes) < self.max_overlap).all():
+                chosen.append(index)
+                boxes = np.concatenate([boxes, mirrored[index:index + 1]])
+        if chosen:
+            self._paste(results, np.array(chosen), mirrored[chosen])
+        return results
+
+    def _paste(self, results: dict, chosen: np.ndarray, boxes: np.ndarray) -> None:
+        pasted = {key: results[key] for key in KEYS if key in results}
+        select(pasted, chosen)
+        set_boxes(pasted, boxes)
+        img = results['img']
+        pasted['gt_polygons'] = pasted['gt_polygons'] * np.float32([-1, 1]) + np.float32([img.shape[1], 0])
+        results['img'] = paste_mirrored(img, pasted['gt_polygons'])
+        results.update(concatenate([results, pasted]))
+
+
+def covered_shares(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Return which share (N,) of the area of each of the boxes (N, 4) a box (4,) covers."""
+    sides = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
+    return sides.clip(0).prod(axis=1) / (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+
+
+def paste_mirrored(img: np.ndarray, polygons: np.ndarray) -> np.ndarray:
+    """Return the picture with the pixels of its own mirror image inside the polygons (N, P, 2), in pixels."""
+    height, width = img.shape[:2]
+    result = img.copy()
+    for polygon in polygons.astype(np.int32):
+        x1, y1 = polygon.min(axis=0).clip(0)
+        x2, y2 = np.minimum(polygon.max(axis=0) + 1, (width, height))
+        if x1 >= x2 or y1 >= y2:
+            continue
+        mask = np.zeros((y2 - y1, x2 - x1), np.uint8)
+        cv2.fillPoly(mask, [polygon - (x1, y1)], 1)
+        source = img[y1:y2, width - x2:width - x1][:, ::-1]  # the picture as it was, not what was pasted before
+        np.copyto(result[y1:y2, x1:x2], source, where=mask[..., None] == 1)
+    return result

@@ -1,0 +1,84 @@
+"""Mosaic of four pictures (YOLOv4, https://arxiv.org/abs/2004.10934), and MixUp of two mosaics."""
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform, Compose
+from mmdet.registry import TRANSFORMS
+
+from .instances import concatenate, shift_and_clip
+
+
+@TRANSFORMS.register_module()
+class YOLOMosaic(BaseTransform):
+    """Lay four pictures around a random point of a canvas of twice the size; what sticks out is cut off.
+
+    The point is uniform in the middle half of the canvas. `YOLOAffine` then crops the canvas to one picture.
+
+    Args:
+        size: Long side in pixels that the pictures have; the canvas is 2 size x 2 size.
+        pad_value: Colour of the canvas, 0 to 255.
+    """
+
+    def __init__(self, size: int = 640, pad_value: int = 114) -> None:
+        self.size = size
+        self.pad_value = pad_value
+
+    def get_indexes(self, dataset: Sequence) -> list[int]:
+        return np.random.randint(len(dataset), size=3).tolist()
+
+    def transform(self, results: dict) -> dict:
+        pictures = [results, *results.get('mix_results', ())]
+        if len(pictures) != 4:
+            raise ValueError(f'YOLOMosaic needs mix_results of 3 pictures, got {len(pictures) - 1}: it is for the '
+                             'pipeline of MultiImageMixDataset')
+        center_x, center_y = np.random.uniform(0.5 * self.size, 1.5 * self.size, 2).astype(int)
+        side = 2 * self.size
+        canvas = np.full((side, side, 3), self.pad_value, np.uint8)
+        for index, picture in enumerate(pictures):
+            img = picture['img']
+            height, width = img.shape[:2]
+            left = center_x if index % 2 else center_x - width
+            top = center_y if index >= 2 else center_y - height
+            x1, y1, x2, y2 = max(left, 0), max(top, 0), min(left + width, side), min(top + height, side)
+            canvas[y1:y2, x1:x2] = img[y1 - top:y2 - top, x1 - left:x2 - left]
+            shift_and_clip(picture, (left, top), side, side)
+        results.update(concatenate(pictures), img=canvas, img_shape=(side, side))
+        return results
+
+
+@TRANSFORMS.register_module()
+class YOLOMixUp(BaseTransform):
+    """Blend a picture with a second one of the same size and keep the instances of both.
+
+    Args:
+        prob: Probability of mixing, 0 to 1.
+        transforms: What makes the second picture of four more, beginning with `YOLOMosaic`, as the first one was made.
+        beta: The first picture's weight is drawn from Beta(beta, beta).
+    """
+
+    def __init__(self, prob: float = 0.15, transforms: Sequence[dict] = (), *, beta: float = 32.) -> None:
+        if not 0 <= prob <= 1:
+            raise ValueError(f'prob must be between 0 and 1, got {prob}')
+        self.prob = prob
+        self.transforms = Compose([TRANSFORMS.build(transform) for transform in transforms])
+        self.beta = beta
+
+    def get_indexes(self, dataset: Sequence) -> list[int]:
+        """Draw whether to mix at all, and the pictures if so: those of no mixing need not be loaded."""
+        if np.random.random() >= self.prob:
+            return []
+        return np.random.randint(len(dataset), size=4).tolist()
+
+    def transform(self, results: dict) -> dict:
+        if not results.get('mix_results'):
+            return results
+        second, *others = results['mix_results']
+        second = self.transforms(dict(second, mix_results=others))
+        if second['img'].shape != results['img'].shape:
+            raise ValueError(f'YOLOMixUp blends pictures of one size, got {results["img"].shape[:2]} and '
+                             f'{second["img"].shape[:2]}: its transforms must end as those before it do')
+        weight = np.random.beta(self.beta, self.beta)
+        img = cv2.addWeighted(results['img'], weight, second['img'], 1 - weight, 0)
+        results.update(concatenate([results, second]), img=img)
+        return results

@@ -1,0 +1,120 @@
+"""What the command lines do to a config before the runner is built from it."""
+import logging
+import os
+import zipfile
+from copy import deepcopy
+from pathlib import Path
+from unittest import mock
+
+import torch
+from mmdet.registry import OPTIM_WRAPPERS
+from mmengine.config import Config
+from mmengine.dist import init_dist
+from mmengine.logging import print_log
+from mmengine.utils.dl_utils import set_multi_processing
+
+
+def load_config(path: str, *, options: dict | None = None, work_dir: str | None = None, launcher: str = 'none') -> Config:
+    """Read a config file and lay the command line's choices over it.
+
+    Args:
+        path: Config file, relative to the current folder.
+        options: Values that replace the file's, by dotted key.
+        work_dir: Where logs and checkpoints go. Otherwise what the config says, otherwise ``./work_dirs/NAME_OF_CONFIG``.
+        launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'there is no config file {path} (seen from {Path.cwd()})')
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(options or {})
+    cfg.work_dir = work_dir or cfg.get('work_dir') or f'./work_dirs/{Path(path).stem}'
+    cfg.launcher = launcher
+    return cfg
+
+
+def init_cpu_processes(cfg: Config) -> None:
+    """Join the processes of a distributed run where there is no CUDA device; with one it is left to the runner.
+
+    mmengine 0.10.7 means GPUs wherever it says distributed: it calls ``torch.cuda.set_device``, which raises where torch
+    finds no driver, and gives DistributedDataParallel a device id, which torch takes for GPUs only. mmdet's configs ask for
+    nccl and ours for SyncBN, both of which need GPUs. The runner joins no processes that are joined already.
+    """
+    if cfg.launcher == 'none' or torch.cuda.is_available():
+        return
+    if os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0':
+        print_log('No CUDA device is visible: the processes run on the CPU, communicate through gloo and do not share '
+                  'batch statistics.')
+    cfg.sync_bn = None
+    wrapper = dict(broadcast_buffers=False, find_unused_parameters=cfg.get('find_unused_parameters', False))
+    cfg.model_wrapper_cfg = dict(wrapper, **cfg.get('model_wrapper_cfg') or dict(type='MMDistributedDataParallel'))
+    cfg.model_wrapper_cfg.device_ids = None
+
+    env_cfg = cfg.get('env_cfg', {})
+    set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)  # before init_dist, which else sets 'spawn'
+    with mock.patch('torch.cuda.set_device'):
+        init_dist(cfg.launcher, **{**env_cfg.get('dist_cfg', {}), 'backend': 'gloo'})
+
+
+def use_amp(cfg: Config) -> None:
+    """Replace the config's optimizer wrapper by its mixed-precision twin, the registered class with ``Amp`` before its name."""
+    if not torch.cuda.is_available():
+        raise ValueError('--amp trains in mixed precision on a GPU, and no CUDA device is visible')
+    name = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    name = name if isinstance(name, str) else name.__name__
+    if name.startswith('Amp'):
+        print_log(f'optim_wrapper is a {name} already: --amp changes nothing.', level=logging.WARNING)
+        return
+    if OPTIM_WRAPPERS.get(f'Amp{name}') is None:
+        raise ValueError(f'--amp: optim_wrapper.type is {name}, and no Amp{name} is registered')
+    cfg.optim_wrapper.type = f'Amp{name}'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def use_auto_scale_lr(cfg: Config) -> None:
+    """Scale the learning rate by the batch size over the one that the config was written for."""
+    if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        raise ValueError('--auto-scale-lr: the config has no auto_scale_lr=dict(base_batch_size=...)')
+    cfg.auto_scale_lr.enable = True
+
+
+def use_tta(cfg: Config) -> None:
+    """Evaluate with the config's test-time augmentation or, if it has none, on each picture and its mirror image."""
+    dataset = cfg.test_dataloader.dataset
+    while 'dataset' in dataset:
+        dataset = dataset.dataset
+    if not cfg.get('tta_model'):
+        cfg.tta_model = dict(type='DetTTAModel', tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100))
+    if not cfg.get('tta_pipeline'):
+        load, *others, pack = deepcopy(dataset.pipeline)
+        if 'meta_keys' in pack:
+            pack.meta_keys = (*pack.meta_keys, 'flip', 'flip_direction')
+        flips = [dict(type='RandomFlip', prob=0.), dict(type='RandomFlip', prob=1.)]
+        cfg.tta_pipeline = [load, dict(type='TestTimeAug', transforms=[flips, *([step] for step in others), [pack]])]
+    dataset.pipeline = cfg.tta_pipeline
+    cfg.model = dict(**cfg.tta_model, module=cfg.model)
+
+
+def resume_from(cfg: Config, checkpoint: str) -> None:
+    """Go on with a training run, from ``checkpoint`` or, for 'auto', from the last checkpoint in the work directory."""
+    cfg.resume = True
+    cfg.load_from = None
+    if checkpoint != 'auto':
+        check_checkpoint(checkpoint)
+        cfg.load_from = checkpoint
+
+
+def check_checkpoint(path: str) -> None:
+    """Raise if ``path`` is no file that torch can load; whatever has a scheme (https://, torchvision://) passes."""
+    if '://' in path:
+        return
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'there is no checkpoint {path} (seen from {Path.cwd()})')
+    with open(path, 'rb') as file:
+        if file.read(1) == b'\x80':  # a bare pickle, as torch wrote before 1.6
+            return
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f'{path} is no checkpoint, or only part of one ({Path(path).stat().st_size} bytes)')
+    unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    if unknown:
+        raise ValueError(f'{path} holds objects of another program ({", ".join(sorted(unknown)[:3])}, ...) and would run its '
+                         'code: for a published YOLOv9 file see tools/convert_checkpoint.py')

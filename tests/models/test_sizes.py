@@ -1,0 +1,42 @@
+"""Parameters and FLOPs of all ten networks against the published implementation's."""
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmdet_ext.deployment import count_flops, count_parameters, deploy
+from mmengine.config import Config
+
+# The published networks carry a frozen 1x1 convolution over 16 bins in each head, which is a constant here.
+DFL_PARAMETERS = 16
+DFL_FLOPS = 2 * 16 * 4 * 8400
+
+# (config, class tower of t): heads, parameters and GFLOPs as trained, parameters and GFLOPs deployed
+PUBLISHED = {
+    ('gelan/gelant', 128): (1, 2_442_640, 9.900, 2_407_632, 9.818),
+    ('gelan/gelant', 80): (1, 2_036_560, 7.795, 2_001_840, 7.713),
+    ('yolov9/yolov9t', 128): (2, 3_717_680, 16.276, 2_407_632, 9.818),
+    ('gelan/gelans', None): (1, 7_226_208, 26.709, 7_105_888, 26.379),
+    ('yolov9/yolov9s', None): (2, 9_804_512, 39.501, 7_105_888, 26.379),
+    ('gelan/gelanm', None): (1, 20_124_000, 76.800, 19_978_672, 76.310),
+    ('yolov9/yolov9m', None): (2, 32_878_432, 132.084, 19_978_672, 76.310),
+    ('gelan/gelanc', None): (1, 25_498_752, 102.819, 25_288_768, 102.137),
+    ('yolov9/yolov9c', None): (2, 51_182_080, 238.655, 25_288_768, 102.137),
+    ('gelan/gelane', None): (1, 58_114_432, 191.148, 57_345_920, 188.946),
+    ('yolov9/yolov9e', None): (2, 69_529_664, 243.963, 57_345_920, 188.946),
+}
+
+
+@pytest.mark.parametrize('name, class_channels', PUBLISHED)
+def test_parameters_and_flops_are_the_published_ones(name, class_channels):
+    heads, parameters, gflops, deployed_parameters, deployed_gflops = PUBLISHED[name, class_channels]
+    cfg = Config.fromfile(f'configs/{name}_coco.py')
+    if class_channels:
+        cfg.model.bbox_head.class_channels = class_channels
+        if cfg.model.aux_head:
+            cfg.model.aux_head.head.class_channels = class_channels
+    with torch.device('meta'):  # shapes without numbers
+        model = MODELS.build(cfg.model).eval()
+        deployed = deploy(model)
+        assert count_parameters(model) + heads * DFL_PARAMETERS == parameters
+        assert round((count_flops(model, training=True) + heads * DFL_FLOPS) / 1e9, 3) == gflops
+        assert count_parameters(deployed) + DFL_PARAMETERS == deployed_parameters
+        assert round((count_flops(deployed) + DFL_FLOPS) / 1e9, 3) == deployed_gflops

@@ -1,0 +1,42 @@
+"""Convert a published checkpoint: python tools/convert_checkpoint.py yolov9 yolov9-c.pt yolov9c.pth [--drop-aux]."""
+import argparse
+import sys
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Convert a published checkpoint. Nothing in the file is run, and the original code is not needed.')
+    parser.add_argument('system', help='whose checkpoint it is: yolov9')
+    parser.add_argument('src', metavar='SRC', help='published checkpoint')
+    parser.add_argument('dst', metavar='DST', help='checkpoint to write, replaced if it is there')
+    parser.add_argument('--drop-aux', action='store_true', help='leave out the auxiliary branch, for training only')
+    parser.add_argument('--verbose', action='store_true', help='list every tensor with its shape, not modules')
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+
+    # only now, so that --help is quick
+    from mmdet_ext.checkpoints import convert_with_report, read_checkpoint, write_checkpoint
+    from mmdet_ext.checkpoints.report import full_table, grouped_table, totals
+
+    try:
+        published = read_checkpoint(args.src)
+        conversion = convert_with_report(args.system, published.state_dict, drop_aux=args.drop_aux)
+        write_checkpoint(args.dst, conversion, published)
+    except (OSError, ValueError) as error:
+        reason = str(error).removeprefix(f'{args.src}: ')
+        sys.exit(f'convert_checkpoint.py: {args.src}: {reason}')
+
+    recipe, rows = conversion.recipe, conversion.rows
+    print(full_table(rows) if args.verbose else grouped_table(rows))
+    weights = f'the weights under {published.source!r}' if published.source else 'the file is the weights themselves'
+    print(f'\n{args.src}: {recipe.model}, {recipe.num_classes} classes; {weights}')
+    print(f'{args.dst}: {totals(rows)}')
+    options = ' '.join(f'{key}={value}' for key, value in recipe.options.items())
+    print(f'for {recipe.config}' + (f' with --cfg-options {options}' if options else ''))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,56 @@
+"""Make Shapes, a small data set of coloured shapes: `python tools/data/make_shapes.py --out data/shapes`."""
+import argparse
+import sys
+
+from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    default = ShapesConfig()
+    sizes = ' '.join(f'{width}x{height}' for width, height in default.sizes)
+    parser = argparse.ArgumentParser(description='Make Shapes, a small data set of coloured shapes.')
+    parser.add_argument('--out', default='data/shapes', help='folder of the set (default: %(default)s)')
+    for split in ('train', 'val', 'test'):
+        parser.add_argument(
+            f'--{split}', type=int, default=getattr(default, split), help='number of pictures (default: %(default)s)')
+    parser.add_argument(
+        '--seed', type=int, default=default.seed, help='another seed, other pictures (default: %(default)s)')
+    parser.add_argument(
+        '--size', type=parse_size, nargs='+', default=default.sizes, metavar='SIZE',
+        help=f'SIDE or WIDTHxHEIGHT in pixels; of several, each picture takes one (default: {sizes})')
+    parser.add_argument(
+        '--empty', type=float, default=default.empty,
+        help='fraction of pictures without any object (default: %(default)s)')
+    parser.add_argument('--force', action='store_true', help='replace a Shapes set made with other parameters')
+    args = parser.parse_args(argv)
+    try:
+        args.config = ShapesConfig(args.train, args.val, args.test, args.seed, tuple(args.size), args.empty)
+    except ValueError as error:
+        parser.error(str(error))
+    return args
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """'160' -> (160, 160), '208x160' -> (208, 160)."""
+    sides = text.split('x')
+    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
+        raise argparse.ArgumentTypeError(f'should be SIDE or WIDTHxHEIGHT, such as 160 or 208x160. Got {text!r}.')
+    return int(sides[0]), int(sides[-1])
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)
+    try:
+        report = make_shapes(args.out, args.config, force=args.force, progress=True)
+    except OSError as error:
+        sys.exit(f'make_shapes.py: error: {error}')
+    except KeyboardInterrupt:
+        sys.exit('make_shapes.py: interrupted, nothing was written')
+    state = 'is there already' if report.kept else 'made'
+    parts = ', '.join(f'{split} {count}/{report.objects[split]}' for split, count in report.pictures.items())
+    print(f'{report.out}: Shapes {state}, {sum(report.pictures.values())} pictures with '
+          f'{sum(report.objects.values())} objects ({parts})')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Evaluate on several processes: tools/dist_test.sh CONFIG CHECKPOINT GPUS [options of tools/test.py]
+# GPUS is the number of processes on this machine; without a CUDA device they run on the CPU.
+# From the environment: NNODES, NODE_RANK, MASTER_ADDR, PORT for several machines; PYTHON, the interpreter.
+set -euo pipefail
+if (($# < 3)); then
+  echo "usage: $0 CONFIG CHECKPOINT GPUS [options of tools/test.py]" >&2
+  exit 2
+fi
+here=$(cd "$(dirname "$0")" && pwd)
+export PYTHONPATH="$here/..${PYTHONPATH:+:$PYTHONPATH}" OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+exec "${PYTHON:-python}" -m torch.distributed.run \
+  --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" --master_addr="${MASTER_ADDR:-127.0.0.1}" \
+  --master_port="${PORT:-29500}" --nproc_per_node="$3" \
+  "$here/test.py" "$1" "$2" --launcher pytorch "${@:4}"

@@ -1,0 +1,66 @@
+"""Evaluate a detector: python tools/test.py CONFIG CHECKPOINT [--show-dir DIR] [--out FILE.pkl] [--cfg-options KEY=VALUE ...]."""
+import argparse
+import os
+import sys
+
+from mmengine.config import DictAction
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Evaluate a detector.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', help='folder of logs and metrics (default: ./work_dirs/NAME_OF_CONFIG)')
+    parser.add_argument('--out', metavar='FILE.pkl', help='write the predictions to this file')
+    parser.add_argument('--show', action='store_true', help='show pictures of truth and prediction side by side')
+    parser.add_argument('--show-dir', metavar='DIR',
+                        help='save those pictures: below WORK_DIR/TIME, or in DIR itself if it is an absolute path')
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds between pictures that are shown')
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation: the config\'s, or else a flip')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='values that replace the config\'s, such as test_dataloader.batch_size=4 or key="[1,2]"')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    # given by torch.distributed.launch, which mim uses; torchrun sets the variable instead
+    parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.out and not args.out.endswith(('.pkl', '.pickle')):
+        parser.error(f'--out writes a pickle, so its name must end in .pkl or .pickle, got {args.out}')
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+
+    # only now, so that --help is quick
+    from mmdet.engine.hooks.utils import trigger_visualization_hook
+    from mmdet.evaluation import DumpDetResults
+    from mmdet.registry import RUNNERS
+    from mmdet.utils import setup_cache_size_limit_of_dynamo
+    from mmengine.runner import Runner
+
+    from mmdet_ext import launch
+    from mmdet_ext.compat import allow_mmengine_checkpoints
+
+    allow_mmengine_checkpoints()
+    try:
+        cfg = launch.load_config(args.config, options=args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
+        launch.check_checkpoint(args.checkpoint)
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f'test.py: {error}')
+    cfg.load_from = args.checkpoint
+    if args.show or args.show_dir:
+        cfg = trigger_visualization_hook(cfg, args)
+    if args.tta:
+        launch.use_tta(cfg)
+
+    launch.init_cpu_processes(cfg)
+    setup_cache_size_limit_of_dynamo()
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if args.out:
+        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+    runner.test()
+
+
+if __name__ == '__main__':
+    main()
