@@ -37,7 +37,7 @@ class PatienceHook(Hook):
         hub = runner.message_hub
         best, best_epoch = hub.get_info('patience', (-float('inf'), runner.epoch))
         if metrics[self.monitor] >= best:
-            best, best_epoch = metrics[self.monitor], runner.epoch
+            best, best_epoch = float(metrics[self.monitor]), runner.epoch
         hub.update_info('patience', (best, best_epoch))
         if runner.epoch - best_epoch >= self.patience:
             runner.train_loop.stop_training = True

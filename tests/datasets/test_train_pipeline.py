@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 from coco_files import annotation, write_coco
-from mmdet.registry import DATASETS
+from mmdet.registry import DATASETS, TRANSFORMS
+from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.config import Config
 from numpy.testing import assert_array_equal
 from torch import Tensor
@@ -66,8 +67,6 @@ def test_crowds_come_out_as_instances_to_ignore(tmp_path):
 
 
 def test_flipping_twice_is_the_identity():
-    from mmdet.registry import TRANSFORMS
-    from mmdet.structures.bbox import HorizontalBoxes
     flip = TRANSFORMS.build(dict(type='RandomFlip', prob=1.))
     img = np.random.default_rng(0).integers(0, 255, (20, 40, 3), np.uint8)
     results = dict(img=img, img_shape=(20, 40), gt_bboxes=HorizontalBoxes(np.float32([[1, 2, 10, 12]])))

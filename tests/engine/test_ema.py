@@ -1,0 +1,100 @@
+import math
+
+import pytest
+import torch
+import torch.nn as nn
+from mmdet_ext.engine import RampedEMA
+from tiny_run import TinyModel, tiny_runner
+from torch.testing import assert_close
+
+
+def net() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
+
+
+def change(model: nn.Module) -> None:
+    """New weights, statistics and counters."""
+    model.train()(torch.randn(4, 1, 3, 3))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter))
+
+
+def test_the_average_follows_the_formula_from_the_first_update_on():
+    torch.manual_seed(0)
+    model = net()
+    expected = {name: value.clone() for name, value in model.state_dict().items()}
+    ema = RampedEMA(model)
+    for update in range(1, 6):
+        change(model)
+        ema.update_parameters(model)
+        decay = 0.9999 * (1 - math.exp(-update / 2000))
+        for name, value in model.state_dict().items():
+            expected[name] = decay * expected[name] + (1 - decay) * value if value.is_floating_point() else value
+        assert_close(ema.module.state_dict(), expected)
+
+
+def test_the_decay_rises_to_its_limit():
+    model = nn.Linear(1, 1, bias=False)
+    nn.init.ones_(model.weight)
+    ema = RampedEMA(model)
+    nn.init.zeros_(model.weight)
+    ema.steps.fill_(1999)
+    ema.update_parameters(model)
+    assert_close(ema.module.weight.item(), 0.9999 * (1 - math.exp(-1)))
+    ema.steps.fill_(10**6)
+    nn.init.ones_(ema.module.weight)
+    ema.update_parameters(model)
+    assert_close(ema.module.weight.item(), 0.9999)
+
+
+def test_a_decay_of_0_follows_the_model():
+    model = net()
+    ema = RampedEMA(model, decay=0)
+    change(model)
+    ema.update_parameters(model)
+    assert_close(ema.module.state_dict(), model.state_dict())
+
+
+def test_what_was_saved_goes_on_with_the_same_decay():
+    torch.manual_seed(0)
+    model = net()
+    ema, copy = RampedEMA(model), RampedEMA(model)
+    change(model)
+    ema.update_parameters(model)
+    copy.load_state_dict(ema.state_dict())
+    change(model)
+    ema.update_parameters(model)
+    copy.update_parameters(model)
+    assert_close(copy.state_dict(), ema.state_dict())
+
+
+@pytest.mark.parametrize('wrong', [dict(decay=1.5), dict(tau=0)])
+def test_rejects_what_makes_no_average(wrong):
+    with pytest.raises(ValueError, match='decay|tau'):
+        RampedEMA(net(), **wrong)
+
+
+def test_updates_are_counted_in_steps_of_the_optimizer(tmp_path):
+    runner = tiny_runner(
+        tmp_path, epochs=2, iters=4, hooks=dict(ema=dict(type='YOLOEMAHook')), optim_wrapper=dict(accumulative_counts=3))
+    runner.train()
+    steps = torch.load(tmp_path / 'epoch_2.pth', weights_only=False)['ema_state_dict']['steps']
+    assert steps == 3  # after iterations 3, 6 and, as the last one, 8
+
+
+def test_evaluated_and_saved_weights_are_the_average(tmp_path):
+    torch.manual_seed(0)
+    hooks = dict(ema=dict(type='YOLOEMAHook', decay=0.9999, tau=2.))
+    runner = tiny_runner(tmp_path, TinyModel(), hooks=hooks)
+    runner.train()
+    hook = next(hook for hook in runner.hooks if type(hook).__name__ == 'YOLOEMAHook')
+    average = {name: value.clone() for name, value in hook.ema_model.module.state_dict().items()}
+    assert not average['linear.weight'].equal(runner.model.linear.weight)
+    saved = torch.load(tmp_path / 'epoch_3.pth', weights_only=False)
+    assert_close(dict(saved['state_dict']), average)
+    trained = {name: value.clone() for name, value in runner.model.state_dict().items()}
+    runner.call_hook('before_val_epoch')
+    assert_close(dict(runner.model.state_dict()), average)
+    runner.call_hook('after_val_epoch', metrics={})
+    assert_close(dict(runner.model.state_dict()), trained)

@@ -1,0 +1,54 @@
+"""GELAN: maps, freezing, errors."""
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmdet_ext.models.backbones import GELAN
+
+
+@pytest.mark.parametrize('arch', ['t', 's', 'm', 'c', 'e'])
+def test_maps_have_the_channels_and_strides_they_announce(arch):
+    with torch.device('meta'):
+        backbone = MODELS.build(dict(type='GELAN', arch=arch, out_indices=(0, 1, 2, 3)))
+        maps = backbone(torch.zeros(1, 3, 96, 160))
+    assert tuple(x.shape[1] for x in maps) == backbone.out_channels
+    assert [tuple(x.shape[2:]) for x in maps] == [(24, 40), (12, 20), (6, 10), (3, 5)]
+
+
+def test_size_e_appends_its_first_pass_on_request():
+    image = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        backbone = GELAN('e', with_first_pass=True).eval()
+        maps = backbone(image)
+        first = backbone.trunk(image)[2:]
+    assert len(maps) == len(backbone.out_channels) == 6
+    assert all(a.equal(b) for a, b in zip(maps[3:], first))
+
+
+def test_every_parameter_of_size_e_learns():
+    with torch.device('meta'):
+        backbone = GELAN('e')
+        sum(x.sum() for x in backbone(torch.zeros(2, 3, 32, 32))).backward()
+    assert [name for name, p in backbone.named_parameters() if p.grad is None] == []
+
+
+def test_frozen_stages_stay_as_they_are_in_training():
+    backbone = GELAN('t', frozen_stages=1).train()
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    sum(x.sum() for x in backbone(torch.rand(2, 3, 64, 64))).backward()
+    frozen = ('trunk.downs.0.', 'trunk.downs.1.', 'trunk.downs.2.', 'trunk.blocks.0.', 'trunk.blocks.1.')
+    for name, p in backbone.named_parameters():
+        assert p.requires_grad == (not name.startswith(frozen)), name
+    moved = {name for name, value in backbone.state_dict().items() if not value.equal(before[name])}
+    assert moved and not any(name.startswith(frozen) for name in moved)
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(arch='x'), "arch should be one of t, s, m, c, e, got 'x'"),
+    (dict(arch='t', out_indices=(4, )), r'out_indices.*\(4,\)'),
+    (dict(arch='t', out_indices=()), 'out_indices'),
+    (dict(arch='c', with_first_pass=True), "needs arch='e'.*'c'"),
+    (dict(arch='t', frozen_stages=4), 'frozen_stages.*4'),
+])
+def test_wrong_values_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        GELAN(**options)

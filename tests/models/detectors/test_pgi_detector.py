@@ -1,0 +1,102 @@
+"""PGIDetector: what trains, what predicts, what a deployed model refuses."""
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
+from mmengine.structures import InstanceData
+from torch.testing import assert_close
+
+
+def config(**options) -> dict:
+    cfg = Config.fromfile('configs/yolov9/yolov9t_coco.py').model
+    cfg.update(options)
+    return cfg
+
+
+def samples(*counts: int) -> list[DetDataSample]:
+    result = []
+    for n in counts:
+        boxes = torch.tensor([[8.0, 8, 40, 50]]).repeat(n, 1)
+        sample = DetDataSample(gt_instances=InstanceData(bboxes=boxes, labels=torch.arange(n)))
+        sample.set_metainfo(dict(ori_shape=(64, 64), img_shape=(64, 64), scale_factor=(1.0, 1.0)))
+        result.append(sample)
+    return result
+
+
+@pytest.mark.parametrize('counts', [(2, 1), (0, 0)])
+@pytest.mark.parametrize('lead_guided', [False, True])
+def test_every_parameter_gets_a_gradient(counts, lead_guided):
+    cfg = config()
+    cfg.aux_head.lead_guided = lead_guided
+    model = MODELS.build(cfg).train()
+    losses = model.loss(torch.rand(2, 3, 64, 64), samples(*counts))
+    assert {'loss_cls', 'aux.loss_cls'} <= losses.keys()
+    total = sum(losses.values())
+    assert total.isfinite()
+    total.backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+
+
+def test_a_lead_head_assigns_for_the_auxiliary_one():
+    cfg = config()
+    cfg.aux_head.lead_guided = True
+    model = MODELS.build(cfg).train()
+
+    def refuse(*_):
+        raise AssertionError('the auxiliary head assigned by itself')
+
+    model.aux_head.head.assigner = refuse
+    assert model.loss(torch.rand(2, 3, 64, 64), samples(1, 2))['aux.loss_bbox'] > 0
+
+
+def test_without_auxiliary_head_the_rest_is_the_same():
+    torch.manual_seed(0)
+    full = MODELS.build(config()).eval()
+    plain = MODELS.build(config(aux_head=None)).eval()
+    plain.load_state_dict({k: v for k, v in full.state_dict().items() if not k.startswith('aux_head.')}, strict=True)
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        for a, b in zip(full(image, mode='tensor'), plain(image, mode='tensor')):
+            assert all(x.equal(y) for x, y in zip(a, b))
+        losses = plain.loss(image, samples(1))
+    assert not any(name.startswith('aux.') for name in losses)
+
+
+def test_a_deployed_model_loads_folded_weights_and_predicts_the_same():
+    from mmdet_ext.deployment import deploy
+    model = MODELS.build(config()).eval()
+    weights = deploy(model).state_dict()
+    assert not any('aux_head' in name or '.bn.' in name for name in weights)
+    deployed = MODELS.build(config(deployed=True)).eval()
+    deployed.load_state_dict(weights, strict=True)
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        for before, after in zip(model(image, mode='tensor'), deployed(image, mode='tensor')):
+            assert_close(after, before, rtol=1e-4, atol=1e-4)
+
+
+def test_a_deployed_model_refuses_to_train():
+    model = MODELS.build(config(deployed=True))
+    with pytest.raises(RuntimeError, match='deployed=True'):
+        model.loss(torch.rand(1, 3, 64, 64), samples(1))
+
+
+def test_the_config_is_not_changed_by_building():
+    cfg = config()
+    before = cfg.to_dict() if hasattr(cfg, 'to_dict') else dict(cfg)
+    MODELS.build(cfg)
+    assert cfg == before and 'train_cfg' not in cfg.aux_head.head and 'train_cfg' not in cfg.bbox_head
+
+
+def test_a_head_is_required():
+    with pytest.raises(ValueError, match='bbox_head'):
+        MODELS.build(dict(type='PGIDetector', backbone=dict(type='GELAN', arch='t')))
+
+
+def test_a_prediction_is_clipped_to_the_original_image():
+    model = MODELS.build(config()).eval()
+    with torch.no_grad():
+        result, = model.predict(torch.rand(1, 3, 64, 64), samples(0))
+    boxes = result.pred_instances.bboxes
+    assert ((boxes >= 0) & (boxes <= 64)).all()

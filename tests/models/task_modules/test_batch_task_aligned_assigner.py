@@ -1,0 +1,106 @@
+"""The sparse assigner against the dense textbook form, by hand, and in its limits."""
+import pytest
+import torch
+from mmdet_ext.benchmarks.textbook import dense_assign, dense_losses
+from mmdet_ext.benchmarks.yolov9 import random_targets, raw_predictions
+from mmdet_ext.models.losses import task_aligned_losses
+from mmdet_ext.models.task_modules import BatchTargets, BatchTaskAlignedAssigner, pad_targets
+from mmengine.structures import InstanceData
+from torch.testing import assert_close
+
+CPU = torch.device('cpu')
+
+
+def one_box(box: tuple, label: int = 0) -> BatchTargets:
+    return BatchTargets(torch.tensor([[box]]).float(), torch.tensor([[label]]), torch.tensor([[True]]))
+
+
+@pytest.mark.parametrize('boxes', [1, 7, 30])
+def test_equals_the_dense_form(boxes):
+    predictions = raw_predictions(3, 192, 5, CPU)
+    targets = random_targets(3, boxes, 192, 5, CPU)
+    targets.valid[1, boxes // 2:] = False
+    targets.boxes[1, boxes // 2:] = 0
+    decoded = predictions.boxes().detach()
+    found = BatchTaskAlignedAssigner()(predictions.class_logits, decoded, predictions.points, targets)
+    class_targets, box_targets, foreground = dense_assign(predictions.class_logits.detach().sigmoid().mT, decoded.mT,
+                                                          predictions.points, targets)
+    ours = torch.zeros_like(class_targets)
+    ours[found.images, found.points, targets.labels[found.images, found.targets]] = found.scores
+    assert_close(ours, class_targets, rtol=1e-5, atol=1e-7)
+    weighted = class_targets.sum(-1) > 0
+    assert weighted.sum() == len(found.images) > 0
+    assert (foreground | ~weighted).all()
+    assert targets.boxes[found.images, found.targets].equal(box_targets[found.images, found.points])
+
+
+def test_losses_equal_the_dense_form_with_gradients():
+    predictions, targets = raw_predictions(2, 128, 5, CPU), random_targets(2, 6, 128, 5, CPU)
+    found = BatchTaskAlignedAssigner()(predictions.class_logits, predictions.boxes(), predictions.points, targets)
+    ours, dense = task_aligned_losses(predictions, found, targets), dense_losses(predictions, targets)
+    assert_close(ours, dense, rtol=1e-5, atol=1e-6)
+    leaves = (predictions.class_logits, predictions.box_logits)
+    assert_close(torch.autograd.grad(sum(ours.values()), leaves), torch.autograd.grad(sum(dense.values()), leaves),
+                 rtol=1e-4, atol=1e-8)
+
+
+def test_a_perfect_prediction_gets_the_full_score():
+    points = torch.tensor([[4.0, 4.0], [12.0, 4.0], [40.0, 40.0]])
+    logits = torch.tensor([[[9.0, -9.0, 9.0]]])
+    boxes = torch.tensor([[0.0, 0, 16, 8]]).T.repeat(1, 1, 3).view(1, 4, 3)
+    found = BatchTaskAlignedAssigner()(logits, boxes, points, one_box((0, 0, 16, 8)))
+    scores = dict(zip(found.points.tolist(), found.scores.tolist()))
+    assert scores[0] == pytest.approx(1.0, abs=1e-4)  # the better score of two perfect boxes
+    assert scores[1] == pytest.approx((torch.tensor([-9.0, 9.0]).sigmoid().sqrt()[0] /
+                                       torch.tensor(9.0).sigmoid().sqrt()).item(), rel=1e-3)
+    assert 2 not in scores  # outside
+
+
+def test_no_more_than_topk_points_per_box():
+    predictions = raw_predictions(1, 128, 3, CPU)
+    targets = one_box((0, 0, 128, 128))
+    for topk in (1, 4, 10):
+        found = BatchTaskAlignedAssigner(topk)(predictions.class_logits, predictions.boxes(), predictions.points, targets)
+        assert len(found.points.unique()) == topk
+
+
+def test_points_on_the_border_are_outside():
+    found = BatchTaskAlignedAssigner()(torch.zeros(1, 1, 1), torch.tensor([[[4.0], [0], [12], [8]]]),
+                                       torch.tensor([[4.0, 4.0]]), one_box((4, 0, 12, 8)))
+    assert len(found.points) == 0
+
+
+def test_no_boxes_give_no_positives():
+    predictions = raw_predictions(2, 64, 3, CPU)
+    empty = [InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))] * 2
+    found = BatchTaskAlignedAssigner()(predictions.class_logits, predictions.boxes(), predictions.points,
+                                       pad_targets(empty))
+    assert [len(x) for x in found] == [0, 0, 0, 0]
+
+
+def test_pad_targets_by_hand():
+    counts = [2, 0, 1]
+    instances = [InstanceData(bboxes=torch.ones(n, 4) * (i + 1), labels=torch.full((n, ), i))
+                 for i, n in enumerate(counts)]
+    boxes, labels, valid = pad_targets(instances)
+    assert valid.tolist() == [[True, True], [False, False], [True, False]]
+    assert boxes[..., 0].tolist() == [[1, 1], [0, 0], [3, 0]]
+    assert labels.tolist() == [[0, 0], [0, 0], [2, 0]]
+
+
+def test_a_batch_of_two_equals_two_batches_of_one():
+    predictions, targets = raw_predictions(2, 128, 5, CPU), random_targets(2, 6, 128, 5, CPU)
+    assigner, decoded = BatchTaskAlignedAssigner(), predictions.boxes().detach()
+    both = assigner(predictions.class_logits, decoded, predictions.points, targets)
+    for i in range(2):
+        one = assigner(predictions.class_logits[i:i + 1], decoded[i:i + 1], predictions.points,
+                       BatchTargets(*(x[i:i + 1] for x in targets)))
+        mine = both.images == i
+        order, mine_order = one.points.argsort(), both.points[mine].argsort()
+        assert one.points[order].equal(both.points[mine][mine_order])
+        assert_close(one.scores[order], both.scores[mine][mine_order])
+
+
+def test_topk_below_1_is_refused():
+    with pytest.raises(ValueError, match='topk.*0'):
+        BatchTaskAlignedAssigner(0)

@@ -1,0 +1,60 @@
+"""Train a detector: python tools/train.py CONFIG [--work-dir DIR] [--resume] [--cfg-options KEY=VALUE ...]."""
+import argparse
+import os
+import sys
+
+from mmengine.config import DictAction
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Train a detector.')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints (default: ./work_dirs/NAME_OF_CONFIG)')
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
+    parser.add_argument('--auto-scale-lr', action='store_true',
+                        help='scale the learning rate by the batch size over the one the config was written for')
+    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
+                        help='go on from CHECKPOINT, or from the last checkpoint in the work directory')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help='values that replace the config\'s, such as train_dataloader.batch_size=4 or key="[1,2]"')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    # given by torch.distributed.launch, which mim uses; torchrun sets the variable instead
+    parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+
+    # only now, so that --help is quick
+    from mmdet.registry import RUNNERS
+    from mmdet.utils import setup_cache_size_limit_of_dynamo
+    from mmengine.runner import Runner
+
+    from mmdet_ext import launch
+    from mmdet_ext.compat import allow_mmengine_checkpoints
+
+    allow_mmengine_checkpoints()
+    try:
+        cfg = launch.load_config(args.config, options=args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
+        if args.amp:
+            launch.use_amp(cfg)
+        if args.auto_scale_lr:
+            launch.use_auto_scale_lr(cfg)
+        if args.resume:
+            launch.resume_from(cfg, args.resume)
+        elif cfg.get('load_from'):
+            launch.check_checkpoint(cfg.load_from)
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f'train.py: {error}')
+
+    launch.init_cpu_processes(cfg)
+    setup_cache_size_limit_of_dynamo()
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner.train()
+
+
+if __name__ == '__main__':
+    main()
