@@ -31,5 +31,6 @@ train_cfg = dict(max_epochs=24, val_interval=4)
 optim_wrapper = dict(paramwise_cfg=dict(batch_size_per_gpu=batch_size))
 default_hooks = dict(
     logger=dict(interval=10),
+    warmup=dict(warmup_epochs=1, min_iters=25),
     close_mosaic=dict(num_last_epochs=10),
     ema=dict(tau=200))

@@ -16,7 +16,7 @@ allow_mmengine_checkpoints()
 
 
 class Numbers(Dataset):
-    """`length` times the number 1."""
+    """`length` times the number 1, or 0 where the mosaic is skipped."""
 
     def __init__(self, length: int) -> None:
         self.length = length
@@ -25,8 +25,8 @@ class Numbers(Dataset):
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: int) -> Tensor:
-        return torch.full((1, ), float('YOLOMosaic' not in self.skipped))
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        return dict(inputs=torch.full((1, ), float('YOLOMosaic' not in self.skipped)))
 
     def update_skip_type_keys(self, keys: tuple[str, ...]) -> None:
         self.skipped = keys
@@ -47,13 +47,6 @@ class TinyModel(BaseModel):
         self.inputs.append(inputs)
         out = self.norm(self.linear(inputs))
         return dict(loss_a=out.sum() * factor, loss_b=self.linear.weight.square().sum())
-
-    def train_step(self, data: Tensor, optim_wrapper) -> dict[str, Tensor]:
-        with optim_wrapper.optim_context(self):
-            losses = self(data)
-        total, log_vars = self.parse_losses(losses)
-        optim_wrapper.update_params(total)
-        return log_vars
 
 
 def tiny_runner(work_dir: Path, model: nn.Module | None = None, *, epochs: int = 3, iters: int = 4, batch_size: int = 2,

@@ -4,6 +4,7 @@ import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
+from mmengine.runner.checkpoint import load_checkpoint, load_state_dict
 from mmengine.structures import InstanceData
 from torch.testing import assert_close
 
@@ -100,3 +101,35 @@ def test_a_prediction_is_clipped_to_the_original_image():
         result, = model.predict(torch.rand(1, 3, 64, 64), samples(0))
     boxes = result.pred_instances.bboxes
     assert ((boxes >= 0) & (boxes <= 64)).all()
+
+
+def test_a_checkpoint_of_another_size_is_refused_by_mmengines_loader(tmp_path):
+    small, large = (Config.fromfile(f'configs/gelan/gelan{arch}_coco.py').model for arch in 'ts')
+    torch.save(dict(state_dict=MODELS.build(large).state_dict()), tmp_path / 's.pth')
+    with pytest.raises(ValueError, match=r'another size.*backbone.*is \(64,\), should be \(32,\)'):
+        load_checkpoint(MODELS.build(small), str(tmp_path / 's.pth'))
+
+
+def test_folded_weights_are_refused_by_the_trained_form_and_the_reverse():
+    trained, deployed = MODELS.build(config(aux_head=None)), MODELS.build(config(deployed=True))
+    with pytest.raises(ValueError, match='another size or form.*missing'):
+        load_state_dict(deployed, trained.state_dict())
+    with pytest.raises(ValueError, match='another size or form.*missing'):
+        load_state_dict(trained, deployed.state_dict())
+
+
+def test_an_unconverted_checkpoint_is_refused():
+    with pytest.raises(ValueError, match="no tensor.*'model.0.conv.weight'.*convert_checkpoint"):
+        load_state_dict(MODELS.build(config()), {'model.0.conv.weight': torch.zeros(1)})
+
+
+def test_weights_for_other_classes_load_but_for_the_class_layers():
+    cfg = config(aux_head=None)
+    cfg.bbox_head.num_classes = 3
+    weights = MODELS.build(config(aux_head=None)).state_dict()
+    model = MODELS.build(cfg)
+    load_state_dict(model, weights)
+    ours = model.state_dict()
+    differ = [name for name, value in ours.items() if value.shape != weights[name].shape]
+    assert differ and all('class_towers' in name for name in differ)
+    assert all(value.equal(weights[name]) for name, value in ours.items() if name not in differ)

@@ -1,0 +1,27 @@
+"""YOLOv9-T from scratch on coco128: 128 pictures of COCO to train on and 128 others to evaluate on, 480 pixels long.
+
+The data lie in data/coco128, or where the environment variable MMDET_EXT_COCO128 points, laid out as COCO is.
+"""
+_base_ = './yolov9t_coco.py'
+
+data_root = '{{$MMDET_EXT_COCO128:data/coco128}}/'
+image_size = 480
+
+load_train = [*_base_.load_train[:-1], dict(_base_.load_train[-1], size=image_size)]
+mosaic = dict(_base_.mosaic, size=image_size)
+affine = dict(_base_.affine, size=(image_size, image_size))
+mixup = dict(_base_.mixup, transforms=[mosaic, _base_.copy_paste, affine])
+train_pipeline = [mosaic, _base_.copy_paste, affine, mixup, *_base_.finish]
+test_pipeline = [_base_.test_pipeline[0], dict(_base_.test_pipeline[1], size=image_size), *_base_.test_pipeline[2:]]
+
+train_dataloader = dict(
+    num_workers=2, dataset=dict(dataset=dict(data_root=data_root, pipeline=load_train), pipeline=train_pipeline))
+val_dataloader = dict(
+    num_workers=2,
+    dataset=dict(data_root=data_root, batch_shapes=dict(size=image_size), pipeline=test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file=data_root + 'annotations/instances_val2017.json')
+test_evaluator = val_evaluator
+
+train_cfg = dict(max_epochs=300, val_interval=10)
+default_hooks = dict(logger=dict(interval=8))

@@ -1,0 +1,69 @@
+"""A folder with a handful of Shapes pictures to run the command lines in, and a wheel of the package."""
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
+
+ROOT = Path(__file__).resolve().parents[2]
+
+@pytest.fixture(scope='session')
+def fast() -> list[str]:
+    """Options that make one epoch of a Shapes config two iterations."""
+    workers = (f'{split}_dataloader.{key}' for split in ('train', 'val', 'test') for key in ('num_workers=0', 'persistent_workers=False'))
+    return ['--cfg-options', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1', 'train_dataloader.batch_size=4',
+            'optim_wrapper.paramwise_cfg.batch_size_per_gpu=4', *workers]
+
+
+@pytest.fixture(scope='session')
+def workplace(tmp_path_factory) -> Path:
+    """A folder that is not the checkout, with data/shapes where the Shapes configs look for it."""
+    folder = tmp_path_factory.mktemp('workplace')
+    make_shapes(folder / 'data' / 'shapes', ShapesConfig(train=8, val=4, test=4))
+    return folder
+
+
+@pytest.fixture(scope='session')
+def call(workplace):
+    """Run a command in the workplace, with PYTHONPATH set to `path` and further variables; returns what it printed."""
+
+    def run(*command: object, code: int = 0, path: Path = ROOT, **env: str) -> str:
+        result = subprocess.run(
+            list(map(str, command)), cwd=workplace, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300,
+            env=os.environ | dict(PYTHONPATH=str(path), PYTHON=sys.executable) | env)
+        assert result.returncode == code, f'exit code {result.returncode} of {command}:\n{result.stdout[-6000:]}'
+        return result.stdout
+
+    return run
+
+
+@pytest.fixture(scope='session')
+def source(tmp_path_factory) -> Path:
+    """A copy of what a checkout holds, so that builds leave nothing in this one."""
+    folder = tmp_path_factory.mktemp('source')
+    for name in ('mmdet_ext', 'configs', 'tools'):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns('__pycache__', '.mim'))
+    for name in ('setup.py', 'model-index.yml', 'LICENSE'):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+@pytest.fixture(scope='session')
+def wheel(source, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp('wheel')
+    subprocess.run([sys.executable, '-m', 'pip', 'wheel', '-q', '--no-index', '--no-deps', '--no-build-isolation', '--use-pep517',
+                    '-w', str(folder), str(source)], check=True)
+    return next(folder.glob('*.whl'))
+
+
+@pytest.fixture(scope='session')
+def installed(wheel, tmp_path_factory) -> Path:
+    """A folder with the wheel installed, for PYTHONPATH."""
+    folder = tmp_path_factory.mktemp('site')
+    subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', '--no-index', '--no-deps', '-t', str(folder), str(wheel)],
+                   check=True)
+    return folder

@@ -1,0 +1,173 @@
+import json
+import os
+import pickle
+import runpy
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmdet.registry import OPTIM_WRAPPERS
+from mmengine.config import Config
+
+from mmdet_ext import launch
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ROOT / 'tools'
+SHAPES = ROOT / 'configs/yolov9/yolov9t_shapes.py'
+
+
+@pytest.fixture(scope='module')
+def checkpoint(call, workplace, fast):
+    """One epoch of training; the work directory is the default one."""
+    call(sys.executable, TOOLS / 'train.py', SHAPES, *fast)
+    return workplace / 'work_dirs' / 'yolov9t_shapes' / 'epoch_1.pth'
+
+
+def test_training_goes_on_where_it_stopped(call, checkpoint, fast):
+    log = call(sys.executable, TOOLS / 'train.py', SHAPES, '--resume', '--work-dir', checkpoint.parent, *fast,
+               'train_cfg.max_epochs=2')
+    assert 'resumed epoch: 1, iter: 2' in log
+    assert 'Epoch(train) [2]' in log and 'Epoch(train) [1]' not in log
+
+
+def test_testing_writes_metrics_pictures_and_predictions(call, checkpoint, workplace, fast):
+    call(sys.executable, TOOLS / 'test.py', SHAPES, checkpoint, '--work-dir', 'tested', '--show-dir', workplace / 'pictures',
+         '--out', 'predictions.pkl', *fast)
+    metrics, = (workplace / 'tested').glob('*/*.json')
+    assert 'coco/bbox_mAP_50' in json.loads(metrics.read_text())
+    assert len(list((workplace / 'pictures').iterdir())) == 4
+    assert len(pickle.loads((workplace / 'predictions.pkl').read_bytes())) == 4
+
+
+def test_testing_with_mirror_images(call, checkpoint, fast):
+    assert 'coco/bbox_mAP_50' in call(sys.executable, TOOLS / 'test.py', SHAPES, checkpoint, '--tta', *fast)
+
+
+def test_two_processes_train_and_test_on_the_cpu(call, workplace, fast):
+    log = call('bash', TOOLS / 'dist_train.sh', SHAPES, '2', '--work-dir', 'dist', *fast, PORT='29637',
+               CUDA_VISIBLE_DEVICES='')
+    assert 'GPU number: 2' in log and 'Epoch(train) [1][1/1]' in log  # 8 pictures are one batch of 4 for each of the two
+    log = call('bash', TOOLS / 'dist_test.sh', SHAPES, 'dist/epoch_1.pth', '2', *fast, PORT='29638',
+               CUDA_VISIBLE_DEVICES='')
+    assert 'coco/bbox_mAP_50' in log
+
+
+@pytest.fixture
+def srun(tmp_path):
+    """A stand-in for Slurm: it writes its arguments to a file and runs the command as the only task of a job."""
+    program = tmp_path / 'srun'
+    program.write_text(f'''#!/usr/bin/env bash
+printf '%s\\n' "$@" >"{tmp_path}/arguments"
+while [[ $1 == -* ]]; do shift; done
+export SLURM_PROCID=0 SLURM_NTASKS=1 SLURM_LOCALID=0 SLURM_NODELIST=localhost MASTER_ADDR=127.0.0.1 MASTER_PORT=29639
+exec "$@"
+''')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return program
+
+
+def test_slurm_jobs(call, srun, fast):
+    env = dict(PATH=f'{srun.parent}:{os.environ["PATH"]}', GPUS='1', GPUS_PER_NODE='1', SRUN_ARGS='--quiet --nodelist=a',
+               CUDA_VISIBLE_DEVICES='')
+    assert 'Epoch(train) [1]' in call('bash', TOOLS / 'slurm_train.sh', 'part', 'job', SHAPES, 'slurm', *fast, **env)
+    arguments = (srun.parent / 'arguments').read_text().splitlines()
+    assert {'--partition=part', '--job-name=job', '--gres=gpu:1', '--ntasks=1', '--nodelist=a'} < set(arguments)
+
+    command = call('bash', TOOLS / 'slurm_test.sh', 'part', 'job', SHAPES, 'x.pth', '--tta', **env | dict(PYTHON='echo'))
+    assert command == f'-u {TOOLS}/test.py {SHAPES} x.pth --launcher slurm --tta\n'
+
+
+@pytest.mark.parametrize('script, arguments', [
+    ('dist_train.sh', ['CONFIG']), ('dist_test.sh', ['CONFIG', 'CKPT']), ('slurm_train.sh', ['a', 'b', 'c']),
+    ('slurm_test.sh', ['a', 'b', 'c']),
+])
+def test_scripts_say_which_arguments_they_take(call, script, arguments):
+    assert 'usage: ' in call('bash', TOOLS / script, *arguments, code=2)
+
+
+def exit_message(monkeypatch, tool, *arguments):
+    """Run a tool in this process until it exits; returns what it exits with."""
+    monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
+    monkeypatch.setenv('LOCAL_RANK', '0')
+    with pytest.raises(SystemExit) as exit:
+        runpy.run_path(str(TOOLS / tool), run_name='__main__')
+    return exit.value.code
+
+
+@pytest.mark.parametrize('tool, arguments, message', [
+    ('train.py', ['no/config.py'], 'there is no config file no/config.py'),
+    ('test.py', ['no/config.py', 'x.pth'], 'there is no config file no/config.py'),
+    ('train.py', [SHAPES, '--resume', 'no.pth'], 'there is no checkpoint no.pth'),
+    ('train.py', [SHAPES, '--cfg-options', 'load_from=no.pth'], 'there is no checkpoint no.pth'),
+    ('test.py', [SHAPES, 'no.pth'], 'there is no checkpoint no.pth'),
+    ('train.py', [SHAPES, '--auto-scale-lr'], 'has no auto_scale_lr'),
+])
+def test_errors_are_one_line(monkeypatch, tool, arguments, message):
+    error = exit_message(monkeypatch, tool, *arguments)
+    assert error.startswith(f'{tool}: ') and message in error and '\n' not in error
+
+
+def test_predictions_go_to_a_pickle(monkeypatch, capsys):
+    assert exit_message(monkeypatch, 'test.py', SHAPES, 'x.pth', '--out', 'x.json') == 2
+    assert 'must end in .pkl' in capsys.readouterr().err
+
+
+class Foreign:
+    """A class that no checkpoint of ours holds."""
+
+
+@pytest.mark.parametrize('content, message', [
+    (lambda path: path.write_bytes(b''), 'is no checkpoint'),
+    (lambda path: (torch.save(torch.zeros(9), path), path.write_bytes(path.read_bytes()[:-50])), 'is no checkpoint'),
+    (lambda path: torch.save(Foreign(), path), 'objects of another program'),
+], ids=['empty', 'truncated', 'foreign'])
+def test_unreadable_checkpoints_are_named(tmp_path, content, message):
+    content(tmp_path / 'x.pth')
+    with pytest.raises(ValueError, match=f'x.pth.*{message}'):
+        launch.check_checkpoint(str(tmp_path / 'x.pth'))
+
+
+def test_addresses_of_checkpoints_are_left_to_mmengine():
+    launch.check_checkpoint('https://example.org/x.pth')
+    launch.check_checkpoint('torchvision://resnet50')
+
+
+def test_amp_takes_the_twin_of_the_optimizer_wrapper(monkeypatch):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: True)
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')  # mmengine's logger asks which device it is
+    for name in ('OptimWrapper', 'SumOptimWrapper'):
+        cfg = Config(dict(optim_wrapper=dict(type=name)))
+        launch.use_amp(cfg)
+        assert cfg.optim_wrapper == dict(type=f'Amp{name}', loss_scale='dynamic')
+        assert OPTIM_WRAPPERS.get(cfg.optim_wrapper.type)
+
+    cfg = Config(dict(optim_wrapper=dict(type='AmpOptimWrapper', loss_scale=512.)))
+    launch.use_amp(cfg)
+    assert cfg.optim_wrapper == dict(type='AmpOptimWrapper', loss_scale=512.)
+
+    with pytest.raises(ValueError, match='no AmpApexOptimWrapper is registered'):
+        launch.use_amp(Config(dict(optim_wrapper=dict(type='ApexOptimWrapper'))))
+
+
+def test_amp_needs_a_gpu(monkeypatch):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    with pytest.raises(ValueError, match='no CUDA device'):
+        launch.use_amp(Config(dict(optim_wrapper=dict(type='OptimWrapper'))))
+
+
+def test_auto_scale_lr_is_switched_on():
+    cfg = Config(dict(auto_scale_lr=dict(base_batch_size=16)))
+    launch.use_auto_scale_lr(cfg)
+    assert cfg.auto_scale_lr.enable
+
+
+def test_the_command_line_goes_before_the_config(tmp_path):
+    (tmp_path / 'some.py').write_text('a = dict(b=1)')
+    cfg = launch.load_config(str(tmp_path / 'some.py'), options={'a.b': 2})
+    assert cfg.a.b == 2 and cfg.work_dir == './work_dirs/some' and cfg.launcher == 'none'
+
+    (tmp_path / 'some.py').write_text('work_dir = "mine"')
+    assert launch.load_config(str(tmp_path / 'some.py')).work_dir == 'mine'
+    assert launch.load_config(str(tmp_path / 'some.py'), work_dir='yours').work_dir == 'yours'
