@@ -5,6 +5,9 @@ import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import random
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,8 @@ import torch
 from mmengine.registry import init_default_scope
 
 import mmdet_ext  # noqa: F401  registers what the tests name by `type`
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(autouse=True)
@@ -36,3 +41,22 @@ def coco128() -> Path:
     if not Path(folder, 'annotations', 'instances_train2017.json').is_file():
         pytest.fail(f'MMDET_EXT_COCO128={folder} has no annotations/instances_train2017.json')
     return Path(folder)
+
+
+@pytest.fixture(scope='session')
+def source(tmp_path_factory) -> Path:
+    """A copy of what a checkout holds, so that builds leave nothing in this one."""
+    folder = tmp_path_factory.mktemp('source')
+    for name in ('mmdet_ext', 'configs', 'tools'):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns('__pycache__', '.mim'))
+    for name in ('setup.py', 'model-index.yml', 'LICENSE'):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+@pytest.fixture(scope='session')
+def wheel(source, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp('wheel')
+    subprocess.run([sys.executable, '-m', 'pip', 'wheel', '-q', '--no-index', '--no-deps', '--no-build-isolation', '--use-pep517',
+                    '-w', str(folder), str(source)], check=True)
+    return next(folder.glob('*.whl'))

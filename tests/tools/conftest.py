@@ -1,6 +1,5 @@
-"""A folder with a handful of Shapes pictures to run the command lines in, and a wheel of the package."""
+"""A folder with a handful of Shapes pictures to run the command lines in, and the package as its wheel installs it."""
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -39,25 +38,6 @@ def call(workplace):
         return result.stdout
 
     return run
-
-
-@pytest.fixture(scope='session')
-def source(tmp_path_factory) -> Path:
-    """A copy of what a checkout holds, so that builds leave nothing in this one."""
-    folder = tmp_path_factory.mktemp('source')
-    for name in ('mmdet_ext', 'configs', 'tools'):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns('__pycache__', '.mim'))
-    for name in ('setup.py', 'model-index.yml', 'LICENSE'):
-        shutil.copy(ROOT / name, folder)
-    return folder
-
-
-@pytest.fixture(scope='session')
-def wheel(source, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp('wheel')
-    subprocess.run([sys.executable, '-m', 'pip', 'wheel', '-q', '--no-index', '--no-deps', '--no-build-isolation', '--use-pep517',
-                    '-w', str(folder), str(source)], check=True)
-    return next(folder.glob('*.whl'))
 
 
 @pytest.fixture(scope='session')

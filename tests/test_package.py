@@ -1,0 +1,165 @@
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import types
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from mmengine.logging import HistoryBuffer
+
+from mmdet_ext import compat
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / 'configs').rglob('*.py'))
+
+
+def python(code: str) -> str:
+    result = subprocess.run([sys.executable, '-c', code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            env=os.environ | dict(PYTHONPATH=str(ROOT)))
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+def test_importing_prints_nothing_and_patches_nothing():
+    printed = python('''
+import warnings; warnings.simplefilter('ignore')
+import sys, types, mmcv.ops, mmdet.models, mmdet.datasets, mmdet.engine, mmdet.evaluation, mmdet.visualization, mmengine.runner, torch
+
+def names():
+    """Everything that can be reached as module.name or module.class.name in the packages below this one."""
+    found = {}
+    for module in list(sys.modules.values()):
+        if getattr(module, '__name__', '').split('.')[0] not in ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet'):
+            continue
+        for name, value in list(vars(module).items()):
+            found[module.__name__, name] = value
+            if isinstance(value, type):
+                found.update(((module.__name__, name, key), item) for key, item in list(vars(value).items()))
+    return found
+
+before = names()
+warnings.simplefilter('always')
+import mmdet_ext
+warnings.simplefilter('ignore')
+after = names()
+changed = [name for name, value in before.items() if after.get(name) is not value and name[-1][:5] != '_abc_']
+if changed: print('changed:', changed)
+''')
+    ours = [line for line in printed.splitlines() if 'mmdet_ext' in line or line.startswith('changed')]
+    assert ours == [], printed
+    assert python("import warnings; warnings.simplefilter('ignore'); import mmdet_ext") == ''
+
+
+@pytest.fixture
+def replace(monkeypatch):
+    """Replace modules: by one with that version, or by one whose import raises."""
+
+    def set_modules(**modules: str | Exception) -> None:
+        def import_module(name: str) -> types.ModuleType:
+            found = modules.get(name.replace('.', '_'), '')
+            if isinstance(found, Exception):
+                raise found
+            return types.SimpleNamespace(__version__=found) if found else sys.modules[name]
+
+        monkeypatch.setattr(compat, 'import_module', import_module)
+
+    return set_modules
+
+
+@pytest.mark.parametrize('modules, message', [
+    (dict(mmengine='0.6.0'), r'mmengine >= 0\.7\.1, < 1\.0\.0, but found 0\.6\.0\. Try: pip install mmengine==0\.10\.7'),
+    (dict(mmcv='1.7.2'), r'mmcv >= 2\.0\.0rc4, < 3\.0\.0, but found 1\.7\.2\. Try: pip install .*mmcv==2\.1\.0'),
+    (dict(mmdet='2.28.2'), r'mmdet >= 3\.0\.0, < 4\.0\.0, but found 2\.28\.2\. Try: pip install mmdet==3\.3\.0'),
+    (dict(mmdet=AssertionError('MMCV==2.2.0 is used but incompatible. Please install mmcv>=2.0.0rc4, <2.2.0.')),
+     r'MMCV==2\.2\.0 is used .* <2\.2\.0\..* pip install --no-build-isolation mmcv==2\.1\.0'),
+    (dict(mmcv=ModuleNotFoundError("No module named 'mmcv'")), 'mmcv, which cannot be imported .*Try: pip install'),
+    (dict(mmcv_ops=ModuleNotFoundError("No module named 'mmcv._ext'")), 'operators do not load .*mmcv-lite.*--no-deps'),
+    (dict(mmcv_ops=ImportError('undefined symbol: _ZN3c10')), 'undefined symbol.*compiled for another torch'),
+])
+def test_versions_that_do_not_work_are_named_with_the_remedy(replace, modules, message):
+    replace(**modules)
+    with pytest.raises(ImportError, match=message):
+        compat.check_dependencies()
+
+
+def test_versions_of_the_maintained_fork_are_taken(replace):
+    replace(mmengine='0.10.12', mmcv='2.3.6', mmdet='3.5.1')
+    compat.check_dependencies()
+
+
+@pytest.fixture
+def no_safe_globals():
+    before = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    yield
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals(before)
+
+
+def test_checkpoints_of_a_run_can_be_read(no_safe_globals, tmp_path):
+    history = HistoryBuffer([1., 2.], [1, 1])
+    torch.save(dict(state_dict=dict(w=torch.ones(2)), message_hub=dict(loss=history, eta=np.float64(3), iter=np.int64(4))),
+               tmp_path / 'epoch_1.pth')
+    with pytest.raises(Exception, match='HistoryBuffer'):  # what mmengine's loader runs into
+        torch.load(tmp_path / 'epoch_1.pth')
+    compat.allow_mmengine_checkpoints()
+    hub = torch.load(tmp_path / 'epoch_1.pth')['message_hub']
+    assert hub['loss'].mean() == 1.5 and hub['eta'] == 3. and hub['iter'] == 4
+
+
+class Evil:
+    def __reduce__(self):
+        return getattr, (torch, 'load')
+
+
+def test_checkpoints_cannot_reach_for_anything_else(no_safe_globals, tmp_path):
+    compat.allow_mmengine_checkpoints()
+    torch.save(dict(state_dict=Evil()), tmp_path / 'evil.pth')
+    with pytest.raises(Exception, match='HistoryBuffer only|Unsupported global'):
+        torch.load(tmp_path / 'evil.pth')
+
+
+def test_the_wheel_holds_configs_and_tools_for_mim(wheel):
+    with zipfile.ZipFile(wheel) as file:
+        names = set(file.namelist())
+        modes = {info.filename: info.external_attr >> 16 for info in file.infolist()}
+    assert {f'mmdet_ext/.mim/{config}' for config in CONFIGS} <= names
+    tools = {path.relative_to(ROOT).as_posix() for pattern in ('*.py', '*.sh') for path in (ROOT / 'tools').rglob(pattern)}
+    assert {f'mmdet_ext/.mim/{tool}' for tool in tools} <= names
+    assert {'mmdet_ext/.mim/model-index.yml', 'mmdet_ext/.mim/configs/yolov9/metafile.yml', 'mmdet_ext/__init__.py'} <= names
+    assert modes['mmdet_ext/.mim/tools/dist_train.sh'] & 0o111
+    assert not [name for name in names if '__pycache__' in name or not name.startswith(('mmdet_ext/', 'mmdet_ext-'))]
+
+
+def test_a_source_distribution_makes_the_same_wheel(source, wheel, tmp_path):
+    def run(*command, cwd):
+        subprocess.run([sys.executable, *command], cwd=cwd, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    run('setup.py', 'sdist', '-d', str(tmp_path), cwd=source)
+    with tarfile.open(next(tmp_path.glob('*.tar.gz'))) as file:
+        file.extractall(tmp_path, filter='data')
+    unpacked = next(path for path in tmp_path.iterdir() if path.is_dir())
+    run('setup.py', 'bdist_wheel', '-d', str(tmp_path), cwd=unpacked)
+    again = next(tmp_path.glob('*.whl'))
+    assert set(zipfile.ZipFile(again).namelist()) == set(zipfile.ZipFile(wheel).namelist())
+
+
+def test_mim_finds_each_config_by_its_name():
+    names = [Path(config).name for config in CONFIGS]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_the_model_index_lists_the_configs():
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    listed = []
+    for metafile in index['Import']:
+        content = yaml.safe_load((ROOT / metafile).read_text())
+        assert {model['In Collection'] for model in content['Models']} == {item['Name'] for item in content['Collections']}
+        listed += [model['Config'] for model in content['Models']]
+    assert sorted(listed) == [config for config in CONFIGS if config.split('/')[1] not in ('_base_', 'mix')], json.dumps(listed)
