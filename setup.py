@@ -48,8 +48,12 @@ class EditableWheelForMim(editable_wheel):
     """
 
     def run(self) -> None:
-        if self.dist_info_dir:
-            Path(self.dist_info_dir, 'top_level.txt').write_text(f'{PACKAGE}\n')
+        if self.dist_info_dir is None:
+            dist_info = self.reinitialize_command('dist_info')
+            dist_info.output_dir = str(self.dist_dir)
+            self.run_command('dist_info')
+            self.dist_info_dir = dist_info.dist_info_dir
+        Path(self.dist_info_dir, 'top_level.txt').write_text(f'{PACKAGE}\n')
         super().run()
 
 

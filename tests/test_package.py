@@ -29,7 +29,7 @@ def python(code: str) -> str:
 def test_importing_prints_nothing_and_patches_nothing():
     printed = python('''
 import warnings; warnings.simplefilter('ignore')
-import sys, types, mmcv.ops, mmdet.models, mmdet.datasets, mmdet.engine, mmdet.evaluation, mmdet.visualization, mmengine.runner, torch
+import sys, types, mmcv.ops, mmdet.models, mmdet.datasets, mmdet.engine, mmdet.evaluation, mmdet.visualization, mmengine.runner, torch._dynamo
 
 def names():
     """Everything that can be reached as module.name or module.class.name in the packages below this one."""
@@ -48,7 +48,8 @@ warnings.simplefilter('always')
 import mmdet_ext
 warnings.simplefilter('ignore')
 after = names()
-changed = [name for name, value in before.items() if after.get(name) is not value and name[-1][:5] != '_abc_']
+changed = [name for name, value in before.items() if after.get(name) is not value and name[-1] != '_abc_impl'
+           and not isinstance(after.get(name), types.ModuleType)]  # a submodule of torch that is imported late
 if changed: print('changed:', changed)
 ''')
     ours = [line for line in printed.splitlines() if 'mmdet_ext' in line or line.startswith('changed')]
@@ -115,7 +116,7 @@ def test_checkpoints_of_a_run_can_be_read(no_safe_globals, tmp_path):
 
 class Evil:
     def __reduce__(self):
-        return getattr, (torch, 'load')
+        return getattr, (HistoryBuffer, '__init__')
 
 
 def test_checkpoints_cannot_reach_for_anything_else(no_safe_globals, tmp_path):

@@ -52,9 +52,9 @@ train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
     persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
+    sampler=dict(type='SeededSampler', shuffle=True),
     dataset=dict(
-        type='MultiImageMixDataset',
+        type='SeededMixDataset',
         dataset=dict(
             type='YOLOCocoDataset',
             data_root=data_root,
@@ -84,6 +84,8 @@ test_evaluator = val_evaluator
 
 # schedule
 
+randomness = dict(seed=1)  # with SeededSampler a resumed run sees what an unstopped one does
+
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=500, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
@@ -99,7 +101,7 @@ default_hooks = dict(
     checkpoint=dict(interval=1, max_keep_ckpts=2, save_best='coco/fitness', rule='greater'),
     warmup=dict(type='YOLOWarmupHook', warmup_epochs=3, min_iters=100, bias_lr=0.1, start_momentum=0.8),
     close_mosaic=dict(type='CloseMosaicHook', num_last_epochs=15),
-    ema=dict(type='YOLOEMAHook', decay=0.9999, tau=2000),
+    ema=dict(type='YOLOEMAHook', ema_type='RampedEMA', decay=0.9999, tau=2000),
     stop_on_nan=dict(type='StopOnNaNHook'),
     patience=dict(type='PatienceHook', monitor='coco/fitness', patience=100),
     check_classes=dict(type='NumClassCheckHook'))

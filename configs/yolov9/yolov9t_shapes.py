@@ -28,7 +28,7 @@ val_evaluator = dict(ann_file=data_root + 'annotations/instances_val.json')
 test_evaluator = dict(ann_file=data_root + 'annotations/instances_test.json')
 
 train_cfg = dict(max_epochs=24, val_interval=4)
-optim_wrapper = dict(paramwise_cfg=dict(batch_size_per_gpu=batch_size))
+optim_wrapper = dict(paramwise_cfg=dict(batch_size_per_gpu=batch_size, nominal_batch_size=batch_size))
 default_hooks = dict(
     logger=dict(interval=10),
     warmup=dict(warmup_epochs=1, min_iters=25),

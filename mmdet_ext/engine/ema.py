@@ -64,6 +64,12 @@ class YOLOEMAHook(EMAHook):
     def __init__(self, ema_type: str = 'RampedEMA', **kwargs: Any) -> None:
         super().__init__(ema_type=ema_type, **kwargs)
 
+    def before_train(self, runner: Runner) -> None:
+        super().before_train(runner)
+        # The runner initialises or loads the model's weights after `before_run`, which made the copy.
+        if self.ema_model.steps == 0:
+            self.ema_model.module.load_state_dict(self.src_model.state_dict())
+
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
                          outputs: dict | None = None) -> None:
         if getattr(runner.optim_wrapper, 'stepped', True):

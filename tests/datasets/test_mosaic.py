@@ -31,7 +31,8 @@ def test_pictures_meet_at_the_point_in_reading_order(monkeypatch):
 
 
 def test_boxes_move_with_their_picture_and_are_cut_with_it(monkeypatch):
-    pictures = [picture(0, [[0, 2, 3, 4]], 0), picture(0, [[0, 2, 3, 4]], 1), picture(0, [[0, 5, 8, 7]], 2), picture(0, [], 3)]
+    boxes = ([[0, 2, 3, 4]], [[0, 2, 3, 4]], [[0, 5, 8, 7]], [])
+    pictures = [picture(0, rows, label) for label, rows in enumerate(boxes)]
     results = mosaic_around(monkeypatch, 6, 10, pictures)
     assert_array_equal(results['gt_bboxes'].tensor, [[0, 4, 1, 6], [6, 4, 9, 6], [0, 15, 6, 16]])
     assert_array_equal(results['gt_bboxes_labels'], [0, 1, 2])

@@ -18,7 +18,8 @@ def test_points_lie_on_the_outline_with_every_vertex_among_them():
     assert points.shape == (28, 2)
     for vertex in TRIANGLE:
         assert (points == vertex).all(axis=1).any()
-    on_edge = np.isclose(points[:, 0], 0) | np.isclose(points[:, 1], 0) | np.isclose(points[:, 0] / 6 + points[:, 1] / 8, 1)
+    x, y = points.T
+    on_edge = np.isclose(x, 0) | np.isclose(y, 0) | np.isclose(x / 6 + y / 8, 1)
     assert on_edge.all()
     assert np.linalg.norm(np.diff(points, axis=0), axis=1).max() < 24 / 23 + 1e-6
 

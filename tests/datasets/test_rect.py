@@ -41,12 +41,14 @@ def test_published_shapes_of_evaluation_and_of_single_pictures(original, resized
     assert results['img'].shape[:2] == padded
     assert results['pad_param'] == pad and results['scale_factor'] == (resized[0] / original[0], ) * 2
     left, top, right, bottom = edges(results['img'])
-    assert (left, top) == (int(pad[0]), int(pad[1])) and (right - left, bottom - top) == (pad[0] % 1 * 2, pad[1] % 1 * 2)
+    assert (left, top) == (int(pad[0]), int(pad[1]))
+    assert (right - left, bottom - top) == (pad[0] % 1 * 2, pad[1] % 1 * 2)
 
 
 def test_a_batch_takes_the_shape_that_all_of_it_need():
     wide, tall = 0.5, 2.
-    assert padded_shapes([wide, 0.75, wide, tall, tall], batch_size=2) == [(512, 672)] * 2 + [(672, 672)] * 2 + [(672, 352)]
+    shapes = padded_shapes([wide, 0.75, wide, tall, tall], batch_size=2)
+    assert shapes == [(512, 672)] * 2 + [(672, 672)] * 2 + [(672, 352)]
 
 
 def test_shapes_without_extra_padding_are_the_smallest():

@@ -76,11 +76,26 @@ def test_rejects_what_makes_no_average(wrong):
 
 
 def test_updates_are_counted_in_steps_of_the_optimizer(tmp_path):
-    runner = tiny_runner(
-        tmp_path, epochs=2, iters=4, hooks=dict(ema=dict(type='YOLOEMAHook')), optim_wrapper=dict(accumulative_counts=3))
-    runner.train()
+    hooks = dict(ema=dict(type='YOLOEMAHook'))
+    tiny_runner(tmp_path, epochs=2, iters=4, hooks=hooks, optim_wrapper=dict(accumulative_counts=3)).train()
     steps = torch.load(tmp_path / 'epoch_2.pth', weights_only=False)['ema_state_dict']['steps']
     assert steps == 3  # after iterations 3, 6 and, as the last one, 8
+
+
+class Initialised(TinyModel):
+
+    def init_weights(self) -> None:
+        nn.init.constant_(self.linear.weight, 5.)
+
+
+def test_the_average_starts_from_the_initialised_weights(tmp_path):
+    runner = tiny_runner(tmp_path, Initialised(), hooks=dict(ema=dict(type='YOLOEMAHook')), epochs=1, iters=1)
+    runner.train()
+    average = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)['state_dict']['linear.weight']
+    decay = 0.9999 * (1 - math.exp(-1 / 2000))
+    expected = decay * 5 + (1 - decay) * runner.model.linear.weight.item()
+    assert abs(runner.model.linear.weight.item() - 5) > 0.01
+    assert_close(average.item(), expected, rtol=1e-6, atol=0)
 
 
 def test_evaluated_and_saved_weights_are_the_average(tmp_path):

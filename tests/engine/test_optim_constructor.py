@@ -51,7 +51,8 @@ def test_only_weights_decay():
 
 
 @pytest.mark.parametrize('world_size, batch_size, counts, decay', [
-    (1, 16, 4, 0.0005), (1, 32, 2, 0.0005), (1, 64, 1, 0.0005), (8, 16, 1, 0.001), (1, 24, 3, 0.0005625), (1, 128, 1, 0.001)])
+    (1, 16, 4, 0.0005), (1, 32, 2, 0.0005), (1, 64, 1, 0.0005), (8, 16, 1, 0.001), (1, 24, 3, 0.0005625),
+    (1, 128, 1, 0.001)])
 def test_decay_and_accumulation_follow_the_batch_size(monkeypatch, world_size, batch_size, counts, decay):
     monkeypatch.setattr(optim_constructor, 'get_world_size', lambda: world_size)
     wrapper = build(batch_size=batch_size)

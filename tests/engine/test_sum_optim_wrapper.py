@@ -4,7 +4,7 @@ import torch.nn as nn
 from mmdet_ext.engine import SumOptimWrapper
 
 
-def run(counts_of_iterations: list[int], max_counts: int = -1, **settings) -> tuple[list[float], list[bool], SumOptimWrapper]:
+def run(counts_of_iterations: list[int], max_counts: int = -1, **settings) -> tuple[list[float], list[bool]]:
     """Train w from 0 with the loss (i + 1) * w in iteration i and learning rate 1; return w and whether it changed."""
     layer = nn.Linear(1, 1, bias=False)
     nn.init.zeros_(layer.weight)
@@ -18,11 +18,11 @@ def run(counts_of_iterations: list[int], max_counts: int = -1, **settings) -> tu
         assert synced == wrapper.stepped  # gradients are exchanged for steps, and for nothing else
         values.append(layer.weight.item())
         stepped.append(wrapper.stepped)
-    return values, stepped, wrapper
+    return values, stepped
 
 
 def test_gradients_are_added_up_not_averaged():
-    values, stepped, _ = run([2, 2, 2, 2])
+    values, stepped = run([2, 2, 2, 2])
     assert values == [0, -3, -3, -10]
     assert stepped == [False, True, False, True]
 
@@ -32,7 +32,7 @@ def test_without_accumulation_each_iteration_steps():
 
 
 def test_a_growing_count_counts_from_the_last_step():
-    values, stepped, _ = run([1, 2, 2, 3, 3, 3])
+    values, stepped = run([1, 2, 2, 3, 3, 3])
     assert stepped == [True, False, True, False, False, True]
     assert values == [-1, -1, -6, -6, -6, -21]
 

@@ -26,8 +26,8 @@ class Recorder(Hook):
 
 def train(tmp_path, **settings) -> Recorder:
     recorder = Recorder()
-    hooks = dict(
-        warmup=dict(type='YOLOWarmupHook', **settings.pop('warmup', dict(warmup_epochs=2, min_iters=0))), recorder=recorder)
+    warmup = settings.pop('warmup', dict(warmup_epochs=2, min_iters=0))
+    hooks = dict(warmup=dict(type='YOLOWarmupHook', **warmup), recorder=recorder)
     tiny_runner(tmp_path, hooks=hooks, schedulers=SCHEDULE, **settings).train()
     return recorder
 
@@ -41,7 +41,8 @@ def test_values_follow_the_formula_in_each_iteration(tmp_path):
     for iteration, values in enumerate(used):
         done, lr = min(iteration / 8, 1), scheduled(iteration // 4)
         momentum = 0.8 + (0.937 - 0.8) * done
-        assert_allclose(values, [lr * done, momentum, lr * done, momentum, 0.1 + (lr - 0.1) * done, momentum], rtol=1e-6)
+        bias_lr = 0.1 + (lr - 0.1) * done
+        assert_allclose(values, [lr * done, momentum, lr * done, momentum, bias_lr, momentum], rtol=1e-6)
 
 
 def test_between_iterations_values_are_the_scheduled_ones(tmp_path):
