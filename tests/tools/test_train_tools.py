@@ -134,6 +134,21 @@ def test_addresses_of_checkpoints_are_left_to_mmengine():
     launch.check_checkpoint('torchvision://resnet50')
 
 
+def test_data_workers_get_their_cores(monkeypatch):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    monkeypatch.setattr('os.sched_getaffinity', lambda pid: range(4), raising=False)
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    threads = []
+    monkeypatch.setattr('torch.set_num_threads', threads.append)
+    for workers in (0, 1, 8):
+        launch.leave_cores_to_workers(dict(num_workers=workers))
+    assert threads == [4, 3, 1]
+
+    monkeypatch.setenv('OMP_NUM_THREADS', '2')
+    launch.leave_cores_to_workers(dict(num_workers=0))
+    assert len(threads) == 3
+
+
 def test_amp_takes_the_twin_of_the_optimizer_wrapper(monkeypatch):
     monkeypatch.setattr('torch.cuda.is_available', lambda: True)
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')  # mmengine's logger asks which device it is
