@@ -5,33 +5,37 @@
 import argparse
 from pathlib import Path
 
-import torch
-from mmdet.utils import register_all_modules
-from mmdet_ext.benchmarks import yolov9
-
-CONFIG = Path(__file__).parents[1] / 'configs/yolov9/yolov9c_coco.py'
-BENCHMARKS = dict(
-    deployment=lambda device, repeats: yolov9.deployment(CONFIG, device, repeats), loss=yolov9.assignment_and_loss)
+CONFIG = Path(__file__).resolve().parents[1] / 'configs/yolov9/yolov9c_coco.py'
+NAMES = ('deployment', 'loss')
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('which', nargs='*', metavar='WHICH', help=f'any of {", ".join(BENCHMARKS)} (default: all)')
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('which', nargs='*', metavar='WHICH', help=f'any of {", ".join(NAMES)} (default: all)')
+    parser.add_argument('--device', help='cpu, cuda, cuda:1, ... (default: a GPU if there is one)')
     parser.add_argument('--repeats', type=int, default=11, help='timed calls of each form (default: 11)')
     args = parser.parse_args()
-    unknown = [name for name in args.which if name not in BENCHMARKS]
+    unknown = [name for name in args.which if name not in NAMES]
     if unknown or args.repeats < 1:
-        parser.error(f'no benchmark {unknown[0]}; there are {", ".join(BENCHMARKS)}' if unknown else
+        parser.error(f'no benchmark {unknown[0]}; there are {", ".join(NAMES)}' if unknown else
                      f'--repeats should be at least 1, got {args.repeats}')
+
+    # only now, so that --help and wrong arguments are quick
+    import torch
+    from mmdet.utils import register_all_modules
+
+    from mmdet_ext.benchmarks import yolov9
+
     register_all_modules(init_default_scope=True)
-    device = torch.device(args.device)
+    device = torch.device(args.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    benchmarks = dict(deployment=lambda: yolov9.deployment(CONFIG, device, args.repeats),
+                      loss=lambda: yolov9.assignment_and_loss(device, args.repeats))
     where = torch.cuda.get_device_name(device) if device.type == 'cuda' else f'CPU, {torch.get_num_threads()} threads'
     print(f'torch {torch.__version__}, {where}, median of {args.repeats}')
     print(f'{"":80}{"time":>11}{"ratio":>8}{"peak memory":>14}{"ratio":>8}')
-    for name in args.which or BENCHMARKS:
+    for name in args.which or NAMES:
         reference = None
-        for label, found in BENCHMARKS[name](device, args.repeats):
+        for label, found in benchmarks[name]():
             reference = reference or found
             print(f'{label:80}{found.seconds * 1e3:>8.1f} ms{found.seconds / reference.seconds:>8.2f}'
                   f'{found.peak_bytes / 2**20:>10.1f} MiB{found.peak_bytes / reference.peak_bytes:>8.2f}')

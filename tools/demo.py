@@ -25,7 +25,11 @@ def parse_args() -> argparse.Namespace:
 def run(tool: str, *arguments: object) -> None:
     command = [sys.executable, str(ROOT / 'tools' / tool), *map(str, arguments)]
     print('$', *(f"'{word}'" if ' ' in word else word for word in command), flush=True)
-    if code := subprocess.call(command):
+    try:
+        code = subprocess.call(command)
+    except KeyboardInterrupt:
+        sys.exit(f'demo.py: interrupted in {tool}; the same command goes on from there')
+    if code:
         sys.exit(f'demo.py: {tool} failed with exit code {code}')
 
 

@@ -8,10 +8,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
-from mmdet.utils import register_all_modules
-from mmdet_ext.deployment import (count_flops, count_parameters, deploy, deployed_config, disagreement,
-                                  load_checkpoint_meta, load_for_deployment)
 from mmengine.config import Config, DictAction
 
 
@@ -35,6 +31,16 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
+
+    # only now, so that --help and wrong arguments are quick
+    import torch
+    from mmdet.utils import register_all_modules
+
+    from mmdet_ext.compat import allow_mmengine_checkpoints
+    from mmdet_ext.deployment import (count_flops, count_parameters, deploy, deployed_config, disagreement,
+                                      load_checkpoint_meta, load_for_deployment)
+
+    allow_mmengine_checkpoints()
     register_all_modules(init_default_scope=True)
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options or {})

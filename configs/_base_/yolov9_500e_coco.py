@@ -14,7 +14,7 @@ in `optim_wrapper.paramwise_cfg`. Pipelines are lists and change as a whole, for
 The loss is a sum over the pictures of all processes: the learning rate does not depend on the batch size.
 """
 _base_ = 'mmdet::_base_/default_runtime.py'
-custom_imports = dict(imports=['mmdet_ext'], allow_failed_imports=False)
+custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
 
 data_root = 'data/coco/'
 image_size = 640

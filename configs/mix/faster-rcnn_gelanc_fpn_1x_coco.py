@@ -4,7 +4,7 @@ For published weights convert a `gelan-c.pt` and set
 `model.backbone.init_cfg=dict(type='Pretrained', checkpoint='gelan-c.pth', prefix='backbone.')`.
 """
 _base_ = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
-custom_imports = dict(imports=['mmdet_ext'], allow_failed_imports=False)
+custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
 
 model = dict(
     data_preprocessor=dict(mean=[0, 0, 0], std=[255, 255, 255]),

@@ -3,7 +3,7 @@
 The auxiliary head is YOLOv9's, to show that it need not be of the main head's kind.
 """
 _base_ = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
-custom_imports = dict(imports=['mmdet_ext'], allow_failed_imports=False)
+custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
 
 model = dict(
     type='PGIDetector',

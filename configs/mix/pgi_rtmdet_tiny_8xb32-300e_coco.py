@@ -1,6 +1,6 @@
 """mmdet's RTMDet-tiny with a second top-down neck and a second RTMDet head that exist in training only."""
 _base_ = 'mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py'
-custom_imports = dict(imports=['mmdet_ext'], allow_failed_imports=False)
+custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
 
 model = dict(
     type='PGIDetector',

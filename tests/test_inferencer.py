@@ -1,0 +1,49 @@
+"""mmdet's `DetInferencer` with our configs, as a user calls it: a process of its own that imports nothing of ours."""
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
+
+PROGRAM = """
+import sys
+from mmdet.apis import DetInferencer
+config, weights, picture, out = sys.argv[1:]
+result = DetInferencer(config, weights)(picture, out_dir=out, no_save_pred=False, pred_score_thr=0.0)
+found, = result['predictions']
+print(len(found['bboxes']), max(map(max, found['bboxes'])))
+"""
+
+
+def infer(tmp_path, config: str, content: dict) -> tuple[int, float]:
+    torch.save(content, tmp_path / 'weights.pth')
+    picture = np.random.randint(0, 256, (90, 120, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / 'picture.png'), picture)
+    command = [sys.executable, '-W', 'ignore', '-c', PROGRAM, config, *map(str, (
+        tmp_path / 'weights.pth', tmp_path / 'picture.png', tmp_path / 'out'))]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    count, greatest = done.stdout.splitlines()[-1].split()
+    drawn = cv2.imread(str(tmp_path / 'out/vis/picture.png'))
+    assert drawn.shape == picture.shape and (drawn != picture).any()
+    return int(count), float(greatest)
+
+
+def test_size_c_on_a_picture_with_a_checkpoint_of_a_training_run(tmp_path):
+    config = 'configs/yolov9/yolov9c_coco.py'
+    history = HistoryBuffer()
+    history.update(np.float64(1.5))
+    content = dict(
+        state_dict=MODELS.build(Config.fromfile(config).model).state_dict(),
+        message_hub=dict(log_scalars={'train/loss': history}, runtime_info=dict(iter=np.int64(3))),
+        meta=dict(dataset_meta=dict(classes=tuple(f'class {i}' for i in range(80)))))
+    for name, value in content['state_dict'].items():
+        if name.startswith('bbox_head.class_towers') and name.endswith('2.bias'):
+            value.fill_(0.0)  # an untrained network is sure of nothing, and nothing would be drawn
+    count, greatest = infer(tmp_path, config, content)
+    assert 0 < count <= 300
+    assert 0 < greatest <= 120  # boxes are in pixels of the picture

@@ -1,0 +1,95 @@
+"""tools/deploy.py from the shell: what it writes, prints and refuses."""
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmdet_ext.deployment import deploy, disagreement, load_for_deployment
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner.checkpoint import load_checkpoint
+from torch.testing import assert_close
+
+CONFIG = 'configs/yolov9/yolov9t_shapes.py'
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory) -> Path:
+    torch.manual_seed(0)
+    init_default_scope('mmdet')
+    model = MODELS.build(Config.fromfile(CONFIG).model)
+    for module in model.modules():  # statistics as after training, so that folding has something to fold
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.running_mean, std=0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    path = tmp_path_factory.mktemp('trained') / 'trained.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(dataset_meta=dict(classes=('a', ) * 6))), path)
+    return path
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, '-W', 'ignore', 'tools/deploy.py', *map(str, arguments)], capture_output=True,
+                          text=True)
+
+
+def test_writes_weights_and_a_config_that_agree_with_the_trained_model(checkpoint, tmp_path):
+    done = run(CONFIG, checkpoint, tmp_path / 'deployed.pth', '--size', 160)
+    assert done.returncode == 0, done.stderr
+    trained = load_for_deployment(Config.fromfile(CONFIG), checkpoint)
+    cfg = Config.fromfile(tmp_path / 'deployed.py')
+    deployed = MODELS.build(cfg.model).eval()
+    content = load_checkpoint(deployed, str(tmp_path / 'deployed.pth'), strict=True)
+    assert content['meta']['dataset_meta']['classes'] == ('a', ) * 6
+    difference, tolerance, unit = disagreement(trained, deployed, 160)
+    assert difference < tolerance == 0.01 and unit == 'px'
+    assert f'{sum(p.numel() for p in deployed.parameters()):,}' in done.stdout
+    assert f'{sum(p.numel() for p in trained.parameters()):,}' in done.stdout
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        for ours, theirs in zip(deployed(image, mode='tensor'), trained(image, mode='tensor')):
+            assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (('configs/yolov9/none.py', CONFIG, 'out.pth'), 'no such file: configs/yolov9/none.py'),
+    ((CONFIG, CONFIG, 'out.onnx'), 'OUT should end in .pth, got out.onnx'),
+    ((CONFIG, CONFIG, 'out.pth', '--size', 100), '--size should be a multiple of 32, got 100'),
+])
+def test_wrong_arguments_are_named(arguments, message):
+    done = run(*arguments)
+    assert done.returncode == 2 and message in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_a_checkpoint_of_another_size_is_refused_and_nothing_written(checkpoint, tmp_path):
+    done = run('configs/gelan/gelans_coco.py', checkpoint, tmp_path / 'out.pth')
+    assert done.returncode == 1 and 'does not fit configs/gelan/gelans_coco.py' in done.stderr
+    assert 'Traceback' not in done.stderr and list(tmp_path.iterdir()) == []
+
+
+def test_other_detectors_are_refused(checkpoint):
+    with pytest.raises(ValueError, match="model.type should be 'PGIDetector'.*'FasterRCNN'"):
+        load_for_deployment(Config.fromfile('configs/mix/faster-rcnn_gelanc_fpn_1x_coco.py'), checkpoint)
+
+
+def test_rtmdet_whose_levels_share_convolutions_deploys_too():
+    cfg = Config.fromfile('configs/mix/pgi_rtmdet_tiny_8xb32-300e_coco.py')
+    cfg.model.backbone.init_cfg = None
+    model = MODELS.build(cfg.model).eval()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    deployed = deploy(model)
+    assert not any('.bn.' in name or name.startswith('aux_head') for name in deployed.state_dict())
+    difference, tolerance, _ = disagreement(model, deployed, 64)
+    assert difference < tolerance
+
+
+def test_a_disagreement_shows():
+    model = MODELS.build(Config.fromfile(CONFIG).model).eval()
+    deployed = deploy(model)
+    with torch.no_grad():
+        deployed.bbox_head.box_towers[0][-1].bias[0] += 1
+    difference, tolerance, _ = disagreement(model, deployed, 64)
+    assert difference > tolerance
