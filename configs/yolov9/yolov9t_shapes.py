@@ -2,35 +2,42 @@
 _base_ = './yolov9t_coco.py'
 
 data_root = 'data/shapes/'
-image_size = 192
-batch_size = 16
-classes = ('circle', 'square', 'triangle', 'star', 'cross', 'pentagon')
+image_size = 160
+batch_size = 8
 model = dict(bbox_head=dict(num_classes=6), aux_head=dict(head=dict(num_classes=6)))
 
 load_train = [*_base_.load_train[:-1], dict(_base_.load_train[-1], size=image_size)]
 mosaic = dict(_base_.mosaic, size=image_size)
-affine = dict(_base_.affine, size=(image_size, image_size), scale=0.5)
+affine = dict(_base_.affine, size=(image_size, image_size), scale=0.4)
 train_pipeline = [mosaic, affine, *_base_.finish]
 test_pipeline = [_base_.test_pipeline[0], dict(_base_.test_pipeline[1], size=image_size), *_base_.test_pipeline[2:]]
 
-split = dict(metainfo=dict(classes=classes), data_root=data_root, bad_boxes='error')
-shapes = dict(dataset=dict(batch_shapes=dict(size=image_size), pipeline=test_pipeline, **split), num_workers=1)
+shapes = dict(
+    metainfo=dict(classes=('circle', 'square', 'triangle', 'star', 'cross', 'pentagon')),
+    data_root=data_root,
+    bad_boxes='error')
+evaluated = dict(batch_shapes=dict(size=image_size), pipeline=test_pipeline, **shapes)
 train_dataloader = dict(
     batch_size=batch_size,
     num_workers=1,
     dataset=dict(
         dataset=dict(
-            ann_file='annotations/instances_train.json', data_prefix=dict(img='train/'), pipeline=load_train, **split),
+            ann_file='annotations/instances_train.json', data_prefix=dict(img='train/'), pipeline=load_train, **shapes),
         pipeline=train_pipeline))
-val_dataloader = dict(shapes, dataset=dict(ann_file='annotations/instances_val.json', data_prefix=dict(img='val/'), **shapes['dataset']))
-test_dataloader = dict(shapes, dataset=dict(ann_file='annotations/instances_test.json', data_prefix=dict(img='test/'), **shapes['dataset']))
+val_dataloader = dict(
+    num_workers=1,
+    dataset=dict(ann_file='annotations/instances_val.json', data_prefix=dict(img='val/'), **evaluated))
+test_dataloader = dict(
+    num_workers=1,
+    dataset=dict(ann_file='annotations/instances_test.json', data_prefix=dict(img='test/'), **evaluated))
 val_evaluator = dict(ann_file=data_root + 'annotations/instances_val.json')
 test_evaluator = dict(ann_file=data_root + 'annotations/instances_test.json')
 
-train_cfg = dict(max_epochs=24, val_interval=4)
+# 50 iterations an epoch: step in each of them, warm up in the first, and let the averaged weights follow sooner
+train_cfg = dict(max_epochs=20, val_interval=5)
 optim_wrapper = dict(paramwise_cfg=dict(batch_size_per_gpu=batch_size, nominal_batch_size=batch_size))
 default_hooks = dict(
-    logger=dict(interval=10),
+    logger=dict(interval=25),
     warmup=dict(warmup_epochs=1, min_iters=25),
-    close_mosaic=dict(num_last_epochs=10),
+    close_mosaic=dict(num_last_epochs=8),
     ema=dict(tau=200))
