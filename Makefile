@@ -1,17 +1,18 @@
-# `make help` lists the targets. Everything is made below .venv, data and work_dirs; a run that was interrupted goes on where it stopped.
+# `make help` lists the targets. Everything is made below .venv, data and work_dirs; what was interrupted goes on.
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 PYTEST_FLAGS ?=
+OTHER_PYTHON := Python 3.11 or 3.12 is needed (mmcv 2.1.0 does not build on 3.13): make PYTHON=python3.11 ...
 export PIP_NO_INPUT := 1
 
 .PHONY: help install demo test clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make install  $(VENV) with torch, the MM packages and mmdet_ext (needs Python 3.11 or later, a C++ compiler, the package index)'
-	@echo 'make demo     install, draw the Shapes data, train a small YOLOv9 on it, evaluate it, save pictures: 10 minutes on 2 cores'
+	@echo 'make install  $(VENV) with torch, the MM packages and mmdet_ext; needs Python 3.11 or 3.12 and a C++ compiler'
+	@echo 'make demo     install, draw the Shapes data, train a small YOLOv9 on it, evaluate it, save pictures: 10 minutes'
 	@echo 'make test     install, run the tests: 10 minutes on 2 cores'
 	@echo 'make clean    remove $(VENV) and what was built'
 	@echo 'PYTHON=...    the interpreter to make $(VENV) with (python3)'
@@ -28,7 +29,7 @@ clean:
 	rm -rf $(VENV) build dist mmdet_ext.egg-info mmdet_ext/.mim .pytest_cache
 
 $(VENV)/.torch: requirements.txt
-	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11)' || { echo 'Python 3.11 or later is needed: make PYTHON=python3.11'; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "$(OTHER_PYTHON)")'
 	@echo 'Making $(VENV) and installing torch (up to 3 GB to load, minutes).'
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install -qq -c requirements.txt torch torchvision setuptools wheel ninja

@@ -1,4 +1,4 @@
-"""Package mmdet_ext, with its configs and tools under mmdet_ext/.mim, where `mim train mmdet_ext ...` looks for them."""
+"""Package mmdet_ext, with its configs and tools under mmdet_ext/.mim, where `mim train mmdet_ext ...` looks."""
 import os
 import shutil
 from pathlib import Path
@@ -43,8 +43,8 @@ class FreshBuild(build_py):
 class EditableWheelForMim(editable_wheel):
     """Let mim find an editable install.
 
-    mim takes the package's folder to be SITE_PACKAGES / (first line of top_level.txt), where an editable install has nothing.
-    With the absolute path in that line the same expression gives the checkout.
+    mim takes the package's folder to be SITE_PACKAGES / (first line of top_level.txt), where an editable install has
+    nothing. With the absolute path in that line the same expression gives the checkout.
     """
 
     def run(self) -> None:
@@ -74,10 +74,10 @@ setup(
     license_files=['LICENSE'],
     python_requires='>=3.10',
     packages=find_packages(include=['mmdet_ext', 'mmdet_ext.*']),
-    package_data={'mmdet_ext': [f'.mim/{pattern}' for pattern in ('**/*.py', '**/*.yml', '**/*.sh', 'model-index.yml')]},
+    package_data={'mmdet_ext': [f'.mim/{files}' for files in ('**/*.py', '**/*.yml', '**/*.sh', 'model-index.yml')]},
     zip_safe=False,
-    # mmengine, mmcv and mmdet come from distributions of more than one name, and mmcv must be compiled after torch is there:
-    # `import mmdet_ext` checks their versions. requirements.txt holds the versions that the tests run with.
+    # mmengine, mmcv and mmdet come from distributions of more than one name, and mmcv must be compiled after torch is
+    # there: `import mmdet_ext` checks their versions. requirements.txt holds the versions that the tests run with.
     install_requires=['torch>=2.1', 'torchvision', 'numpy', 'packaging'],
     extras_require={
         'mm': ['mmengine>=0.7.1,<1.0', 'mmcv>=2.0.0rc4,<2.2', 'mmdet>=3.0,<4.0', 'openmim', 'setuptools<82'],

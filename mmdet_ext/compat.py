@@ -16,18 +16,19 @@ REQUIRED = {  # module: lowest version, first version that does not work, what t
 def check_dependencies() -> None:
     """Import mmengine, mmcv, mmdet and mmcv's operators; raise an ImportError that says what to install if one fails.
 
-    Versions are read from the modules, since distributions of other names (the maintained fork's) provide the same modules.
+    Versions are read from the modules, since distributions of other names (the maintained fork's) provide the same.
     """
     for module, (lowest, excluded, _) in REQUIRED.items():
         version = _version_of(module)
         if not Version(lowest) <= Version(version) < Version(excluded):
-            raise ImportError(f'mmdet_ext needs {module} >= {lowest}, < {excluded}, but found {version}. {_remedy(module)}')
+            raise ImportError(
+                f'mmdet_ext needs {module} >= {lowest}, < {excluded}, but found {version}. {_remedy(module)}')
     try:
         import_module('mmcv.ops')
     except ImportError as error:  # "No module named 'mmcv._ext'" or an undefined symbol
         raise ImportError(
-            f"mmcv's compiled operators do not load ({error}): it was installed without them (mmcv-lite), or compiled for "
-            f'another torch. {_remedy("mmcv", "--force-reinstall --no-deps --no-cache-dir ")}') from error
+            f"mmcv's compiled operators do not load ({error}): it was installed without them (mmcv-lite), or compiled "
+            f'for another torch. {_remedy("mmcv", "--force-reinstall --no-deps --no-cache-dir ")}') from error
 
 
 def _version_of(module: str) -> str:
@@ -46,9 +47,10 @@ def _remedy(module: str, options: str = '') -> str:
 def allow_mmengine_checkpoints() -> None:
     """Let ``torch.load`` read the checkpoints that mmengine's runner writes, without letting it run anything they name.
 
-    mmengine 0.10.7 calls ``torch.load(path)``, which since torch 2.6 refuses every class it does not know. A checkpoint of a
-    run holds the log (`HistoryBuffer`, which pickles its methods through ``getattr``) and numpy values, so that neither
-    resuming nor testing works. For a process that reads such files: the command lines call it, importing the package does not.
+    mmengine 0.10.7 calls ``torch.load(path)``, which since torch 2.6 refuses every class it does not know. A checkpoint
+    of a run holds the log (`HistoryBuffer`, which pickles its methods through ``getattr``) and numpy values, so that
+    neither resuming nor testing works. For a process that reads such files: the command lines and the configs call it,
+    importing the package does not.
     """
     import numpy as np
     import torch

@@ -14,13 +14,14 @@ from mmengine.logging import print_log
 from mmengine.utils.dl_utils import set_multi_processing
 
 
-def load_config(path: str, *, options: dict | None = None, work_dir: str | None = None, launcher: str = 'none') -> Config:
+def load_config(
+        path: str, *, options: dict | None = None, work_dir: str | None = None, launcher: str = 'none') -> Config:
     """Read a config file and lay the command line's choices over it.
 
     Args:
         path: Config file, relative to the current folder.
         options: Values that replace the file's, by dotted key.
-        work_dir: Where logs and checkpoints go. Otherwise what the config says, otherwise ``./work_dirs/NAME_OF_CONFIG``.
+        work_dir: Where logs and checkpoints go; otherwise where the config says, or ``./work_dirs/NAME_OF_CONFIG``.
         launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
     """
     if not Path(path).is_file():
@@ -35,9 +36,10 @@ def load_config(path: str, *, options: dict | None = None, work_dir: str | None 
 def init_cpu_processes(cfg: Config) -> None:
     """Join the processes of a distributed run where there is no CUDA device; with one it is left to the runner.
 
-    mmengine 0.10.7 means GPUs wherever it says distributed: it calls ``torch.cuda.set_device``, which raises where torch
-    finds no driver, and gives DistributedDataParallel a device id, which torch takes for GPUs only. mmdet's configs ask for
-    nccl and ours for SyncBN, both of which need GPUs. The runner joins no processes that are joined already.
+    mmengine 0.10.7 means GPUs wherever it says distributed: it calls ``torch.cuda.set_device``, which raises where
+    torch finds no driver, and gives DistributedDataParallel a device id, which torch takes for GPUs only. mmdet's
+    configs ask for nccl and ours for SyncBN, both of which need GPUs. The runner joins no processes that are joined
+    already.
     """
     if cfg.launcher == 'none' or torch.cuda.is_available():
         return
@@ -58,8 +60,8 @@ def init_cpu_processes(cfg: Config) -> None:
 def leave_cores_to_workers(dataloader: dict) -> None:
     """On the CPU, compute with the cores that the data workers do not take, unless OMP_NUM_THREADS says otherwise.
 
-    With more threads than cores, OpenMP's threads spin while they wait for one that has no core, and a step takes ten times
-    as long.
+    With more threads than cores, OpenMP's threads spin while they wait for one that has no core, and a step takes ten
+    times as long.
     """
     if not torch.cuda.is_available() and 'OMP_NUM_THREADS' not in os.environ:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
@@ -67,7 +69,7 @@ def leave_cores_to_workers(dataloader: dict) -> None:
 
 
 def use_amp(cfg: Config) -> None:
-    """Replace the config's optimizer wrapper by its mixed-precision twin, the registered class with ``Amp`` before its name."""
+    """Replace the config's optimizer wrapper by its mixed-precision twin, which has ``Amp`` before the same name."""
     if not torch.cuda.is_available():
         raise ValueError('--amp trains in mixed precision on a GPU, and no CUDA device is visible')
     name = cfg.optim_wrapper.get('type', 'OptimWrapper')
@@ -127,5 +129,5 @@ def check_checkpoint(path: str) -> None:
         raise ValueError(f'{path} is no checkpoint, or only part of one ({Path(path).stat().st_size} bytes)')
     unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path)
     if unknown:
-        raise ValueError(f'{path} holds objects of another program ({", ".join(sorted(unknown)[:3])}, ...) and would run its '
-                         'code: for a published YOLOv9 file see tools/convert_checkpoint.py')
+        raise ValueError(f'{path} holds objects of another program ({", ".join(sorted(unknown)[:3])}), which torch does '
+                         'not load: for a published YOLOv9 file see tools/convert_checkpoint.py')

@@ -57,6 +57,6 @@ def source(tmp_path_factory) -> Path:
 @pytest.fixture(scope='session')
 def wheel(source, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('wheel')
-    subprocess.run([sys.executable, '-m', 'pip', 'wheel', '-q', '--no-index', '--no-deps', '--no-build-isolation', '--use-pep517',
-                    '-w', str(folder), str(source)], check=True)
+    subprocess.run([sys.executable, '-m', 'pip', 'wheel', '-q', '--no-index', '--no-deps', '--no-build-isolation',
+                    '--use-pep517', '-w', str(folder), str(source)], check=True)
     return next(folder.glob('*.whl'))

@@ -1,4 +1,3 @@
-import json
 import os
 import subprocess
 import sys
@@ -29,7 +28,8 @@ def python(code: str) -> str:
 def test_importing_prints_nothing_and_patches_nothing():
     printed = python('''
 import warnings; warnings.simplefilter('ignore')
-import sys, types, mmcv.ops, mmdet.models, mmdet.datasets, mmdet.engine, mmdet.evaluation, mmdet.visualization, mmengine.runner, torch._dynamo
+import sys, types, mmcv.ops, mmengine.runner, torch._dynamo
+import mmdet.models, mmdet.datasets, mmdet.engine, mmdet.evaluation, mmdet.visualization
 
 def names():
     """Everything that can be reached as module.name or module.class.name in the packages below this one."""
@@ -74,7 +74,7 @@ def replace(monkeypatch):
 
 
 @pytest.mark.parametrize('modules, message', [
-    (dict(mmengine='0.6.0'), r'mmengine >= 0\.7\.1, < 1\.0\.0, but found 0\.6\.0\. Try: pip install mmengine==0\.10\.7'),
+    (dict(mmengine='0.6.0'), r'mmengine >= 0\.7\.1, < 1\.0\.0, but found 0\.6\.0\..*pip install mmengine==0\.10\.7'),
     (dict(mmcv='1.7.2'), r'mmcv >= 2\.0\.0rc4, < 3\.0\.0, but found 1\.7\.2\. Try: pip install .*mmcv==2\.1\.0'),
     (dict(mmdet='2.28.2'), r'mmdet >= 3\.0\.0, < 4\.0\.0, but found 2\.28\.2\. Try: pip install mmdet==3\.3\.0'),
     (dict(mmdet=AssertionError('MMCV==2.2.0 is used but incompatible. Please install mmcv>=2.0.0rc4, <2.2.0.')),
@@ -105,8 +105,8 @@ def no_safe_globals():
 
 def test_checkpoints_of_a_run_can_be_read(no_safe_globals, tmp_path):
     history = HistoryBuffer([1., 2.], [1, 1])
-    torch.save(dict(state_dict=dict(w=torch.ones(2)), message_hub=dict(loss=history, eta=np.float64(3), iter=np.int64(4))),
-               tmp_path / 'epoch_1.pth')
+    hub = dict(loss=history, eta=np.float64(3), iter=np.int64(4))
+    torch.save(dict(state_dict=dict(w=torch.ones(2)), message_hub=hub), tmp_path / 'epoch_1.pth')
     with pytest.raises(Exception, match='HistoryBuffer'):  # what mmengine's loader runs into
         torch.load(tmp_path / 'epoch_1.pth')
     compat.allow_mmengine_checkpoints()
@@ -131,16 +131,17 @@ def test_the_wheel_holds_configs_and_tools_for_mim(wheel):
         names = set(file.namelist())
         modes = {info.filename: info.external_attr >> 16 for info in file.infolist()}
     assert {f'mmdet_ext/.mim/{config}' for config in CONFIGS} <= names
-    tools = {path.relative_to(ROOT).as_posix() for pattern in ('*.py', '*.sh') for path in (ROOT / 'tools').rglob(pattern)}
+    tools = [path.relative_to(ROOT) for files in ('*.py', '*.sh') for path in (ROOT / 'tools').rglob(files)]
     assert {f'mmdet_ext/.mim/{tool}' for tool in tools} <= names
-    assert {'mmdet_ext/.mim/model-index.yml', 'mmdet_ext/.mim/configs/yolov9/metafile.yml', 'mmdet_ext/__init__.py'} <= names
+    assert {'mmdet_ext/.mim/model-index.yml', 'mmdet_ext/.mim/configs/yolov9/metafile.yml'} <= names
+    assert {'mmdet_ext/__init__.py', 'mmdet_ext/models/__init__.py'} <= names
     assert modes['mmdet_ext/.mim/tools/dist_train.sh'] & 0o111
     assert not [name for name in names if '__pycache__' in name or not name.startswith(('mmdet_ext/', 'mmdet_ext-'))]
 
 
 def test_a_source_distribution_makes_the_same_wheel(source, wheel, tmp_path):
     def run(*command, cwd):
-        subprocess.run([sys.executable, *command], cwd=cwd, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run([sys.executable, *command], cwd=cwd, check=True, capture_output=True)
 
     run('setup.py', 'sdist', '-d', str(tmp_path), cwd=source)
     with tarfile.open(next(tmp_path.glob('*.tar.gz'))) as file:
@@ -161,6 +162,7 @@ def test_the_model_index_lists_the_configs():
     listed = []
     for metafile in index['Import']:
         content = yaml.safe_load((ROOT / metafile).read_text())
-        assert {model['In Collection'] for model in content['Models']} == {item['Name'] for item in content['Collections']}
+        collections = {collection['Name'] for collection in content['Collections']}
+        assert {model['In Collection'] for model in content['Models']} == collections
         listed += [model['Config'] for model in content['Models']]
-    assert sorted(listed) == [config for config in CONFIGS if config.split('/')[1] not in ('_base_', 'mix')], json.dumps(listed)
+    assert sorted(listed) == [config for config in CONFIGS if config.split('/')[1] not in ('_base_', 'mix')]

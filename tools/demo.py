@@ -17,8 +17,10 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw Shapes, train a small YOLOv9 on it, evaluate it.')
     parser.add_argument('--config', type=Path, default=ROOT / 'configs/yolov9/yolov9t_shapes.py',
                         help='config that finds its data in ./data/shapes')
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'), help='folder of everything but the data')
-    parser.add_argument('--train-options', nargs='+', default=[], metavar='KEY=VALUE', help='passed to train.py --cfg-options')
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/demo'),
+                        help='folder of everything but the data')
+    parser.add_argument('--train-options', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='passed to train.py --cfg-options')
     return parser.parse_args()
 
 
@@ -46,9 +48,9 @@ def main() -> None:
 
     metrics_file = max((args.work_dir / 'test').glob('*/*.json'))  # folders and files are named by the time
     metrics = json.loads(metrics_file.read_text())
-    ap50 = metrics['coco/bbox_mAP_50']
+    ap50, ap = metrics['coco/bbox_mAP_50'], metrics['coco/bbox_mAP']
     print(f"""
-{args.config.stem}: box AP50 {ap50:.3f}, AP {metrics['coco/bbox_mAP']:.3f} on {len(list(pictures.iterdir()))} held-out pictures
+{args.config.stem}: box AP50 {ap50:.3f}, AP {ap:.3f} on {len(list(pictures.iterdir()))} held-out pictures
   pictures    {pictures} (truth on the left, prediction on the right)
   checkpoint  {checkpoint.resolve()}
   logs        {args.work_dir.resolve()}

@@ -1,4 +1,4 @@
-"""Evaluate a detector: python tools/test.py CONFIG CHECKPOINT [--show-dir DIR] [--out FILE.pkl] [--cfg-options KEY=VALUE ...]."""
+"""Evaluate a detector: python tools/test.py CONFIG CHECKPOINT [--show-dir DIR] [--cfg-options KEY=VALUE ...]."""
 import argparse
 import os
 import sys
@@ -46,7 +46,7 @@ def main() -> None:
     try:
         cfg = launch.load_config(args.config, options=args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
         launch.check_checkpoint(args.checkpoint)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         sys.exit(f'test.py: {error}')
     cfg.load_from = args.checkpoint
     if args.show or args.show_dir:

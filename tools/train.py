@@ -47,7 +47,7 @@ def main() -> None:
             launch.resume_from(cfg, args.resume)
         elif cfg.get('load_from'):
             launch.check_checkpoint(cfg.load_from)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         sys.exit(f'train.py: {error}')
 
     launch.leave_cores_to_workers(cfg.train_dataloader)

@@ -34,10 +34,10 @@ val_evaluator = dict(ann_file=data_root + 'annotations/instances_val.json')
 test_evaluator = dict(ann_file=data_root + 'annotations/instances_test.json')
 
 # 50 iterations an epoch: step in each of them, warm up in the first, and let the averaged weights follow sooner
-train_cfg = dict(max_epochs=20, val_interval=5)
+train_cfg = dict(max_epochs=15, val_interval=5)
 optim_wrapper = dict(paramwise_cfg=dict(batch_size_per_gpu=batch_size, nominal_batch_size=batch_size))
 default_hooks = dict(
     logger=dict(interval=25),
     warmup=dict(warmup_epochs=1, min_iters=25),
-    close_mosaic=dict(num_last_epochs=8),
+    close_mosaic=dict(num_last_epochs=6),
     ema=dict(tau=200))

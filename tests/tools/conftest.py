@@ -13,9 +13,10 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope='session')
 def fast() -> list[str]:
     """Options that make one epoch of a Shapes config two iterations."""
-    workers = (f'{split}_dataloader.{key}' for split in ('train', 'val', 'test') for key in ('num_workers=0', 'persistent_workers=False'))
+    no_workers = (f'{split}_dataloader.{option}' for split in ('train', 'val', 'test')
+                  for option in ('num_workers=0', 'persistent_workers=False'))
     return ['--cfg-options', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1', 'train_dataloader.batch_size=4',
-            'optim_wrapper.paramwise_cfg.batch_size_per_gpu=4', *workers]
+            'optim_wrapper.paramwise_cfg.batch_size_per_gpu=4', *no_workers]
 
 
 @pytest.fixture(scope='session')
@@ -32,8 +33,8 @@ def call(workplace):
 
     def run(*command: object, code: int = 0, path: Path = ROOT, **env: str) -> str:
         result = subprocess.run(
-            list(map(str, command)), cwd=workplace, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300,
-            env=os.environ | dict(PYTHONPATH=str(path), PYTHON=sys.executable) | env)
+            list(map(str, command)), cwd=workplace, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            timeout=300, env=os.environ | dict(PYTHONPATH=str(path), PYTHON=sys.executable) | env)
         assert result.returncode == code, f'exit code {result.returncode} of {command}:\n{result.stdout[-6000:]}'
         return result.stdout
 
@@ -44,6 +45,6 @@ def call(workplace):
 def installed(wheel, tmp_path_factory) -> Path:
     """A folder with the wheel installed, for PYTHONPATH."""
     folder = tmp_path_factory.mktemp('site')
-    subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', '--no-index', '--no-deps', '-t', str(folder), str(wheel)],
-                   check=True)
+    command = [sys.executable, '-m', 'pip', 'install', '-q', '--no-index', '--no-deps', '-t', str(folder), str(wheel)]
+    subprocess.run(command, check=True)
     return folder

@@ -25,16 +25,17 @@ def test_mim_lists_the_models(call, installed):
 
 @pytest.fixture(scope='module')
 def editable(source, tmp_path_factory) -> Path:
-    """A folder with an editable install; folders on PYTHONPATH take no .pth file, so the source goes there as well, behind it."""
+    """A folder with what pip installs for `pip install -e`."""
     folder = tmp_path_factory.mktemp('editable')
     code = f'''
 import sys, setuptools.build_meta as backend
 sys.argv = ['setup.py']
 name = backend.prepare_metadata_for_build_editable({str(folder)!r})
 print(backend.build_editable({str(folder)!r}, metadata_directory={str(folder)!r} + '/' + name))'''
-    subprocess.run([sys.executable, '-c', code], cwd=source, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run([sys.executable, '-c', code], cwd=source, check=True, capture_output=True)
+    wheel = next(folder.glob('*.whl'))
     subprocess.run([sys.executable, '-m', 'pip', 'install', '-q', '--no-index', '--no-deps', '-t', str(folder / 'site'),
-                    str(next(folder.glob('*.whl')))], check=True)
+                    str(wheel)], check=True)
     return folder / 'site'
 
 

@@ -33,8 +33,8 @@ def test_training_goes_on_where_it_stopped(call, checkpoint, fast):
 
 
 def test_testing_writes_metrics_pictures_and_predictions(call, checkpoint, workplace, fast):
-    call(sys.executable, TOOLS / 'test.py', SHAPES, checkpoint, '--work-dir', 'tested', '--show-dir', workplace / 'pictures',
-         '--out', 'predictions.pkl', *fast)
+    call(sys.executable, TOOLS / 'test.py', SHAPES, checkpoint, '--work-dir', 'tested',
+         '--show-dir', workplace / 'pictures', '--out', 'predictions.pkl', *fast)
     metrics, = (workplace / 'tested').glob('*/*.json')
     assert 'coco/bbox_mAP_50' in json.loads(metrics.read_text())
     assert len(list((workplace / 'pictures').iterdir())) == 4
@@ -48,7 +48,7 @@ def test_testing_with_mirror_images(call, checkpoint, fast):
 def test_two_processes_train_and_test_on_the_cpu(call, workplace, fast):
     log = call('bash', TOOLS / 'dist_train.sh', SHAPES, '2', '--work-dir', 'dist', *fast, PORT='29637',
                CUDA_VISIBLE_DEVICES='')
-    assert 'GPU number: 2' in log and 'Epoch(train) [1][1/1]' in log  # 8 pictures are one batch of 4 for each of the two
+    assert 'GPU number: 2' in log and 'Epoch(train) [1][1/1]' in log  # 8 pictures: a batch of 4 for each of the two
     log = call('bash', TOOLS / 'dist_test.sh', SHAPES, 'dist/epoch_1.pth', '2', *fast, PORT='29638',
                CUDA_VISIBLE_DEVICES='')
     assert 'coco/bbox_mAP_50' in log
@@ -69,13 +69,14 @@ exec "$@"
 
 
 def test_slurm_jobs(call, srun, fast):
-    env = dict(PATH=f'{srun.parent}:{os.environ["PATH"]}', GPUS='1', GPUS_PER_NODE='1', SRUN_ARGS='--quiet --nodelist=a',
-               CUDA_VISIBLE_DEVICES='')
+    env = dict(PATH=f'{srun.parent}:{os.environ["PATH"]}', GPUS='1', GPUS_PER_NODE='1',
+               SRUN_ARGS='--quiet --nodelist=a', CUDA_VISIBLE_DEVICES='')
     assert 'Epoch(train) [1]' in call('bash', TOOLS / 'slurm_train.sh', 'part', 'job', SHAPES, 'slurm', *fast, **env)
     arguments = (srun.parent / 'arguments').read_text().splitlines()
     assert {'--partition=part', '--job-name=job', '--gres=gpu:1', '--ntasks=1', '--nodelist=a'} < set(arguments)
 
-    command = call('bash', TOOLS / 'slurm_test.sh', 'part', 'job', SHAPES, 'x.pth', '--tta', **env | dict(PYTHON='echo'))
+    env['PYTHON'] = 'echo'
+    command = call('bash', TOOLS / 'slurm_test.sh', 'part', 'job', SHAPES, 'x.pth', '--tta', **env)
     assert command == f'-u {TOOLS}/test.py {SHAPES} x.pth --launcher slurm --tta\n'
 
 
