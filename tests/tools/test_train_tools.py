@@ -32,6 +32,23 @@ def test_training_goes_on_where_it_stopped(call, checkpoint, fast):
     assert 'Epoch(train) [2]' in log and 'Epoch(train) [1]' not in log
 
 
+def test_a_resumed_run_equals_one_that_went_through(call, workplace, fast):
+    options = [*fast, 'train_cfg.max_epochs=2', 'default_hooks.logger.interval=1', 'train_cfg.val_interval=2']
+    through, resumed = workplace / 'through', workplace / 'resumed'
+    call(sys.executable, TOOLS / 'train.py', SHAPES, '--work-dir', through, *options)
+    call(sys.executable, TOOLS / 'train.py', SHAPES, '--work-dir', resumed, '--resume', through / 'epoch_1.pth', *options)
+
+    def losses(folder: Path) -> dict[int, float]:
+        scalars, = folder.glob('*/vis_data/scalars.json')
+        rows = map(json.loads, scalars.read_text().splitlines())
+        return {row['step']: row['loss'] for row in rows if row.get('epoch') == 2 and 'loss' in row}
+
+    assert len(losses(through)) == 2
+    assert losses(resumed) == pytest.approx(losses(through), rel=1e-4)
+    one, other = (torch.load(folder / 'epoch_2.pth', weights_only=False)['state_dict'] for folder in (through, resumed))
+    torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-5)
+
+
 def test_testing_writes_metrics_pictures_and_predictions(call, checkpoint, workplace, fast):
     call(sys.executable, TOOLS / 'test.py', SHAPES, checkpoint, '--work-dir', 'tested',
          '--show-dir', workplace / 'pictures', '--out', 'predictions.pkl', *fast)
