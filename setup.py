@@ -72,14 +72,15 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     license_files=['LICENSE'],
-    python_requires='>=3.10',
+    python_requires='>=3.11',
     packages=find_packages(include=['mmdet_ext', 'mmdet_ext.*']),
     package_data={'mmdet_ext': [f'.mim/{files}' for files in ('**/*.py', '**/*.yml', '**/*.sh', 'model-index.yml')]},
     zip_safe=False,
     # mmengine, mmcv and mmdet come from distributions of more than one name, and mmcv must be compiled after torch is
     # there: `import mmdet_ext` checks their versions. requirements.txt holds the versions that the tests run with.
-    install_requires=['torch>=2.1', 'torchvision', 'numpy', 'packaging'],
+    install_requires=['torch>=2.6', 'torchvision', 'numpy', 'packaging'],
     extras_require={
+        # the published distributions; mmdet itself refuses mmcv 2.2
         'mm': ['mmengine>=0.7.1,<1.0', 'mmcv>=2.0.0rc4,<2.2', 'mmdet>=3.0,<4.0', 'openmim', 'setuptools<82'],
         'tests': ['pytest'],
     },

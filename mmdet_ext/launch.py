@@ -96,7 +96,10 @@ def use_tta(cfg: Config) -> None:
     while 'dataset' in dataset:
         dataset = dataset.dataset
     if not cfg.get('tta_model'):
-        cfg.tta_model = dict(type='DetTTAModel', tta_cfg=dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100))
+        found = cfg.model.get('test_cfg') or {}
+        tta_cfg = dict(nms=found.get('nms') or dict(type='nms', iou_threshold=0.5),
+                       max_per_img=found.get('max_per_img') or 100)
+        cfg.tta_model = dict(type='DetTTAModel', tta_cfg=tta_cfg)
     if not cfg.get('tta_pipeline'):
         load, *others, pack = deepcopy(dataset.pipeline)
         if 'meta_keys' in pack:
@@ -114,6 +117,19 @@ def resume_from(cfg: Config, checkpoint: str) -> None:
     if checkpoint != 'auto':
         check_checkpoint(checkpoint)
         cfg.load_from = checkpoint
+
+
+def check_shapes(model: torch.nn.Module, checkpoint: str) -> None:
+    """Raise if the model has tensors of another shape than the checkpoint: mmengine would test them as initialised."""
+    if '://' in checkpoint:
+        return
+    content = torch.load(checkpoint, map_location='cpu')
+    found = content.get('state_dict', content)
+    wrong = [f'{name} is {tuple(found[name].shape)}, should be {tuple(value.shape)}'
+             for name, value in model.state_dict().items() if name in found and found[name].shape != value.shape]
+    if wrong:
+        raise ValueError(f'{checkpoint} does not fit the config (other classes or widths?): {len(wrong)} tensors differ, '
+                         f'{"; ".join(wrong[:2])}')
 
 
 def check_checkpoint(path: str) -> None:

@@ -26,6 +26,12 @@ def mmdet_scope():
 
 
 @pytest.fixture(autouse=True)
+def checkout(monkeypatch):
+    """Tests name configs and tools as from the checkout, wherever pytest was started."""
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture(autouse=True)
 def fixed_seeds():
     random.seed(0)
     np.random.seed(0)

@@ -58,6 +58,10 @@ def main() -> None:
     launch.init_cpu_processes(cfg)
     setup_cache_size_limit_of_dynamo()
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    try:
+        launch.check_shapes(getattr(runner.model, 'module', runner.model), args.checkpoint)
+    except ValueError as error:
+        sys.exit(f'test.py: {error}')
     if args.out:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
     runner.test()

@@ -68,7 +68,7 @@ val_dataloader = dict(
     batch_size=2 * batch_size,
     num_workers=num_workers,
     persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
+    sampler=dict(type='BatchShapeSampler'),
     dataset=dict(
         type='YOLOCocoDataset',
         data_root=data_root,
@@ -84,7 +84,7 @@ test_evaluator = val_evaluator
 
 # schedule
 
-randomness = dict(seed=1)  # with SeededSampler a resumed run sees what an unstopped one does
+randomness = dict(seed=1)  # with SeededSampler a resumed run sees the pictures of an unstopped one
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=500, val_interval=1)
 val_cfg = dict(type='ValLoop')

@@ -14,8 +14,8 @@ class StopOnNaNHook(Hook):
     """Raise a FloatingPointError when a loss, or a tensor of the model at the end of an epoch, is NaN or infinite.
 
     Losses are looked at after each iteration, before averaged weights are updated and checkpoints are written: what was
-    saved last is sound. mmengine reads them for its log in each iteration anyway, so the device is waited for no more
-    often. All processes agree and stop together.
+    saved last is sound. mmengine reads them for its log in each iteration anyway, so that one process waits for its
+    device no more often. Several processes exchange one number per iteration, agree and stop together.
     """
 
     priority = 'VERY_HIGH'  # before EMAHook and CheckpointHook

@@ -13,7 +13,8 @@ class _SumMixin:
     mmengine divides the loss by the number of iterations. A loss that is summed over the pictures of a batch must not
     be: four iterations of 16 pictures stand for one of 64.
 
-    `accumulative_counts` may be changed between iterations, as a warm-up does.
+    `accumulative_counts` may be changed between iterations, as a warm-up does. Gradients that wait for a step when a
+    run is stopped are not in its checkpoint: a resumed run begins to count anew.
 
     Attributes:
         stepped: Whether the last `update_params` changed the parameters.

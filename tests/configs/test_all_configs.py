@@ -8,7 +8,8 @@ from mmdet.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import Registry
 
-CONFIGS = sorted(path for path in Path('configs').glob('*/*.py') if path.parent.name != '_base_')
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/*.py') if path.parent.name != '_base_')
 # what no config names, and why
 UNNAMED = {'AmpSumOptimWrapper'}  # --amp puts it in the place of SumOptimWrapper
 

@@ -9,7 +9,8 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 from torch.optim import SGD
 
-CONFIGS = sorted(Path('configs/mix').glob('*.py'))
+CONFIGS = sorted((Path(__file__).resolve().parents[2] / 'configs/mix').glob('*.py'))
+assert CONFIGS
 HEIGHT, WIDTH = 128, 160
 
 

@@ -58,6 +58,11 @@ def test_testing_writes_metrics_pictures_and_predictions(call, checkpoint, workp
     assert len(pickle.loads((workplace / 'predictions.pkl').read_bytes())) == 4
 
 
+def test_a_checkpoint_of_other_classes_is_not_tested(call, checkpoint, fast):
+    log = call(sys.executable, TOOLS / 'test.py', SHAPES, checkpoint, *fast, 'model.bbox_head.class_channels=64', code=1)
+    assert 'does not fit the config' in log and 'class_towers' in log and 'Traceback' not in log
+
+
 def test_testing_with_mirror_images(call, checkpoint, fast):
     assert 'coco/bbox_mAP_50' in call(sys.executable, TOOLS / 'test.py', SHAPES, checkpoint, '--tta', *fast)
 

@@ -41,12 +41,13 @@ class GELAN(BaseModule):
         self.out_indices = tuple(out_indices)
         self.with_first_pass = with_first_pass
         self.frozen_stages = frozen_stages
-        self.trunk = GELANTrunk(arch)
+        num_steps = max(self.out_indices) + 2  # what nothing reads would get no gradient, which DDP does not bear
         self.two_passes = arch == 'e'
+        self.trunk = GELANTrunk(arch, num_steps=5 if self.two_passes else num_steps)
         if self.two_passes:
             self.links = nn.ModuleList(
                 CBLinear(channels, downs[:k + 1]) for k, channels in enumerate(self.trunk.out_channels))
-            self.second_trunk = GELANTrunk(arch)
+            self.second_trunk = GELANTrunk(arch, num_steps=num_steps)
         channels = tuple(self.trunk.out_channels[i + 1] for i in self.out_indices)
         self.out_channels = channels * 2 if with_first_pass else channels
         self._freeze()

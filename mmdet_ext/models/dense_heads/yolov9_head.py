@@ -150,9 +150,8 @@ class YOLOv9Head(BaseDenseHead):
         return results
 
     def _assign(self, predictions: DensePredictions, targets: BatchTargets) -> Assignment:
-        with torch.no_grad():
-            boxes = predictions.boxes()
-        return self.assigner(predictions.class_logits, boxes, predictions.points, targets)
+        with torch.no_grad(), torch.autocast(predictions.points.device.type, enabled=False):
+            return self.assigner(predictions.class_logits, predictions.boxes(), predictions.points, targets)
 
     def _init_biases(self) -> None:
         """Distances start alike; class scores as if 5 objects stood in a picture of 640 pixels."""

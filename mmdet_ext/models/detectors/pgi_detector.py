@@ -10,6 +10,7 @@ from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from torch import Tensor
 
+from ..dense_heads import YOLOv9Head
 from ..layers import fuse
 
 
@@ -40,9 +41,13 @@ class PGIDetector(SingleStageDetector):
         self.deployed = deployed
         if self.with_aux:
             aux_head = copy.deepcopy(aux_head)
+            if missing := {'type', 'branch', 'head'} - aux_head.keys():
+                raise ValueError(f'aux_head should name type, branch and head, {", ".join(sorted(missing))} is missing')
             if aux_head['head']['type'] == bbox_head['type']:
                 aux_head['head'].setdefault('train_cfg', train_cfg)
             self.aux_head = MODELS.build(aux_head)
+            if self.aux_head.lead_guided:
+                check_lead(self.bbox_head, self.aux_head.head)
         if deployed:
             fuse(self)
 
@@ -65,6 +70,13 @@ class PGIDetector(SingleStageDetector):
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         check_fit(self, state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def check_lead(lead: nn.Module, guided: nn.Module) -> None:
+    """Raise a ValueError unless the assignment of head `lead` can serve `guided`."""
+    if not (isinstance(lead, YOLOv9Head) and isinstance(guided, YOLOv9Head)) or lead.strides != guided.strides:
+        described = [f'{type(head).__name__} with strides {getattr(head, "strides", None)}' for head in (lead, guided)]
+        raise ValueError(f'aux_head.lead_guided=True needs two YOLOv9Head of the same strides, got {" and ".join(described)}')
 
 
 def check_fit(model: nn.Module, state_dict: Mapping[str, Tensor], prefix: str = '') -> None:

@@ -54,14 +54,16 @@ class GELANTrunk(nn.Module):
     Args:
         arch: Size: t, s, m, c or e.
         in_channels: Channels of the image.
+        num_steps: The steps to build, if the coarser maps are not needed.
 
     Shape:
-        (B, in_channels, H, W) -> five maps (B, C_k, H / 2^k, W / 2^k), k = 1..5; H and W multiples of 32
+        (B, in_channels, H, W) -> maps (B, C_k, H / 2^k, W / 2^k), k = 1..num_steps; H and W multiples of 32
     """
 
-    def __init__(self, arch: str, in_channels: int = 3) -> None:
+    def __init__(self, arch: str, in_channels: int = 3, num_steps: int = 5) -> None:
         super().__init__()
         downs, blocks, depths, down = trunk_arch(arch)
+        downs, blocks, depths = downs[:num_steps], blocks[:num_steps - 1], depths[:num_steps - 1]
         self.out_channels = (downs[0], *(out for out, _, _ in blocks))
         sources = (in_channels, *self.out_channels)
         self.downs = nn.ModuleList(
@@ -74,8 +76,8 @@ class GELANTrunk(nn.Module):
     def forward(self, x: Tensor, laterals: Sequence[Sequence[Tensor]] = ((), (), (), (), ())) -> tuple[Tensor, ...]:
         """Args: `laterals[k]` are added after step k (see `cb_fuse`)."""
         maps = []
-        for k, (down, added) in enumerate(zip(self.downs, laterals, strict=True)):
-            x = cb_fuse(down(x), added)
+        for k, down in enumerate(self.downs):
+            x = cb_fuse(down(x), laterals[k])
             if k > 0:
                 x = self.blocks[k - 1](x)
             maps.append(x)

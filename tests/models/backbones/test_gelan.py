@@ -31,6 +31,16 @@ def test_every_parameter_of_size_e_learns():
     assert [name for name, p in backbone.named_parameters() if p.grad is None] == []
 
 
+@pytest.mark.parametrize('arch', ['t', 'e'])
+def test_what_no_map_needs_is_not_built(arch):
+    with torch.device('meta'):
+        backbone = GELAN(arch, out_indices=(0, 1))
+        maps = backbone(torch.zeros(2, 3, 64, 64))
+        sum(x.sum() for x in maps).backward()
+    assert [tuple(x.shape[2:]) for x in maps] == [(16, 16), (8, 8)]
+    assert [name for name, p in backbone.named_parameters() if p.grad is None] == []
+
+
 def test_frozen_stages_stay_as_they_are_in_training():
     backbone = GELAN('t', frozen_stages=1).train()
     before = {name: value.clone() for name, value in backbone.state_dict().items()}

@@ -51,6 +51,21 @@ def test_a_lead_head_assigns_for_the_auxiliary_one():
     assert model.loss(torch.rand(2, 3, 64, 64), samples(1, 2))['aux.loss_bbox'] > 0
 
 
+def test_only_two_heads_over_the_same_points_can_share_an_assignment():
+    cfg = Config.fromfile('configs/mix/pgi_retinanet_r50_fpn_1x_coco.py').model
+    cfg.backbone.init_cfg = None
+    cfg.aux_head.lead_guided = True
+    with pytest.raises(ValueError, match='lead_guided=True needs two YOLOv9Head .* RetinaHead'):
+        MODELS.build(cfg)
+
+
+def test_an_auxiliary_head_without_head_is_named():
+    cfg = config()
+    del cfg.aux_head['head']
+    with pytest.raises(ValueError, match='aux_head should name type, branch and head, head is missing'):
+        MODELS.build(cfg)
+
+
 def test_without_auxiliary_head_the_rest_is_the_same():
     torch.manual_seed(0)
     full = MODELS.build(config()).eval()
