@@ -2,10 +2,18 @@
 
 The data lie in data/coco128, or where the environment variable MMDET_EXT_COCO128 points, laid out as COCO is.
 """
-_base_ = './yolov9t_coco.py'
+_base_ = ['../_base_/yolov9_model.py', '../_base_/yolov9_500e_coco.py']
 
 data_root = '{{$MMDET_EXT_COCO128:data/coco128}}/'
 image_size = 480
+model = dict(
+    backbone=dict(arch='t'),
+    neck=dict(arch='t'),
+    bbox_head=dict(in_channels=(64, 96, 128), class_channels=80),
+    aux_head=dict(
+        type='PGIAuxHead',
+        branch=dict(type='PyramidBranch', arch='t'),
+        head=dict(type='YOLOv9Head', num_classes=80, in_channels=(64, 96, 128), class_channels=80)))
 
 load_train = [*_base_.load_train[:-1], dict(_base_.load_train[-1], size=image_size)]
 mosaic = dict(_base_.mosaic, size=image_size)

@@ -1,10 +1,17 @@
 """YOLOv9-T on Shapes, small enough to learn on two CPU cores in minutes (`tools/data/make_shapes.py` makes the data)."""
-_base_ = './yolov9t_coco.py'
+_base_ = ['../_base_/yolov9_model.py', '../_base_/yolov9_500e_coco.py']
 
 data_root = 'data/shapes/'
 image_size = 160
 batch_size = 8
-model = dict(bbox_head=dict(num_classes=6), aux_head=dict(head=dict(num_classes=6)))
+model = dict(
+    backbone=dict(arch='t'),
+    neck=dict(arch='t'),
+    bbox_head=dict(num_classes=6, in_channels=(64, 96, 128), class_channels=80),
+    aux_head=dict(
+        type='PGIAuxHead',
+        branch=dict(type='PyramidBranch', arch='t'),
+        head=dict(type='YOLOv9Head', num_classes=6, in_channels=(64, 96, 128), class_channels=80)))
 
 load_train = [*_base_.load_train[:-1], dict(_base_.load_train[-1], size=image_size)]
 mosaic = dict(_base_.mosaic, size=image_size)

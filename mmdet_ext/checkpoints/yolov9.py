@@ -115,7 +115,7 @@ def _recipe(form: Form, head: int, state_dict: Mapping[str, Tensor]) -> Recipe:
     main_parts = ('cv4', 'cv5') if form.with_aux else ('cv2', 'cv3')
     rules += _head_rules(head, *main_parts, 'bbox_head')
     main = _class_tower(state_dict, f'model.{head}.{main_parts[1]}')
-    options = _options(form.arch, 'model.bbox_head', *main)
+    options = config_options(form.arch, 'model.bbox_head', *main)
     config = f'configs/gelan/gelan{form.arch}_coco.py'
     recipe = Recipe(f'gelan-{form.arch}', tuple(rules), form.tensors, main[2], config, options)
     if not form.with_aux:
@@ -125,7 +125,7 @@ def _recipe(form: Form, head: int, state_dict: Mapping[str, Tensor]) -> Recipe:
         model=f'yolov9-{form.arch}',
         rules=(*rules, *_head_rules(head, 'cv2', 'cv3', 'aux_head.head')),
         config=f'configs/yolov9/yolov9{form.arch}_coco.py',
-        options=options | _options(form.arch, 'model.aux_head.head', *aux),
+        options=options | config_options(form.arch, 'model.aux_head.head', *aux),
         without_aux=(config, options))
 
 
@@ -138,7 +138,7 @@ def _layer_rules(layer: int, name: str) -> list[Rule]:
 
 
 def _head_rules(layer: int, boxes: str, classes: str, name: str) -> list[Rule]:
-    rules = [Rule(rf'model\.{layer}\.dfl2?\.conv\.weight', None, check=_is_ramp)]
+    rules = [Rule(rf'model\.{layer}\.dfl2?\.conv\.weight', None, check=is_ramp)]
     for theirs, ours in ((boxes, 'box_towers'), (classes, 'class_towers')):
         start = rf'model\.{layer}\.{theirs}\.(\d)\.'
         rules += [
@@ -148,7 +148,7 @@ def _head_rules(layer: int, boxes: str, classes: str, name: str) -> list[Rule]:
     return rules
 
 
-def _is_ramp(tensor: Tensor) -> bool:
+def is_ramp(tensor: Tensor) -> bool:
     """Whether these are the bins 0, 1, ..., 15 of the distributions, which our head has as constants."""
     return torch.equal(tensor.flatten().float(), torch.arange(16.0))
 
@@ -162,7 +162,7 @@ def _class_tower(state_dict: Mapping[str, Tensor], tower: str) -> tuple[int, int
     return first.shape[1], last.shape[1], last.shape[0]
 
 
-def _options(arch: str, head: str, channels: int, class_channels: int, num_classes: int) -> dict[str, int]:
+def config_options(arch: str, head: str, channels: int, class_channels: int, num_classes: int) -> dict[str, int]:
     """Where the file differs from the configs, which are for 80 classes and, in size t, class towers 80 wide."""
     options = {}
     if num_classes != 80:

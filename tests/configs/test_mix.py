@@ -17,7 +17,9 @@ HEIGHT, WIDTH = 128, 160
 def build(path: Path) -> torch.nn.Module:
     cfg = Config.fromfile(path)
     cfg.model.backbone.init_cfg = None  # nothing is downloaded
-    return MODELS.build(cfg.model)
+    model = MODELS.build(cfg.model)
+    model.init_weights()  # parts of Deformable DETR are uninitialised memory before
+    return model
 
 
 def batch() -> dict:

@@ -26,6 +26,29 @@ PUBLISHED = {
 }
 
 
+# atoms: parameters that the block adds to v9-c in training form and deployed (512: as counted for the published rd-9c)
+ADDED_BY_RD = {256: (270_592, 269_568), 512: (540_160, 538_624), 1024: (1_079_296, 1_076_736)}
+
+
+@pytest.mark.parametrize('atoms', ADDED_BY_RD)
+def test_a_dictionary_adds_the_published_number_of_parameters(atoms):
+    cfg = Config.fromfile('configs/yolo_rd/yolov9c_rd_coco.py')
+    plain = Config.fromfile('configs/yolov9/yolov9c_coco.py')
+    cfg.model.backbone.rd.num_atoms = atoms
+    with torch.device('meta'):
+        models = [MODELS.build(c.model).eval() for c in (cfg, plain)]
+        trained = [count_parameters(model) for model in models]
+        deployed = [count_parameters(deploy(model)) for model in models]
+    assert (trained[0] - trained[1], deployed[0] - deployed[1]) == ADDED_BY_RD[atoms]
+
+
+def test_a_dictionary_costs_the_published_flops():
+    with torch.device('meta'):
+        flops = [count_flops(MODELS.build(Config.fromfile(f'configs/{name}.py').model).eval())
+                 for name in ('yolo_rd/yolov9c_rd_coco', 'yolov9/yolov9c_coco')]
+    assert round((flops[0] - flops[1]) / 2e9, 2) == 3.44  # GMAC at stride 8 of 640 pixels
+
+
 @pytest.mark.parametrize('name, class_channels', PUBLISHED)
 def test_parameters_and_flops_are_the_published_ones(name, class_channels):
     heads, parameters, gflops, deployed_parameters, deployed_gflops = PUBLISHED[name, class_channels]

@@ -19,6 +19,8 @@ class GELAN(BaseModule):
     Args:
         arch: Size: t, s, m, c or e.
         out_indices: Which maps to return: 0..3 stand for strides 4, 8, 16, 32.
+        rd: `dict(stage=1, num_atoms=512, ...)`: a `RetrieverDictionary` (YOLO-RD) after that block, by default the one of
+            stride 8, so that deeper stages, neck and auxiliary branch see its output. In size e in the first pass.
         with_first_pass: Append the first trunk's maps of the same indices (size e only), for an auxiliary branch.
         frozen_stages: Blocks up to this index, and all before them, are neither trained nor updated; -1 freezes none.
             In size e both passes.
@@ -28,8 +30,8 @@ class GELAN(BaseModule):
         (B, 3, H, W) -> tuple of (B, out_channels[i], H / stride_i, W / stride_i); H and W multiples of 32
     """
 
-    def __init__(self, arch: str = 'c', out_indices: Sequence[int] = (1, 2, 3), *, with_first_pass: bool = False,
-                 frozen_stages: int = -1, init_cfg: dict | None = None) -> None:
+    def __init__(self, arch: str = 'c', out_indices: Sequence[int] = (1, 2, 3), *, rd: dict | None = None,
+                 with_first_pass: bool = False, frozen_stages: int = -1, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         downs = trunk_arch(arch).downs
         if not out_indices or any(i not in range(4) for i in out_indices):
@@ -43,7 +45,7 @@ class GELAN(BaseModule):
         self.frozen_stages = frozen_stages
         num_steps = max(self.out_indices) + 2  # what nothing reads would get no gradient, which DDP does not bear
         self.two_passes = arch == 'e'
-        self.trunk = GELANTrunk(arch, num_steps=5 if self.two_passes else num_steps)
+        self.trunk = GELANTrunk(arch, num_steps=5 if self.two_passes else num_steps, rd=rd)
         if self.two_passes:
             self.links = nn.ModuleList(
                 CBLinear(channels, downs[:k + 1]) for k, channels in enumerate(self.trunk.out_channels))

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from mmcv.cnn import fuse_conv_bn
 
 from .conv import RepConv
+from .retriever_dictionary import RetrieverDictionary
 
 
 def fuse(module: nn.Module) -> nn.Module:
@@ -16,6 +17,9 @@ def fuse(module: nn.Module) -> nn.Module:
     trained ones, so build the folded module first to load folded weights.
     """
     _unshare(module)
+    for child in module.modules():
+        if isinstance(child, RetrieverDictionary):
+            child.bake_atoms()
     fuse_conv_bn(module)
     for parent in list(module.modules()):
         for name, child in list(parent.named_children()):

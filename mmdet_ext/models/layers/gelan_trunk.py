@@ -12,6 +12,7 @@ from .composite import cb_fuse
 from .conv import Conv
 from .downsample import AConv, ADown
 from .elan import ELAN
+from .retriever_dictionary import RetrieverDictionary
 
 
 class TrunkArch(NamedTuple):
@@ -55,12 +56,14 @@ class GELANTrunk(nn.Module):
         arch: Size: t, s, m, c or e.
         in_channels: Channels of the image.
         num_steps: The steps to build, if the coarser maps are not needed.
+        rd: `dict(stage=1, ...)`: a `RetrieverDictionary` after that block (0..3 for strides 4..32), with the other
+            entries as its arguments; what follows sees its output.
 
     Shape:
         (B, in_channels, H, W) -> maps (B, C_k, H / 2^k, W / 2^k), k = 1..num_steps; H and W multiples of 32
     """
 
-    def __init__(self, arch: str, in_channels: int = 3, num_steps: int = 5) -> None:
+    def __init__(self, arch: str, in_channels: int = 3, num_steps: int = 5, *, rd: dict | None = None) -> None:
         super().__init__()
         downs, blocks, depths, down = trunk_arch(arch)
         downs, blocks, depths = downs[:num_steps], blocks[:num_steps - 1], depths[:num_steps - 1]
@@ -72,6 +75,12 @@ class GELANTrunk(nn.Module):
         self.blocks = nn.ModuleList(
             ELAN(source, out, split, hidden_channels=hidden, depth=depth)
             for source, (out, split, hidden), depth in zip(downs[1:], blocks, depths))
+        self.rd = nn.ModuleDict()
+        if rd is not None:
+            stage, options = rd.get('stage', 1), {name: value for name, value in rd.items() if name != 'stage'}
+            if stage not in range(len(blocks)):
+                raise ValueError(f'rd.stage should be in 0..{len(blocks) - 1}, got {stage}')
+            self.rd[str(stage)] = RetrieverDictionary(blocks[stage][0], **options)
 
     def forward(self, x: Tensor, laterals: Sequence[Sequence[Tensor]] = ((), (), (), (), ())) -> tuple[Tensor, ...]:
         """Args: `laterals[k]` are added after step k (see `cb_fuse`)."""
@@ -80,5 +89,6 @@ class GELANTrunk(nn.Module):
             x = cb_fuse(down(x), laterals[k])
             if k > 0:
                 x = self.blocks[k - 1](x)
+                x = self.rd[str(k - 1)](x) if str(k - 1) in self.rd else x
             maps.append(x)
         return tuple(maps)

@@ -1,3 +1,4 @@
 from .gelan_pan import GELANPAN
+from .rd_neck import RDNeck
 
-__all__ = ['GELANPAN']
+__all__ = ['GELANPAN', 'RDNeck']

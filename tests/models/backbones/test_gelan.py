@@ -3,6 +3,7 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 from mmdet_ext.models.backbones import GELAN
+from torch.testing import assert_close
 
 
 @pytest.mark.parametrize('arch', ['t', 's', 'm', 'c', 'e'])
@@ -52,7 +53,19 @@ def test_frozen_stages_stay_as_they_are_in_training():
     assert moved and not any(name.startswith(frozen) for name in moved)
 
 
+def test_deeper_maps_see_the_dictionary_and_shallower_ones_do_not():
+    plain, image = GELAN('t', (0, 1, 2)).eval(), torch.rand(1, 3, 64, 64)
+    backbone = GELAN('t', (0, 1, 2), rd=dict(num_atoms=16)).eval()
+    backbone.load_state_dict(plain.state_dict(), strict=False)
+    with torch.no_grad():
+        maps, plain_maps = backbone(image), plain(image)
+        assert maps[0].equal(plain_maps[0])
+        assert_close(maps[1], backbone.trunk.rd['1'](plain_maps[1]))
+        assert not maps[2].equal(plain_maps[2])
+
+
 @pytest.mark.parametrize('options, message', [
+    (dict(arch='t', rd=dict(stage=4)), r'rd.stage should be in 0..3, got 4'),
     (dict(arch='x'), "arch should be one of t, s, m, c, e, got 'x'"),
     (dict(arch='t', out_indices=(4, )), r'out_indices.*\(4,\)'),
     (dict(arch='t', out_indices=()), 'out_indices'),

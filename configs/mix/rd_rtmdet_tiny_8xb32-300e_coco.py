@@ -1,0 +1,5 @@
+"""mmdet's RTMDet-tiny with a Retriever-Dictionary on the finest level of its neck."""
+_base_ = 'mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py'
+custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
+
+model = dict(neck=[_base_.model.neck, dict(type='RDNeck', in_channels=[96] * 3, levels=[0])])

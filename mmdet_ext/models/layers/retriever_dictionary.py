@@ -1,0 +1,123 @@
+"""The Retriever-Dictionary of YOLO-RD (https://arxiv.org/abs/2410.15346): knowledge of a data set, looked up per pixel.
+
+A retriever (G, then E, then a normalisation over the atoms) turns each pixel into one coefficient per atom; the atoms,
+weighted by them and summed (D), are mixed with the pixel.
+"""
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from mmcv.cnn import ConvModule
+from torch import Tensor
+
+from .conv import ACT, NORM
+
+# What the paper's formulas (section 3) have where the released module, which is the default, differs.
+PAPER_FORM = dict(act_g=False, norm_g=False, norm_e=False, norm_d=False, biased=True, norm_affine=True, unit_atoms=True)
+
+
+class RetrieverDictionary(nn.Module):
+    """alpha * D(normalise(E(G(x)))) + (1 - alpha) * x, pixel by pixel.
+
+    G is a 1x1 convolution from the C channels to N coefficients, E a depthwise convolution over them, D the sum of the
+    atoms: atom i is column i of D's weight. The paper's form is `RetrieverDictionary(channels, **PAPER_FORM)`.
+
+    Args:
+        channels: C, channels of input and output.
+        num_atoms: N, at least 2.
+        alpha: Weight of the dictionary in [0, 1], 0.8 by default; 0 is the identity. The release's symbol.
+        lambda_: Weight of the input in [0, 1], 1 - alpha. The paper's symbol; give one of the two.
+        kernel_size: Odd side of E's kernel.
+        act_g: Whether SiLU follows G.
+        norm_g: Whether batch norm follows G.
+        norm_e: Whether batch norm follows E.
+        norm_d: Whether batch norm follows D; otherwise the sum of the atoms is plain.
+        biased: Whether the variance over the atoms is divided by N with eps inside the root, or by N - 1 with eps added
+            to the standard deviation.
+        norm_affine: Whether the normalised coefficients have a learned scale and shift per atom.
+        unit_atoms: Whether atoms are scaled to unit length in each pass.
+        eps: Of the normalisation over the atoms.
+
+    Shape:
+        (B, C, H, W) -> (B, C, H, W)
+    """
+
+    def __init__(self, channels: int, num_atoms: int = 512, alpha: float | None = None, *, lambda_: float | None = None,
+                 kernel_size: int = 5, act_g: bool = True, norm_g: bool = True, norm_e: bool = True,
+                 norm_d: bool = True, biased: bool = False, norm_affine: bool = False, unit_atoms: bool = False,
+                 eps: float = 1e-5) -> None:
+        super().__init__()
+        if num_atoms < 2:
+            raise ValueError(f'num_atoms should be at least 2 for a deviation over them, got {num_atoms}')
+        self.alpha = _dictionary_weight(alpha, lambda_)
+        self.num_atoms = num_atoms
+        self.biased = biased
+        self.unit_atoms = unit_atoms
+        self.eps = eps
+        self.generator = _conv(channels, num_atoms, norm=norm_g, act=act_g)
+        self.exchanger = _conv(num_atoms, num_atoms, kernel_size, groups=num_atoms, norm=norm_e)
+        self.scale = nn.Parameter(torch.ones(num_atoms)) if norm_affine else None
+        self.shift = nn.Parameter(torch.zeros(num_atoms)) if norm_affine else None
+        self.dictionary = _conv(num_atoms, channels, norm=norm_d)
+
+    @property
+    def atoms(self) -> Tensor:
+        """(N, C), one atom per row, of unit length with `unit_atoms`."""
+        atoms = self.dictionary.conv.weight[:, :, 0, 0].T
+        return F.normalize(atoms, dim=1) if self.unit_atoms else atoms
+
+    def coefficients(self, x: Tensor) -> Tensor:
+        """Normalised coefficients (B, N, H, W) of the atoms at each pixel, in float32 at least."""
+        found = positional_norm(self.exchanger(self.generator(x)), self.eps, biased=self.biased)
+        if self.scale is not None:
+            found = found * self.scale.view(-1, 1, 1) + self.shift.view(-1, 1, 1)
+        return found
+
+    @torch.no_grad()
+    def bake_atoms(self) -> None:
+        """Make unit length a property of the weight, so that folding a batch norm into it can change the length."""
+        self.dictionary.conv.weight.copy_(self.atoms.T[:, :, None, None])
+        self.unit_atoms = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.alpha == 0:
+            return x
+        coefficients = self.coefficients(x).to(x.dtype)
+        retrieved = F.conv2d(coefficients, self.atoms.T[:, :, None, None], self.dictionary.conv.bias)
+        if self.dictionary.with_norm:
+            retrieved = self.dictionary.norm(retrieved)
+        return self.alpha * retrieved + (1 - self.alpha) * x
+
+
+def positional_norm(x: Tensor, eps: float = 1e-5, *, biased: bool = False) -> Tensor:
+    """Normalise each pixel over its channels (PONO, https://arxiv.org/abs/1907.04312), in float32 at least.
+
+    Args:
+        x: (B, N, H, W), N at least 2.
+        eps: Added to the standard deviation; with `biased` to the variance, inside the root.
+        biased: Whether the variance is divided by N or by N - 1.
+
+    Returns:
+        (B, N, H, W).
+    """
+    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    variance, mean = torch.var_mean(x, dim=1, correction=0 if biased else 1, keepdim=True)
+    return (x - mean) / ((variance + eps).sqrt() if biased else variance.sqrt() + eps)
+
+
+def _conv(in_channels: int, out_channels: int, kernel_size: int = 1, *, groups: int = 1, norm: bool,
+          act: bool = False) -> ConvModule:
+    conv = ConvModule(in_channels, out_channels, kernel_size, padding=kernel_size // 2, groups=groups, bias=False,
+                      norm_cfg=NORM if norm else None, act_cfg=ACT if act else None)
+    conv.conv.reset_parameters()  # PyTorch's initialisation, as published, instead of ConvModule's
+    return conv
+
+
+def _dictionary_weight(alpha: float | None, lambda_: float | None) -> float:
+    if alpha is not None and lambda_ is not None:
+        raise ValueError(f'alpha and lambda_ are two names for one thing (alpha = 1 - lambda_), '
+                         f'got alpha={alpha} and lambda_={lambda_}')
+    weight = 1 - lambda_ if lambda_ is not None else 0.8 if alpha is None else alpha
+    if not 0 <= weight <= 1:
+        name, value = ('alpha', alpha) if lambda_ is None else ('lambda_', lambda_)
+        raise ValueError(f'{name} should be in [0, 1], got {value}')
+    return weight

@@ -1,0 +1,41 @@
+"""The Retriever-Dictionary of YOLO-RD (https://arxiv.org/abs/2410.15346) behind any neck or backbone."""
+from collections.abc import Sequence
+from typing import Any
+
+import torch.nn as nn
+from mmdet.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from ..layers import RetrieverDictionary
+
+
+@MODELS.register_module()
+class RDNeck(BaseModule):
+    """One `RetrieverDictionary` per chosen level; the other levels pass.
+
+    In a config, behind what is there: `neck=[_base_.model.neck, dict(type='RDNeck', in_channels=[256] * 5)]`.
+
+    Args:
+        in_channels: Channels of each level.
+        levels: Indices of the levels that get a dictionary; all by default.
+        init_cfg: As in mmengine.
+        rd: Arguments of `RetrieverDictionary` but for the channels.
+
+    Shape:
+        one (B, in_channels[i], H_i, W_i) per level -> the same
+    """
+
+    def __init__(self, in_channels: Sequence[int], levels: Sequence[int] | None = None, *,
+                 init_cfg: dict | None = None, **rd: Any) -> None:
+        super().__init__(init_cfg)
+        chosen = range(len(in_channels)) if levels is None else levels
+        unknown = [level for level in chosen if level not in range(len(in_channels))]
+        if unknown:
+            raise ValueError(f'levels should be in 0..{len(in_channels) - 1}, got {unknown}')
+        self.dictionaries = nn.ModuleList(
+            RetrieverDictionary(channels, **rd) if level in chosen else nn.Identity()
+            for level, channels in enumerate(in_channels))
+
+    def forward(self, feats: Sequence[Tensor]) -> tuple[Tensor, ...]:
+        return tuple(rd(feat) for rd, feat in zip(self.dictionaries, feats, strict=True))

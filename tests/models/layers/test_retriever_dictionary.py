@@ -1,0 +1,71 @@
+"""RetrieverDictionary: limits, values by hand, options, folding. Published numbers: `tests/parity/test_yolo_rd.py`."""
+import pytest
+import torch
+import torch.nn as nn
+from mmdet_ext.models.layers import PAPER_FORM, RetrieverDictionary, fuse, positional_norm
+from torch.testing import assert_close
+
+
+def test_alpha_0_is_the_identity():
+    feat = torch.randn(2, 8, 4, 4)
+    assert RetrieverDictionary(8, num_atoms=16, alpha=0)(feat).equal(feat)
+
+
+def test_positional_norm_by_hand():
+    x = torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1, 1)
+    assert_close(positional_norm(x, eps=0).flatten(), torch.tensor([-1.0, 0.0, 1.0]))
+    assert_close(positional_norm(x, eps=0, biased=True).flatten(), torch.tensor([-1.0, 0.0, 1.0]) * 1.5**0.5)
+
+
+def test_positional_norm_is_in_float32_for_half_precision():
+    assert positional_norm(torch.randn(1, 8, 2, 2).half()).dtype == torch.float32
+
+
+@pytest.mark.parametrize('form', [{}, PAPER_FORM])
+def test_every_part_learns(form):
+    rd = RetrieverDictionary(8, num_atoms=16, **form)
+    rd(torch.randn(2, 8, 4, 4)).square().sum().backward()
+    assert [name for name, p in rd.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_the_papers_form_by_the_papers_formula():
+    rd = RetrieverDictionary(6, num_atoms=5, lambda_=0.3, kernel_size=3, **PAPER_FORM)
+    nn.init.uniform_(rd.scale)
+    nn.init.uniform_(rd.shift)
+    x = torch.randn(1, 6, 4, 4)
+    c = rd.exchanger.conv(rd.generator.conv(x))
+    mean, variance = c.mean(dim=1, keepdim=True), c.var(dim=1, correction=0, keepdim=True)
+    c = (c - mean) / (variance + 1e-5).sqrt() * rd.scale.view(5, 1, 1) + rd.shift.view(5, 1, 1)
+    atoms = rd.dictionary.conv.weight[:, :, 0, 0].T
+    atoms = atoms / atoms.norm(dim=1, keepdim=True)
+    assert_close(rd.atoms, atoms)
+    assert_close(rd(x), 0.3 * x + 0.7 * torch.einsum('bnhw,nc->bchw', c, atoms))
+
+
+@pytest.mark.parametrize('form', [{}, PAPER_FORM, dict(unit_atoms=True)])
+def test_folding_changes_no_output(form):
+    rd = RetrieverDictionary(8, num_atoms=16, **form).eval()
+    for norm in (m for m in rd.modules() if isinstance(m, nn.BatchNorm2d)):
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.normal_(norm.running_mean)
+        nn.init.uniform_(norm.running_var, 0.5, 1.5)
+    x = torch.randn(2, 8, 4, 4)
+    with torch.no_grad():
+        before = rd(x)
+        after = fuse(nn.Sequential(rd))(x)
+    assert_close(after, before, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(alpha=1.1), 'alpha.*1.1'),
+    (dict(lambda_=-0.1), 'lambda_.*-0.1'),
+    (dict(alpha=0.5, lambda_=0.5), 'two names for one thing'),
+    (dict(num_atoms=1), 'num_atoms.*1'),
+])
+def test_wrong_values_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        RetrieverDictionary(8, **options)
+
+
+def test_lambda_is_the_complement_of_alpha():
+    assert RetrieverDictionary(8, 4, lambda_=0.25).alpha == 0.75 and RetrieverDictionary(8, 4).alpha == 0.8
