@@ -1,12 +1,12 @@
 """Print medians, peak memory and ratios of our forms against plain ones, all measured in this one run.
 
-    python tools/benchmark.py [deployment] [loss] [--device cuda] [--repeats 20]
+    python tools/benchmark.py [deployment] [loss] [dictionary] [dictionary-module] [--device cuda] [--repeats 20]
 """
 import argparse
 from pathlib import Path
 
-CONFIG = Path(__file__).resolve().parents[1] / 'configs/yolov9/yolov9c_coco.py'
-NAMES = ('deployment', 'loss')
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+NAMES = ('deployment', 'loss', 'dictionary', 'dictionary-module')
 
 
 def main() -> None:
@@ -24,12 +24,16 @@ def main() -> None:
     import torch
     from mmdet.utils import register_all_modules
 
-    from mmdet_ext.benchmarks import yolov9
+    from mmdet_ext.benchmarks import yolo_rd, yolov9
 
     register_all_modules(init_default_scope=True)
     device = torch.device(args.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
-    benchmarks = dict(deployment=lambda: yolov9.deployment(CONFIG, device, args.repeats),
-                      loss=lambda: yolov9.assignment_and_loss(device, args.repeats))
+    benchmarks = {
+        'deployment': lambda: yolov9.deployment(CONFIGS / 'yolov9/yolov9c_coco.py', device, args.repeats),
+        'loss': lambda: yolov9.assignment_and_loss(device, args.repeats),
+        'dictionary': lambda: yolo_rd.network(CONFIGS / 'yolo_rd/yolov9c_rd_coco.py', device, args.repeats),
+        'dictionary-module': lambda: yolo_rd.module(device, args.repeats),
+    }
     where = torch.cuda.get_device_name(device) if device.type == 'cuda' else f'CPU, {torch.get_num_threads()} threads'
     print(f'torch {torch.__version__}, {where}, median of {args.repeats}')
     print(f'{"":80}{"time":>11}{"ratio":>8}{"peak memory":>14}{"ratio":>8}')

@@ -16,6 +16,9 @@ class Measurement(NamedTuple):
     peak_bytes: int
 
 
+Row = tuple[str, Measurement]
+
+
 def measure(works: Sequence[Work], device: torch.device, repeats: int, label: str) -> list[Measurement]:
     """Measure `works` in turn, round after round, so that whatever else the machine does falls on all alike.
 

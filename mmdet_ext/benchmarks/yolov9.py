@@ -10,10 +10,8 @@ from torch import Tensor
 from ..deployment import deploy
 from ..models.losses import DensePredictions, task_aligned_losses
 from ..models.task_modules import BatchTargets
-from .measure import Measurement, measure
+from .measure import Row, measure
 from .textbook import dense_losses
-
-Row = tuple[str, Measurement]
 
 
 def deployment(config: Path, device: torch.device, repeats: int, size: int = 640) -> Iterator[Row]:

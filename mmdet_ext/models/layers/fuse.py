@@ -1,4 +1,4 @@
-"""Folding a trained network for deployment: batch norms into convolutions, `RepConv` into one convolution."""
+"""Folding a trained network for deployment: batch norms, `RepConv` and `RetrieverDictionary`."""
 import copy
 
 import torch
@@ -7,11 +7,12 @@ import torch.nn.functional as F
 from mmcv.cnn import fuse_conv_bn
 
 from .conv import RepConv
-from .retriever_dictionary import RetrieverDictionary
+from .retriever_dictionary import FoldedRetrieverDictionary, RetrieverDictionary
 
 
 def fuse(module: nn.Module) -> nn.Module:
-    """Fold `module` in place: every batch norm that follows a convolution, then every `RepConv`.
+    """Fold `module` in place: every batch norm that follows a convolution, then every `RepConv` and
+    `RetrieverDictionary`.
 
     The outputs in evaluation mode stay the same up to rounding. The names of the folded tensors differ from the
     trained ones, so build the folded module first to load folded weights.
@@ -25,6 +26,8 @@ def fuse(module: nn.Module) -> nn.Module:
         for name, child in list(parent.named_children()):
             if isinstance(child, RepConv):
                 setattr(parent, name, _merge(child))
+            elif isinstance(child, RetrieverDictionary):
+                setattr(parent, name, FoldedRetrieverDictionary(child))
     return module
 
 

@@ -121,3 +121,45 @@ def _dictionary_weight(alpha: float | None, lambda_: float | None) -> float:
         name, value = ('alpha', alpha) if lambda_ is None else ('lambda_', lambda_)
         raise ValueError(f'{name} should be in [0, 1], got {value}')
     return weight
+
+
+class FoldedRetrieverDictionary(nn.Module):
+    """A trained `RetrieverDictionary` for inference, with its batch norms folded and its normalisation behind D.
+
+    D is linear, so that D((c - mean) / deviation) = (D(c) - mean * D(1)) / deviation: the normalised coefficients are never
+    written down. alpha, and the learned scale and shift, are part of D. In half precision the mean is subtracted in
+    float32 before D, since D(c) and mean * D(1) may nearly cancel.
+
+    Args:
+        rd: With its batch norms folded already; its convolutions are taken over.
+    """
+
+    def __init__(self, rd: RetrieverDictionary) -> None:
+        super().__init__()
+        self.generator, self.exchanger, self.dictionary = rd.generator, rd.exchanger, rd.dictionary.conv
+        self.alpha, self.biased, self.eps = rd.alpha, rd.biased, rd.eps
+        with torch.no_grad():
+            weight = rd.alpha * rd.atoms.T  # (C, N)
+            bias = torch.zeros_like(weight[:, 0])
+            if rd.dictionary.conv.bias is not None:
+                bias = bias + rd.alpha * rd.dictionary.conv.bias
+            if rd.scale is not None:
+                bias, weight = bias + weight @ rd.shift, weight * rd.scale
+            self.dictionary.weight.copy_(weight[:, :, None, None])
+            self.dictionary.bias = None
+        self.bias = nn.Parameter(bias.view(1, -1, 1, 1))
+        self.register_buffer('sums', weight.sum(dim=1).view(1, -1, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        coefficients = self.exchanger(self.generator(x))
+        wide = coefficients.to(torch.promote_types(coefficients.dtype, torch.float32))
+        mean = wide.mean(dim=1, keepdim=True)
+        # torch.var_mean over channels takes several times as long on the CPU
+        squares = (wide - mean).square_().sum(dim=1, keepdim=True)
+        variance = squares / (wide.shape[1] - (0 if self.biased else 1))
+        scale = 1 / ((variance + self.eps).sqrt() if self.biased else variance.sqrt() + self.eps)
+        if wide.dtype == coefficients.dtype:
+            retrieved = torch.addcmul(self.dictionary(coefficients), mean, self.sums, value=-1)
+        else:
+            retrieved = self.dictionary((wide - mean).to(x.dtype))
+        return torch.addcmul(self.bias + (1 - self.alpha) * x, retrieved, scale.to(retrieved.dtype)).to(x.dtype)

@@ -42,9 +42,12 @@ def test_the_papers_form_by_the_papers_formula():
     assert_close(rd(x), 0.3 * x + 0.7 * torch.einsum('bnhw,nc->bchw', c, atoms))
 
 
-@pytest.mark.parametrize('form', [{}, PAPER_FORM, dict(unit_atoms=True)])
+@pytest.mark.parametrize('form', [{}, PAPER_FORM, dict(unit_atoms=True), dict(alpha=0)])
 def test_folding_changes_no_output(form):
     rd = RetrieverDictionary(8, num_atoms=16, **form).eval()
+    for parameter in (rd.scale, rd.shift):
+        if parameter is not None:
+            nn.init.normal_(parameter)
     for norm in (m for m in rd.modules() if isinstance(m, nn.BatchNorm2d)):
         nn.init.uniform_(norm.weight, 0.5, 1.5)
         nn.init.normal_(norm.running_mean)
@@ -53,7 +56,19 @@ def test_folding_changes_no_output(form):
     with torch.no_grad():
         before = rd(x)
         after = fuse(nn.Sequential(rd))(x)
-    assert_close(after, before, rtol=1e-4, atol=1e-5)
+    assert_close(after, before, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize('dtype, atol', [(torch.bfloat16, 0.1), (torch.float16, 0.02)])
+def test_the_folded_form_stays_close_in_half_precision(dtype, atol):
+    rd = RetrieverDictionary(8, num_atoms=16).eval()
+    x = torch.randn(2, 8, 4, 4)
+    with torch.no_grad():
+        before = rd(x)
+        folded = fuse(nn.Sequential(rd))
+        with torch.autocast('cpu', dtype=dtype):
+            after = folded(x)
+    assert_close(after.float(), before, rtol=0, atol=atol)
 
 
 @pytest.mark.parametrize('options, message', [
