@@ -11,6 +11,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from .dictionary.config import forget_atoms_files
 from .models.dense_heads import YOLOv9Head
 from .models.detectors import PGIDetector
 from .models.layers import fuse
@@ -73,6 +74,7 @@ def deployed_config(cfg: Config) -> Config:
     cfg.model.deployed = True
     cfg.model.aux_head = None
     cfg.load_from = None
+    forget_atoms_files(cfg.model)
     return cfg
 
 

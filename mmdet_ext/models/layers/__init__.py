@@ -1,4 +1,5 @@
 """Plain modules and functions: nothing here is registered."""
+from .atoms import Atoms, load_atoms
 from .ciou import complete_iou
 from .composite import CBLinear, cb_fuse
 from .conv import Conv, RepConv
@@ -11,7 +12,8 @@ from .retriever_dictionary import PAPER_FORM, FoldedRetrieverDictionary, Retriev
 from .top_down import TOP_DOWN_CHANNELS, TopDown
 
 __all__ = [
-    'ADown', 'AConv', 'CBLinear', 'Conv', 'ELAN', 'FoldedRetrieverDictionary', 'GELANTrunk', 'PAPER_FORM', 'RepBottleneck', 'RepCSP', 'RepConv', 'RetrieverDictionary', 'SPPELAN',
-    'TOP_DOWN_CHANNELS', 'TRUNK_ARCHS', 'TopDown', 'cb_fuse', 'complete_iou', 'distances_to_boxes',
-    'distribution_focal_loss', 'expected_distances', 'fuse', 'positional_norm', 'trunk_arch'
+    'AConv', 'ADown', 'Atoms', 'CBLinear', 'Conv', 'ELAN', 'FoldedRetrieverDictionary', 'GELANTrunk', 'PAPER_FORM',
+    'RepBottleneck', 'RepCSP', 'RepConv', 'RetrieverDictionary', 'SPPELAN', 'TOP_DOWN_CHANNELS', 'TRUNK_ARCHS',
+    'TopDown', 'cb_fuse', 'complete_iou', 'distances_to_boxes', 'distribution_focal_loss', 'expected_distances',
+    'fuse', 'load_atoms', 'positional_norm', 'trunk_arch'
 ]

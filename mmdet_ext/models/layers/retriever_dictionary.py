@@ -3,12 +3,17 @@
 A retriever (G, then E, then a normalisation over the atoms) turns each pixel into one coefficient per atom; the atoms,
 weighted by them and summed (D), are mixed with the pixel.
 """
+import os
+from pathlib import Path
+from typing import Any
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor
 
+from .atoms import load_atoms
 from .conv import ACT, NORM
 
 # What the paper's formulas (section 3) have where the released module, which is the default, differs.
@@ -23,7 +28,7 @@ class RetrieverDictionary(nn.Module):
 
     Args:
         channels: C, channels of input and output.
-        num_atoms: N, at least 2.
+        num_atoms: N, at least 2; 512 by default, or as many as `atoms` has.
         alpha: Weight of the dictionary in [0, 1], 0.8 by default; 0 is the identity. The release's symbol.
         lambda_: Weight of the input in [0, 1], 1 - alpha. The paper's symbol; give one of the two.
         kernel_size: Odd side of E's kernel.
@@ -36,18 +41,37 @@ class RetrieverDictionary(nn.Module):
         norm_affine: Whether the normalised coefficients have a learned scale and shift per atom.
         unit_atoms: Whether atoms are scaled to unit length in each pass.
         eps: Of the normalisation over the atoms.
+        atoms: File that `tools/build_dictionary.py` wrote, whose vectors become the atoms; random atoms by default. With
+            `num_atoms` too the file may be missing, so that a trained checkpoint needs no second file: then `forward`
+            raises until a checkpoint was loaded.
+        init_g: 'random' for PyTorch's initialisation, or 'match': row i of G's weight is atom i and E passes its input,
+            so that a coefficient begins as the correlation of a pixel with an atom.
+        freeze_atoms: Whether the atoms are not trained.
+        gate: Start of a learned factor of alpha, such as 0, to put a new dictionary into a trained network: with 0 it
+            begins as the identity. None for no gate.
+        ramp: Number of training passes in which alpha rises from 0 to its value, to the same end; the count is part of
+            the checkpoint. 0 for no ramp.
 
     Shape:
         (B, C, H, W) -> (B, C, H, W)
     """
 
-    def __init__(self, channels: int, num_atoms: int = 512, alpha: float | None = None, *, lambda_: float | None = None,
-                 kernel_size: int = 5, act_g: bool = True, norm_g: bool = True, norm_e: bool = True,
-                 norm_d: bool = True, biased: bool = False, norm_affine: bool = False, unit_atoms: bool = False,
-                 eps: float = 1e-5) -> None:
+    def __init__(self, channels: int, num_atoms: int | None = None, alpha: float | None = None, *,
+                 lambda_: float | None = None, kernel_size: int = 5, act_g: bool = True, norm_g: bool = True,
+                 norm_e: bool = True, norm_d: bool = True, biased: bool = False, norm_affine: bool = False,
+                 unit_atoms: bool = False, eps: float = 1e-5, atoms: str | os.PathLike | None = None,
+                 init_g: str = 'random', freeze_atoms: bool = False, gate: float | None = None, ramp: int = 0) -> None:
         super().__init__()
+        self.missing_atoms = str(atoms) if atoms is not None and num_atoms and not Path(atoms).is_file() else ''
+        vectors = None if atoms is None or self.missing_atoms else _load_vectors(atoms, channels, num_atoms)
+        if num_atoms is None:
+            num_atoms = 512 if vectors is None else len(vectors)
         if num_atoms < 2:
             raise ValueError(f'num_atoms should be at least 2 for a deviation over them, got {num_atoms}')
+        if init_g not in ('random', 'match'):
+            raise ValueError(f"init_g should be 'random' or 'match', got {init_g!r}")
+        if ramp < 0 or (ramp and gate is not None):
+            raise ValueError(f'ramp should be at least 0, and 0 with a gate, got ramp={ramp} and gate={gate}')
         self.alpha = _dictionary_weight(alpha, lambda_)
         self.num_atoms = num_atoms
         self.biased = biased
@@ -58,12 +82,24 @@ class RetrieverDictionary(nn.Module):
         self.scale = nn.Parameter(torch.ones(num_atoms)) if norm_affine else None
         self.shift = nn.Parameter(torch.zeros(num_atoms)) if norm_affine else None
         self.dictionary = _conv(num_atoms, channels, norm=norm_d)
+        self.gate = None if gate is None else nn.Parameter(torch.tensor(float(gate)))
+        self.ramp = ramp
+        if ramp:
+            self.register_buffer('passes', torch.tensor(0))
+        self._fill(vectors, match=init_g == 'match')
+        self.dictionary.conv.weight.requires_grad_(not freeze_atoms)
 
     @property
     def atoms(self) -> Tensor:
         """(N, C), one atom per row, of unit length with `unit_atoms`."""
         atoms = self.dictionary.conv.weight[:, :, 0, 0].T
         return F.normalize(atoms, dim=1) if self.unit_atoms else atoms
+
+    def dictionary_weight(self) -> float | Tensor:
+        """alpha, times the learned gate or the part of the ramp that training has passed."""
+        if self.gate is not None:
+            return self.alpha * self.gate
+        return self.alpha * (self.passes / self.ramp).clamp(max=1) if self.ramp else self.alpha
 
     def coefficients(self, x: Tensor) -> Tensor:
         """Normalised coefficients (B, N, H, W) of the atoms at each pixel, in float32 at least."""
@@ -81,11 +117,31 @@ class RetrieverDictionary(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.alpha == 0:
             return x
+        if self.missing_atoms:
+            raise FileNotFoundError(f'atoms={self.missing_atoms!r}: there is no such file (seen from {Path.cwd()}), and no '
+                                    'checkpoint was loaded instead; tools/build_dictionary.py makes one')
+        weight = self.dictionary_weight()
+        if self.ramp and self.training:
+            self.passes = self.passes + 1
         coefficients = self.coefficients(x).to(x.dtype)
         retrieved = F.conv2d(coefficients, self.atoms.T[:, :, None, None], self.dictionary.conv.bias)
         if self.dictionary.with_norm:
             retrieved = self.dictionary.norm(retrieved)
-        return self.alpha * retrieved + (1 - self.alpha) * x
+        return weight * retrieved + (1 - weight) * x
+
+    @torch.no_grad()
+    def _fill(self, vectors: Tensor | None, match: bool) -> None:
+        if vectors is not None:
+            self.dictionary.conv.weight.copy_(vectors.T[:, :, None, None])
+        if match:
+            self.generator.conv.weight.copy_(self.atoms[:, :, None, None])
+            kernel = self.exchanger.conv.weight
+            kernel.zero_()[:, :, kernel.shape[2] // 2, kernel.shape[3] // 2] = 1
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        if f'{prefix}dictionary.conv.weight' in state_dict:
+            self.missing_atoms = ''
 
 
 def positional_norm(x: Tensor, eps: float = 1e-5, *, biased: bool = False) -> Tensor:
@@ -112,6 +168,16 @@ def _conv(in_channels: int, out_channels: int, kernel_size: int = 1, *, groups: 
     return conv
 
 
+def _load_vectors(atoms: str | os.PathLike, channels: int, num_atoms: int | None) -> Tensor:
+    vectors = load_atoms(atoms).vectors
+    if vectors.shape[1] != channels:
+        raise ValueError(f'{atoms} has atoms of width {vectors.shape[1]}, and the features here have {channels} channels: '
+                         f'build it with --channels {channels}')
+    if num_atoms not in (None, len(vectors)):
+        raise ValueError(f'{atoms} has {len(vectors)} atoms, got num_atoms={num_atoms}')
+    return vectors
+
+
 def _dictionary_weight(alpha: float | None, lambda_: float | None) -> float:
     if alpha is not None and lambda_ is not None:
         raise ValueError(f'alpha and lambda_ are two names for one thing (alpha = 1 - lambda_), '
@@ -127,7 +193,7 @@ class FoldedRetrieverDictionary(nn.Module):
     """A trained `RetrieverDictionary` for inference, with its batch norms folded and its normalisation behind D.
 
     D is linear, so that D((c - mean) / deviation) = (D(c) - mean * D(1)) / deviation: the normalised coefficients are never
-    written down. alpha, and the learned scale and shift, are part of D. In half precision the mean is subtracted in
+    written down. alpha with its gate or ramp, and the learned scale and shift, are part of D. In half precision the mean is subtracted in
     float32 before D, since D(c) and mean * D(1) may nearly cancel.
 
     Args:
@@ -137,18 +203,20 @@ class FoldedRetrieverDictionary(nn.Module):
     def __init__(self, rd: RetrieverDictionary) -> None:
         super().__init__()
         self.generator, self.exchanger, self.dictionary = rd.generator, rd.exchanger, rd.dictionary.conv
-        self.alpha, self.biased, self.eps = rd.alpha, rd.biased, rd.eps
+        self.biased, self.eps = rd.biased, rd.eps
         with torch.no_grad():
-            weight = rd.alpha * rd.atoms.T  # (C, N)
+            alpha = torch.as_tensor(rd.dictionary_weight(), dtype=torch.float32)
+            weight = alpha * rd.atoms.T  # (C, N)
             bias = torch.zeros_like(weight[:, 0])
             if rd.dictionary.conv.bias is not None:
-                bias = bias + rd.alpha * rd.dictionary.conv.bias
+                bias = bias + alpha * rd.dictionary.conv.bias
             if rd.scale is not None:
                 bias, weight = bias + weight @ rd.shift, weight * rd.scale
             self.dictionary.weight.copy_(weight[:, :, None, None])
             self.dictionary.bias = None
         self.bias = nn.Parameter(bias.view(1, -1, 1, 1))
         self.register_buffer('sums', weight.sum(dim=1).view(1, -1, 1, 1))
+        self.register_buffer('input_weight', 1 - alpha)
 
     def forward(self, x: Tensor) -> Tensor:
         coefficients = self.exchanger(self.generator(x))
@@ -162,4 +230,4 @@ class FoldedRetrieverDictionary(nn.Module):
             retrieved = torch.addcmul(self.dictionary(coefficients), mean, self.sums, value=-1)
         else:
             retrieved = self.dictionary((wide - mean).to(x.dtype))
-        return torch.addcmul(self.bias + (1 - self.alpha) * x, retrieved, scale.to(retrieved.dtype)).to(x.dtype)
+        return torch.addcmul(self.bias + self.input_weight * x, retrieved, scale.to(retrieved.dtype)).to(x.dtype)

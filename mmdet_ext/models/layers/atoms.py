@@ -1,0 +1,75 @@
+"""The file of a dictionary: its atoms, and where each comes from (YOLO-RD, https://arxiv.org/abs/2410.15346)."""
+import os
+import pickle
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+FORMAT = 'mmdet_ext atoms 1'
+
+
+@dataclass
+class Atoms:
+    """N atoms of width C with their provenance, as `tools/build_dictionary.py` writes them.
+
+    Args:
+        vectors: (N, C) float32, rows of unit length.
+        counts: (N, ) int64, how many samples each atom stands for.
+        nearest: For each atom the samples nearest to it, the nearest first. A sample is a dict with `source` ('vision',
+            'clip', 'text' or 'file') and `similarity` (cosine to the atom), and
+            from pictures `image` (path) and `box` (x1, y1, x2, y2 in pixels of that picture),
+            from texts `text`, and `file` and `line` (from 1) where it stands,
+            from a matrix `file` and `row` (from 0).
+        projections: For each source `source`, `kind` ('identity', 'pca' or 'pad'), and, unless it is the identity, `mean`
+            (d, ) and `matrix` (d, C): a unit feature f of width d became normalise((f - mean) @ matrix).
+        report: What the builder counted: plain numbers, strings and lists of them.
+        arguments: What the builder was called with.
+    """
+    vectors: Tensor
+    counts: Tensor
+    nearest: list[list[dict[str, Any]]]
+    projections: list[dict[str, Any]] = field(default_factory=list)
+    report: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the file in one go: what was there before stays whole until the new one is."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f'.{path.name}.', delete=False) as file:
+            try:
+                torch.save(dict(format=FORMAT, **asdict(self)), file)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+        os.chmod(file.name, 0o644)
+        os.replace(file.name, path)
+
+
+def load_atoms(path: str | os.PathLike) -> Atoms:
+    """Read a file of `Atoms.save`, on the CPU; nothing in it is run.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is another kind of file, or its parts do not fit each other.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'there is no atoms file {path} (seen from {Path.cwd()}): '
+                                'tools/build_dictionary.py makes one')
+    try:
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise ValueError(f'{path} is no atoms file: {str(error).splitlines()[0]}') from error
+    if not isinstance(content, dict) or content.get('format') != FORMAT:
+        raise ValueError(f'{path} is no atoms file: its format should be {FORMAT!r} (tools/build_dictionary.py file makes '
+                         'one of any matrix)')
+    atoms = Atoms(**{key: value for key, value in content.items() if key != 'format'})
+    if atoms.vectors.ndim != 2 or not len(atoms.vectors) == len(atoms.counts) == len(atoms.nearest):
+        raise ValueError(f'{path}: vectors of shape {tuple(atoms.vectors.shape)}, {len(atoms.counts)} counts and '
+                         f'{len(atoms.nearest)} lists of nearest samples do not fit each other')
+    return atoms
