@@ -67,7 +67,7 @@ link_mim_files()
 setup(
     name='mmdet_ext',
     version=version(),
-    description='YOLOv9 (GELAN and PGI) for MMDetection 3.x, with parts that work in any of its detectors',
+    description='YOLOv9 and YOLO-RD for MMDetection 3.x, with parts that work in any of its detectors',
     long_description=(ROOT / 'README.md').read_text() if (ROOT / 'README.md').exists() else '',
     long_description_content_type='text/markdown',
     license='Apache-2.0',
@@ -78,10 +78,13 @@ setup(
     zip_safe=False,
     # mmengine, mmcv and mmdet come from distributions of more than one name, and mmcv must be compiled after torch is
     # there: `import mmdet_ext` checks their versions. requirements.txt holds the versions that the tests run with.
-    install_requires=['torch>=2.6', 'torchvision', 'numpy', 'packaging'],
+    install_requires=['torch>=2.6', 'torchvision', 'numpy', 'packaging', 'matplotlib', 'scikit-learn', 'tqdm'],
     extras_require={
         # the published distributions; mmdet itself refuses mmcv 2.2
         'mm': ['mmengine>=0.7.1,<1.0', 'mmcv>=2.0.0rc4,<2.2', 'mmdet>=3.0,<4.0', 'openmim', 'setuptools<82'],
+        # text encoders, and dictionaries from CLIP
+        'text': ['transformers>=5'],
+        'clip': ['open_clip_torch>=3'],
         'tests': ['pytest'],
     },
     cmdclass={'build_py': FreshBuild, 'editable_wheel': EditableWheelForMim},

@@ -13,6 +13,8 @@ from mmengine.dist import init_dist
 from mmengine.logging import print_log
 from mmengine.utils.dl_utils import set_multi_processing
 
+from .dictionary.config import rd_options
+
 
 def load_config(
         path: str, *, options: dict | None = None, work_dir: str | None = None, launcher: str = 'none') -> Config:
@@ -117,6 +119,15 @@ def resume_from(cfg: Config, checkpoint: str) -> None:
     if checkpoint != 'auto':
         check_checkpoint(checkpoint)
         cfg.load_from = checkpoint
+
+
+def check_atoms(cfg: Config) -> None:
+    """Raise if training would begin from a dictionary (YOLO-RD) whose file is missing."""
+    missing = [options['atoms'] for options in rd_options(cfg.model)
+               if options.get('atoms') and not Path(options['atoms']).is_file()]
+    if missing:
+        raise FileNotFoundError(f'model: there is no atoms file {missing[0]} (seen from {Path.cwd()}): '
+                                'tools/build_dictionary.py makes one')
 
 
 def check_shapes(model: torch.nn.Module, checkpoint: str) -> None:

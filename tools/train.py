@@ -47,6 +47,8 @@ def main() -> None:
             launch.resume_from(cfg, args.resume)
         elif cfg.get('load_from'):
             launch.check_checkpoint(cfg.load_from)
+        else:
+            launch.check_atoms(cfg)
     except (OSError, ValueError) as error:
         sys.exit(f'train.py: {error}')
 

@@ -64,7 +64,7 @@ def load_atoms(path: str | os.PathLike) -> Atoms:
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
     except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        raise ValueError(f'{path} is no atoms file: {str(error).splitlines()[0]}') from error
+        raise ValueError(f'{path} is no atoms file, or only part of one ({path.stat().st_size} bytes)') from error
     if not isinstance(content, dict) or content.get('format') != FORMAT:
         raise ValueError(f'{path} is no atoms file: its format should be {FORMAT!r} (tools/build_dictionary.py file makes '
                          'one of any matrix)')

@@ -1,0 +1,8 @@
+"""YOLOv9-C with atoms from a language model's features of class names or captions.
+
+docs/yolo_rd.md has the command that makes the file of atoms.
+"""
+_base_ = '../yolov9/yolov9c_coco.py'
+
+atoms = 'data/dictionaries/yolov9c_text_coco.pt'
+model = dict(backbone=dict(rd=dict(stage=1, num_atoms=512, alpha=0.8, atoms=atoms, init_g='match')))
