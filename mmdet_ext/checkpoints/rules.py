@@ -15,10 +15,12 @@ class Rule(NamedTuple):
         pattern: Regular expression.
         target: Our name, with the pattern's groups as in `re.sub`; None drops the tensor.
         check: Called with a tensor before it is dropped: whether it holds what the rule takes for granted.
+        change: Called with a tensor that is kept: what to keep of it. None for all of it, as it is.
     """
     pattern: str
     target: str | None
     check: Callable[[Tensor], bool] = lambda tensor: True
+    change: Callable[[Tensor], Tensor] | None = None
 
 
 class Recipe(NamedTuple):
@@ -58,22 +60,21 @@ def rename(state_dict: Mapping[str, Tensor], rules: Iterable[Rule]) -> tuple[dic
     Raises:
         CheckpointError: Names without a rule, two names that become one, or a dropped tensor that fails its check.
     """
-    compiled = [(re.compile(pattern), target, check) for pattern, target, check in rules]
+    compiled = [(re.compile(rule.pattern), rule) for rule in rules]
     renamed, rows, left_over = {}, [], []
     for source, tensor in state_dict.items():
-        match, target, check = next(
-            ((match, target, check) for pattern, target, check in compiled if (match := pattern.fullmatch(source))),
-            (None, None, None))
+        match, rule = next(((match, rule) for pattern, rule in compiled if (match := pattern.fullmatch(source))),
+                           (None, None))
         if match is None:
             left_over.append(source)
             continue
-        target = match.expand(target) if target is not None else None
-        if target is None and not check(tensor):
+        target = match.expand(rule.target) if rule.target is not None else None
+        if target is None and not rule.check(tensor):
             raise CheckpointError(f'{source} would be dropped, but does not hold the constants that it should')
         if target in renamed:
             raise CheckpointError(f'{source} and another tensor would both become {target}')
         if target is not None:
-            renamed[target] = tensor
+            renamed[target] = tensor if rule.change is None else rule.change(tensor)
         rows.append(Row(source, target, tuple(tensor.shape)))
     if left_over:
         names = ''.join(f'\n  {name}' for name in left_over)

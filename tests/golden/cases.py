@@ -1,5 +1,6 @@
 """The numbers that the published implementations gave, and the weights and inputs that they gave them for."""
 import json
+import re
 from collections.abc import Callable
 from functools import cache, cached_property
 from pathlib import Path
@@ -32,16 +33,21 @@ class Case:
     @cached_property
     def state_dict(self) -> dict[str, Tensor]:
         """Weights under their published names."""
-        kept = self.meta['kept']
+        kept = self.meta.get('kept', {})
         weights = {}
         for key, shape, _ in self.meta['state_dict']:
             if key not in kept:
-                weights[key] = torch.from_numpy(fill(key, tuple(shape), self.meta['gain']))
+                weights[key] = torch.from_numpy(fill(key, tuple(shape), self.gain(key)))
             elif isinstance(kept[key], dict):
                 weights[key] = torch.full(shape, kept[key]['every element'])
             else:
                 weights[key] = torch.tensor(kept[key]).view(shape)
         return weights
+
+    def gain(self, key: str) -> float:
+        """The gain of the first of `gain_overrides` whose pattern is found in the name, or the case's."""
+        found = (gain for pattern, gain in self.meta.get('gain_overrides', []) if re.search(pattern, key))
+        return next(found, self.meta['gain'])
 
     def our_name(self, convert: Callable[[str, dict], dict], system: str, key: str) -> str:
         """What the converter calls `key`: the tensor that is marked comes out marked."""

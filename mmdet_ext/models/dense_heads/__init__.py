@@ -1,3 +1,4 @@
+from .smca_head import SMCAHead
 from .yolov9_head import YOLOv9Head
 
-__all__ = ['YOLOv9Head']
+__all__ = ['SMCAHead', 'YOLOv9Head']

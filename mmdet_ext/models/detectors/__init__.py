@@ -1,3 +1,4 @@
 from .pgi_detector import PGIDetector
+from .smca_detr import SMCADETR
 
-__all__ = ['PGIDetector']
+__all__ = ['PGIDetector', 'SMCADETR']

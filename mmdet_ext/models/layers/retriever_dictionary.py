@@ -62,6 +62,7 @@ class RetrieverDictionary(nn.Module):
                  unit_atoms: bool = False, eps: float = 1e-5, atoms: str | os.PathLike | None = None,
                  init_g: str = 'random', freeze_atoms: bool = False, gate: float | None = None, ramp: int = 0) -> None:
         super().__init__()
+        self.atoms_file = None if atoms is None else str(atoms)
         self.missing_atoms = str(atoms) if atoms is not None and num_atoms and not Path(atoms).is_file() else ''
         vectors = None if atoms is None or self.missing_atoms else _load_vectors(atoms, channels, num_atoms)
         if num_atoms is None:
@@ -108,6 +109,12 @@ class RetrieverDictionary(nn.Module):
             found = found * self.scale.view(-1, 1, 1) + self.shift.view(-1, 1, 1)
         return found
 
+    def retrieve(self, x: Tensor) -> Tensor:
+        """What the dictionary has for each pixel, before it is mixed with the pixel: (B, C, H, W)."""
+        coefficients = self.coefficients(x).to(x.dtype)
+        retrieved = F.conv2d(coefficients, self.atoms.T[:, :, None, None], self.dictionary.conv.bias)
+        return self.dictionary.norm(retrieved) if self.dictionary.with_norm else retrieved
+
     @torch.no_grad()
     def bake_atoms(self) -> None:
         """Make unit length a property of the weight, so that folding a batch norm into it can change the length."""
@@ -123,11 +130,7 @@ class RetrieverDictionary(nn.Module):
         weight = self.dictionary_weight()
         if self.ramp and self.training:
             self.passes = self.passes + 1
-        coefficients = self.coefficients(x).to(x.dtype)
-        retrieved = F.conv2d(coefficients, self.atoms.T[:, :, None, None], self.dictionary.conv.bias)
-        if self.dictionary.with_norm:
-            retrieved = self.dictionary.norm(retrieved)
-        return weight * retrieved + (1 - weight) * x
+        return weight * self.retrieve(x) + (1 - weight) * x
 
     @torch.no_grad()
     def _fill(self, vectors: Tensor | None, match: bool) -> None:

@@ -1,0 +1,5 @@
+"""mmdet's DETR with SMCA's modulated attention: its own queries, losses and schedule."""
+_base_ = 'mmdet::detr/detr_r50_8xb2-150e_coco.py'
+custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
+
+model = dict(type='SMCADETR')

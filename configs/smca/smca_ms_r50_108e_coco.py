@@ -1,0 +1,5 @@
+"""SMCA-DETR with three scales on ResNet-50 in the long schedule; when the rate drops was not published."""
+_base_ = './smca_ms_r50_50e_coco.py'
+
+train_cfg = dict(max_epochs=108)
+param_scheduler = [dict(type='MultiStepLR', end=108, milestones=[86])]

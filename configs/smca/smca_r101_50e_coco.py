@@ -1,0 +1,4 @@
+"""SMCA-DETR, single scale, on ResNet-101."""
+_base_ = './smca_r50_50e_coco.py'
+
+model = dict(backbone=dict(depth=101, init_cfg=dict(checkpoint='torchvision://resnet101')))

@@ -1,0 +1,26 @@
+"""SMCA-DETR, single scale, on ResNet-50: the published model of 41.0 AP, 8 GPUs with 2 pictures each."""
+_base_ = 'mmdet::detr/detr_r50_8xb2-150e_coco.py'
+custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
+
+model = dict(
+    type='SMCADETR',
+    num_queries=300,
+    encoder=dict(type='SMCATransformerEncoder'),
+    decoder=dict(type='SMCATransformerDecoder', dynamic_scale='type3', smooth=8.),
+    bbox_head=dict(
+        type='SMCAHead',
+        sync_cls_avg_factor=True,
+        loss_cls=dict(
+            _delete_=True, type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=2.0)),
+    train_cfg=dict(
+        assigner=dict(
+            match_costs=[
+                dict(type='FocalLossCost', weight=2.0),
+                dict(type='BBoxL1Cost', weight=5.0, box_format='xywh'),
+                dict(type='IoUCost', iou_mode='giou', weight=2.0)
+            ])),
+    test_cfg=dict(max_per_img=300))
+
+train_dataloader = dict(dataset=dict(filter_cfg=dict(filter_empty_gt=False)))
+train_cfg = dict(max_epochs=50)
+param_scheduler = [dict(type='MultiStepLR', end=50, milestones=[40])]

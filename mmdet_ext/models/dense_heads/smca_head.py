@@ -1,0 +1,90 @@
+"""SMCA-DETR's head: boxes around the centres that the decoder predicts (https://arxiv.org/abs/2101.07448, section 3.2)."""
+from typing import Any
+
+import torch
+import torch.nn as nn
+from mmdet.models.dense_heads import DETRHead
+from mmdet.registry import MODELS
+from mmdet.structures import SampleList
+from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
+from mmdet.utils import InstanceList
+from mmengine.model import bias_init_with_prob
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+
+@MODELS.register_module()
+class SMCAHead(DETRHead):
+    """mmdet's `DETRHead` with a box whose centre is, in logits, the MLP's output plus the query's reference.
+
+    With focal loss, as published, the classifier begins at a probability of 0.01, and predictions are the
+    `test_cfg.max_per_img` best pairs of query and class, without suppression; boxes may reach beyond the picture. With
+    DETR's softmax loss predictions are DETR's.
+
+    Args:
+        num_classes: Number of classes.
+        loss_cls: As for `DETRHead`.
+        kwargs: As for `DETRHead`.
+    """
+
+    def __init__(self, num_classes: int, *, loss_cls: dict, **kwargs: Any) -> None:
+        loss_cls = dict(loss_cls)
+        background = loss_cls.pop('bg_cls_weight', None)
+        if background is not None:  # DETRHead does this for itself, but for no subclass
+            weight = loss_cls.get('class_weight', 1.0)
+            loss_cls['class_weight'] = [weight] * num_classes + [background]
+        super().__init__(num_classes, loss_cls=loss_cls, **kwargs)
+        self.bg_cls_weight = background or 0
+
+    def init_weights(self) -> None:
+        super().init_weights()
+        if self.loss_cls.use_sigmoid:
+            nn.init.constant_(self.fc_cls.bias, bias_init_with_prob(0.01))
+
+    def forward(self, hidden_states: Tensor, reference_logits: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Args:
+            hidden_states: (layers, B, Q, C).
+            reference_logits: (B, Q, 2), x and y.
+
+        Returns:
+            (layers, B, Q, classes) logits; (layers, B, Q, 4) boxes cx, cy, w, h relative to the picture. Both in float32
+            at least.
+        """
+        boxes = self.fc_reg(self.activate(self.reg_ffn(hidden_states))).float()
+        zeros = torch.zeros_like(reference_logits)
+        boxes = (boxes + torch.cat([reference_logits, zeros], dim=-1)).sigmoid()
+        return self.fc_cls(hidden_states).float(), boxes
+
+    def loss(self, hidden_states: Tensor, reference_logits: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
+        """Losses of every layer."""
+        return self._loss(self(hidden_states, reference_logits), batch_data_samples)
+
+    def predict(self, hidden_states: Tensor, reference_logits: Tensor, batch_data_samples: SampleList,
+                rescale: bool = True) -> InstanceList:
+        """Detections of the last layer, the only one that the heads run on."""
+        metas = [sample.metainfo for sample in batch_data_samples]
+        return self.predict_by_feat(*self(hidden_states[-1:], reference_logits), batch_img_metas=metas, rescale=rescale)
+
+    def loss_and_predict(self, hidden_states: Tensor, reference_logits: Tensor,
+                         batch_data_samples: SampleList) -> tuple[dict[str, Tensor], InstanceList]:
+        outs = self(hidden_states, reference_logits)
+        metas = [sample.metainfo for sample in batch_data_samples]
+        return self._loss(outs, batch_data_samples), self.predict_by_feat(*outs, batch_img_metas=metas)
+
+    def _loss(self, outs: tuple[Tensor, Tensor], samples: SampleList) -> dict[str, Tensor]:
+        return self.loss_by_feat(*outs, [sample.gt_instances for sample in samples],
+                                 [sample.metainfo for sample in samples])
+
+    def _predict_by_feat_single(self, cls_score: Tensor, bbox_pred: Tensor, img_meta: dict,
+                                rescale: bool = True) -> InstanceData:
+        if not self.loss_cls.use_sigmoid:
+            return super()._predict_by_feat_single(cls_score, bbox_pred, img_meta, rescale)
+        scores = cls_score.sigmoid().flatten()
+        scores, places = scores.topk(min(self.test_cfg.get('max_per_img', len(cls_score)), len(scores)))
+        height, width = img_meta['img_shape'][:2]
+        boxes = bbox_cxcywh_to_xyxy(bbox_pred[places // self.num_classes])
+        boxes = boxes * boxes.new_tensor([width, height, width, height])
+        if rescale:
+            boxes = boxes / boxes.new_tensor(img_meta['scale_factor']).repeat(2)
+        return InstanceData(bboxes=boxes, scores=scores, labels=places % self.num_classes)

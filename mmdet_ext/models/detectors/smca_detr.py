@@ -1,0 +1,112 @@
+"""SMCA-DETR (https://arxiv.org/abs/2101.07448): DETR with spatially modulated co-attention."""
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from mmdet.models.detectors import DetectionTransformer
+from mmdet.models.layers import SinePositionalEncoding
+from mmdet.registry import MODELS
+from mmdet.structures import SampleList
+from torch import Tensor
+
+from ..transformers import DecoderOutput, Maps, Memory, SMCATransformerDecoder
+
+
+@MODELS.register_module()
+class SMCADETR(DetectionTransformer):
+    """A detection transformer over one or several maps, with `SMCATransformerDecoder` and a head that knows its centres.
+
+    In mmdet's config of DETR the type of the detector is all that must be replaced.
+
+    Args:
+        encoder: Config of `SMCATransformerEncoder`, which may leave out `type`, or of another encoder of `Maps`.
+        decoder: Config of `SMCATransformerDecoder`, which may leave out `type`.
+        positional_encoding: Arguments of mmdet's SinePositionalEncoding.
+        bbox_head: Config of an `SMCAHead`; a plain `DETRHead` is taken for one.
+        num_queries: Number of queries.
+        extra_maps: How many of the coarsest maps the neck makes out of a map before them: their padding is that map's, by
+            the nearest cell. That of the others is the pictures', by the nearest pixel.
+        level_embed: Whether each of several maps has a learned vector that is added to its positions.
+        kwargs: As for mmdet's DetectionTransformer.
+    """
+
+    def __init__(self, *, encoder: dict, decoder: dict, positional_encoding: dict, bbox_head: dict,
+                 num_queries: int = 300, extra_maps: int = 0, level_embed: bool = True, **kwargs: Any) -> None:
+        self.extra_maps = extra_maps
+        self._use_level_embed = level_embed
+        if bbox_head['type'] == 'DETRHead':
+            bbox_head = dict(bbox_head, type='SMCAHead')
+        super().__init__(encoder=encoder, decoder=decoder, positional_encoding=positional_encoding,
+                         bbox_head=bbox_head, num_queries=num_queries, **kwargs)
+
+    def _init_layers(self) -> None:
+        encoder, decoder = dict(self.encoder), dict(self.decoder)
+        encoder.setdefault('type', 'SMCATransformerEncoder')
+        decoder.setdefault('type', 'SMCATransformerDecoder')
+        self.encoder = MODELS.build(encoder)
+        self.decoder = MODELS.build(decoder)
+        if not isinstance(self.decoder, SMCATransformerDecoder):
+            raise ValueError(f'decoder.type should be SMCATransformerDecoder, got {decoder["type"]!r}')
+        self.positional_encoding = SinePositionalEncoding(**self.positional_encoding)
+        self.embed_dims = self.decoder.embed_dims
+        widths = dict(encoder=self.encoder.embed_dims, positional_encoding=2 * self.positional_encoding.num_feats)
+        for name, width in widths.items():
+            if width != self.embed_dims:
+                raise ValueError(f'{name} has {width} channels, the decoder {self.embed_dims}')
+        self.query_embedding = nn.Embedding(self.num_queries, self.embed_dims)
+        num_maps = len(self.decoder.strides)
+        self.level_embed = nn.Parameter(torch.empty(num_maps, self.embed_dims).normal_()) \
+            if self._use_level_embed and num_maps > 1 else None
+
+    def pre_transformer(self, img_feats: Sequence[Tensor], batch_data_samples: SampleList) -> tuple[dict, dict]:
+        """Positions and padding of the maps; the pictures' sizes.
+
+        Args:
+            img_feats: (B, C, h, w) per map, the finest first.
+            batch_data_samples: With `img_shape` and `batch_input_shape` in their meta information.
+        """
+        padding = self._padding(img_feats, batch_data_samples)
+        pos = [self.positional_encoding(mask, input=feat) for mask, feat in zip(padding, img_feats)]
+        if self.level_embed is not None:
+            if len(img_feats) != len(self.level_embed):
+                raise ValueError(f'decoder.strides says {len(self.level_embed)} maps, the neck gives {len(img_feats)}')
+            pos = [each + vector[:, None, None] for each, vector in zip(pos, self.level_embed)]
+        shapes = [sample.img_shape[1::-1] for sample in batch_data_samples]
+        return dict(maps=Maps(img_feats, pos, padding)), dict(image_sizes=img_feats[0].new_tensor(shapes).float())
+
+    def forward_encoder(self, maps: Maps) -> dict:
+        """Encoded maps under `maps`."""
+        return dict(maps=self.encoder(maps))
+
+    def pre_decoder(self, maps: Maps) -> tuple[dict, dict]:
+        """Queries of zeros with learned positions, and what they attend to."""
+        query_pos = self.query_embedding.weight.expand(len(maps.feats[0]), -1, -1)
+        values = [feat.flatten(2).transpose(1, 2) for feat in maps.feats]
+        keys = [value + pos.flatten(2).transpose(1, 2) for value, pos in zip(values, maps.pos)]
+        padding = [None if mask is None else mask.flatten(1) for mask in maps.padding]
+        memory = Memory(values, keys, padding, [tuple(feat.shape[2:]) for feat in maps.feats])
+        return dict(query=torch.zeros_like(query_pos), query_pos=query_pos, memory=memory), {}
+
+    def forward_decoder(self, query: Tensor, query_pos: Tensor, memory: Memory, image_sizes: Tensor) -> dict:
+        """`hidden_states` and `reference_logits` for the head."""
+        output: DecoderOutput = self.decoder(query, query_pos, memory, image_sizes)
+        return output._asdict()
+
+    def _padding(self, img_feats: Sequence[Tensor], samples: SampleList) -> list[Tensor | None]:
+        """(B, h, w) per map, True where there is no picture; None for all where no picture is padded."""
+        height, width = samples[0].batch_input_shape
+        shapes = [tuple(sample.img_shape[:2]) for sample in samples]
+        if any(0 in shape for shape in shapes):
+            raise ValueError(f'a picture without pixels is all padding: img_shape is {shapes}')
+        if all(shape == (height, width) for shape in shapes):
+            return [None] * len(img_feats)
+        mask = img_feats[0].new_ones(len(samples), 1, height, width)
+        for row, (image_height, image_width) in zip(mask, shapes):
+            row[:, :image_height, :image_width] = 0
+        masks = []
+        for level, feat in enumerate(img_feats):
+            extra = level and level >= len(img_feats) - self.extra_maps
+            masks.append(F.interpolate(masks[-1] if extra else mask, size=feat.shape[2:]))
+        return [each.squeeze(1).bool() for each in masks]

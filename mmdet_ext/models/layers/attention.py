@@ -1,0 +1,72 @@
+"""Multi-head attention through `scaled_dot_product_attention`, with nn.MultiheadAttention's parameters."""
+from typing import Any
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Attention(nn.Module):
+    """Multi-head attention with packed projections, named and ordered (q, k, v) as in nn.MultiheadAttention.
+
+    Args:
+        embed_dims: C, a multiple of `num_heads`.
+        num_heads: M.
+        dropout: Probability for the weights after softmax.
+    """
+
+    def __init__(self, embed_dims: int, num_heads: int, dropout: float = 0.) -> None:
+        super().__init__()
+        if embed_dims % num_heads:
+            raise ValueError(f'embed_dims should be a multiple of num_heads, got {embed_dims} and {num_heads}')
+        self.embed_dims = embed_dims
+        self.num_heads = num_heads
+        self.dropout = dropout
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * embed_dims, embed_dims))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * embed_dims))
+        self.out_proj = nn.Linear(embed_dims, embed_dims)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def project(self, x: Tensor, which: int) -> Tensor:
+        """(B, S, C) -> (B, M, S, C / M), with the projection of queries (0), keys (1) or values (2)."""
+        part = slice(which * self.embed_dims, (which + 1) * self.embed_dims)
+        return self.split_heads(F.linear(x, self.in_proj_weight[part], self.in_proj_bias[part]))
+
+    def split_heads(self, x: Tensor) -> Tensor:
+        """(B, S, C) -> (B, M, S, C / M)."""
+        return x.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None,
+               padding: Tensor | None = None) -> Tensor:
+        """Attention of projected tensors (B, M, Q or S, C / M), before the output projection.
+
+        Args:
+            bias: (B, M, Q, S), added to the scaled products; may be overwritten.
+            padding: (B, S), True where keys are ignored.
+
+        Returns:
+            (B, Q, C).
+        """
+        mask = None if padding is None else ~padding[:, None, None]
+        if bias is not None:
+            mask = bias if padding is None else bias.masked_fill_(padding[:, None, None], float('-inf'))
+            mask = mask.to(q.dtype)
+        dropout = self.dropout if self.training else 0.
+        return F.scaled_dot_product_attention(q, k, v, mask, dropout).transpose(1, 2).flatten(2)
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None,
+                padding: Tensor | None = None) -> Tensor:
+        """(B, Q, C), (B, S, C), (B, S, C) -> (B, Q, C); `bias` and `padding` as for `attend`."""
+        q, k, v = self.project(query, 0), self.project(key, 1), self.project(value, 2)
+        return self.out_proj(self.attend(q, k, v, bias, padding))
+
+
+def build_attention(cfg: dict[str, Any]) -> tuple[Attention, nn.Dropout]:
+    """From mmdet's config of an attention: the attention, and the dropout of its result."""
+    unknown = cfg.keys() - {'embed_dims', 'num_heads', 'dropout', 'batch_first'}
+    if unknown or not cfg.get('batch_first', True):
+        raise ValueError(f'an attention takes embed_dims, num_heads and dropout, batch first, got {dict(cfg)}')
+    dropout = cfg.get('dropout', 0.)
+    return Attention(cfg['embed_dims'], cfg['num_heads'], dropout), nn.Dropout(dropout)

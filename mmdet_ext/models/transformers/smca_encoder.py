@@ -1,0 +1,110 @@
+"""SMCA-DETR's encoder over one or several maps (https://arxiv.org/abs/2101.07448, section 3.4)."""
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn as nn
+from mmcv.cnn import build_norm_layer
+from mmcv.cnn.bricks.transformer import FFN
+from mmdet.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from ..layers import build_attention
+
+
+class Maps(NamedTuple):
+    """Feature maps on their way through an encoder.
+
+    feats: (B, C, h, w) per map. pos: the same shape, positions. padding: (B, h, w), True where ignored, or None.
+    """
+    feats: Sequence[Tensor]
+    pos: Sequence[Tensor]
+    padding: Sequence[Tensor | None]
+
+
+@MODELS.register_module()
+class SMCATransformerEncoder(BaseModule):
+    """DETR's encoder layers over each map apart (intra-scale) or over all of them together (multi-scale).
+
+    With one map this is DETR's encoder.
+
+    Args:
+        num_layers: Number of layers.
+        layer_cfg: As mmdet's DETR has it: `self_attn_cfg` and `ffn_cfg`.
+        multi_scale: For each layer whether its tokens attend to all maps; none by default. The paper's pattern is
+            (False, False, True, False, False).
+        num_scales: Number of maps, where `share_attention` or `share_ffn` is False.
+        share_attention: Whether the maps share a layer's attention. Otherwise no layer may be multi-scale.
+        share_ffn: Whether they share its FFN.
+        init_cfg: As in mmengine.
+
+    Shape:
+        `Maps` -> `Maps` of the same shapes
+    """
+
+    def __init__(self, num_layers: int, layer_cfg: dict, *, multi_scale: Sequence[bool] | None = None,
+                 num_scales: int = 1, share_attention: bool = True, share_ffn: bool = True,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        self.multi_scale = (False, ) * num_layers if multi_scale is None else tuple(multi_scale)
+        if len(self.multi_scale) != num_layers:
+            raise ValueError(f'multi_scale should have a flag for each of {num_layers} layers, got {self.multi_scale}')
+        if any(self.multi_scale) and not (share_attention and share_ffn):
+            raise ValueError(f'a multi-scale layer needs share_attention and share_ffn, got multi_scale={self.multi_scale}')
+        self.layers = nn.ModuleList(
+            SMCATransformerEncoderLayer(**layer_cfg, num_attentions=1 if share_attention else num_scales,
+                                        num_ffns=1 if share_ffn else num_scales) for _ in range(num_layers))
+        self.embed_dims = self.layers[0].embed_dims
+
+    def init_weights(self) -> None:
+        """Xavier for every matrix."""
+        super().init_weights()
+        for parameter in self.parameters():
+            if parameter.ndim > 1:
+                nn.init.xavier_uniform_(parameter)
+
+    def forward(self, maps: Maps) -> Maps:
+        tokens = [_tokens(feat) for feat in maps.feats]
+        pos = [_tokens(each) for each in maps.pos]
+        padding = [None if each is None else each.flatten(1) for each in maps.padding]
+        for layer, joint in zip(self.layers, self.multi_scale):
+            if joint:
+                lengths = [each.shape[1] for each in tokens]
+                tokens = layer(torch.cat(tokens, 1), torch.cat(pos, 1), _join(padding, tokens)).split(lengths, dim=1)
+            else:
+                tokens = [layer(*each, scale) for scale, each in enumerate(zip(tokens, pos, padding))]
+        feats = [each.transpose(1, 2).view_as(feat) for each, feat in zip(tokens, maps.feats)]
+        return maps._replace(feats=feats)
+
+
+class SMCATransformerEncoderLayer(nn.Module):
+    """Self-attention and FFN, each added and normed; of each one for all maps, or one per map."""
+
+    def __init__(self, self_attn_cfg: dict, ffn_cfg: dict, *, norm_cfg: dict | None = None, num_attentions: int = 1,
+                 num_ffns: int = 1) -> None:
+        super().__init__()
+        built = [build_attention(self_attn_cfg) for _ in range(num_attentions)]
+        self.attentions = nn.ModuleList(attention for attention, _ in built)
+        self.dropout = built[0][1]
+        self.embed_dims = self.attentions[0].embed_dims
+        self.ffns = nn.ModuleList(FFN(**ffn_cfg) for _ in range(num_ffns))
+        self.norms = nn.ModuleList(build_norm_layer(norm_cfg or dict(type='LN'), self.embed_dims)[1] for _ in range(2))
+
+    def forward(self, x: Tensor, pos: Tensor, padding: Tensor | None, scale: int = 0) -> Tensor:
+        """(B, S, C), (B, S, C), (B, S) or None -> (B, S, C); `scale` chooses among what the maps do not share."""
+        attention, ffn = self.attentions[min(scale, len(self.attentions) - 1)], self.ffns[min(scale, len(self.ffns) - 1)]
+        placed = x + pos
+        x = self.norms[0](x + self.dropout(attention(placed, placed, x, padding=padding)))
+        return self.norms[1](ffn(x))
+
+
+def _tokens(feat: Tensor) -> Tensor:
+    return feat.flatten(2).transpose(1, 2)  # (B, C, h, w) -> (B, h * w, C)
+
+
+def _join(padding: Sequence[Tensor | None], tokens: Sequence[Tensor]) -> Tensor | None:
+    if all(each is None for each in padding):
+        return None
+    return torch.cat([x.new_zeros(x.shape[:2], dtype=torch.bool) if each is None else each
+                      for each, x in zip(padding, tokens)], 1)
