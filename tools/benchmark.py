@@ -1,18 +1,20 @@
 """Print medians, peak memory and ratios of our forms against plain ones, all measured in this one run.
 
-    python tools/benchmark.py [deployment] [loss] [dictionary] [dictionary-module] [--device cuda] [--repeats 20]
+    python tools/benchmark.py [WHICH ...] [--device cuda] [--repeats 20]
 """
 import argparse
 from pathlib import Path
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
-NAMES = ('deployment', 'loss', 'dictionary', 'dictionary-module')
+NAMES = ('deployment', 'loss', 'dictionary', 'dictionary-module', 'modulation', 'modulation-large')
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('which', nargs='*', metavar='WHICH', help=f'any of {", ".join(NAMES)} (default: all)')
     parser.add_argument('--device', help='cpu, cuda, cuda:1, ... (default: a GPU if there is one)')
+    parser.add_argument('--dtype', choices=['float32', 'bfloat16'], default='float32',
+                        help='of modulated attention (default: float32)')
     parser.add_argument('--repeats', type=int, default=11, help='timed calls of each form (default: 11)')
     args = parser.parse_args()
     unknown = [name for name in args.which if name not in NAMES]
@@ -24,15 +26,18 @@ def main() -> None:
     import torch
     from mmdet.utils import register_all_modules
 
-    from mmdet_ext.benchmarks import yolo_rd, yolov9
+    from mmdet_ext.benchmarks import smca, yolo_rd, yolov9
 
     register_all_modules(init_default_scope=True)
     device = torch.device(args.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    dtype = getattr(torch, args.dtype)
     benchmarks = {
         'deployment': lambda: yolov9.deployment(CONFIGS / 'yolov9/yolov9c_coco.py', device, args.repeats),
         'loss': lambda: yolov9.assignment_and_loss(device, args.repeats),
         'dictionary': lambda: yolo_rd.network(CONFIGS / 'yolo_rd/yolov9c_rd_coco.py', device, args.repeats),
         'dictionary-module': lambda: yolo_rd.module(device, args.repeats),
+        'modulation': lambda: smca.attention(device, args.repeats, (25, 34), dtype),
+        'modulation-large': lambda: smca.attention(device, args.repeats, (100, 134), dtype),
     }
     where = torch.cuda.get_device_name(device) if device.type == 'cuda' else f'CPU, {torch.get_num_threads()} threads'
     print(f'torch {torch.__version__}, {where}, median of {args.repeats}')

@@ -1,0 +1,105 @@
+"""What goes into a compression and what comes out of it: checkpoints, configs, atoms."""
+import copy
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from torch import Tensor
+
+from mmdet_ext.deployment import load_checkpoint_file
+from mmdet_ext.models.layers import RetrieverDictionary, load_atoms
+
+from .config import forget_atoms_files, rd_options
+from .pruning import number_to_keep
+from .usage import find_dictionaries
+
+
+def load_trained(cfg: Config, checkpoint: str | os.PathLike) -> nn.Module:
+    """The config's model with the checkpoint's weights, in evaluation mode. An auxiliary head may be absent in the file.
+
+    Raises:
+        ValueError: If the model has no dictionary, or tensors are missing, unknown or of another shape.
+    """
+    model = MODELS.build(copy.deepcopy(cfg.model))
+    found = load_checkpoint_file(checkpoint)
+    for name, rd in find_dictionaries(model).items():
+        weight = found.get(f'{name}.dictionary.conv.weight')
+        if weight is not None and weight.shape[1] != rd.num_atoms:
+            raise ValueError(f'{checkpoint} has {weight.shape[1]} atoms in {name}, and {cfg.filename} {rd.num_atoms}: '
+                             f'is num_atoms={weight.shape[1]} meant?')
+    if problems := _misfits(model, found):
+        raise ValueError(f'{checkpoint} does not fit {cfg.filename}: {len(problems)} tensors differ, '
+                         f'{"; ".join(problems[:3])}')
+    model.load_state_dict(found, strict=False)
+    return model.eval()
+
+
+def replace_dictionaries(model: nn.Module, dictionaries: Mapping[str, RetrieverDictionary]) -> None:
+    """Put other dictionaries in the places of those of a model."""
+    for name, rd in dictionaries.items():
+        parent, _, child = name.rpartition('.')
+        setattr(model.get_submodule(parent), child, rd)
+
+
+def compressed_config(cfg: Config, keep: float) -> Config:
+    """The config that builds what is left of `cfg`'s model: fewer atoms, none of them from a file."""
+    cfg = copy.deepcopy(cfg)
+    forget_atoms_files(cfg.model)
+    default = RetrieverDictionary(channels=1).num_atoms
+    for options in rd_options(cfg.model):
+        options['num_atoms'] = number_to_keep(keep, options.get('num_atoms', default))
+    cfg.load_from = None
+    for name in ('work_dir', 'launcher'):
+        cfg.pop(name, None)
+    return cfg
+
+
+def compressed_state(checkpoint: str | os.PathLike, students: Mapping[str, RetrieverDictionary]) -> dict[str, Tensor]:
+    """The checkpoint's weights with those of the students in the places of their teachers'."""
+    state = load_checkpoint_file(checkpoint)
+    for prefix, student in students.items():
+        state |= {f'{prefix}.{name}': tensor.detach().cpu() for name, tensor in student.state_dict().items()}
+    return state
+
+
+def check_builds(cfg: Config, state: Mapping[str, Tensor]) -> None:
+    """Raise a ValueError unless the config's model takes the weights."""
+    if problems := _misfits(MODELS.build(copy.deepcopy(cfg.model)), state):
+        raise ValueError('num_atoms of a dictionary is not set by a key `rd` or an RDNeck of the config, so that the '
+                         f'smaller model cannot be built from it: {"; ".join(problems[:3])}')
+
+
+def save_atoms(folder: Path, teachers: Mapping[str, RetrieverDictionary], students: Mapping[str, RetrieverDictionary],
+               kept: Mapping[str, Tensor], arguments: dict[str, Any]) -> list[Path]:
+    """Write `atoms.pt`, or `atoms.NAME.pt` where a model has several dictionaries, for those that began from a file.
+
+    The vectors are the students' atoms at unit length, what is told of them is from the rows of the file.
+    """
+    written = []
+    for name, teacher in teachers.items():
+        if not teacher.atoms_file or not Path(teacher.atoms_file).is_file():
+            continue
+        atoms, rows = load_atoms(teacher.atoms_file), kept[name]
+        atoms.vectors = F.normalize(students[name].atoms.detach().float().cpu(), dim=1)
+        atoms.counts = atoms.counts[rows]
+        atoms.nearest = [atoms.nearest[row] for row in rows.tolist()]
+        atoms.arguments = dict(atoms.arguments, compressed=dict(arguments, kept=rows.tolist()))
+        written.append(folder / ('atoms.pt' if len(teachers) == 1 else f'atoms.{name}.pt'))
+        atoms.save(written[-1])
+    return written
+
+
+def _misfits(model: nn.Module, found: Mapping[str, Tensor]) -> list[str]:
+    ours = model.state_dict()
+    with_aux = any(name.startswith('aux_head.') for name in found)
+    problems = [f'{name} is missing' for name in ours
+                if name not in found and (with_aux or not name.startswith('aux_head.'))]
+    problems += [f'{name} is unknown' for name in found if name not in ours]
+    return problems + [f'{name} is {tuple(found[name].shape)}, should be {tuple(value.shape)}'
+                       for name, value in ours.items() if name in found and found[name].shape != value.shape]

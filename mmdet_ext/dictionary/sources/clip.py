@@ -1,0 +1,176 @@
+"""Patch features of CLIP, for the vision-language dictionary of YOLO-RD (https://arxiv.org/abs/2410.15346)."""
+import difflib
+import logging
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn as nn
+from mmengine.logging import print_log
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from mmdet_ext.launch import load_config
+
+from .base import Samples, Source
+from .chunks import count_chunks, items_of_chunk, join_samples
+from .fingerprints import digest, digest_weights
+from .image_set import find_images
+from .picture_files import READ_ERRORS, skip_line
+from .sampling import Layout, check_sampling, draw_cells
+
+
+class ClipSource(Source):
+    """Features of sampled patches of training pictures from the image tower of an open_clip model.
+
+    A picture is resized as a whole to the model's square, so that every part of it is seen; open_clip's own evaluation
+    crops the centre of most models' pictures. Mean and deviation are the model's.
+
+    Args:
+        model: Name as in `open_clip.list_models()`, or 'local-dir:FOLDER' or 'hf-hub:NAME', which bring their weights.
+        weights: Pretrained tag of open_clip, or file. None: random weights, for tests and controls.
+        config: Config of a detector, whose training pictures are taken.
+        ann: COCO annotations to take instead.
+        images: Folder of `ann`'s pictures; without `ann` all pictures in it.
+        per_image: Patches per picture, drawn without replacement; all if there are fewer.
+        joint: Whether patches are projected into the space that pictures share with texts, as open_clip's own vision
+            transformers can. False: the last layer after its final norm, where the tower has one for patches.
+        chunk_size: Pictures per chunk, which are one batch.
+        seed: Decides which patches, and the random weights.
+        device: Where the model runs.
+
+    Raises:
+        FileNotFoundError: A file or folder does not exist.
+        OSError: Weights cannot be downloaded.
+        ValueError: The model is not known or has no such patch features, or the weights are those of another one.
+    """
+    name = 'clip'
+
+    def __init__(self, model: str, weights: str | None, *, config: str | None = None, ann: str | None = None,
+                 images: str | None = None, per_image: int = 16, joint: bool = True, chunk_size: int = 8, seed: int = 0,
+                 device: str = 'cpu') -> None:
+        from open_clip.transform import PreprocessCfg, image_transform_v2  # only here: other sources need no open_clip
+
+        check_sampling(per_image)
+        self.images = find_images(None if config is None else load_config(str(config)), ann, images)
+        self.per_image, self.chunk_size, self.seed, self.device = per_image, chunk_size, seed, device
+        self.num_items = len(self.images)
+        self.num_chunks = count_chunks(self.num_items, chunk_size)
+        self.tower = _load_tower(model, weights, seed).to(device)
+        _check_tower(self.tower, model, joint)
+        self.joint = joint
+        preprocess = PreprocessCfg(**{**self.tower.preprocess_cfg, 'resize_mode': 'squash'})
+        self.transform = image_transform_v2(preprocess, is_train=False)
+        blank = self._features([self.transform(Image.new('RGB', (8, 8)))])
+        self.width = blank.shape[1]
+        self._fingerprint = dict(
+            source=self.name, model=model, joint=joint, per_image=per_image, chunk_size=chunk_size, seed=seed,
+            images=self.images.digest(), weights=digest_weights(self.tower), preprocess=digest([repr(preprocess)]))
+
+    def chunk(self, index: int) -> Samples:
+        pictures, skipped = [], []
+        for item in items_of_chunk(index, self.chunk_size, self.num_items):
+            path = self.images.paths[item]
+            try:
+                with Image.open(path) as file:
+                    picture = ImageOps.exif_transpose(file)
+                    pictures.append((item, self.transform(picture), picture.size))
+            except READ_ERRORS as error:
+                skipped.append(skip_line(path, error))
+        if not pictures:
+            return join_samples([], self.width, skipped)
+        features = self._features([picture for _, picture, _ in pictures])
+        parts = [self._sample(item, feature, picture.shape[-2:], size)
+                 for feature, (item, picture, size) in zip(features, pictures, strict=True)]
+        return join_samples(parts, self.width, skipped)
+
+    @torch.no_grad()
+    def _features(self, pictures: list[Tensor]) -> Tensor:
+        """Pictures (3, H, W) -> patches (B, C, rows, columns)."""
+        found = self.tower.forward_intermediates(
+            torch.stack(pictures).to(self.device), indices=1, intermediates_only=True,
+            normalize_intermediates=not _pools_by_attention(self.tower))['image_intermediates'][-1]
+        return torch.einsum('bchw,cd->bdhw', found, self.tower.proj) if self.joint else found
+
+    def _sample(self, item: int, feature: Tensor, shape: tuple[int, int], size: tuple[int, int]) -> Samples:
+        """Samples of one picture of `size` (w, h) from its map (C, rows, columns) over the input of `shape` (h, w)."""
+        grid = tuple(feature.shape[-2:])
+        layout = Layout(grid, _cell(self.tower, shape, grid), (0, 0, shape[1], shape[0]), size)
+        cells = draw_cells(layout, self.per_image, np.random.default_rng([self.seed, item]))
+        found = feature[:, cells.rows, cells.columns].T.float().cpu().numpy()
+        return Samples(found, np.full(len(found), item, np.int64), cells.boxes)
+
+    def describe(self, item: int, box: np.ndarray) -> dict[str, Any]:
+        return dict(image=self.images.paths[item], box=[float(side) for side in box])
+
+    def fingerprint(self) -> dict[str, Any]:
+        return dict(self._fingerprint)
+
+
+def _load_tower(model: str, weights: str | None, seed: int) -> nn.Module:
+    """The image tower of a model, in evaluation mode."""
+    import open_clip
+
+    brings_weights = model.startswith(('local-dir:', 'hf-hub:'))
+    if brings_weights and weights is not None:
+        raise ValueError(f'weights={weights}: {model} brings its own, leave it out')
+    if not brings_weights:
+        _check_names(model, weights)
+        if weights is None:
+            print_log(f'weights=None: {model} has random weights', logger='current', level=logging.WARNING)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            clip = open_clip.create_model(model, pretrained=weights, pretrained_text=False)
+        except (RuntimeError, OSError, KeyError, pickle.UnpicklingError) as error:
+            reason = ' '.join(str(error).split())[:500]
+            if weights is not None and os.path.isfile(weights):
+                raise ValueError(f'weights={weights} do not fit {model}: {reason}') from error
+            if isinstance(error, FileNotFoundError):
+                raise
+            raise OSError(f'{model} with weights={weights} cannot be had: {reason}. Without a network, pass the file '
+                          'of the weights, or a folder as local-dir:FOLDER') from error
+    return clip.visual.eval().requires_grad_(False)
+
+
+def _check_names(model: str, weights: str | None) -> None:
+    """Raise unless open_clip knows the model, and `weights` is a tag of it or a file."""
+    import open_clip
+
+    known = open_clip.list_models()
+    if model.replace('/', '-') not in known:
+        folded = {name.lower(): name for name in known}
+        near = difflib.get_close_matches(model.lower(), folded, n=5, cutoff=0.4)
+        raise ValueError(f'open_clip has no model {model!r}; there are {", ".join(folded[name] for name in near)} and '
+                         f'others, {len(known)} in all')
+    tags = open_clip.list_pretrained_tags_by_model(model.replace('/', '-'))
+    if weights is None or weights in tags or os.path.isfile(weights):
+        return
+    if os.sep in weights or Path(weights).suffix in ('.pt', '.pth', '.bin', '.safetensors', '.npz'):
+        raise FileNotFoundError(f'there is no file weights={weights} (seen from {Path.cwd()})')
+    raise ValueError(f'{model} has no weights {weights!r}, and there is no such file; its tags are {", ".join(tags)}')
+
+
+def _check_tower(tower: nn.Module, model: str, joint: bool) -> None:
+    if not hasattr(tower, 'forward_intermediates'):
+        raise ValueError(f'{model}: its image tower, {type(tower).__name__}, gives no patch features')
+    if joint and (_pools_by_attention(tower) or not isinstance(getattr(tower, 'proj', None), Tensor)):
+        raise ValueError(f'{model}: its image tower, {type(tower).__name__}, has no projection of single patches into '
+                         'the joint space; joint=False takes its last layer')
+
+
+def _cell(tower: nn.Module, shape: tuple[int, int], grid: tuple[int, int]) -> tuple[float, float]:
+    """(height, width) of a patch in pixels; in some transformers a border of the input is too narrow for one more."""
+    holder = getattr(getattr(tower, 'trunk', None), 'patch_embed', tower)
+    patch = getattr(holder, 'patch_size', None)
+    if patch is not None and (shape[0] // patch[0], shape[1] // patch[1]) == grid:
+        return patch
+    return shape[0] / grid[0], shape[1] / grid[1]
+
+
+def _pools_by_attention(tower: nn.Module) -> bool:
+    """Whether open_clip's vision transformer pools its patches before the final norm, which is then none of theirs."""
+    return getattr(tower, 'attn_pool', None) is not None

@@ -1,0 +1,28 @@
+"""Short values that stand for much content, for `Source.fingerprint`."""
+import hashlib
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+import torch.nn as nn
+
+
+def digest(parts: Iterable[str | np.ndarray]) -> str:
+    """SHA-256 of texts and arrays in their order, as hexadecimal digits."""
+    found = hashlib.sha256()
+    for part in parts:
+        content = part.encode('utf-8', 'surrogateescape') if isinstance(part, str) else part.tobytes()
+        found.update(f'{len(content)}:'.encode())
+        found.update(content)
+    return found.hexdigest()
+
+
+def digest_weights(module: nn.Module) -> str:
+    """SHA-256 of the names and values of a module's parameters and buffers."""
+
+    def parts() -> Iterable[str | np.ndarray]:
+        for name, value in module.state_dict().items():
+            yield f'{name} {tuple(value.shape)} {value.dtype}'
+            yield value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+
+    return digest(parts())

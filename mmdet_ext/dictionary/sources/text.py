@@ -1,0 +1,138 @@
+"""Features of texts, for the language-model dictionary of YOLO-RD (https://arxiv.org/abs/2410.15346)."""
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+from .base import Samples, Source
+from .chunks import count_chunks, items_of_chunk
+from .fingerprints import digest, digest_weights
+from .text_files import read_texts
+
+POOLINGS = ('mean', 'cls', 'last')
+
+
+class TextSource(Source):
+    """One feature per text from a language model of transformers: class names, captions or any lines.
+
+    Texts longer than the model reads are cut. Of an encoder-decoder the encoder is taken.
+
+    Args:
+        model: Folder with config, weights and tokenizer, or name on the Hugging Face Hub.
+        files: Plain texts, one per line, or COCO annotations (names of the categories) or captions; see `read_texts`.
+        pooling: Over the tokens of a text, those that the tokenizer adds included: their 'mean', the first ('cls') or
+            the 'last' one, which is the one that has seen the others in a decoder.
+        chunk_size: Texts per chunk, which are one batch.
+        device: Where the model runs.
+
+    Raises:
+        OSError: The model is neither there nor to be downloaded; FileNotFoundError for a folder or text file.
+        ValueError: The folder is no text model with its weights and tokenizer, or a file holds no texts.
+    """
+    name = 'text'
+
+    def __init__(self, model: str, files: Sequence[str | Path], *, pooling: str = 'mean', chunk_size: int = 64,
+                 device: str = 'cpu') -> None:
+        if pooling not in POOLINGS:
+            raise ValueError(f'pooling should be one of {", ".join(POOLINGS)}, got {pooling!r}')
+        self.texts = read_texts(files)
+        self.pooling, self.chunk_size, self.device = pooling, chunk_size, device
+        self.num_items = len(self.texts)
+        self.num_chunks = count_chunks(self.num_items, chunk_size)
+        self.tokenizer, self.model = _load(model)
+        self.model.to(device)
+        self.limit = _longest(self.tokenizer, self.model)
+        tokens = self._tokenize([text.text for text in self.texts[:chunk_size]])
+        self.width = self._embed([next(filter(None, tokens), [0])]).shape[1]
+        self._fingerprint = dict(
+            source=self.name, pooling=pooling, chunk_size=chunk_size, limit=self.limit, tokens=digest([repr(tokens)]),
+            texts=digest(text.text for text in self.texts), weights=digest_weights(self.model),
+            config=digest([self.model.config.to_json_string()]))
+
+    def chunk(self, index: int) -> Samples:
+        items = items_of_chunk(index, self.chunk_size, self.num_items)
+        tokens = self._tokenize([self.texts[item].text for item in items])
+        kept = [(item, ids) for item, ids in zip(items, tokens, strict=True) if ids]
+        skipped = [f'{self.texts[item].file}:{self.texts[item].line}: no token is left of {self.texts[item].text!r}'
+                   for item, ids in zip(items, tokens, strict=True) if not ids]
+        features = self._embed([ids for _, ids in kept]) if kept else torch.empty(0, self.width)
+        return Samples(features.float().cpu().numpy(), np.array([item for item, _ in kept], np.int64),
+                       np.zeros((len(kept), 4), np.float32), skipped)
+
+    def _tokenize(self, texts: list[str]) -> list[list[int]]:
+        return self.tokenizer(texts, truncation=self.limit is not None, max_length=self.limit)['input_ids']
+
+    @torch.no_grad()
+    def _embed(self, tokens: list[list[int]]) -> Tensor:
+        """Token ids of each text -> (texts, d); padded behind, where no token of a decoder sees it."""
+        padded = self.tokenizer.pad(dict(input_ids=tokens), return_tensors='pt').to(self.device)
+        mask = padded['attention_mask']
+        hidden = self.model(input_ids=padded['input_ids'], attention_mask=mask).last_hidden_state  # (B, T, d)
+        if self.pooling == 'cls':
+            return hidden[:, 0]
+        if self.pooling == 'last':
+            return hidden[torch.arange(len(hidden), device=hidden.device), mask.sum(dim=1) - 1]
+        weight = mask[..., None].to(hidden.dtype)
+        return (hidden * weight).sum(dim=1) / weight.sum(dim=1)
+
+    def describe(self, item: int, box: np.ndarray) -> dict[str, Any]:
+        return dict(text=self.texts[item].text, file=self.texts[item].file, line=self.texts[item].line)
+
+    def fingerprint(self) -> dict[str, Any]:
+        return dict(self._fingerprint)
+
+
+def _load(name: str) -> tuple[Any, nn.Module]:
+    """Tokenizer and model in float32 and evaluation mode, from a folder, the Hub's cache, or else the Hub."""
+    from transformers import AutoConfig, AutoModel, AutoTokenizer  # only here: other sources need no transformers
+
+    if not Path(name).is_dir() and (Path(name).is_absolute() or name.startswith('.') or name.count('/') > 1):
+        raise FileNotFoundError(f'there is no folder model={name} (seen from {Path.cwd()})')
+    for local in (True, False):  # the cache first: without a network each file on the Hub takes half a minute to fail
+        try:
+            config = AutoConfig.from_pretrained(name, local_files_only=local)
+            tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=local)
+            model, info = AutoModel.from_pretrained(
+                name, config=config, dtype=torch.float32, local_files_only=local, output_loading_info=True)
+            break
+        except OSError as error:
+            if local and not Path(name).is_dir():
+                continue
+            reason = str(error).splitlines()[0]
+            raise OSError(f'model={name} cannot be had: {reason} Pass a folder with config, weights and tokenizer, as '
+                          'save_pretrained writes it') from error
+        except ValueError as error:
+            raise ValueError(f'model={name}: {str(error).splitlines()[0]}') from error
+    missing = sorted(key for key in info['missing_keys'] if 'pooler' not in key)  # poolers are not used here
+    if missing:
+        raise ValueError(f'model={name} lacks {len(missing)} weights of {type(model).__name__}: '
+                         f'{", ".join(missing[:3])}')
+    if not hasattr(config, 'hidden_size'):
+        raise ValueError(f'model={name} is a {config.model_type}, which is no model of text alone')
+    _prepare_tokenizer(tokenizer, name)
+    model = model.get_encoder() if config.is_encoder_decoder else model
+    return tokenizer, model.eval().requires_grad_(False)
+
+
+def _prepare_tokenizer(tokenizer: Any, name: str) -> None:
+    if len(tokenizer) <= len(tokenizer.all_special_ids):  # what transformers makes up where the files are missing
+        raise ValueError(f'model={name} has no tokenizer: its vocabulary is {tokenizer.all_special_tokens}')
+    if tokenizer.pad_token is None:
+        if tokenizer.eos_token is None:
+            raise ValueError(f'model={name}: its tokenizer has neither a padding nor an end token')
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = tokenizer.truncation_side = 'right'
+
+
+def _longest(tokenizer: Any, model: nn.Module) -> int | None:
+    """How many tokens the model reads at most; None for no limit."""
+    positions = getattr(model.config, 'max_position_embeddings', None)
+    table = getattr(getattr(model, 'embeddings', None), 'position_embeddings', None)
+    if positions is not None and getattr(table, 'padding_idx', None) is not None:
+        positions -= table.padding_idx + 1  # RoBERTa counts positions from behind the padding token's
+    said = tokenizer.model_max_length if tokenizer.model_max_length < 1_000_000 else None  # 1e30 where it is not known
+    return min((limit for limit in (positions, said) if limit), default=None)

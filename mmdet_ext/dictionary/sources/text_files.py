@@ -1,0 +1,75 @@
+"""Texts with the place each stands at: plain files, or the names and captions of COCO's."""
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Text(NamedTuple):
+    """A text, its file, and from 1 its line, or its position among the categories or annotations of a COCO file."""
+    text: str
+    file: str
+    line: int
+
+
+def read_texts(files: Sequence[str | Path]) -> list[Text]:
+    """All texts of the files in their order; of equal ones the first is kept.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A file is not UTF-8, has no text, or is JSON of another kind.
+    """
+    if not files:
+        raise ValueError('files should name at least one file, got none')
+    found: dict[str, Text] = {}
+    for file in files:
+        texts = list(_texts_of(Path(file)))
+        if not texts:
+            raise ValueError(f'{file} holds no text')
+        for text in texts:
+            found.setdefault(text.text, text)
+    return list(found.values())
+
+
+def _texts_of(file: Path) -> Iterator[Text]:
+    if not file.is_file():
+        raise FileNotFoundError(f'there is no text file {file} (seen from {Path.cwd()})')
+    for line, text in enumerate(_strings(file, _decode(file)), 1):
+        if text.strip():
+            yield Text(text.strip(), str(file), line)
+
+
+def _decode(file: Path) -> str:
+    content = file.read_bytes()
+    try:
+        return content.decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        line, byte = error.object.count(b'\n', 0, error.start) + 1, error.object[error.start]
+        raise ValueError(f'{file}, line {line}: should be UTF-8, has the byte 0x{byte:02x}') from error
+
+
+def _strings(file: Path, content: str) -> Iterable[str]:
+    """Lines, or what is said in JSON; what begins like JSON and is not is lines, unless the file's name says JSON."""
+    if content.lstrip()[:1] not in ('{', '['):
+        return content.split('\n')
+    try:
+        found = json.loads(content)
+    except ValueError as error:
+        if file.suffix.startswith('.json'):
+            raise ValueError(f'{file} is no JSON: {error}') from error
+        return content.split('\n')
+    if isinstance(found, dict):
+        annotations, categories = found.get('annotations'), found.get('categories')
+        if annotations and 'caption' in annotations[0]:
+            return _values(file, 'annotations', annotations, 'caption')
+        if categories:
+            return _values(file, 'categories', categories, 'name')
+    raise ValueError(f"{file} is JSON, but neither COCO captions ('annotations' with 'caption') nor COCO annotations "
+                     "('categories' with 'name'); plain texts stand one on a line")
+
+
+def _values(file: Path, table: str, rows: Sequence[dict], key: str) -> Iterator[str]:
+    for position, row in enumerate(rows, 1):
+        if not isinstance(row.get(key), str):
+            raise ValueError(f'{file}: entry {position} of {table!r} has the {key} {row.get(key)!r}, should be a text')
+        yield row[key]

@@ -1,0 +1,45 @@
+"""What a build counted, in plain numbers, strings and lists of them."""
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .clustering import Clusters
+from .joint import JointSample
+from .sampling import SourceSample
+from .sources.base import Source
+
+
+def summarise(sources: Sequence[Source], samples: Sequence[SourceSample], joint: JointSample,
+              clusters: Clusters) -> dict[str, Any]:
+    """The content of `Atoms.report`; lists without another explanation have a value per source."""
+    shares = np.zeros((len(sources), len(clusters.counts)), np.int64)
+    np.add.at(shares, (joint.sources, clusters.labels), 1)
+    return dict(
+        sources=[source.name for source in sources],
+        items=[source.num_items for source in sources],
+        widths=[source.width for source in sources],
+        projections=[projection.kind for projection in joint.projections],
+        skipped=[sample.skipped for sample in samples],
+        samples_seen=[sample.seen for sample in samples],
+        dropped_zero=[sample.zero + gone for sample, gone in zip(samples, joint.vanished)],
+        dropped_non_finite=[sample.non_finite for sample in samples],
+        samples=[int((joint.sources == number).sum()) for number in range(len(sources))],
+        atoms_by_majority=np.bincount(shares.argmax(axis=0), minlength=len(sources)).tolist(),
+        skipped_lines=[line for sample in samples for _, line in sample.lines],
+        inertia=clusters.inertias,
+        passes=len(clusters.inertias),
+        converged=clusters.converged,
+        restarted_clusters=clusters.restarts,
+        smallest_cluster=int(clusters.counts.min()),
+        median_cluster=float(np.median(clusters.counts)),
+        largest_cluster=int(clusters.counts.max()),
+        empty_clusters=int((clusters.counts == 0).sum()),
+        effective_rank=effective_rank(clusters.centres))
+
+
+def effective_rank(atoms: np.ndarray) -> float:
+    """exp of the entropy of the normalised singular values (Roy and Vetterli, 2007) of atoms (N, C)."""
+    values = np.linalg.svd(atoms.astype(np.float64), compute_uv=False)
+    shares = values[values > 0] / values.sum()
+    return float(np.exp(-(shares * np.log(shares)).sum()))

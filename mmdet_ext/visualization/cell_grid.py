@@ -1,0 +1,67 @@
+"""Where the cells of a feature map lie on the picture that it was computed from."""
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class CellGrid(NamedTuple):
+    """The cells of a feature map, laid over the original picture: resizing and padding undone.
+
+    Args:
+        size: (height, width) of the picture.
+        cells: (rows, columns) of the feature map.
+        extent: (left, top, right, bottom) of the whole map in pixels of the picture, padding included.
+    """
+    size: tuple[int, int]
+    cells: tuple[int, int]
+    extent: tuple[float, float, float, float]
+
+    @classmethod
+    def from_meta(cls, meta: Mapping[str, Any], input_shape: tuple[int, int], cells: tuple[int, int]) -> 'CellGrid':
+        """The grid of a feature map of `cells` (rows, columns).
+
+        Args:
+            meta: What the test pipeline tells: `ori_shape` (height, width), `scale_factor` (x, y), (1, 1) if absent,
+                and `pad_param` (left, top) in pixels of the input, (0, 0) if absent.
+            input_shape: (height, width) of the network's input with all padding.
+            cells: (rows, columns).
+        """
+        (scale_x, scale_y), (pad_x, pad_y) = meta.get('scale_factor', (1, 1))[:2], meta.get('pad_param', (0, 0))[:2]
+        height, width = input_shape
+        extent = (-pad_x / scale_x, -pad_y / scale_y, (width - pad_x) / scale_x, (height - pad_y) / scale_y)
+        return cls(tuple(meta['ori_shape'][:2]), tuple(cells), tuple(map(float, extent)))
+
+    def cell_at(self, x: float, y: float) -> tuple[int, int]:
+        """(row, column) of the cell that holds the point (x, y), in pixels of the picture.
+
+        Raises:
+            ValueError: If the point is outside of the picture.
+        """
+        height, width = self.size
+        if not (0 <= x < width and 0 <= y < height):
+            raise ValueError(f'the point ({x:g}, {y:g}) is outside of the picture of {width} x {height} pixels')
+        left, top, right, bottom = self.extent
+        rows, columns = self.cells
+        row, column = int((y - top) / (bottom - top) * rows), int((x - left) / (right - left) * columns)
+        # what the network's rounding of a side to whole pixels leaves over belongs to the last cell
+        return min(row, rows - 1), min(column, columns - 1)
+
+    def box_of(self, row: int, column: int) -> tuple[float, float, float, float]:
+        """x1, y1, x2, y2 of a cell in pixels of the picture, cut off where the picture ends."""
+        height, width = self.size
+        left, top, right, bottom = self.extent
+        step_y, step_x = (bottom - top) / self.cells[0], (right - left) / self.cells[1]
+        x, y = left + column * step_x, top + row * step_y
+        return (min(max(x, 0.), width), min(max(y, 0.), height),
+                min(max(x + step_x, 0.), width), min(max(y + step_y, 0.), height))
+
+    def inside(self) -> Tensor:
+        """Which cells have their centre in the picture and not in the padding: bool (rows, columns)."""
+        left, top, right, bottom = self.extent
+        rows, columns = self.cells
+        y = top + (torch.arange(rows) + 0.5) * (bottom - top) / rows
+        x = left + (torch.arange(columns) + 0.5) * (right - left) / columns
+        height, width = self.size
+        return ((y >= 0) & (y < height))[:, None] & ((x >= 0) & (x < width))[None]

@@ -1,0 +1,55 @@
+"""What the pictures share: colours that the colour-blind tell apart, sizes of letters, and how a figure is written."""
+import os
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+# of Okabe and Ito
+BLUE, ORANGE, VERMILLION, YELLOW = '#0072B2', '#E69F00', '#D55E00', '#F0E442'
+GREY, PALE, INK = '#8C8C8C', '#E4E4E4', '#222222'
+DIVERGING, SEQUENTIAL = 'PuOr_r', 'cividis'
+SMALL, NORMAL, LARGE = 7, 8, 9.5  # points
+DPI = 150
+
+
+def save(figure: Figure, path: str | os.PathLike) -> Path:
+    """Write a figure as PNG, its folder too."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=DPI, facecolor='white')
+    return path
+
+
+def plain(axes: Axes) -> Axes:
+    """Axes without ticks and with a thin frame, for pictures."""
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set(color=GREY, linewidth=0.5)
+    return axes
+
+
+def outline(axes: Axes, box: tuple[float, float, float, float], width: float = 1.1, least: float = 0) -> None:
+    """A yellow rectangle with a dark rim, to be seen on any picture.
+
+    Args:
+        axes: Shows a picture in its own pixels, whose top left corner is (0, 0).
+        box: x1, y1, x2, y2 in these pixels.
+        width: Of the line, in points.
+        least: Longer side that the rectangle has at least, in these pixels: it grows around its middle.
+    """
+    left, top, right, bottom = box
+    more = max(0, (least - max(right - left, bottom - top)) / 2)
+    left, top, right, bottom = left - more, top - more, right + more, bottom + more
+    for color, line in ((INK, width + 1.2), (YELLOW, width)):
+        axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=color, linewidth=line,
+                                 joinstyle='miter', clip_on=False))
+
+
+def shorten(name: str, length: int) -> str:
+    """`name`, its middle left out where it is longer than `length`, at least 5."""
+    if len(name) <= length:
+        return name
+    tail = (length - 3) // 2
+    return f'{name[:length - 3 - tail]}...{name[-tail:]}'
