@@ -26,8 +26,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--pixels', type=int, default=256,
                         help='pixels of each picture in the loss, whose memory grows with their square (default: 256)')
     parser.add_argument('--match', type=float, default=10,
-                        help='weight of the squared difference of what is retrieved, as a share of its variance, besides the '
-                        'contrastive loss, which is blind to lengths; 0 for that one alone (default: 10)')
+                        help='weight of the squared difference of what is retrieved, as a share of its variance, '
+                        'besides the contrastive loss, which is blind to lengths; 0 for that one alone (default: 10)')
     parser.add_argument('--retrieved', action='store_true',
                         help='contrast what the dictionaries retrieve, not its mixture with the input')
     parser.add_argument('--iters', type=int, default=1000, help='steps of distillation, 0 for none (default: 1000)')

@@ -79,11 +79,13 @@ class Compression:
         if evaluate and not (cfg.get('val_dataloader') and cfg.get('val_evaluator')):
             raise ValueError(f'{cfg.filename} has no val_dataloader and val_evaluator: --no-eval goes without')
         self.cfg, self.checkpoint, self.folder, self.options = cfg, checkpoint, folder, options
-        self.evaluate = evaluate
+        self.evaluates = evaluate
         self.model = load_trained(cfg, checkpoint).to(get_device())
         self.teachers = find_dictionaries(self.model)
         self.numbers = {name: number_to_keep(options.keep, rd.num_atoms) for name, rd in self.teachers.items()}
         self.small_cfg = compressed_config(cfg, options.keep)
+        first = {name: prune(rd, range(self.numbers[name])) for name, rd in self.teachers.items()}
+        check_builds(self.small_cfg, compressed_state(checkpoint, first))
         self.dataset = training_pictures(cfg)
         self.meta = load_checkpoint_meta(checkpoint) or dict(dataset_meta=dict(self.dataset.metainfo))
         self.state_file = folder / 'state.pth'
@@ -115,7 +117,8 @@ class Compression:
         report = dict(
             command=command, config=str(self.cfg.filename), checkpoint=str(self.checkpoint), **asdict(options),
             pictures=len(self.dataset), before=before, after=self._size(), dictionaries=self._describe(students),
-            metrics=self.progress['metrics'], losses=self.progress['losses'], seconds=round(self.progress['seconds'], 1),
+            metrics=self.progress['metrics'], losses=self.progress['losses'],
+            seconds=round(self.progress['seconds'], 1),
             files=['compressed.pth', 'compressed.py', 'pruned.pth', *(path.name for path in written)])
         write_report(self.folder, report)
         self.state_file.unlink()
@@ -131,8 +134,8 @@ class Compression:
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise ValueError(f'{self.state_file} is damaged: --overwrite begins anew') from error
         if changed := [name for name, value in identity.items() if progress['identity'].get(name) != value]:
-            raise ValueError(f'{self.folder} holds an unfinished compression with another {", ".join(changed)}: give the '
-                             'same to go on, or --overwrite to begin anew')
+            raise ValueError(f'{self.folder} holds an unfinished compression with another {", ".join(changed)}: give '
+                             'the same to go on, or --overwrite to begin anew')
         return progress
 
     def _note(self, group: str, name: str, value: Any) -> None:
@@ -149,7 +152,7 @@ class Compression:
         (self.folder / name).chmod(0o644)
 
     def _evaluate(self, stage: str) -> None:
-        if self.evaluate and stage not in self.progress['metrics']:
+        if self.evaluates and stage not in self.progress['metrics']:
             self._note('metrics', stage, evaluate(self.cfg, self.model, self.folder, stage))
 
     def _batches(self, batches: list[list[int]]) -> Iterable[dict]:
@@ -171,7 +174,6 @@ class Compression:
 
     def _prune(self) -> dict[str, nn.Module]:
         students = {name: prune(rd, self.progress['kept'][name]) for name, rd in self.teachers.items()}
-        check_builds(self.small_cfg, compressed_state(self.checkpoint, students))
         self._save_model('pruned.pth', students)
         self.small_cfg.dump(self.folder / 'compressed.py')
         replace_dictionaries(self.model, students)
@@ -222,7 +224,8 @@ def evaluate(cfg: Config, model: nn.Module, folder: Path, name: str) -> dict[str
     """What the config's `val_evaluator` says of a model; logs go to `folder`/logs."""
     runner = Runner(
         model, str(folder / 'logs'), val_dataloader=copy.deepcopy(cfg.val_dataloader), val_cfg=dict(type='ValLoop'),
-        val_evaluator=copy.deepcopy(cfg.val_evaluator), env_cfg=copy.deepcopy(cfg.get('env_cfg') or dict(dist_cfg=None)),
+        val_evaluator=copy.deepcopy(cfg.val_evaluator),
+        env_cfg=copy.deepcopy(cfg.get('env_cfg') or dict(dist_cfg=None)),
         default_scope=cfg.get('default_scope', 'mmdet'), randomness=dict(seed=0), log_level=logging.WARNING,
         experiment_name=f'{name}_{time.time_ns()}')
     return {key: float(value) for key, value in runner.val().items() if isinstance(value, (int, float))}

@@ -21,7 +21,7 @@ from .usage import find_dictionaries
 
 
 def load_trained(cfg: Config, checkpoint: str | os.PathLike) -> nn.Module:
-    """The config's model with the checkpoint's weights, in evaluation mode. An auxiliary head may be absent in the file.
+    """The config's model with the checkpoint's weights, in evaluation mode; an auxiliary head may be absent there.
 
     Raises:
         ValueError: If the model has no dictionary, or tensors are missing, unknown or of another shape.

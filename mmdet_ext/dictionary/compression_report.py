@@ -27,9 +27,9 @@ def describe(report: dict[str, Any]) -> str:
                 f'distillation in {report["seconds"]:.0f} s, on {report["pictures"]} training pictures.\n']
     if report['metrics']:
         stages = list(report['metrics'])
-        names = list(report['metrics'][stages[0]])
-        sections.append(_table(['metric', *stages],
-                               [[name, *(f'{report["metrics"][stage][name]:.4g}' for stage in stages)] for name in names]))
+        rows = [[name, *(f'{report["metrics"][stage][name]:.4g}' for stage in stages)]
+                for name in report['metrics'][stages[0]]]
+        sections.append(_table(['metric', *stages], rows))
     sizes = [report[when] for when in ('before', 'after')]
     rows = [['parameters of the model', *(f'{size["parameters"]:,}' for size in sizes)]]
     for part in ('dictionaries', 'network'):
@@ -43,8 +43,8 @@ def describe(report: dict[str, Any]) -> str:
     rows = [[name, *(f'{one[stage][value]:.4f}' for value in ('loss', 'cosine', 'unexplained')
               for stage in ('pruned', 'distilled'))]
             for name, one in report['dictionaries'].items()]
-    sections.append(_table(['nearness to the trained dictionary', 'InfoNCE, pruned', 'InfoNCE, distilled',
-                            'cosine, pruned', 'cosine, distilled', 'unexplained, pruned', 'unexplained, distilled'], rows))
+    head = [f'{value}, {stage}' for value in ('InfoNCE', 'cosine', 'unexplained') for stage in ('pruned', 'distilled')]
+    sections.append(_table(['nearness to the trained dictionary', *head], rows))
     sections.append('InfoNCE and cosine are of pixels of '
                     f'{"what is retrieved" if report["retrieved"] else "the output"}; unexplained is the mean squared '
                     'difference of what is retrieved as a share of its variance.\n')
@@ -66,7 +66,8 @@ def draw_usage(path: Path, dictionaries: dict[str, dict[str, Any]]) -> None:
                      label=f'{label}: {chosen.sum()}')
         axes.axvline(one['effective_atoms'][0] - 0.5, color='black', linestyle=':',
                      label=f'effective number: {one["effective_atoms"][0]:.1f}')
-        axes.set(title=name, xlabel='atoms, the most used first', ylabel="usage: mean |c'|", xlim=(-0.5, len(usage) - 0.5))
+        axes.set(title=name, xlabel='atoms, the most used first', ylabel="usage: mean |c'|")
+        axes.set_xlim(-0.5, len(usage) - 0.5)
         axes.legend()
     figure.savefig(path, dpi=100)
 
@@ -84,7 +85,7 @@ def draw_losses(path: Path, losses: list[float]) -> None:
 
 @torch.no_grad()
 def count_flops(model: nn.Module, data: dict) -> dict[str, int]:
-    """Twice the multiply-adds of a detector's `dictionaries`, and of the `network` (backbone and neck), for one picture.
+    """Twice the multiply-adds of a detector's `dictionaries`, and of its `network` (backbone and neck), for a picture.
 
     Args:
         model: One of mmdet's detectors.

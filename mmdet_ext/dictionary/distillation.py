@@ -1,4 +1,4 @@
-"""Teaching a smaller Retriever-Dictionary to give what a trained one gives (YOLO-RD, https://arxiv.org/abs/2410.15346)."""
+"""Teaching a smaller Retriever-Dictionary what a trained one gives (YOLO-RD, https://arxiv.org/abs/2410.15346)."""
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -18,11 +18,12 @@ def distillation_loss(student: Tensor, teacher: Tensor, tau: float = 0.1, pixels
                       generator: torch.Generator | None = None) -> Tensor:
     """InfoNCE: a pixel of the student should be more like the same pixel of the teacher than like all its others.
 
-    The mean over anchors i of -log(exp(s_ii / tau) / sum_j exp(s_ij / tau)), s_ij the cosine of the student's pixel i and
-    the teacher's pixel j, pixels counted over the batch. The sampled ones are anchors and negatives. In float32 at least.
+    The mean over anchors i of -log(exp(s_ii / tau) / sum_j exp(s_ij / tau)), s_ij the cosine of the student's pixel i
+    and the teacher's pixel j, pixels counted over the batch. The sampled ones are anchors and negatives. In float32 at
+    least.
 
-    The matrix of (B * pixels)^2 similarities is held whole, with its logarithms and its gradient: 50 MB with 8 pictures of
-    256 pixels.
+    The matrix of (B * pixels)^2 similarities is held whole, with its logarithms and its gradient: 50 MB with 8 pictures
+    of 256 pixels.
 
     Args:
         student: (B, C, H, W).
@@ -36,14 +37,16 @@ def distillation_loss(student: Tensor, teacher: Tensor, tau: float = 0.1, pixels
         Scalar.
     """
     if student.shape != teacher.shape:
-        raise ValueError(f'student and teacher should have one shape, got {tuple(student.shape)} and {tuple(teacher.shape)}')
+        raise ValueError(f'student and teacher should have one shape, got {tuple(student.shape)} and '
+                         f'{tuple(teacher.shape)}')
     if tau <= 0:
         raise ValueError(f'tau should be positive, got {tau}')
     if pixels is not None and pixels < 2:
         raise ValueError(f'pixels should be at least 2, or None for all, got {pixels}')
     anchors, targets = (z.flatten(2).transpose(1, 2) for z in (student, teacher))  # (B, H * W, C)
     if pixels is not None and pixels < anchors.shape[1]:
-        drawn = torch.rand(anchors.shape[:2], generator=generator).topk(pixels).indices.to(anchors.device)  # (B, pixels)
+        drawn = torch.rand(anchors.shape[:2], generator=generator).topk(pixels).indices  # (B, pixels)
+        drawn = drawn.to(anchors.device)
         anchors, targets = (z.take_along_dim(drawn[:, :, None], dim=1) for z in (anchors, targets))
     with torch.autocast(student.device.type, enabled=False):
         anchors, targets = (F.normalize(z.flatten(0, 1).to(torch.promote_types(z.dtype, torch.float32)), dim=1)
@@ -70,10 +73,10 @@ def unexplained_share(student: Tensor, teacher: Tensor) -> Tensor:
 class Distillation:
     """Training of students, one for each dictionary of a frozen model, each on the input of its own teacher.
 
-    G, E, scale, shift, atoms and the batch norms' weights and biases learn, as far as they require gradients; gate and ramp
-    stay, and so do the statistics of the batch norms. Those of G and E belong to the rows that were copied, and what
-    is to be reproduced is the teacher at inference: with statistics of the batch a network whose averages lag behind
-    (short training, EMA) is far from itself. AdamW without weight decay; its rate falls to 0 along half a cosine.
+    G, E, scale, shift, atoms and the batch norms' weights and biases learn, as far as they require gradients; gate and
+    ramp stay, and so do the statistics of the batch norms. Those of G and E belong to the rows that were copied, and
+    what is to be reproduced is the teacher at inference: with statistics of the batch a network whose averages lag
+    behind (short training, EMA) is far from itself. AdamW without weight decay; its rate falls to 0 along a cosine.
 
     Args:
         model: One of mmdet's detectors, with the teachers; it is put into evaluation mode and not changed.
@@ -90,15 +93,16 @@ class Distillation:
     """
 
     def __init__(self, model: nn.Module, students: Mapping[str, RetrieverDictionary], *, iters: int, lr: float = 3e-3,
-                 tau: float = 0.1, pixels: int | None = 256, match: float = 10.0, retrieved: bool = False, seed: int = 0) -> None:
+                 tau: float = 0.1, pixels: int | None = 256, match: float = 10.0, retrieved: bool = False,
+                 seed: int = 0) -> None:
         self.model = model.eval()
         self.teachers = find_dictionaries(model)
         self.students = nn.ModuleList(students[name] for name in self.teachers).eval()
         self.by_name = dict(zip(self.teachers, self.students, strict=True))
         idle = [name for name, rd in self.teachers.items() if torch.as_tensor(rd.dictionary_weight()).item() == 0]
         if idle and not retrieved:
-            raise ValueError(f'{", ".join(idle)}: the weight (alpha, gate or ramp) of the dictionary is 0, and the output '
-                             'teaches nothing; --retrieved compares what is retrieved')
+            raise ValueError(f'{", ".join(idle)}: the weight (alpha, gate or ramp) of the dictionary is 0, and the '
+                             'output teaches nothing; --retrieved compares what is retrieved')
         self.tau, self.pixels, self.match, self.retrieved, self.seed = tau, pixels, match, retrieved, seed
         self.iteration = 0
         learned = [parameter for student in self.students for name, parameter in student.named_parameters()
@@ -120,7 +124,8 @@ class Distillation:
                   for pair in self._outputs(data)]
         mean = torch.stack(losses).mean().item()
         if not math.isfinite(mean):
-            raise ValueError(f'the loss is {mean} in step {self.iteration}: lr is too high, or the model has no finite output')
+            raise ValueError(f'the loss is {mean} in step {self.iteration}: lr is too high, or the model is not '
+                             'finite')
         self.optimizer.zero_grad()
         sum(losses).backward()
         self.optimizer.step()
@@ -130,8 +135,10 @@ class Distillation:
 
     @torch.no_grad()
     def agreement(self, batches: Iterable[dict]) -> dict[str, dict[str, float]]:
-        """How near the students are to the teachers, by name: `loss`, `distillation_loss` of what is compared; `cosine`,
-        of its pixels; `unexplained`, `unexplained_share` of what is retrieved; all means over the batches.
+        """How near the students are to the teachers, by name, as means over the batches.
+
+        `loss` is the `distillation_loss` and `cosine` that of the pixels of what is compared; `unexplained` is the
+        `unexplained_share` of what is retrieved.
         """
         found = {name: [] for name in self.teachers}
         for data in batches:
@@ -163,7 +170,8 @@ class Distillation:
             pair = _Pair(name, student, teacher, student, teacher)
             if not self.retrieved:
                 weight = torch.as_tensor(self.teachers[name].dictionary_weight()).detach()
-                pair = pair._replace(student=weight * student + (1 - weight) * x, teacher=weight * teacher + (1 - weight) * x)
+                rest = (1 - weight) * x
+                pair = pair._replace(student=weight * student + rest, teacher=weight * teacher + rest)
             yield pair
 
     def _generator(self, step: int | None = None) -> torch.Generator:

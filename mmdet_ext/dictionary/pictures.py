@@ -3,7 +3,6 @@ import signal
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import ConcatDataset, pseudo_collate
@@ -22,9 +21,11 @@ def training_pictures(cfg: Config) -> ConcatDataset:
     """
     evaluated = data_sets(cfg.get('val_dataloader') or cfg.get('test_dataloader'))
     if not evaluated or not evaluated[0].get('pipeline'):
-        raise ValueError(f'{cfg.filename} has no val_dataloader with a pipeline, which the training pictures should take')
+        raise ValueError(f'{cfg.filename} has no val_dataloader with a pipeline, which the training pictures '
+                         'should take')
     pipeline = [step for step in evaluated[0]['pipeline'] if not _loads_annotations(step)]
-    found = [DATASETS.build(dict(leaf, pipeline=pipeline, test_mode=True)) for leaf in data_sets(cfg.get('train_dataloader'))]
+    found = [DATASETS.build(dict(leaf, pipeline=pipeline, test_mode=True))
+             for leaf in data_sets(cfg.get('train_dataloader'))]
     if not any(map(len, found)):
         raise ValueError(f'{cfg.filename} has no train_dataloader, or there is no picture in its data set')
     return ConcatDataset(found)
@@ -49,7 +50,7 @@ def random_batches(num_pictures: int, batch_size: int, num_batches: int, seed: i
 def load_batches(dataset: ConcatDataset, batches: Sequence[Sequence[int]], num_workers: int = 0) -> DataLoader:
     """Batches of given indices, for `model.data_preprocessor`."""
     return DataLoader(dataset, batch_sampler=batches, num_workers=num_workers, collate_fn=pseudo_collate,
-                      worker_init_fn=_leave_interrupts_to_main, generator=torch.Generator())
+                      worker_init_fn=_leave_interrupts_to_main)
 
 
 def _loads_annotations(step: dict) -> bool:

@@ -1,4 +1,4 @@
-"""Fewer atoms: which ones stay, and a Retriever-Dictionary of these alone (YOLO-RD, https://arxiv.org/abs/2410.15346)."""
+"""Fewer atoms: which stay, and a Retriever-Dictionary of these alone (YOLO-RD, https://arxiv.org/abs/2410.15346)."""
 from collections.abc import Sequence
 
 import numpy as np
@@ -68,7 +68,8 @@ def prune(rd: RetrieverDictionary, keep_indices: Sequence[int] | Tensor) -> Retr
     """
     keep = torch.as_tensor(keep_indices, device=rd.dictionary.conv.weight.device)
     if keep.ndim != 1 or not 2 <= len(keep.unique()) == len(keep) or keep.min() < 0 or keep.max() >= rd.num_atoms:
-        raise ValueError(f'keep_indices should be at least 2 distinct ones of 0..{rd.num_atoms - 1}, got {keep.tolist()}')
+        raise ValueError(f'keep_indices should be at least 2 distinct ones of 0..{rd.num_atoms - 1}, '
+                         f'got {keep.tolist()}')
     pruned = RetrieverDictionary(
         rd.generator.conv.in_channels, len(keep), rd.alpha, kernel_size=rd.exchanger.conv.kernel_size[0],
         act_g=rd.generator.with_activation, norm_g=rd.generator.with_norm, norm_e=rd.exchanger.with_norm,

@@ -1,4 +1,4 @@
-"""How much a trained network uses each atom of its Retriever-Dictionaries (YOLO-RD, https://arxiv.org/abs/2410.15346)."""
+"""How much a trained network uses each atom of its dictionaries (YOLO-RD, https://arxiv.org/abs/2410.15346)."""
 from collections.abc import Iterable
 
 import torch
@@ -16,8 +16,8 @@ def find_dictionaries(model: nn.Module) -> dict[str, RetrieverDictionary]:
     """
     found = {name: module for name, module in model.named_modules() if isinstance(module, RetrieverDictionary)}
     if not found:
-        raise ValueError(f'the {type(model).__name__} of the config has no RetrieverDictionary (a deployed one is folded '
-                         'and does not count): GELAN(rd=...) or an RDNeck gives it one')
+        raise ValueError(f'the {type(model).__name__} of the config has no RetrieverDictionary (a deployed one is '
+                         'folded and does not count): GELAN(rd=...) or an RDNeck gives it one')
     return found
 
 

@@ -42,7 +42,8 @@ def test_what_is_left_is_the_formula_over_the_kept_atoms():
         return F.batch_norm(y, norm.running_mean[rows], norm.running_var[rows], norm.weight[rows], norm.bias[rows],
                             eps=norm.eps)
 
-    c = F.silu(batch_norm(torch.einsum('bchw,nc->bnhw', x, rd.generator.conv.weight[keep, :, 0, 0]), rd.generator.norm, keep))
+    c = torch.einsum('bchw,nc->bnhw', x, rd.generator.conv.weight[keep, :, 0, 0])
+    c = F.silu(batch_norm(c, rd.generator.norm, keep))
     c = batch_norm(F.conv2d(c, rd.exchanger.conv.weight[keep], padding=2, groups=3), rd.exchanger.norm, keep)
     c = (c - c.mean(1, keepdim=True)) / (c.std(1, keepdim=True) + 1e-5)
     c = c * rd.scale[keep].view(3, 1, 1) + rd.shift[keep].view(3, 1, 1)

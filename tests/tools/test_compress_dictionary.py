@@ -1,25 +1,24 @@
-"""tools/compress_dictionary.py from the shell: files, report, going on after an interruption, what it refuses."""
+"""tools/compress_dictionary.py: what it writes and prints, going on after an interruption, what it refuses."""
 import json
 import os
+import runpy
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
 from mmdet.registry import MODELS
+from mmdet_ext.dictionary.distillation import Distillation
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOL = ROOT / 'tools' / 'compress_dictionary.py'
 CONFIG = ROOT / 'configs' / 'yolo_rd' / 'yolov9t_rd_shapes.py'
+SHORT = ['--iters', '3', '--batch-size', '2', '--usage-images', '3', '--pixels', '16']
 TINY = ['--cfg-options', 'model.backbone.rd.num_atoms=8', *(
     f'{split}_dataloader.{option}' for split in ('train', 'val', 'test')
     for option in ('num_workers=0', 'persistent_workers=False'))]
-SHORT = ['--iters', '3', '--batch-size', '2', '--usage-images', '3', '--pixels', '16']
 
 
 @pytest.fixture(scope='module')
@@ -34,41 +33,68 @@ def trained(workplace) -> Path:
     return path
 
 
-def test_the_compressed_model_is_tested_like_any_other(call, trained):
+@pytest.fixture
+def tool(workplace, monkeypatch, capfd):
+    """Call the tool in this process, from the workplace; returns its exit code or line, and what it printed."""
+
+    def run(*arguments: object) -> tuple[int | str | None, str]:
+        monkeypatch.chdir(workplace)
+        monkeypatch.setattr(sys, 'argv', ['tools/compress_dictionary.py', *map(str, arguments)])
+        try:
+            runpy.run_path(str(ROOT / 'tools' / 'compress_dictionary.py'), run_name='__main__')
+            code = None
+        except SystemExit as error:
+            code = error.code
+        return code, ''.join(capfd.readouterr())
+
+    return run
+
+
+def test_the_compressed_model_is_tested_like_any_other(tool, call, trained):
     out = trained.parent / 'compressed'
-    printed = call(sys.executable, TOOL, CONFIG, trained, '--keep', 0.5, *SHORT, *TINY)
+    code, printed = tool(CONFIG, trained, '--keep', 0.5, *SHORT, *TINY)
     report = json.loads((out / 'report.json').read_text())
-    assert list(report['metrics']) == ['before', 'pruned', 'distilled'] and len(report['losses']) == 3
-    assert report['dictionaries']['backbone.trunk.rd.1']['atoms'] == [8, 4] and '| backbone.trunk.rd.1: atoms | 8 | 4 |' in printed
-    assert f'{report["after"]["parameters"]:,}' in printed and not (out / 'state.pth').exists()
+    assert code is None and list(report['metrics']) == ['before', 'pruned', 'distilled'] and len(report['losses']) == 3
+    assert '| backbone.trunk.rd.1: atoms | 8 | 4 |' in printed and f'{report["after"]["parameters"]:,}' in printed
     assert torch.load(out / 'compressed.pth')['meta']['dataset_meta']['classes'][0] == 'circle'
+    assert not (out / 'state.pth').exists()
     tested = call(sys.executable, ROOT / 'tools' / 'test.py', out / 'compressed.py', out / 'compressed.pth')
     assert 'coco/bbox_mAP' in tested and 'unexpected key' not in tested and 'missing keys' not in tested
-    refused = call(sys.executable, TOOL, CONFIG, trained, '--keep', 0.5, *SHORT, *TINY, code=1)
-    assert 'holds a finished compression: --overwrite replaces it' in refused and 'Traceback' not in refused
+    code, _ = tool(CONFIG, trained, '--keep', 0.5, *SHORT, *TINY)
+    assert code == f'compress_dictionary.py: {out} holds a finished compression: --overwrite replaces it'
 
 
-def test_an_interrupted_run_goes_on_with_the_same_command(workplace, call, trained, tmp_path):
-    command = [sys.executable, TOOL, CONFIG, trained, '--keep', '4', '--no-eval', '--out', tmp_path / 'out', '--iters', '300',
-               *SHORT[2:], *TINY]
-    running = subprocess.Popen(list(map(str, command)), cwd=workplace, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                               text=True, env=os.environ | dict(PYTHONPATH=str(ROOT)))
-    while running.poll() is None and not (tmp_path / 'out' / 'pruned.pth').is_file():
-        time.sleep(0.05)
-    time.sleep(0.5)
-    running.send_signal(signal.SIGINT)
-    printed = running.communicate(timeout=60)[1]
-    assert running.returncode == 130 and 'stopped by SIGINT; the same command goes on' in printed, printed
-    assert (tmp_path / 'out' / 'state.pth').is_file() and not (tmp_path / 'out' / 'report.json').is_file()
-    call(*command)
-    assert len(json.loads((tmp_path / 'out' / 'report.json').read_text())['losses']) == 300
+def test_an_interrupted_run_goes_on_with_the_same_command(tool, trained, tmp_path, monkeypatch):
+    command = [CONFIG, trained, '--keep', '4', '--no-eval', '--out', tmp_path / 'out', *SHORT, *TINY]
+    step = Distillation.step
+
+    def step_with_signal(self: Distillation, data: dict) -> float:
+        os.kill(os.getpid(), signal.SIGINT)
+        return step(self, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Distillation, 'step', step_with_signal)
+        code, printed = tool(*command)
+    assert code == 130 and 'stopped by SIGINT; the same command goes on from there' in printed
+    assert torch.load(tmp_path / 'out' / 'state.pth')['distillation']['iteration'] == 1
+    assert tool(*command)[0] is None
+    assert len(json.loads((tmp_path / 'out' / 'report.json').read_text())['losses']) == 3
+    assert tool('--overwrite', *command)[0] is None
 
 
 @pytest.mark.parametrize('arguments, message', [
     ([CONFIG, 'none.pth', '--keep', '0.5'], 'there is no checkpoint none.pth'),
     (['none.py', 'trained/trained.pth', '--keep', '0.5'], 'there is no config file none.py'),
-    ([CONFIG, 'trained/trained.pth', '--keep', '9', *TINY], 'keep should leave 2 to all 8 atoms of a dictionary, got 9'),
+    ([CONFIG, 'trained/trained.pth', '--keep', '9', *TINY], 'keep should leave 2'),
+    ([CONFIG, 'trained/trained.pth', '--keep', '9'], 'trained/trained.pth has 8 atoms in backbone.trunk.rd.1, and'),
 ])
-def test_mistakes_are_one_clear_line(call, trained, arguments, message):
-    printed = call(sys.executable, '-W', 'ignore', TOOL, *arguments, '--no-eval', code=1)
-    assert f'compress_dictionary.py: {message}' in printed and 'Traceback' not in printed
+def test_mistakes_are_one_clear_line(tool, trained, tmp_path, arguments, message):
+    code, _ = tool('--out', tmp_path, '--no-eval', *arguments)
+    assert code.startswith(f'compress_dictionary.py: {message}') and '\n' not in code
+
+
+@pytest.mark.parametrize('option, value', [('--iters', '-1'), ('--pixels', '1'), ('--tau', '0'), ('--lr', 'nan'),
+                                           ('--match', '-1'), ('--keep', '-0.5')])
+def test_options_out_of_range_are_named(tool, option, value):
+    code, printed = tool(CONFIG, 'trained.pth', '--keep', '0.5', option, value)
+    assert code == 2 and f'{option} should be' in printed and value in printed
