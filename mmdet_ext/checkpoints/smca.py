@@ -57,7 +57,7 @@ def _options(state_dict: Mapping[str, Tensor], multi_scale: bool, depth: int, cl
                   'encoder.feedforward_channels': len(state_dict[f'{first}linear1.weight']),
                   'encoder.pointwise': pointwise, 'encoder.share_cross': shared}
         usual |= {'encoder.kernel_size': 7, 'encoder.feedforward_channels': 1024, 'encoder.pointwise': True,
-                  'encoder.share_cross': True}
+                  'encoder.share_cross': depth == 50}
         tensors += encoder * (16 + 4 * pointwise + (4 if shared else 12)) + 1 + 2 + 8 + 2 * decoder
     else:
         found['encoder.layer_cfg.ffn_cfg.feedforward_channels'] = len(

@@ -11,7 +11,7 @@ from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from torch import Tensor
 
-from ..transformers import DecoderOutput, Maps, Memory, SMCATransformerDecoder
+from ..transformers import DecoderOutput, Maps, Memory
 
 
 @MODELS.register_module()
@@ -47,8 +47,6 @@ class SMCADETR(DetectionTransformer):
         decoder.setdefault('type', 'SMCATransformerDecoder')
         self.encoder = MODELS.build(encoder)
         self.decoder = MODELS.build(decoder)
-        if not isinstance(self.decoder, SMCATransformerDecoder):
-            raise ValueError(f'decoder.type should be SMCATransformerDecoder, got {decoder["type"]!r}')
         self.positional_encoding = SinePositionalEncoding(**self.positional_encoding)
         self.embed_dims = self.decoder.embed_dims
         widths = dict(encoder=self.encoder.embed_dims, positional_encoding=2 * self.positional_encoding.num_feats)

@@ -1,0 +1,149 @@
+"""SMCADETR: whole detectors of every form, small."""
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
+from mmengine.structures import InstanceData
+from torch.testing import assert_close
+
+NAMES = ('r50_50e', 'r50_50e_type1', 'r50_50e_type2', 'r50_50e_type4', 'r50_50e_head-shared', 'ms_r50_50e',
+         'ms_r50_50e_pooled', 'ms_conv_r50_50e')
+
+
+def build(name: str, **model) -> torch.nn.Module:
+    """The config's model on ResNet-18 with 64 channels, two layers each and without dropout."""
+    cfg = Config.fromfile(f'configs/smca/smca_{name}_coco.py').model
+    cfg.backbone.update(depth=18, init_cfg=None)
+    cfg.neck.update(in_channels=[channels // 4 for channels in cfg.neck.in_channels], out_channels=64)
+    attention, ffn = dict(embed_dims=64, num_heads=8, dropout=0.), dict(embed_dims=64, feedforward_channels=96)
+    if cfg.encoder.type == 'SMCAConvEncoder':
+        cfg.encoder.update(num_layers=2, embed_dims=64, dropout=0.)
+    else:
+        cfg.encoder.update(num_layers=2, layer_cfg=dict(self_attn_cfg=attention, ffn_cfg=ffn))
+        if cfg.encoder.get('multi_scale'):
+            cfg.encoder.multi_scale = (False, True)
+    cfg.decoder.update(num_layers=2, layer_cfg=dict(self_attn_cfg=attention, cross_attn_cfg=attention, ffn_cfg=ffn))
+    cfg.positional_encoding.num_feats = 32
+    cfg.bbox_head.embed_dims = 64
+    cfg.update(num_queries=20, **model)
+    cfg.test_cfg.max_per_img = 20
+    model = MODELS.build(cfg)
+    model.init_weights()
+    for layer in model.decoder.layers:  # so that offsets and scales differ from query to query
+        for part in (layer.modulation.scale, layer.modulation.selection):
+            if part is not None:
+                torch.nn.init.normal_(part.weight, std=0.1)
+    return model
+
+
+def sample(shape: tuple[int, int], batch: tuple[int, int] | None = None, boxes: int = 1) -> DetDataSample:
+    corners = torch.tensor([[10., 12, 60, 70], [30, 20, 90, 80]])[:boxes]
+    found = DetDataSample(gt_instances=InstanceData(bboxes=corners, labels=torch.arange(boxes)))
+    found.set_metainfo(dict(img_shape=shape, batch_input_shape=batch or shape, ori_shape=shape, scale_factor=(1., 1.)))
+    return found
+
+
+@pytest.mark.parametrize('boxes', [(2, 1), (0, 1), (0, 0)])
+@pytest.mark.parametrize('name', NAMES)
+def test_losses_are_finite_and_every_part_learns(name, boxes):
+    model = build(name).train()
+    losses = model.loss(torch.randn(2, 3, 128, 160), [sample((128, 160), boxes=n) for n in boxes])
+    assert {f'{layer}loss_{part}' for layer in ('', 'd0.') for part in ('cls', 'bbox', 'iou')} == losses.keys()
+    total = sum(losses.values())
+    assert total.isfinite()
+    total.backward()
+    assert [key for key, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_a_batch_of_two_equals_two_batches_of_one(name):
+    model = build(name).eval()
+    pictures = torch.randn(2, 3, 128, 160)
+    with torch.no_grad():
+        both = model(pictures, [sample((128, 160))] * 2, mode='tensor')
+        for i in range(2):
+            one = model(pictures[i:i + 1], [sample((128, 160))], mode='tensor')
+            for ours, expected in zip(one, both):
+                assert_close(ours, expected[:, i:i + 1], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if 'conv' not in name])  # whose encoder sees padding, as published
+def test_features_in_the_padding_change_nothing(name):
+    model = build(name).eval()
+    feats = [torch.randn(2, 64, 128 // stride, 160 // stride) for stride in model.decoder.strides]
+    samples = [sample((128, 160)), sample((64, 96), (128, 160))]
+    changed = [feat.clone() for feat in feats]
+    for feat, stride in zip(changed, model.decoder.strides):
+        feat[1, :, 64 // stride:] += 1
+        feat[1, :, :, -(-96 // stride):] += 1
+    with torch.no_grad():
+        found = [model.bbox_head(**model.forward_transformer(each, samples)) for each in (feats, changed)]
+    for ours, expected in zip(*found):
+        assert_close(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize('name', NAMES)
+def test_half_precision_stays_close(name, dtype):
+    model = build(name)
+    pictures, samples = torch.randn(2, 3, 128, 160), [sample((128, 160))] * 2
+    feats = [feat.detach() for feat in model.eval().extract_feat(pictures)]  # the backbone is mmdet's
+    with torch.no_grad():
+        _, boxes = model.bbox_head(**model.forward_transformer(feats, samples))
+    with torch.autocast('cpu', dtype=dtype):
+        outputs = model.forward_transformer(feats, samples)
+        _, found = model.bbox_head(**outputs)
+        losses = model.bbox_head.loss(**outputs, batch_data_samples=samples)
+    assert (found - boxes).abs().max() < 2e-2
+    assert found.dtype == torch.float32
+    sum(losses.values()).backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_heads_run_on_the_last_layer_alone_at_inference(name):
+    model = build(name).eval()
+    seen = []
+    model.bbox_head.fc_cls.register_forward_hook(lambda _, inputs, output: seen.append(inputs[0].shape))
+    with torch.no_grad():
+        result, = model.predict(torch.randn(1, 3, 128, 160), [sample((128, 160))])
+    assert seen == [(1, 1, 20, 64)]
+    found = result.pred_instances
+    assert len(found) == 20 and (found.scores.diff() <= 0).all()
+
+
+def test_the_padding_of_an_extra_map_is_that_of_the_map_before():
+    model = build('ms_r50_50e')
+    feats = [torch.zeros(1, 64, *shape) for shape in ((10, 10), (5, 5), (3, 3))]
+    masks = model._padding(feats, [sample((70, 150), (150, 150))])
+    assert [mask[0, :, 0].tolist() for mask in masks[1:]] == [[False] * 3 + [True] * 2, [False] * 2 + [True]]
+
+
+def test_detrs_own_head_and_loss_predict_as_detr_does():
+    cfg = Config.fromfile('configs/mix/smca_detr_r50_8xb2-150e_coco.py').model
+    cfg.backbone.update(depth=18, init_cfg=None)
+    cfg.neck.in_channels = [512]
+    model = MODELS.build(cfg).eval()
+    assert type(model.bbox_head).__name__ == 'SMCAHead' and cfg.bbox_head.type == 'DETRHead'
+    assert model.bbox_head.bg_cls_weight == 0.1
+    assert_close(model.bbox_head.loss_cls.class_weight, [1.0] * 80 + [0.1])
+    scores, boxes = torch.randn(1, 1, 100, 81), torch.rand(1, 1, 100, 4)
+    found, = model.bbox_head.predict_by_feat(scores, boxes, [sample((128, 160)).metainfo])
+    assert_close(found.scores, scores[0, 0].softmax(-1)[:, :80].amax(-1).sort(descending=True).values)
+
+
+def test_widths_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match='positional_encoding has 32 channels, the decoder 64'):
+        build('r50_50e', positional_encoding=dict(num_feats=16, normalize=True))
+
+
+def test_a_picture_without_pixels_is_an_error():
+    with pytest.raises(ValueError, match=r'all padding.*\(0, 160\)'):
+        build('r50_50e').eval().predict(torch.randn(1, 3, 128, 160), [sample((0, 160), (128, 160))])
+
+
+def test_maps_that_the_decoder_does_not_expect():
+    model = build('ms_r50_50e')
+    with pytest.raises(ValueError, match='3 maps, the neck gives 1'):
+        model.forward_transformer([torch.zeros(1, 64, 4, 5)], [sample((128, 160))])
