@@ -1,5 +1,5 @@
 """mmdet's DETR on a ResNet-18 from scratch, on Shapes: what `smca_r18_shapes.py` is compared with."""
-_base_ = ['../_base_/detr_r18_shapes.py']
+_base_ = ['../_base_/detr_small_shapes.py']
 
 # focal loss begins at a probability of 0.01, as SMCAHead does by itself
 prior = dict(type='Constant', layer=[], override=dict(type='Constant', name='fc_cls', bias_prob=0.01))

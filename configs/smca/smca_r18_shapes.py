@@ -2,6 +2,6 @@
 
 `tools/data/make_shapes.py` makes the data. `detr_r18_shapes.py` is the same without modulation.
 """
-_base_ = ['../_base_/detr_r18_shapes.py']
+_base_ = ['../_base_/detr_small_shapes.py']
 
 model = dict(type='SMCADETR', decoder=dict(strides=(16, )), bbox_head=dict(type='SMCAHead'))

@@ -191,7 +191,15 @@ def test_what_was_computed_before_a_crash_is_saved_every_half_minute(state, unst
     assert source.asked == list(range(10, 38))
 
 
-def test_a_signal_is_heard_at_the_next_check_and_a_second_one_at_once():
+@pytest.fixture
+def interruptible():
+    """Python's own handler, which a process in the background begins without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_signal_is_heard_at_the_next_check_and_a_second_one_at_once(interruptible):
     before = signal.getsignal(signal.SIGINT)
     with StopRequest() as stop:
         stop.check()
