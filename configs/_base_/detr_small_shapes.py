@@ -91,6 +91,9 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=4e-4, weight_decay=1e-4),
     clip_grad=dict(max_norm=0.1, norm_type=2))
-param_scheduler = [dict(type='MultiStepLR', end=max_epochs, milestones=[32])]
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
+    dict(type='MultiStepLR', end=max_epochs, milestones=[32])
+]
 default_hooks = dict(logger=dict(interval=25), checkpoint=dict(max_keep_ckpts=2))
 randomness = dict(seed=1)

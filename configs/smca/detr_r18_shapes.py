@@ -2,5 +2,8 @@
 _base_ = ['../_base_/detr_small_shapes.py']
 
 # focal loss begins at a probability of 0.01, as SMCAHead does by itself
-prior = dict(type='Constant', layer=[], override=dict(type='Constant', name='fc_cls', bias_prob=0.01))
-model = dict(type='DETR', decoder=dict(return_intermediate=True), bbox_head=dict(type='DETRHead', init_cfg=prior))
+classifier = dict(type='Normal', name='fc_cls', std=0.01, bias_prob=0.01)
+model = dict(
+    type='DETR',
+    decoder=dict(return_intermediate=True),
+    bbox_head=dict(type='DETRHead', init_cfg=dict(type='Normal', std=0.01, override=classifier)))

@@ -3,6 +3,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -32,6 +33,48 @@ class CellGrid(NamedTuple):
         height, width = input_shape
         extent = (-pad_x / scale_x, -pad_y / scale_y, (width - pad_x) / scale_x, (height - pad_y) / scale_y)
         return cls(tuple(meta['ori_shape'][:2]), tuple(cells), tuple(map(float, extent)))
+
+    @classmethod
+    def from_stride(cls, meta: Mapping[str, Any], stride: float, cells: tuple[int, int]) -> 'CellGrid':
+        """The grid of a map whose cell number i has its middle at i * stride pixels of the network's input.
+
+        There the strided convolutions of a ResNet, which pad by half their kernel, look; there, too, SMCA-DETR's
+        Gaussians have their cells. `from_meta` is half a cell further.
+
+        Args:
+            meta: `ori_shape` (height, width) and `scale_factor` (x, y), (1, 1) if absent. Padding is right and below.
+            stride: Pixels of the input per cell.
+            cells: (rows, columns), padding included.
+        """
+        step_x, step_y = (stride / scale for scale in meta.get('scale_factor', (1, 1))[:2])
+        rows, columns = cells
+        extent = (-step_x / 2, -step_y / 2, (columns - 0.5) * step_x, (rows - 0.5) * step_y)
+        return cls(tuple(meta['ori_shape'][:2]), tuple(cells), tuple(map(float, extent)))
+
+    def pixels_of(self, places: Tensor) -> Tensor:
+        """(..., 2), x and y in cells, where whole numbers are middles of cells -> the same in pixels of the picture."""
+        left, top, right, bottom = self.extent
+        rows, columns = self.cells
+        step = places.new_tensor([(right - left) / columns, (bottom - top) / rows])
+        return places.new_tensor([left, top]) + (places + 0.5) * step
+
+    def resample(self, maps: Tensor, shape: tuple[int, int]) -> Tensor:
+        """Bilinear interpolation of maps at the points of a raster that divides the picture evenly.
+
+        Where the picture reaches beyond the middles of the outermost cells, their values go on.
+
+        Args:
+            maps: (N, rows, columns).
+            shape: (height, width) of the raster.
+
+        Returns:
+            (N, height, width).
+        """
+        left, top, right, bottom = self.extent
+        x, y = ((torch.arange(count) + 0.5) * side / count for count, side in zip(shape[::-1], self.size[::-1]))
+        x, y = (x - left) / (right - left) * 2 - 1, (y - top) / (bottom - top) * 2 - 1
+        places = torch.stack(torch.meshgrid(x, y, indexing='xy'), dim=-1)
+        return F.grid_sample(maps[None], places[None].to(maps), padding_mode='border', align_corners=False)[0]
 
     def cell_at(self, x: float, y: float) -> tuple[int, int]:
         """(row, column) of the cell that holds the point (x, y), in pixels of the picture.

@@ -8,7 +8,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from .capture import Capture
-from .style import DIVERGING, INK, LARGE, NORMAL, SMALL, outline, plain, save
+from .style import DIVERGING, INK, LARGE, NORMAL, SMALL, draw_pale, outline, plain, save
 
 _CELL = 2.3  # inches, longer side
 
@@ -69,8 +69,7 @@ def _draw_over(axes: Axes, capture: Capture, values: np.ndarray, scale: Normaliz
     """Colours over a pale grey copy of the picture; what is around 0 lets it through."""
     left, top, right, bottom = capture.grid.extent
     height, width = capture.grid.size
-    grey = capture.picture @ np.float32([0.299, 0.587, 0.114]) / 255
-    axes.imshow(0.55 + 0.45 * grey, cmap='gray', vmin=0, vmax=1, extent=(0, width, height, 0), interpolation='bilinear')
+    draw_pale(axes, capture.picture)
     drawn = axes.imshow(values, cmap=DIVERGING, norm=scale, extent=(left, right, bottom, top), interpolation='bilinear',
                         alpha=np.clip(np.abs(values) / scale.vmax * 1.2, 0, 0.85))
     axes.set(xlim=(0, width), ylim=(height, 0))

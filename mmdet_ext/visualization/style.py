@@ -2,6 +2,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -9,7 +10,7 @@ from matplotlib.patches import Rectangle
 # of Okabe and Ito
 BLUE, ORANGE, VERMILLION, YELLOW = '#0072B2', '#E69F00', '#D55E00', '#F0E442'
 GREY, PALE, INK = '#8C8C8C', '#E4E4E4', '#222222'
-DIVERGING, SEQUENTIAL = 'PuOr_r', 'cividis'
+DIVERGING, SEQUENTIAL, VIVID = 'PuOr_r', 'cividis', 'plasma'
 SMALL, NORMAL, LARGE = 7, 8, 9.5  # points
 DPI = 150
 
@@ -28,6 +29,13 @@ def plain(axes: Axes) -> Axes:
     for spine in axes.spines.values():
         spine.set(color=GREY, linewidth=0.5)
     return axes
+
+
+def draw_pale(axes: Axes, picture: np.ndarray) -> None:
+    """Show a pale grey copy of a picture (height, width, 3), uint8 RGB, in its own pixels, to draw colours over."""
+    height, width = picture.shape[:2]
+    grey = picture @ np.float32([0.299, 0.587, 0.114]) / 255
+    axes.imshow(0.55 + 0.45 * grey, cmap='gray', vmin=0, vmax=1, extent=(0, width, height, 0), interpolation='bilinear')
 
 
 def outline(axes: Axes, box: tuple[float, float, float, float], width: float = 1.1, least: float = 0) -> None:

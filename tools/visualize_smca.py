@@ -1,0 +1,88 @@
+"""Pictures of where an SMCA-DETR looks.
+
+    python tools/visualize_smca.py CONFIG CHECKPOINT IMAGE [IMAGE ...] --out DIR
+
+Per picture and query: NAME_queryI.png (box, centres, and the Gaussian and the attention of each head).
+Per picture, for models with several scales: NAME_alpha.png (the weights of the scales).
+"""
+import argparse
+import sys
+from pathlib import Path
+
+from mmengine.config import DictAction
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='config of an SMCA-DETR')
+    parser.add_argument('checkpoint', help='its checkpoint')
+    parser.add_argument('images', nargs='+', metavar='IMAGE', help='pictures to look at')
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write to')
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument('--queries', type=_numbers, metavar='I,J,K', help='queries to look at')
+    chosen.add_argument('--top', type=int, default=3, metavar='K', help='look at the K queries with the highest scores '
+                        '(default: 3)')
+    parser.add_argument('--layers', type=_numbers, metavar='I,J', help='decoder layers to show (default: the first and '
+                        'the last one)')
+    parser.add_argument('--scale', type=int, metavar='I', help='map whose Gaussians and attention to show, from 0 '
+                        "(default: in each layer the one with the query's largest alpha)")
+    parser.add_argument('--device', help='default: cuda if there is one, else cpu')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help="values that replace the config's")
+    args = parser.parse_args()
+    if args.top < 1:
+        parser.error(f'--top should be at least 1, got {args.top}')
+    return args
+
+
+def main() -> None:
+    args = parse_args()
+
+    # only now, so that --help and wrong arguments are quick
+    import torch
+    from mmcv.transforms import Compose
+    from mmdet.utils import get_test_pipeline_cfg, register_all_modules
+
+    from mmdet_ext import launch
+    from mmdet_ext.compat import allow_mmengine_checkpoints
+    from mmdet_ext.visualization.report import unique_names
+    from mmdet_ext.visualization.smca_capture import SMCAProbe
+    from mmdet_ext.visualization.smca_model import class_names, load_smca
+    from mmdet_ext.visualization.smca_report import SMCAChoice, draw_smca_report
+
+    device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    if device.startswith('cuda') and not torch.cuda.is_available():
+        sys.exit(f'visualize_smca.py: --device {device}: no CUDA device is visible')
+    allow_mmengine_checkpoints()
+    register_all_modules(init_default_scope=True)
+    choice = SMCAChoice(args.queries, args.top, args.layers, args.scale)
+    try:
+        cfg = launch.load_config(args.config, options=args.cfg_options)
+        launch.check_checkpoint(args.checkpoint)
+        probe = SMCAProbe(load_smca(cfg, args.checkpoint).to(device), Compose(get_test_pipeline_cfg(cfg)))
+        choice.check(probe.decoder, probe.model.num_queries)
+        classes = class_names(cfg, args.checkpoint, probe.model.bbox_head.num_classes)
+    except (OSError, ValueError) as error:
+        sys.exit(f'visualize_smca.py: {error}')
+
+    skipped = []
+    for path, name in zip(args.images, unique_names(args.images), strict=True):
+        try:
+            written = draw_smca_report(probe(path), classes, args.out, name, choice)
+        except (OSError, ValueError) as error:
+            skipped.append(f'{path}: {str(error).removeprefix(f"{path}: ")}')
+            continue
+        print(f'wrote {", ".join(map(str, written))}')
+    if skipped:
+        sys.exit('\n'.join(f'visualize_smca.py: skipped {message}' for message in skipped))
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(number) for number in text.split(',')]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'should be numbers such as 3,17, got {text!r}') from None
+
+
+if __name__ == '__main__':
+    main()
