@@ -13,10 +13,10 @@ model = dict(
         bgr_to_rgb=True,
         pad_size_divisor=1),
     backbone=dict(
-        type='ResNet', depth=18, num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(2, ),
-        norm_cfg=dict(type='BN'), style='pytorch'),
+        type='ResNet', depth=18, base_channels=32, num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1),
+        out_indices=(2, ), norm_cfg=dict(type='BN'), style='pytorch'),
     neck=dict(
-        type='ChannelMapper', in_channels=[256], kernel_size=1, out_channels=128, act_cfg=None, norm_cfg=None,
+        type='ChannelMapper', in_channels=[128], kernel_size=1, out_channels=128, act_cfg=None, norm_cfg=None,
         num_outs=1),
     encoder=dict(num_layers=2, layer_cfg=dict(self_attn_cfg=attention, ffn_cfg=ffn)),
     decoder=dict(
@@ -58,7 +58,7 @@ test_pipeline = [
 ]
 shapes = dict(type='CocoDataset', data_root=data_root, metainfo=metainfo)
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=4,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
@@ -83,17 +83,17 @@ test_dataloader = dict(
 val_evaluator = dict(type='CocoMetric', ann_file=data_root + 'annotations/instances_val.json', metric='bbox')
 test_evaluator = dict(type='CocoMetric', ann_file=data_root + 'annotations/instances_test.json', metric='bbox')
 
-max_epochs = 40
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=2)
+max_epochs = 80
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=4)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=4e-4, weight_decay=1e-4),
+    optimizer=dict(type='AdamW', lr=5e-4, weight_decay=1e-4),
     clip_grad=dict(max_norm=0.1, norm_type=2))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='MultiStepLR', end=max_epochs, milestones=[32])
+    dict(type='MultiStepLR', end=max_epochs, milestones=[64])
 ]
-default_hooks = dict(logger=dict(interval=25), checkpoint=dict(max_keep_ckpts=2))
+default_hooks = dict(logger=dict(interval=50), checkpoint=dict(max_keep_ckpts=2))
 randomness = dict(seed=1)

@@ -5,12 +5,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from . import smca, yolo_rd, yolov9
+from . import mdetr, smca, yolo_rd, yolov9
 from .rules import Recipe, Row, rename
 
 # What recognises a system's files and says how to rename their tensors; ValueError for a file of something else.
 SYSTEMS: dict[str, Callable[[Mapping[str, Tensor]], Recipe]] = dict(
-    yolov9=yolov9.recognise, yolo_rd=yolo_rd.recognise, smca=smca.recognise)
+    yolov9=yolov9.recognise, yolo_rd=yolo_rd.recognise, smca=smca.recognise, mdetr=mdetr.recognise)
 AUX_PREFIX = 'aux_head.'
 
 

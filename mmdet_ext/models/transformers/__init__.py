@@ -1,5 +1,10 @@
 from .smca_conv_encoder import SMCAConvEncoder
 from .smca_decoder import DecoderOutput, Memory, SMCATransformerDecoder
 from .smca_encoder import Maps, SMCATransformerEncoder
+from .text_decoder import MDETRTransformerDecoder
+from .text_fusion_encoder import TextFusionEncoder
 
-__all__ = ['DecoderOutput', 'Maps', 'Memory', 'SMCAConvEncoder', 'SMCATransformerDecoder', 'SMCATransformerEncoder']
+__all__ = [
+    'DecoderOutput', 'MDETRTransformerDecoder', 'Maps', 'Memory', 'SMCAConvEncoder', 'SMCATransformerDecoder',
+    'SMCATransformerEncoder', 'TextFusionEncoder'
+]

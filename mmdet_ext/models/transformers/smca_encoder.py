@@ -4,13 +4,11 @@ from typing import NamedTuple
 
 import torch
 import torch.nn as nn
-from mmcv.cnn import build_norm_layer
-from mmcv.cnn.bricks.transformer import FFN
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..layers import build_attention
+from ..layers import TransformerEncoderLayer
 
 
 class Maps(NamedTuple):
@@ -53,8 +51,8 @@ class SMCATransformerEncoder(BaseModule):
         if any(self.multi_scale) and not (share_attention and share_ffn):
             raise ValueError(f'a multi-scale layer needs share_attention and share_ffn, got multi_scale={self.multi_scale}')
         self.layers = nn.ModuleList(
-            SMCATransformerEncoderLayer(**layer_cfg, num_attentions=1 if share_attention else num_scales,
-                                        num_ffns=1 if share_ffn else num_scales) for _ in range(num_layers))
+            TransformerEncoderLayer(**layer_cfg, num_attentions=1 if share_attention else num_scales,
+                                    num_ffns=1 if share_ffn else num_scales) for _ in range(num_layers))
         self.embed_dims = self.layers[0].embed_dims
 
     def init_weights(self) -> None:
@@ -76,27 +74,6 @@ class SMCATransformerEncoder(BaseModule):
                 tokens = [layer(*each, scale) for scale, each in enumerate(zip(tokens, pos, padding))]
         feats = [each.transpose(1, 2).view_as(feat) for each, feat in zip(tokens, maps.feats)]
         return maps._replace(feats=feats)
-
-
-class SMCATransformerEncoderLayer(nn.Module):
-    """Self-attention and FFN, each added and normed; of each one for all maps, or one per map."""
-
-    def __init__(self, self_attn_cfg: dict, ffn_cfg: dict, *, norm_cfg: dict | None = None, num_attentions: int = 1,
-                 num_ffns: int = 1) -> None:
-        super().__init__()
-        built = [build_attention(self_attn_cfg) for _ in range(num_attentions)]
-        self.attentions = nn.ModuleList(attention for attention, _ in built)
-        self.dropout = built[0][1]
-        self.embed_dims = self.attentions[0].embed_dims
-        self.ffns = nn.ModuleList(FFN(**ffn_cfg) for _ in range(num_ffns))
-        self.norms = nn.ModuleList(build_norm_layer(norm_cfg or dict(type='LN'), self.embed_dims)[1] for _ in range(2))
-
-    def forward(self, x: Tensor, pos: Tensor, padding: Tensor | None, scale: int = 0) -> Tensor:
-        """(B, S, C), (B, S, C), (B, S) or None -> (B, S, C); `scale` chooses among what the maps do not share."""
-        attention, ffn = self.attentions[min(scale, len(self.attentions) - 1)], self.ffns[min(scale, len(self.ffns) - 1)]
-        placed = x + pos
-        x = self.norms[0](x + self.dropout(attention(placed, placed, x, padding=padding)))
-        return self.norms[1](ffn(x))
 
 
 def _tokens(feat: Tensor) -> Tensor:

@@ -1,0 +1,225 @@
+"""MDETR's head: boxes, the tokens of each, and their alignment (https://arxiv.org/abs/2104.12763, section 2.2)."""
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from mmdet.models.layers import MLP
+from mmdet.registry import MODELS, TASK_UTILS
+from mmdet.structures import SampleList
+from mmdet.structures.bbox import bbox_cxcywh_to_xyxy, bbox_xyxy_to_cxcywh
+from mmdet.utils import reduce_mean
+from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from ..layers import NUM_COLUMNS, positive_map
+
+
+class GroundingOutputs(NamedTuple):
+    """What the head says of queries.
+
+    logits: (layers, B, Q, 256), of token positions, the last for "no object".
+    boxes: (layers, B, Q, 4), cx, cy, w, h relative to the picture.
+    queries: (layers, B, Q, 64), of unit length, or None without alignment.
+    tokens: (B, L, 64), of unit length, or None.
+    isfinal: (layers, B, Q) logits, or None.
+    """
+    logits: Tensor
+    boxes: Tensor
+    queries: Tensor | None
+    tokens: Tensor | None
+    isfinal: Tensor | None
+
+
+class Matched(NamedTuple):
+    """For one decoder layer which query stands for which object, over the batch, and the objects' tokens.
+
+    image, query, object: (M, ) indices; an object's index counts within its picture.
+    """
+    image: Tensor
+    query: Tensor
+    object: Tensor
+
+
+@MODELS.register_module()
+class MDETRHead(BaseModule):
+    """One classifier over token positions and one box MLP for all decoder layers; alignment projections.
+
+    Args:
+        embed_dims: C.
+        loss_cls: Config of a `SoftTokenLoss`.
+        loss_bbox: Config of an L1 loss.
+        loss_iou: Config of a GIoU loss.
+        loss_align: Config of a `ContrastiveAlignLoss`; None for no alignment.
+        align_dims: Width of the alignment.
+        predict_final: Whether each query says if it is the expression's referent (CLEVR-Ref+); then instances carry
+            `isfinal`.
+        normalised_maps: Whether an object's tokens share a weight of 1, as in the paper, or weigh 1 each, as in the
+            published code.
+        train_cfg: With `assigner`.
+        test_cfg: Not used; mmdet passes one.
+        init_cfg: As in mmengine.
+    """
+
+    def __init__(self, embed_dims: int = 256, *, loss_cls: dict | None = None, loss_bbox: dict | None = None,
+                 loss_iou: dict | None = None, loss_align: dict | None = None, align_dims: int = 64,
+                 predict_final: bool = False, normalised_maps: bool = False, train_cfg: dict | None = None,
+                 test_cfg: dict | None = None, init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        self.normalised_maps = normalised_maps
+        self.fc_cls = nn.Linear(embed_dims, NUM_COLUMNS)
+        self.reg_mlp = MLP(embed_dims, embed_dims, 4, 3)
+        self.align_query = nn.Linear(embed_dims, align_dims) if loss_align else None
+        self.align_token = nn.Linear(embed_dims, align_dims) if loss_align else None
+        self.fc_final = nn.Linear(embed_dims, 1) if predict_final else None
+        self.loss_cls = MODELS.build(loss_cls or dict(type='SoftTokenLoss'))
+        self.loss_bbox = MODELS.build(loss_bbox or dict(type='L1Loss', loss_weight=5.0))
+        self.loss_iou = MODELS.build(loss_iou or dict(type='GIoULoss', loss_weight=2.0))
+        self.loss_align = MODELS.build(loss_align) if loss_align else None
+        self.assigner = TASK_UTILS.build(train_cfg['assigner']) if train_cfg else None
+
+    def forward(self, hidden_states: Tensor, text_memory: Tensor) -> GroundingOutputs:
+        """
+        Args:
+            hidden_states: (layers, B, Q, C).
+            text_memory: (B, L, C), the encoder's output at the tokens of the text.
+        """
+        queries = tokens = None
+        if self.align_query is not None:
+            queries = F.normalize(self.align_query(hidden_states).float(), dim=-1)
+            tokens = F.normalize(self.align_token(text_memory).float(), dim=-1)
+        isfinal = None if self.fc_final is None else self.fc_final(hidden_states).squeeze(-1).float()
+        return GroundingOutputs(self.fc_cls(hidden_states).float(), self.reg_mlp(hidden_states).float().sigmoid(),
+                                queries, tokens, isfinal)
+
+    def loss(self, hidden_states: Tensor, text_memory: Tensor, offsets: Sequence, batch_data_samples: SampleList,
+             ) -> dict[str, Tensor]:
+        """Losses of every layer; the last one's without prefix, those of layer i with `di.`.
+
+        Args:
+            hidden_states: (layers, B, Q, C).
+            text_memory: (B, L, C).
+            offsets: For each caption the characters [start, end) of its tokens.
+            batch_data_samples: With `gt_instances.tokens_positive`.
+        """
+        return self.loss_by_feat(self(hidden_states, text_memory), offsets, batch_data_samples)
+
+    def loss_by_feat(self, outputs: GroundingOutputs, offsets: Sequence, samples: SampleList) -> dict[str, Tensor]:
+        """As `loss`, from the head's outputs."""
+        maps = [self.object_maps(own, sample).to(outputs.logits.device) for own, sample in zip(offsets, samples)]
+        count = outputs.logits.new_tensor(float(sum(map(len, maps))))
+        count = reduce_mean(count).clamp(min=1)
+        losses, last = {}, len(outputs.logits) - 1
+        for layer in range(last + 1):
+            own = GroundingOutputs(*(part if part is None or name == 'tokens' else part[layer]
+                                     for name, part in outputs._asdict().items()))
+            prefix = '' if layer == last else f'd{layer}.'
+            losses |= {f'{prefix}{name}': value for name, value in self._layer_losses(own, maps, count, samples).items()}
+        return losses
+
+    def object_maps(self, offsets: Sequence, sample: object) -> Tensor:
+        """(N, 256), the tokens of each object of a sample."""
+        instances = sample.gt_instances
+        if 'tokens_positive' not in instances:
+            raise ValueError(f'{sample.metainfo.get("img_path", "a picture")}: gt_instances has no tokens_positive, the '
+                             'spans of the caption that belong to each box')
+        return positive_map(offsets, instances.tokens_positive, normalised=self.normalised_maps)
+
+    @torch.no_grad()
+    def match(self, logits: Tensor, boxes: Tensor, maps: Sequence[Tensor], samples: SampleList) -> Matched:
+        """Hungarian matching in each picture.
+
+        Args:
+            logits: (B, Q, 256).
+            boxes: (B, Q, 4), relative.
+            maps: For each picture (N, 256).
+            samples: Truth in pixels.
+        """
+        found = []
+        for image, (own_logits, own_boxes, own_maps, sample) in enumerate(zip(logits, boxes, maps, samples)):
+            truth = sample.gt_instances
+            objects = InstanceData(bboxes=truth.bboxes, labels=truth.labels, positive_maps=own_maps)
+            size = _size(sample, own_boxes)
+            predicted = InstanceData(scores=own_logits, bboxes=bbox_cxcywh_to_xyxy(own_boxes) * size)
+            assigned = self.assigner.assign(predicted, objects, sample.metainfo).gt_inds
+            queries = assigned.nonzero().flatten()
+            found.append(torch.stack([torch.full_like(queries, image), queries, assigned[queries] - 1]))
+        return Matched(*torch.cat(found, dim=1))
+
+    def _layer_losses(self, outputs: GroundingOutputs, maps: Sequence[Tensor], count: Tensor,
+                      samples: SampleList) -> dict[str, Tensor]:
+        matched = self.match(outputs.logits, outputs.boxes, maps, samples)
+        starts = matched.image.new_tensor([0, *map(len, maps)]).cumsum(0)
+        objects = starts[matched.image] + matched.object
+        place = (matched.image, matched.query)
+        targets = torch.zeros_like(outputs.logits)
+        targets[place] = torch.cat(list(maps))[objects].to(targets)
+        is_matched = torch.zeros_like(outputs.logits[..., 0], dtype=torch.bool)
+        is_matched[place] = True
+        truth = torch.cat([bbox_xyxy_to_cxcywh(sample.gt_instances.bboxes / _size(sample, outputs.boxes))
+                           for sample in samples])[objects].to(outputs.boxes)
+        boxes = outputs.boxes[place]
+        losses = dict(
+            loss_ce=self.loss_cls(outputs.logits, targets, is_matched, count),
+            loss_bbox=self.loss_bbox(boxes, truth, avg_factor=count),
+            loss_iou=self.loss_iou(bbox_cxcywh_to_xyxy(boxes), bbox_cxcywh_to_xyxy(truth), avg_factor=count))
+        if self.loss_align is not None:
+            positive = targets[..., :outputs.tokens.shape[1]] > 0
+            losses['loss_align'] = self.loss_align(outputs.queries, outputs.tokens, positive, count)
+        if self.fc_final is not None:
+            final = torch.cat([sample.gt_instances.isfinal for sample in samples])[objects].to(outputs.isfinal)
+            losses['loss_isfinal'] = F.binary_cross_entropy_with_logits(outputs.isfinal[place], final,
+                                                                        reduction='sum') / count
+        return losses
+
+    def predict(self, hidden_states: Tensor, text_memory: Tensor, offsets: Sequence, batch_data_samples: SampleList,
+                rescale: bool = True) -> list[InstanceData]:
+        """Boxes of all queries of the last layer, unsorted; arguments as for `loss`.
+
+        Returns:
+            For each picture `bboxes` (Q, 4) in pixels, of the original picture with `rescale`; `scores` (Q, ), 1 less the
+            probability of no object, times that of being the referent with `predict_final`; `labels` (Q, ), zeros;
+            and, if the sample has `tokens_positive_eval`, `phrase_scores` (Q, P).
+        """
+        outputs = self(hidden_states[-1:], text_memory)
+        return self.predict_by_feat(outputs, offsets, batch_data_samples, rescale)
+
+    def predict_by_feat(self, outputs: GroundingOutputs, offsets: Sequence, samples: SampleList,
+                        rescale: bool = True) -> list[InstanceData]:
+        """As `predict`, from the head's outputs."""
+        results = []
+        for i, (own, sample) in enumerate(zip(offsets, samples)):
+            probabilities = outputs.logits[-1, i].softmax(dim=-1)  # (Q, 256)
+            height, width = (sample.ori_shape if rescale else sample.img_shape)[:2]
+            boxes = bbox_cxcywh_to_xyxy(outputs.boxes[-1, i])
+            found = InstanceData(bboxes=boxes * boxes.new_tensor([width, height, width, height]),
+                                 scores=1 - probabilities[:, -1],
+                                 labels=torch.zeros_like(boxes[:, 0], dtype=torch.long))
+            if outputs.isfinal is not None:
+                found.scores = found.scores * outputs.isfinal[-1, i].sigmoid()
+            phrases = sample.metainfo.get('tokens_positive_eval')
+            if phrases is not None:
+                found.phrase_scores = phrase_scores(probabilities, positive_map(own, phrases))
+            results.append(found)
+        return results
+
+
+def phrase_scores(probabilities: Tensor, maps: Tensor) -> Tensor:
+    """The largest probability of a phrase's tokens.
+
+    Args:
+        probabilities: (Q, T).
+        maps: (P, T), tokens of each phrase; a phrase without tokens scores 0.
+
+    Returns:
+        (Q, P).
+    """
+    chosen = (maps > 1e-6).to(probabilities.device)
+    return (probabilities.unsqueeze(1) * chosen).amax(dim=2) if len(maps) else probabilities.new_zeros(len(probabilities), 0)
+
+
+def _size(sample: object, like: Tensor) -> Tensor:
+    height, width = sample.img_shape[:2]
+    return like.new_tensor([width, height, width, height])

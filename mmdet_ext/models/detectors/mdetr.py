@@ -1,0 +1,177 @@
+"""MDETR (https://arxiv.org/abs/2104.12763): detection modulated by text."""
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from mmdet.models.detectors import DetectionTransformer
+from mmdet.models.layers import SinePositionalEncoding
+from mmdet.registry import MODELS
+from mmdet.structures import SampleList
+from torch import Tensor
+
+from ..layers.feature_resizer import FeatureResizer
+
+
+class ImageTokens(NamedTuple):
+    """Pictures before they have met a text: (B, S, C) tokens and positions, (B, S) padding, True where ignored."""
+    tokens: Tensor
+    pos: Tensor
+    padding: Tensor
+
+    def expand(self, count: int) -> 'ImageTokens':
+        """One picture for `count` texts, without copies."""
+        return ImageTokens(*(part.expand(count, *part.shape[1:]) for part in self))
+
+
+class TextTokens(NamedTuple):
+    """Captions before they have met a picture.
+
+    tokens: (B, L, C). padding: (B, L), True where ignored. pooled: (B, D) of the text encoder, or None.
+    offsets: For each caption the characters [start, end) of its tokens.
+    """
+    tokens: Tensor
+    padding: Tensor
+    pooled: Tensor | None
+    offsets: Sequence[Sequence[tuple[int, int]]]
+
+    def select(self, rows: Sequence[int]) -> 'TextTokens':
+        """The captions of the given numbers."""
+        return TextTokens(self.tokens[rows], self.padding[rows], None if self.pooled is None else self.pooled[rows],
+                          [self.offsets[row] for row in rows])
+
+
+class Fused(NamedTuple):
+    """Picture and text encoded together: (B, S + L, C) memory and positions, (B, S + L) padding, (B, L, C) the text's part.
+
+    pooled: (B, C) of the picture, or None.
+    """
+    memory: Tensor
+    pos: Tensor
+    padding: Tensor
+    text: Tensor
+    pooled: Tensor | None
+
+
+@MODELS.register_module()
+class MDETR(DetectionTransformer):
+    """Encode a picture and a caption together, decode objects that say which tokens of the caption they are.
+
+    A pass is four steps that may be called one by one: `encode_image` (once for many captions), `encode_text` (once for
+    many pictures), `fuse`, `decode`.
+
+    Args:
+        text_encoder: Config of a text encoder, `RobertaTextEncoder`.
+        encoder: Config of a `TextFusionEncoder`, which may leave out `type`.
+        decoder: Config of an `MDETRTransformerDecoder`, which may leave out `type`.
+        positional_encoding: Arguments of mmdet's SinePositionalEncoding.
+        bbox_head: Config of an `MDETRHead`.
+        num_queries: Number of queries.
+        loss_image_text: Config of an `ImageTextContrastiveLoss`, with which a learned token stands before the picture's;
+            None, as in all published checkpoints, for none.
+        text_dropout: Dropout after the projection of the text's features.
+        kwargs: As for mmdet's DetectionTransformer.
+    """
+
+    def __init__(self, *, text_encoder: dict, encoder: dict, decoder: dict, positional_encoding: dict, bbox_head: dict,
+                 num_queries: int = 100, loss_image_text: dict | None = None, text_dropout: float = 0.1,
+                 **kwargs: Any) -> None:
+        self._parts = dict(text_encoder=text_encoder, loss_image_text=loss_image_text, text_dropout=text_dropout)
+        super().__init__(encoder=encoder, decoder=decoder, positional_encoding=positional_encoding,
+                         bbox_head=dict(bbox_head), num_queries=num_queries, **kwargs)
+
+    def _init_layers(self) -> None:
+        self.encoder = MODELS.build(dict(dict(type='TextFusionEncoder'), **self.encoder))
+        self.decoder = MODELS.build(dict(dict(type='MDETRTransformerDecoder'), **self.decoder))
+        self.positional_encoding = SinePositionalEncoding(**self.positional_encoding)
+        self.embed_dims = self.decoder.embed_dims
+        parts = self.__dict__.pop('_parts')
+        self.text_encoder = MODELS.build(parts['text_encoder'])
+        self.resizer = FeatureResizer(self.text_encoder.width, self.embed_dims, parts['text_dropout'])
+        self.query_embedding = nn.Embedding(self.num_queries, self.embed_dims)
+        self.image_token = self.image_projection = self.text_projection = self.loss_image_text = None
+        if parts['loss_image_text']:
+            self.loss_image_text = MODELS.build(parts['loss_image_text'])
+            self.image_token = nn.Embedding(1, self.embed_dims)
+            self.image_projection = nn.Linear(self.embed_dims, 64, bias=False)
+            self.text_projection = nn.Linear(self.text_encoder.width, 64, bias=False)
+
+    def encode_image(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> ImageTokens:
+        """Pictures (B, 3, H, W), padded to the size in the samples' `batch_input_shape`."""
+        return self.image_tokens(self.extract_feat(batch_inputs)[-1], batch_data_samples)
+
+    def image_tokens(self, feat: Tensor, samples: SampleList) -> ImageTokens:
+        """The neck's map (B, C, h, w) as tokens."""
+        height, width = samples[0].batch_input_shape
+        mask = feat.new_ones(len(samples), 1, height, width)
+        for row, sample in zip(mask, samples):
+            row[:, :sample.img_shape[0], :sample.img_shape[1]] = 0
+        mask = F.interpolate(mask, size=feat.shape[2:]).squeeze(1).bool()
+        tokens, pos = (each.flatten(2).transpose(1, 2) for each in (feat, self.positional_encoding(mask)))
+        padding = mask.flatten(1)
+        if self.image_token is not None:
+            first = self.image_token.weight.expand(len(feat), 1, -1)
+            tokens = torch.cat([first, tokens], dim=1)
+            pos = torch.cat([torch.zeros_like(first), pos], dim=1)
+            padding = F.pad(padding, (1, 0))
+        return ImageTokens(tokens, pos, padding)
+
+    def encode_text(self, captions: Sequence[str]) -> TextTokens:
+        """Captions through the text encoder and to the width of the picture's tokens."""
+        found = self.text_encoder(captions)
+        return TextTokens(self.resizer(found.hidden), found.padding, found.pooled, found.offsets)
+
+    def fuse(self, image: ImageTokens, text: TextTokens) -> Fused:
+        """Encode each picture with its caption."""
+        memory, pos, padding = self.encoder(image.tokens, image.pos, image.padding, text.tokens, text.padding)
+        pooled = None if self.image_token is None else memory[:, 0]
+        return Fused(memory, pos, padding, memory[:, image.tokens.shape[1]:], pooled)
+
+    def decode(self, fused: Fused) -> Tensor:
+        """(layers, B, Q, C), the hidden states of the queries."""
+        query_pos = self.query_embedding.weight.expand(len(fused.memory), -1, -1)
+        return self.decoder(torch.zeros_like(query_pos), query_pos, fused.memory, fused.pos, fused.padding)
+
+    def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
+        """Losses of the head and, if there is one, of pictures against captions."""
+        text = self.encode_text(captions_of(batch_data_samples))
+        fused = self.fuse(self.encode_image(batch_inputs, batch_data_samples), text)
+        losses = self.bbox_head.loss(self.decode(fused), fused.text, text.offsets, batch_data_samples)
+        if self.loss_image_text is not None:
+            losses['loss_image_text'] = self.loss_image_text(*self.pool(fused, text))
+        return losses
+
+    def pool(self, fused: Fused, text: TextTokens) -> tuple[Tensor, Tensor]:
+        """(B, 64) of pictures and (B, 64) of captions, for the contrast between them."""
+        return self.image_projection(fused.pooled), self.text_projection(text.pooled)
+
+    def predict(self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True) -> SampleList:
+        """Adds `pred_instances` to the samples."""
+        text = self.encode_text(captions_of(batch_data_samples))
+        fused = self.fuse(self.encode_image(batch_inputs, batch_data_samples), text)
+        found = self.bbox_head.predict(self.decode(fused)[-1:], fused.text, text.offsets, batch_data_samples, rescale)
+        return self.add_pred_to_datasample(batch_data_samples, found)
+
+    def _forward(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> tuple:
+        text = self.encode_text(captions_of(batch_data_samples))
+        fused = self.fuse(self.encode_image(batch_inputs, batch_data_samples), text)
+        return self.bbox_head(self.decode(fused), fused.text)
+
+    def pre_transformer(self, *args: Any) -> tuple[dict, dict]:
+        raise NotImplementedError('MDETR encodes picture and text apart: encode_image, encode_text, fuse, decode')
+
+    forward_encoder = pre_decoder = forward_decoder = pre_transformer
+
+
+def captions_of(samples: SampleList) -> list[str]:
+    """The captions of the samples.
+
+    Raises:
+        ValueError: If one has none.
+    """
+    for sample in samples:
+        if not isinstance(sample.metainfo.get('text'), str):
+            raise ValueError(f'{sample.metainfo.get("img_path", "a picture")}: MDETR needs a caption, `text` in the meta '
+                             f'information of the sample, got {sample.metainfo.get("text")!r}')
+    return [sample.text for sample in samples]

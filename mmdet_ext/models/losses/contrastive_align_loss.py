@@ -1,0 +1,37 @@
+"""Contrastive alignment of objects and tokens (MDETR, https://arxiv.org/abs/2104.12763, equations 1 and 2)."""
+import torch.nn as nn
+from mmdet.registry import MODELS
+from torch import Tensor
+
+
+@MODELS.register_module()
+class ContrastiveAlignLoss(nn.Module):
+    """InfoNCE from queries to the tokens of their objects, and from tokens to the queries, averaged.
+
+    As published, all tokens and all queries stand in the denominators: special ones, padding and the positives too.
+
+    Args:
+        temperature: What similarities are divided by.
+        loss_weight: Factor of the result.
+    """
+
+    def __init__(self, temperature: float = 0.07, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.loss_weight = loss_weight
+
+    def forward(self, queries: Tensor, tokens: Tensor, positive: Tensor, avg_factor: float | Tensor) -> Tensor:
+        """
+        Args:
+            queries: (B, Q, D), of unit length.
+            tokens: (B, L, D), of unit length.
+            positive: (B, Q, L) bool, whether the query's object covers the token.
+            avg_factor: What the sum is divided by, the number of objects.
+        """
+        similarity = queries.float() @ tokens.float().mT / self.temperature  # (B, Q, L)
+        total = similarity.new_zeros(())
+        for dim in (2, 1):
+            count = positive.sum(dim=dim)
+            mean = (similarity * positive).sum(dim=dim) / (count + 1e-6)
+            total = total + ((similarity.logsumexp(dim=dim) - mean) * (count > 0)).sum()
+        return self.loss_weight * total / 2 / avg_factor

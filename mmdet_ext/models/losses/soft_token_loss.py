@@ -1,0 +1,34 @@
+"""Soft-token prediction of MDETR (https://arxiv.org/abs/2104.12763, section 2.2.1)."""
+import torch
+import torch.nn as nn
+from mmdet.registry import MODELS
+from torch import Tensor
+
+
+@MODELS.register_module()
+class SoftTokenLoss(nn.Module):
+    """Cross-entropy of each query with the tokens of its object, or with "no object", the last column.
+
+    Args:
+        eos_coef: Weight of queries without object.
+        loss_weight: Factor of the result.
+    """
+
+    def __init__(self, eos_coef: float = 0.1, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        self.eos_coef = eos_coef
+        self.loss_weight = loss_weight
+
+    def forward(self, logits: Tensor, targets: Tensor, matched: Tensor, avg_factor: float | Tensor) -> Tensor:
+        """
+        Args:
+            logits: (B, Q, T), the last column for "no object".
+            targets: (B, Q, T), a row of `positive_map` for each matched query; those of others are not looked at. A
+                row of zeros adds nothing.
+            matched: (B, Q) bool.
+            avg_factor: What the sum is divided by, the number of objects; not the sum of weights.
+        """
+        log_probs = logits.float().log_softmax(dim=-1)
+        found = -(targets * log_probs).sum(dim=-1)
+        missed = -self.eos_coef * log_probs[..., -1]
+        return self.loss_weight * torch.where(matched, found, missed).sum() / avg_factor

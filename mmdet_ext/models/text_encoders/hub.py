@@ -1,0 +1,36 @@
+"""Files of the Hugging Face Hub, which a machine without a network finds in a folder or in the Hub's cache."""
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar('T')
+
+
+def load_files(load: Callable[..., T], name: str, *, argument: str, what: str) -> T:
+    """What `load(name, local_files_only=...)` gives for a folder or for a name on the Hub.
+
+    A folder is read without asking the network. Of a name, the Hub's cache is tried before the Hub.
+
+    Args:
+        load: A `from_pretrained`.
+        name: Folder, or name on the Hub.
+        argument: What the user calls `name`, for errors.
+        what: What is loaded, for errors.
+
+    Raises:
+        OSError: It is neither there nor to be downloaded.
+        ValueError: It is there and cannot be read.
+    """
+    is_folder = Path(name).is_dir()
+    if not is_folder and (Path(name).is_absolute() or name.startswith('.') or name.count('/') > 1):
+        raise FileNotFoundError(f'there is no folder {argument}={name} (seen from {Path.cwd()})')
+    for local in (True, ) if is_folder else (True, False):
+        try:
+            return load(name, local_files_only=local)
+        except Exception as error:  # tokenizers raises nothing more special
+            reason = error
+    kind = OSError if isinstance(reason, OSError) else ValueError
+    source, folder = ('roberta-base', name) if is_folder else (name, 'FOLDER')
+    raise kind(f'{argument}={name} gives no {what}: {str(reason).splitlines()[0]} Where there is a network, '
+               f'`hf download {source} --local-dir {folder}` loads the files; then {argument} may be that folder'
+               ) from reason

@@ -1,0 +1,162 @@
+"""RoBERTa as the text encoder of a detector (MDETR, https://arxiv.org/abs/2104.12763, section 2.2)."""
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from mmdet.registry import MODELS
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from ..layers.positive_map import NUM_COLUMNS
+from .feature_cache import CaptionFeatures, FeatureCache, Fingerprint, feature_key
+
+
+class TextFeatures(NamedTuple):
+    """Features of B captions of at most L tokens, the special ones at both ends included.
+
+    - hidden: (B, L, D)
+    - pooled: (B, D), or None if the encoder was made with `pooled=False`
+    - padding: (B, L) bool, True for padding
+    - offsets: B lists of L pairs, the characters [start, end) of each token; (0, 0) for special tokens and padding
+    """
+    hidden: Tensor
+    pooled: Tensor | None
+    padding: Tensor
+    offsets: list[list[tuple[int, int]]]
+
+
+@MODELS.register_module()
+class RobertaTextEncoder(BaseModule):
+    """RoBERTa: features of each token of captions. Needs transformers.
+
+    A local folder is read without asking the network. Weights are below `language_model`, under the names of
+    transformers' RobertaModel, the pooler's included.
+
+    A frozen encoder may keep the features of each caption, so that from the second epoch on RoBERTa does not run. It
+    then computes them without autocast, in the precision of its weights, and they are the same whatever the batch, the
+    padding's included; features of weights in half precision are not kept. Each process has its own memory; a folder is
+    shared, and other weights, another config or other tokens never find these features there.
+
+    Args:
+        name: Folder with config, tokenizer and weights, or name on the Hugging Face Hub.
+        pretrained: Whether to load the weights. Otherwise they are random, for a checkpoint to fill, and `name` needs
+            none.
+        tokenizer: Folder or name of the tokenizer, if it is not that of `name`.
+        config: Arguments of RobertaConfig instead of `name`'s config, for a model of another size with random weights.
+            What it leaves out is as in RoBERTa-base.
+        frozen: Whether it takes no gradient and has no dropout, in training too.
+        pooled: Whether the pooled feature is given and its layer trained. In a distributed run a layer that is trained and
+            not used is an error.
+        cache: Where a frozen encoder keeps features: nowhere (None), in 'memory', or in memory and in a folder.
+        cache_mib: Memory for them, in MiB; of RoBERTa-base a caption of 20 tokens takes 1/16 MiB.
+        init_cfg: As for mmengine's BaseModule.
+
+    Raises:
+        OSError: Config, weights or tokenizer are neither there nor to be downloaded.
+        ValueError: They do not fit or are of another kind, or an argument is wrong.
+    """
+
+    def __init__(self, name: str = 'roberta-base', *, pretrained: bool = True, tokenizer: str | None = None,
+                 config: dict[str, Any] | None = None, frozen: bool = False, pooled: bool = False,
+                 cache: str | Path | None = None, cache_mib: float = 1024, init_cfg: dict | None = None) -> None:
+        # only here: other detectors need no transformers
+        from .language_model import build_language_model, longest_caption
+        from .tokenization import load_tokenizer
+
+        super().__init__(init_cfg)
+        if cache is not None and not frozen:
+            raise ValueError(f'cache={cache} needs frozen=True: features of a text encoder that learns cannot be kept')
+        self.tokenizer = load_tokenizer(tokenizer or name, 'tokenizer' if tokenizer else 'name')
+        self.language_model = build_language_model(name, pretrained=pretrained, config=config)
+        self._check_tokenizer(tokenizer or name)
+        self.frozen, self.pooled = frozen, pooled
+        self.embed_dims = self.language_model.config.hidden_size
+        self.max_tokens = min(longest_caption(self.language_model.config), NUM_COLUMNS)
+        self.language_model.requires_grad_(not frozen)
+        self.language_model.pooler.requires_grad_(pooled and not frozen)
+        self.cache = None if cache is None else FeatureCache(None if cache == 'memory' else cache, cache_mib)
+        self._fingerprint = Fingerprint()
+        self.train()
+
+    def _check_tokenizer(self, name: str) -> None:
+        config = self.language_model.config
+        if len(self.tokenizer) > config.vocab_size:
+            raise ValueError(f'tokenizer={name} has {len(self.tokenizer)} tokens, the language model {config.vocab_size}')
+        if self.tokenizer.pad_token_id != config.pad_token_id:
+            raise ValueError(f'tokenizer={name} pads with {self.tokenizer.pad_token_id}, the language model with '
+                             f'{config.pad_token_id}')
+
+    def train(self, mode: bool = True) -> 'RobertaTextEncoder':
+        super().train(mode)
+        if self.frozen:
+            self.language_model.eval()
+        return self
+
+    def forward(self, captions: Sequence[str]) -> TextFeatures:
+        """Features of captions, padded to the longest.
+
+        Raises:
+            ValueError: If a caption has more than `max_tokens` tokens: none is cut.
+        """
+        from .tokenization import pad_tokens, tokenize
+
+        ids, offsets = tokenize(self.tokenizer, captions, self.max_tokens)
+        length = max(map(len, ids))
+        input_ids, mask = pad_tokens(ids, self.tokenizer.pad_token_id, length, self.language_model.device)
+        hidden, pooled = self._encode_known(ids) if self._keeps_features() else self.encode_tokens(input_ids, mask)
+        offsets = [own + [(0, 0)] * (length - len(own)) for own in offsets]
+        return TextFeatures(hidden, pooled, mask == 0, offsets)
+
+    def encode_tokens(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Features of tokens made elsewhere; they are not kept.
+
+        Args:
+            input_ids: (B, L) integers.
+            attention_mask: (B, L), 1 for tokens and 0 for padding.
+
+        Returns:
+            Hidden states (B, L, D), those of padding included, and the pooled feature (B, D) or None.
+        """
+        hidden, pooled = self._run(input_ids, attention_mask)
+        return hidden, pooled if self.pooled else None
+
+    def _run(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            output = self.language_model(input_ids=input_ids, attention_mask=attention_mask)
+        return output.last_hidden_state, output.pooler_output
+
+    def _keeps_features(self) -> bool:
+        return self.cache is not None and self.language_model.dtype not in (torch.float16, torch.bfloat16)
+
+    def _encode_known(self, ids: list[list[int]]) -> tuple[Tensor, Tensor | None]:
+        """Features of the captions, of which RoBERTa reads only those that are not known yet."""
+        fingerprint = self._fingerprint.of(self.language_model)
+        keys = [feature_key(fingerprint, row) for row in ids]
+        rows = dict(zip(keys, ids, strict=True))
+        found = {key: self.cache.get(key) for key in rows}
+        unknown = {key: row for key, row in rows.items() if found[key] is None}
+        if unknown:
+            found |= zip(unknown, self._encode_apart(list(unknown.values())), strict=True)
+            for key in unknown:
+                self.cache.put(key, found[key])
+        device, last = self.language_model.device, max(map(len, ids)) - 1
+        padded = [_pad_rows(found[key].hidden, last + 1) for key in keys]
+        hidden = torch.stack(padded).to(device)  # (B, L, D)
+        return hidden, torch.stack([found[key].pooled for key in keys]).to(device) if self.pooled else None
+
+    def _encode_apart(self, ids: list[list[int]]) -> list[CaptionFeatures]:
+        """Features of each caption with one place of padding behind it, on the CPU."""
+        from .tokenization import pad_tokens
+
+        device = self.language_model.device
+        tokens = pad_tokens(ids, self.tokenizer.pad_token_id, max(map(len, ids)) + 1, device)
+        with torch.autocast(device.type, enabled=False):
+            hidden, pooled = (part.cpu() for part in self._run(*tokens))
+        return [CaptionFeatures(own[:len(row) + 1].clone(), pool.clone())
+                for row, own, pool in zip(ids, hidden, pooled, strict=True)]
+
+
+def _pad_rows(hidden: Tensor, length: int) -> Tensor:
+    """(n + 1, D) -> (length, D): the first n rows, and the last one as often as it takes."""
+    return hidden[torch.arange(length).clamp(max=len(hidden) - 1)]
