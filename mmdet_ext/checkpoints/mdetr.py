@@ -1,6 +1,7 @@
 """Names of the published checkpoints of MDETR (https://arxiv.org/abs/2104.12763): pre-trained, Flickr30k, RefCOCO."""
 import re
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -29,7 +30,7 @@ def recognise(state_dict: Mapping[str, Tensor]) -> Recipe:
     if missing := [name for name in needed if name not in state_dict]:
         raise CheckpointError(f'no checkpoint of MDETR: {missing[0]} is missing, the first name is '
                               f'{next(iter(state_dict), None)!r}')
-    backbone, config, rules, tensors, options = _backbone(state_dict)
+    backbone, config, rules, tensors, options = backbone_recipe(state_dict)
     encoder, decoder = _depth(state_dict, ENCODER), _depth(state_dict, DECODER)
     text = _depth(state_dict, re.escape(TEXT) + r'(\d+)\.')
     queries = len(state_dict['query_embed.weight'])
@@ -50,15 +51,25 @@ def recognise(state_dict: Mapping[str, Tensor]) -> Recipe:
     return Recipe(f'mdetr-{backbone}', (*rules, *_rules()), tensors, 1, config, options)
 
 
-def _backbone(state_dict: Mapping[str, Tensor]) -> tuple[str, str, list[Rule], int, dict]:
+class BackboneRecipe(NamedTuple):
     """Its name, config, rules, number of tensors, and what differs from the config."""
+    name: str
+    config: str
+    rules: list[Rule]
+    tensors: int
+    options: dict[str, Any]
+
+
+def backbone_recipe(state_dict: Mapping[str, Tensor]) -> BackboneRecipe:
+    """What the backbone's names say."""
     if f'{BODY}conv_stem.weight' in state_dict:
         depths = _block_counts(state_dict, rf'{re.escape(BODY)}blocks\.(\d+)\.(\d+)\.')
         if depths not in EFFICIENTNETS:
             raise CheckpointError(f'no EfficientNet of MDETR has stages of {depths} blocks')
         arch = EFFICIENTNETS[depths]
         tensors = 5 + 14 * depths[0] + 19 * sum(depths[1:])
-        return f'eff{arch}', f'configs/mdetr/mdetr_eff{arch}_pretrain.py', _efficientnet_rules(depths), tensors, {}
+        config = f'configs/mdetr/mdetr_eff{arch}_pretrain.py'
+        return BackboneRecipe(f'eff{arch}', config, _efficientnet_rules(depths), tensors, {})
     depths = _block_counts(state_dict, rf'{re.escape(BODY)}layer(\d+)\.(\d+)\.')
     if depths not in RESNETS:
         raise CheckpointError(f'no ResNet of MDETR has stages of {depths} blocks')
@@ -67,7 +78,7 @@ def _backbone(state_dict: Mapping[str, Tensor]) -> tuple[str, str, list[Rule], i
     if depth == 18:
         options['model.neck.in_channels'] = [512]
     rules = [Rule(rf'{re.escape(BODY)}(.+)', r'backbone.\1')]
-    return f'r{depth}', 'configs/mdetr/mdetr_r101_pretrain.py', rules, tensors, options
+    return BackboneRecipe(f'r{depth}', 'configs/mdetr/mdetr_r101_pretrain.py', rules, tensors, options)
 
 
 def _block_counts(state_dict: Mapping[str, Tensor], pattern: str) -> tuple[int, ...]:

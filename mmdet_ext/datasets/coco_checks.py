@@ -86,7 +86,7 @@ def read_instances(annotations: Sequence[dict], image: dict, cat2label: dict[int
         label = cat2label.get(annotation['category_id'])
         if label is None or annotation.get('ignore', False):
             continue
-        box, problem = _clip(annotation.get('bbox'), image['width'], image['height'])
+        box, problem = clip_box(annotation.get('bbox'), image['width'], image['height'])
         if problem:
             bad.append(BadBox(annotation['id'], image['file_name'], annotation.get('bbox'), problem))
             continue
@@ -101,7 +101,7 @@ def read_instances(annotations: Sequence[dict], image: dict, cat2label: dict[int
     return Instances(kept, bad, num_duplicates)
 
 
-def _clip(bbox: object, width: int, height: int) -> tuple[list[float], str]:
+def clip_box(bbox: object, width: int, height: int) -> tuple[list[float], str]:
     """Return the part (x1, y1, x2, y2) of a box (x, y, w, h) inside the image, or what is wrong with it."""
     if not (isinstance(bbox, (list, tuple)) and len(bbox) == 4 and all(isinstance(v, (int, float)) for v in bbox)):
         return [], 'is not four numbers'

@@ -2,6 +2,7 @@
 from .close_mosaic_hook import CloseMosaicHook
 from .ema import RampedEMA, YOLOEMAHook
 from .epoch_linear_lr import EpochLinearLR
+from .mdetr_lr_hook import MDETRLrHook
 from .optim_constructor import YOLOOptimWrapperConstructor
 from .patience_hook import PatienceHook
 from .stop_on_nan_hook import StopOnNaNHook
@@ -9,6 +10,6 @@ from .sum_optim_wrapper import AmpSumOptimWrapper, SumOptimWrapper
 from .warmup_hook import YOLOWarmupHook
 
 __all__ = [
-    'AmpSumOptimWrapper', 'CloseMosaicHook', 'EpochLinearLR', 'PatienceHook', 'RampedEMA', 'StopOnNaNHook',
-    'SumOptimWrapper', 'YOLOEMAHook', 'YOLOOptimWrapperConstructor', 'YOLOWarmupHook'
+    'AmpSumOptimWrapper', 'CloseMosaicHook', 'EpochLinearLR', 'MDETRLrHook', 'PatienceHook', 'RampedEMA',
+    'StopOnNaNHook', 'SumOptimWrapper', 'YOLOEMAHook', 'YOLOOptimWrapperConstructor', 'YOLOWarmupHook'
 ]

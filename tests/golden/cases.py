@@ -36,7 +36,9 @@ class Case:
         kept = self.meta.get('kept', {})
         weights = {}
         for key, shape, _ in self.meta['state_dict']:
-            if key not in kept:
+            if key.endswith('.position_ids'):
+                weights[key] = torch.arange(shape[1]).view(shape)
+            elif key not in kept:
                 weights[key] = torch.from_numpy(fill(key, tuple(shape), self.gain(key)))
             elif isinstance(kept[key], dict):
                 weights[key] = torch.full(shape, kept[key]['every element'])
@@ -45,9 +47,10 @@ class Case:
         return weights
 
     def gain(self, key: str) -> float:
-        """The gain of the first of `gain_overrides` whose pattern is found in the name, or the case's."""
-        found = (gain for pattern, gain in self.meta.get('gain_overrides', []) if re.search(pattern, key))
-        return next(found, self.meta['gain'])
+        """The gain of the first rule whose pattern is found in the name, or the case's own."""
+        gain = self.meta['gain']
+        rules = gain['rules'] if isinstance(gain, dict) else self.meta.get('gain_overrides', [])
+        return next((own for pattern, own in rules if re.search(pattern, key)), gain)
 
     def our_name(self, convert: Callable[[str, dict], dict], system: str, key: str) -> str:
         """What the converter calls `key`: the tensor that is marked comes out marked."""

@@ -3,10 +3,14 @@
     train/000001.png ...                  also val/ and test/
     annotations/instances_train.json      COCO: boxes and polygons
     annotations/scenes_train.json         the scenes themselves
+    annotations/grounding_train.json      MDETR: captions, and which objects their phrases name
+    annotations/refexp_train.json         MDETR: expressions that each refer to one object
+    captions.txt                          all texts of the training split, one a line
     overview.png                          for a person to look at
     shapes.json                           what the set was made with
 """
 import json
+import os
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
@@ -18,6 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .coco import to_coco
+from .grounding import to_grounding, to_refexp
 from .overview import draw_overview
 from .render import render_scene
 from .sampling import sample_scene
@@ -27,6 +32,7 @@ SPLITS = ('train', 'val', 'test')
 # To be raised by whatever changes the bytes of a set, so that sets made before are not taken for new ones.
 VERSION = 1
 _MANIFEST = 'shapes.json'
+_TEXTS = 'captions.txt'
 _SIDES = (64, 4096)
 _OVERVIEW_PICTURES = 12
 # Both named, because OpenCV's defaults changed between versions.
@@ -70,15 +76,16 @@ class ShapesConfig:
 
 
 class FolderReport(NamedTuple):
-    """Where a set lies and what is in it; `kept` says that it had been there before."""
+    """Where a set lies and what is in it; `kept` says that it had been there before, `added` which of its texts not."""
     out: Path
     pictures: dict[str, int]
     objects: dict[str, int]
     kept: bool
+    added: tuple[str, ...] = ()
 
 
 def make_shapes(out: str | Path, config: ShapesConfig, *, force: bool = False, progress: bool = False) -> FolderReport:
-    """Make the folder `out`, or keep it if it holds this very set.
+    """Make the folder `out`, or keep it if it holds this very set; captions that a kept set lacks are added to it.
 
     Args:
         out: The folder; its parents are made if need be.
@@ -94,7 +101,7 @@ def make_shapes(out: str | Path, config: ShapesConfig, *, force: bool = False, p
         problem = _difference(out, config)
         if not force:
             if problem is None:
-                return _report(out, kept=True)
+                return _report(out, kept=True)._replace(added=_add_texts(out, config))
             raise FileExistsError(f'{out} {problem}. Use --force (force=True) to replace it, or another folder.')
     out.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f'.{out.name}.partial-', dir=out.parent))
@@ -172,7 +179,29 @@ def _write(folder: Path, config: ShapesConfig, progress: bool) -> None:
             _write_json(annotations / f'instances_{split}.json', to_coco(scenes))
             manifest['pictures'][split] = len(scenes)
             manifest['objects'][split] = sum(len(scene.objects) for scene in scenes)
+    _add_texts(folder, config)
     _write_json(folder / _MANIFEST, manifest)
+
+
+def _add_texts(folder: Path, config: ShapesConfig) -> tuple[str, ...]:
+    """Write the captions and expressions that a set lacks, from its scenes and annotations; return the files' names."""
+    added = []
+    for split in SPLITS:
+        names = {f'annotations/grounding_{split}.json': to_grounding, f'annotations/refexp_{split}.json': to_refexp}
+        missing = {name: make for name, make in names.items() if not (folder / name).is_file()}
+        if missing:
+            scenes = load_scenes(folder / 'annotations' / f'scenes_{split}.json')
+            coco = json.loads((folder / 'annotations' / f'instances_{split}.json').read_text())
+            for name, make in missing.items():
+                _write_json(folder / name, make(scenes, coco, config.seed, split))
+        added += missing
+    if added or not (folder / _TEXTS).is_file():
+        contents = [json.loads((folder / 'annotations' / f'{kind}_train.json').read_text())
+                    for kind in ('grounding', 'refexp')]
+        texts = sorted({image['caption'] for content in contents for image in content['images']})
+        _write_text(folder / _TEXTS, '\n'.join(texts) + '\n')
+        added.append(_TEXTS)
+    return tuple(added)
 
 
 def _write_png(path: Path, picture: np.ndarray) -> None:
@@ -181,7 +210,17 @@ def _write_png(path: Path, picture: np.ndarray) -> None:
 
 
 def _write_json(path: Path, content: dict) -> None:
-    path.write_text(json.dumps(content, separators=(',', ':')) + '\n')
+    _write_text(path, json.dumps(content, separators=(',', ':')) + '\n')
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    partial = path.with_name(f'.{path.name}.partial')
+    try:
+        partial.write_text(text)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _report(out: Path, kept: bool) -> FolderReport:

@@ -1,12 +1,16 @@
+from .box_safe_crop import BoxSafeRandomCrop
 from .copy_paste import YOLOCopyPaste
 from .filters import YOLOFilters
+from .floor_resize import FloorResize
+from .grounding_inputs import PackGroundingInputs
 from .hsv import YOLOHSV
 from .mosaic import YOLOMixUp, YOLOMosaic
 from .polygons import LoadPolygons
 from .rect import RectLetterbox, YOLOResize
+from .text_aware_flip import TextAwareFlip
 from .yolo_affine import YOLOAffine
 
 __all__ = [
-    'LoadPolygons', 'RectLetterbox', 'YOLOAffine', 'YOLOCopyPaste', 'YOLOFilters', 'YOLOHSV', 'YOLOMixUp', 'YOLOMosaic',
-    'YOLOResize'
+    'BoxSafeRandomCrop', 'FloorResize', 'LoadPolygons', 'PackGroundingInputs', 'RectLetterbox', 'TextAwareFlip',
+    'YOLOAffine', 'YOLOCopyPaste', 'YOLOFilters', 'YOLOHSV', 'YOLOMixUp', 'YOLOMosaic', 'YOLOResize'
 ]

@@ -1,4 +1,5 @@
+from .mdetr import MDETR
 from .pgi_detector import PGIDetector
 from .smca_detr import SMCADETR
 
-__all__ = ['PGIDetector', 'SMCADETR']
+__all__ = ['MDETR', 'PGIDetector', 'SMCADETR']

@@ -88,14 +88,16 @@ class MDETR(DetectionTransformer):
         self.embed_dims = self.decoder.embed_dims
         parts = self.__dict__.pop('_parts')
         self.text_encoder = MODELS.build(parts['text_encoder'])
-        self.resizer = FeatureResizer(self.text_encoder.width, self.embed_dims, parts['text_dropout'])
+        self.resizer = FeatureResizer(self.text_encoder.embed_dims, self.embed_dims, parts['text_dropout'])
         self.query_embedding = nn.Embedding(self.num_queries, self.embed_dims)
         self.image_token = self.image_projection = self.text_projection = self.loss_image_text = None
         if parts['loss_image_text']:
+            if not self.text_encoder.pooled:
+                raise ValueError('loss_image_text needs text_encoder.pooled=True')
             self.loss_image_text = MODELS.build(parts['loss_image_text'])
             self.image_token = nn.Embedding(1, self.embed_dims)
             self.image_projection = nn.Linear(self.embed_dims, 64, bias=False)
-            self.text_projection = nn.Linear(self.text_encoder.width, 64, bias=False)
+            self.text_projection = nn.Linear(self.text_encoder.embed_dims, 64, bias=False)
 
     def encode_image(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> ImageTokens:
         """Pictures (B, 3, H, W), padded to the size in the samples' `batch_input_shape`."""

@@ -6,8 +6,8 @@ from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn as nn
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from ...dictionary.files import replace_file
 
@@ -85,13 +85,13 @@ class FeatureCache:
 
 
 class Fingerprint:
-    """SHA-256 of a model's config and weights, computed when it is first asked for and after a weight was changed."""
+    """SHA-256 of the config and weights of a model of transformers, computed when it is first asked for and after a weight was changed."""
 
     def __init__(self) -> None:
         self._weights: list[tuple[int, int]] = []
         self._digest = ''
 
-    def of(self, model: PreTrainedModel) -> str:
+    def of(self, model: nn.Module) -> str:
         # only here: that package imports models
         from ...dictionary.sources.fingerprints import digest, digest_weights
 

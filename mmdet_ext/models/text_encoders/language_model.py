@@ -1,23 +1,27 @@
 """RoBERTa (https://arxiv.org/abs/1907.11692) as transformers has it."""
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoConfig, RobertaConfig, RobertaModel
 
 from .hub import load_files
+
+if TYPE_CHECKING:
+    from transformers import RobertaConfig, RobertaModel
 
 # RoBERTa-base where transformers' RobertaConfig says otherwise, or nothing that is sure to stay.
 PUBLISHED = dict(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1, layer_norm_eps=1e-5,
                  bos_token_id=0, pad_token_id=1, eos_token_id=2)
 
 
-def build_language_model(name: str, *, pretrained: bool, config: dict[str, Any] | None) -> RobertaModel:
+def build_language_model(name: str, *, pretrained: bool, config: dict[str, Any] | None) -> 'RobertaModel':
     """RoBERTa without a head, in float32, with the pooler; see `RobertaTextEncoder` for the arguments.
 
     Raises:
         OSError: Its config or weights are neither there nor to be downloaded.
         ValueError: They are of another model or not whole, or `config` has a wrong value.
     """
+    from transformers import AutoConfig, RobertaModel  # only here: other detectors need no transformers
+
     if config is not None:
         if pretrained:
             raise ValueError(f'config={config} makes a model of random weights: it needs pretrained=False')
@@ -28,20 +32,24 @@ def build_language_model(name: str, *, pretrained: bool, config: dict[str, Any] 
     return _load_weights(name, found) if pretrained else RobertaModel(found)
 
 
-def longest_caption(config: RobertaConfig) -> int:
+def longest_caption(config: 'RobertaConfig') -> int:
     """How many tokens the model has positions for: they are counted from behind the padding token's."""
     return config.max_position_embeddings - config.pad_token_id - 1
 
 
-def _roberta_config(config: dict[str, Any]) -> RobertaConfig:
+def _roberta_config(config: dict[str, Any]) -> 'RobertaConfig':
+    from transformers import RobertaConfig
+
     unknown = sorted(set(config) - set(RobertaConfig().to_dict()))
     if unknown:
         raise ValueError(f'config: RobertaConfig has no {", ".join(unknown)}')
     return RobertaConfig(**{**PUBLISHED, **config})
 
 
-def _load_weights(name: str, config: RobertaConfig) -> RobertaModel:
-    def load(name: str, **options: Any) -> tuple[RobertaModel, dict[str, Any]]:
+def _load_weights(name: str, config: 'RobertaConfig') -> 'RobertaModel':
+    from transformers import RobertaModel
+
+    def load(name: str, **options: Any) -> 'tuple[RobertaModel, dict[str, Any]]':
         return RobertaModel.from_pretrained(name, config=config, dtype=torch.float32, output_loading_info=True,
                                             **options)
 

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from ..layers.positive_map import NUM_COLUMNS
 from .feature_cache import CaptionFeatures, FeatureCache, Fingerprint, feature_key
+from .language_model import build_language_model, longest_caption
+from .tokenization import load_tokenizer, pad_tokens, tokenize
 
 
 class TextFeatures(NamedTuple):
@@ -60,10 +62,6 @@ class RobertaTextEncoder(BaseModule):
     def __init__(self, name: str = 'roberta-base', *, pretrained: bool = True, tokenizer: str | None = None,
                  config: dict[str, Any] | None = None, frozen: bool = False, pooled: bool = False,
                  cache: str | Path | None = None, cache_mib: float = 1024, init_cfg: dict | None = None) -> None:
-        # only here: other detectors need no transformers
-        from .language_model import build_language_model, longest_caption
-        from .tokenization import load_tokenizer
-
         super().__init__(init_cfg)
         if cache is not None and not frozen:
             raise ValueError(f'cache={cache} needs frozen=True: features of a text encoder that learns cannot be kept')
@@ -99,8 +97,6 @@ class RobertaTextEncoder(BaseModule):
         Raises:
             ValueError: If a caption has more than `max_tokens` tokens: none is cut.
         """
-        from .tokenization import pad_tokens, tokenize
-
         ids, offsets = tokenize(self.tokenizer, captions, self.max_tokens)
         length = max(map(len, ids))
         input_ids, mask = pad_tokens(ids, self.tokenizer.pad_token_id, length, self.language_model.device)
@@ -140,15 +136,12 @@ class RobertaTextEncoder(BaseModule):
             found |= zip(unknown, self._encode_apart(list(unknown.values())), strict=True)
             for key in unknown:
                 self.cache.put(key, found[key])
-        device, last = self.language_model.device, max(map(len, ids)) - 1
-        padded = [_pad_rows(found[key].hidden, last + 1) for key in keys]
-        hidden = torch.stack(padded).to(device)  # (B, L, D)
+        device, length = self.language_model.device, max(map(len, ids))
+        hidden = torch.stack([_pad_rows(found[key].hidden, length) for key in keys]).to(device)  # (B, L, D)
         return hidden, torch.stack([found[key].pooled for key in keys]).to(device) if self.pooled else None
 
     def _encode_apart(self, ids: list[list[int]]) -> list[CaptionFeatures]:
         """Features of each caption with one place of padding behind it, on the CPU."""
-        from .tokenization import pad_tokens
-
         device = self.language_model.device
         tokens = pad_tokens(ids, self.tokenizer.pad_token_id, max(map(len, ids)) + 1, device)
         with torch.autocast(device.type, enabled=False):

@@ -1,12 +1,14 @@
 """Captions as tokens with the characters that each stands for."""
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from .hub import load_files
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 Offsets = list[list[tuple[int, int]]]
 
@@ -17,13 +19,15 @@ class Tokens(NamedTuple):
     offsets: Offsets
 
 
-def load_tokenizer(name: str, argument: str = 'tokenizer') -> PreTrainedTokenizerBase:
+def load_tokenizer(name: str, argument: str = 'tokenizer') -> 'PreTrainedTokenizerBase':
     """The tokenizer of a folder or of the Hub.
 
     Raises:
         OSError: It is neither there nor to be downloaded.
         ValueError: It is none that tells of each token its characters, without the space before a word.
     """
+    from transformers import AutoTokenizer  # only here: other detectors need no transformers
+
     tokenizer = load_files(AutoTokenizer.from_pretrained, name, argument=argument, what='tokenizer')
     if len(tokenizer) <= len(tokenizer.all_special_ids):  # what transformers makes up where the files are missing
         raise ValueError(f'{argument}={name} has no tokenizer (tokenizer.json, or vocab.json and merges.txt): its '
@@ -38,7 +42,7 @@ def load_tokenizer(name: str, argument: str = 'tokenizer') -> PreTrainedTokenize
     return tokenizer
 
 
-def tokenize(tokenizer: PreTrainedTokenizerBase, captions: Sequence[str], limit: int | None = None) -> Tokens:
+def tokenize(tokenizer: 'PreTrainedTokenizerBase', captions: Sequence[str], limit: int | None = None) -> Tokens:
     """Tokens of captions, the special ones at both ends included.
 
     Raises:

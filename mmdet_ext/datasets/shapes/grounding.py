@@ -1,0 +1,76 @@
+"""Captions and referring expressions of scenes in the format of MDETR's annotation files."""
+from collections.abc import Sequence
+from zlib import crc32
+
+import numpy as np
+
+from .captions import caption_list, caption_statements
+from .phrases import Text
+from .referring import refer
+from .scene import Scene
+
+# Referring expressions of one picture, at most.
+_EXPRESSIONS = 3
+
+
+def to_grounding(scenes: Sequence[Scene], coco: dict, seed: int, split: str) -> dict:
+    """The content of a `grounding_*.json`: two captions of each picture, one with boxes for every phrase.
+
+    Args:
+        scenes: Of a split.
+        coco: The content of its `instances_*.json`: boxes and areas come from there.
+        seed: Of the set.
+        split: Its name.
+    """
+    file = _File(coco, 'shapes')
+    for scene in scenes:
+        rng = _random(seed, split, scene, 'captions')
+        texts = [caption_list(scene, rng)]
+        if scene.objects:
+            texts.append(caption_statements(scene, rng) or caption_list(scene, rng))
+        for sentence, text in enumerate(texts):
+            phrases = [[[phrase.begin, phrase.end]] for phrase in text.phrases]
+            file.add(scene, text, sorted({id_ for phrase in text.phrases for id_ in phrase.ids}), sentence_id=sentence,
+                     original_img_id=scene.image_id, tokens_positive_eval=phrases)
+    return file.content
+
+
+def to_refexp(scenes: Sequence[Scene], coco: dict, seed: int, split: str) -> dict:
+    """The content of a `refexp_*.json`: up to three expressions of each picture, with one box each."""
+    file = _File(coco, 'shapes_refexp')
+    for scene in scenes:
+        rng = _random(seed, split, scene, 'expressions')
+        for id_ in rng.permutation(len(scene.objects))[:_EXPRESSIONS].tolist():
+            text = refer(scene, scene.objects[id_], rng)
+            if text is not None:
+                target = Text(text.text, text.phrases[:1])
+                file.add(scene, target, [id_], original_id=file.rows[scene.image_id, id_]['id'])
+    return file.content
+
+
+class _File:
+    """The content of an annotation file that grows by one image-caption pair at a time."""
+
+    def __init__(self, coco: dict, dataset_name: str) -> None:
+        self.dataset_name = dataset_name
+        self.rows = {(row['image_id'], row['object_id']): row for row in coco['annotations']}
+        self.content = dict(
+            info=dict(description='Shapes'), images=[], annotations=[],
+            categories=[dict(id=1, name='object', supercategory='object')])
+
+    def add(self, scene: Scene, text: Text, ids: Sequence[int], **fields: object) -> None:
+        images, annotations = self.content['images'], self.content['annotations']
+        images.append(
+            dict(id=len(images) + 1, file_name=scene.file_name, height=scene.height, width=scene.width,
+                 caption=text.text, dataset_name=self.dataset_name, tokens_negative=[[0, len(text.text)]], **fields))
+        for id_ in ids:
+            row = self.rows[scene.image_id, id_]
+            spans = [[phrase.begin, phrase.end] for phrase in text.phrases if id_ in phrase.ids]
+            annotations.append(
+                dict(id=len(annotations) + 1, image_id=len(images), category_id=1, bbox=row['bbox'], area=row['area'],
+                     iscrowd=0, tokens_positive=spans))
+
+
+def _random(seed: int, split: str, scene: Scene, purpose: str) -> np.random.RandomState:
+    """Of one picture alone."""
+    return np.random.RandomState(crc32(f'{seed}/{split}/{scene.image_id}/{purpose}'.encode()))

@@ -1,0 +1,39 @@
+"""The last step of a grounding pipeline."""
+from collections.abc import Sequence
+
+from mmdet.datasets.transforms import PackDetInputs
+from mmdet.registry import TRANSFORMS
+
+META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip', 'flip_direction', 'text',
+             'dataset_name', 'tokens_positive_eval', 'sentence_id', 'original_img_id', 'original_id', 'questionId',
+             'question_type', 'answer', 'task_id')
+
+
+@TRANSFORMS.register_module()
+class PackGroundingInputs(PackDetInputs):
+    """mmdet's `PackDetInputs` with the caption, and with `tokens_positive` among the instances.
+
+    `gt_instances.tokens_positive` is a list with one entry per box, each a list of spans [begin, end) of characters.
+
+    Args:
+        meta_keys: Entries of the results that become metainfo, those of them that are there.
+
+    Raises:
+        ValueError: If a step in front of it dropped boxes and kept their spans.
+    """
+
+    def __init__(self, meta_keys: Sequence[str] = META_KEYS) -> None:
+        super().__init__(meta_keys=meta_keys)
+
+    def transform(self, results: dict) -> dict:
+        packed = super().transform(results)
+        if 'gt_bboxes' not in results or 'gt_tokens_positive' not in results:
+            return packed
+        spans, num_boxes = results['gt_tokens_positive'], len(results['gt_bboxes'])
+        if len(spans) != num_boxes:
+            raise ValueError(f'{results.get("img_path")}: gt_tokens_positive has {len(spans)} entries for {num_boxes} '
+                             'boxes: a transform of this pipeline drops boxes without their spans')
+        ignored = results.get('gt_ignore_flags', [False] * num_boxes)
+        sample = packed['data_samples']
+        sample.gt_instances.tokens_positive = [own for own, flag in zip(spans, ignored) if not flag]
+        return packed

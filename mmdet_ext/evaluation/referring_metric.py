@@ -1,0 +1,76 @@
+"""Precision of referring expressions (MDETR, https://arxiv.org/abs/2104.12763, section 4.2)."""
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmdet.datasets.api_wrappers import COCO
+from mmdet.registry import METRICS
+from mmengine.evaluator import BaseMetric
+from mmengine.fileio import get_local_path
+from torch import Tensor
+from torchvision.ops import box_convert, box_iou, generalized_box_iou
+
+_OVERLAPS = dict(giou=generalized_box_iou, iou=box_iou)
+
+
+@METRICS.register_module()
+class ReferringMetric(BaseMetric):
+    """Share of the expressions for which one of the first k boxes is right, ``refexp/NAME_precision@K`` per data set.
+
+    Boxes are sorted by (score, box), descending; a box is right if its overlap with the one target is at least
+    `overlap_thr`. Predictions are `pred_instances` with `bboxes` (N, 4) in pixels of the original picture and `scores`
+    (N,).
+
+    The paper writes IoU. The published numbers were measured with GIoU, which is never larger and so a little stricter.
+
+    Args:
+        ann_file: Grounding json: COCO's format, an image for each expression, whose `dataset_name` names the data set,
+            and exactly one annotation for each image.
+        overlap: 'giou', as published, or 'iou'.
+        topk: Values of k.
+        overlap_thr: Lowest overlap of a right box.
+    """
+
+    default_prefix = 'refexp'
+
+    def __init__(self, ann_file: str, *, overlap: str = 'giou', topk: Sequence[int] = (1, 5, 10),
+                 overlap_thr: float = 0.5, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if overlap not in _OVERLAPS:
+            raise ValueError(f'overlap must be one of {tuple(_OVERLAPS)}, got {overlap!r}')
+        self.overlap = _OVERLAPS[overlap]
+        self.topk = topk
+        self.overlap_thr = overlap_thr
+        self.ann_file = ann_file
+        with get_local_path(ann_file) as path:
+            self.coco = COCO(path)
+        for key, image in self.coco.imgs.items():
+            if (count := len(self.coco.imgToAnns[key])) != 1:
+                raise ValueError(f'{ann_file}: an expression should have one target, image {key} '
+                                 f'({image.get("caption")!r}) has {count} annotations')
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        for sample in data_samples:
+            key = sample['img_id']
+            if key not in self.coco.imgs:
+                raise ValueError(f'{self.ann_file} has no image {key}, for which there are predictions')
+            prediction = sample['pred_instances']
+            boxes = _sort(prediction['bboxes'], prediction['scores'])
+            target = torch.tensor([self.coco.imgToAnns[key][0]['bbox']], dtype=torch.float64)
+            right = self.overlap(boxes, box_convert(target, 'xywh', 'xyxy'))[:, 0] >= self.overlap_thr
+            hits = [bool(right[:k].any()) for k in self.topk]
+            self.results.append((self.coco.imgs[key].get('dataset_name', 'unnamed'), hits))
+
+    def compute_metrics(self, results: list[tuple[str, list[bool]]]) -> dict[str, float]:
+        totals, found = Counter(), Counter()
+        for name, hits in results:
+            totals[name] += 1
+            found.update({(name, k): hit for k, hit in zip(self.topk, hits, strict=True)})
+        return {f'{name}_precision@{k}': found[name, k] / totals[name] for name in sorted(totals) for k in self.topk}
+
+
+def _sort(boxes: Tensor, scores: Tensor) -> Tensor:
+    """Boxes (N, 4) as float64, the highest score first, and of equal scores the larger (x1, y1, x2, y2)."""
+    rows = sorted(zip(scores.tolist(), boxes.tolist(), strict=True), reverse=True)
+    return torch.tensor([box for _, box in rows], dtype=torch.float64).view(-1, 4)

@@ -1,0 +1,89 @@
+"""Check an annotation file in MDETR's format before it is trained on.
+
+    python tools/data/check_grounding.py grounding_train.json --images data/train --tokenizer FOLDER
+    python tools/data/check_grounding.py final_mixed_train.json --images coco=data/train2014 vg=data/vg/images
+
+Says what is wrong at which image and annotation. The exit code is 1 if anything is.
+"""
+import argparse
+import sys
+from pathlib import Path
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('file', type=Path, metavar='FILE.json', help='annotation file')
+    parser.add_argument('--images', nargs='+', metavar='DIR',
+                        help='look for the pictures in DIR, or SOURCE=DIR for those of a data_source')
+    parser.add_argument('--tokenizer', metavar='FOLDER',
+                        help='check the tokens of captions and spans too, with the tokenizer in this folder')
+    parser.add_argument('--show', type=int, default=10, help='problems to show of each kind (default: %(default)s)')
+    args = parser.parse_args()
+    if args.show < 0:
+        parser.error(f'--show should be at least 0, got {args.show}')
+    args.folders = None
+    if args.images:
+        pairs = [text.split('=', 1) if '=' in text else ('img', text) for text in args.images]
+        args.folders = dict(pairs)
+        if len(args.folders) < len(pairs):
+            parser.error(f'--images names a folder twice: {" ".join(args.images)}')
+        if missing := [folder for folder in args.folders.values() if not Path(folder).is_dir()]:
+            parser.error(f'--images: there is no folder {missing[0]}')
+    return args
+
+
+def load_offsets(folder: str):
+    """A function from a caption to the characters [start, end) of its tokens."""
+    from transformers import AutoTokenizer
+
+    if not Path(folder).is_dir():
+        raise ValueError(f'--tokenizer: there is no folder {folder}')
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    if not tokenizer.is_fast:
+        raise ValueError(f'--tokenizer: {folder} holds a {type(tokenizer).__name__}, which cannot tell the characters '
+                         'of its tokens; a fast tokenizer (tokenizer.json) can')
+    return lambda caption: tokenizer(caption, return_offsets_mapping=True, verbose=False)['offset_mapping']
+
+
+def check(args: argparse.Namespace) -> int:
+    """Print the problems; return how many there are."""
+    import json
+    from collections import Counter
+
+    from mmdet_ext.datasets.grounding_checks import check_tables, grounding_problems
+    from mmdet_ext.dictionary.progress import progress_bar
+
+    content = json.loads(args.file.read_text())
+    check_tables(content, str(args.file))
+    offsets = args.tokenizer and load_offsets(args.tokenizer)
+    counts, shown = Counter(), []
+    with progress_bar('checked', len(content['images']), 'caption') as bar:
+        for problem in grounding_problems(content, folders=args.folders, offsets=offsets, on_image=bar.update):
+            counts[problem.kind] += 1
+            if counts[problem.kind] <= args.show:
+                shown.append(f'{problem.kind}: {problem}')
+    for line in shown:
+        print(line)
+    size = f'{len(content["images"])} captions, {len(content.get("annotations", ()))} boxes'
+    if not counts:
+        print(f'{args.file}: {size}, nothing wrong')
+        return 0
+    print(f'{args.file}: {size}, {counts.total()} problems')
+    for kind, count in counts.most_common():
+        print(f'{count:8d}  {kind}' + (f' ({args.show} shown)' if count > args.show else ''))
+    return counts.total()
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        sys.exit(1 if check(args) else 0)
+    except (OSError, ValueError) as error:
+        source = f'{args.file}: ' if type(error).__name__ == 'JSONDecodeError' else ''
+        sys.exit(f'check_grounding.py: error: {source}{error}')
+    except KeyboardInterrupt:
+        sys.exit('check_grounding.py: interrupted')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,74 @@
+"""Train a tokenizer for a text encoder of one's own, where RoBERTa's is not wanted or cannot be had.
+
+    python tools/data/make_tokenizer.py --texts data/shapes/annotations/*.json --vocab-size 1000 --out data/tokenizer
+
+In a config: text_encoder=dict(type='RobertaTextEncoder', name='data/tokenizer', pretrained=False). The same texts give the
+same files.
+"""
+import argparse
+import json
+import sys
+from pathlib import Path
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--texts', type=Path, nargs='+', required=True, metavar='FILE',
+                        help="grounding annotations (json: 'images' with 'caption'), COCO captions, or plain texts, one "
+                        'on a line; equal texts count once')
+    parser.add_argument('--vocab-size', type=int, required=True, metavar='N',
+                        help='number of tokens at most, 261 or more')
+    parser.add_argument('--out', type=Path, required=True, metavar='FOLDER',
+                        help='new folder for the tokenizer and the config of a small RoBERTa')
+    parser.add_argument('--layers', type=int, default=2, help='of that RoBERTa (default: %(default)s)')
+    parser.add_argument('--hidden-size', type=int, default=128, help='its width (default: %(default)s)')
+    parser.add_argument('--heads', type=int, default=4, help='of its attention (default: %(default)s)')
+    return parser.parse_args()
+
+
+def read_captions(file: Path) -> list[str]:
+    """Captions of a grounding json, or the texts that `read_texts` finds."""
+    from mmdet_ext.dictionary.sources.text_files import read_texts
+
+    if file.suffix == '.json' and file.is_file():
+        try:
+            found = json.loads(file.read_bytes())
+        except ValueError as error:
+            raise ValueError(f'{file} is no JSON: {error}') from error
+        images = found.get('images') if isinstance(found, dict) else None
+        if images and 'caption' in images[0]:
+            return [caption_of(image, file) for image in images]
+    return [text.text for text in read_texts([file])]
+
+
+def caption_of(image: dict, file: Path) -> str:
+    if not isinstance(image.get('caption'), str):
+        raise ValueError(f'{file}: image {image.get("id")} has the caption {image.get("caption")!r}, should be a text')
+    return image['caption']
+
+
+def make_tokenizer(args: argparse.Namespace) -> None:
+    from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+
+    if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
+        raise ValueError(f'--out {args.out} is there already: give a new folder')
+    texts = list(dict.fromkeys(text for file in args.texts for text in read_captions(file)))
+    tokenizer = train_tokenizer(texts, args.vocab_size)
+    save_encoder_folder(tokenizer, args.out, layers=args.layers, hidden_size=args.hidden_size, heads=args.heads)
+    longest = max(map(len, tokenizer(texts, verbose=False)['input_ids']))
+    print(f'{args.out}: a tokenizer of {len(tokenizer)} tokens from {len(texts)} texts, the longest of {longest} tokens, '
+          f'and the config of a RoBERTa of {args.layers} layers, {args.hidden_size} wide')
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        make_tokenizer(args)
+    except (OSError, ValueError, ImportError) as error:
+        sys.exit(f'make_tokenizer.py: error: {" ".join(str(error).split())}')
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == '__main__':
+    main()
