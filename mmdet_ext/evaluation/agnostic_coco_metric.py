@@ -31,7 +31,7 @@ class AgnosticCocoMetric(BaseMetric):
             self.coco = COCO(path)
         # pycocotools takes the annotation 0, with which the published files begin, for no match: ids from 1
         for number, row in enumerate(self.coco.dataset.get('annotations', ()), 1):
-            pass
+            row['id'] = number
         self.coco.createIndex()
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:

@@ -1,7 +1,7 @@
 """Recall of phrase grounding: is one of the first k boxes of a phrase right?
 
-Two protocols (MDETR, https://arxiv.org/abs/2104.12763, appendix on Flickr30k): with ANY-BOX, each box of the entity is a
-target, with MERGED-BOXES the one box that encloses them all.
+Two protocols (MDETR, https://arxiv.org/abs/2104.12763, section 4.2): with ANY-BOX, each box of the entity is a target,
+with MERGED-BOXES the one box that encloses them all.
 """
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 from golden.cases import load_case
+from grounding_files import CAPTION, image, row, write_grounding
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 
-from datasets.grounding_files import CAPTION, image, row, write_grounding
 from mmdet_ext.datasets import MDETRDataset
 
 TRAIN = [

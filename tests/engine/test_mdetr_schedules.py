@@ -35,15 +35,16 @@ class Recorder(Hook):
 
 
 def train(tmp_path, *, hook: dict | None = None, paramwise_cfg: dict | None = RATES, model: nn.Module | None = None,
-          **settings) -> tuple[list[dict[str, float]], dict[str, torch.Tensor]]:
+           checkpoint: dict | None = None, **settings) -> tuple[list[dict[str, float]], dict[str, torch.Tensor]]:
     """Rates in each iteration, and the weights at the end."""
     recorder = Recorder()
-    schedule = dict(type='MDETRLrHook') | (hook or dict(lr_drop=2, warmup_fraction=0.2))
+    hooks = dict(schedule=dict(type='MDETRLrHook') | (hook or dict(lr_drop=2, warmup_fraction=0.2)), recorder=recorder,
+                 checkpoint=checkpoint or dict(type='CheckpointHook'))
     wrapper = dict(type='OptimWrapper', constructor='DefaultOptimWrapperConstructor', paramwise_cfg=paramwise_cfg,
                    optimizer=dict(type='AdamW', lr=0.01))
     torch.manual_seed(0)
-    runner = tiny_runner(tmp_path, model or Grounder(), hooks=dict(schedule=schedule, recorder=recorder), iters=5,
-                         optim_wrapper=wrapper, **dict(dict(epochs=4), **settings))
+    runner = tiny_runner(tmp_path, model or Grounder(), hooks=hooks, iters=5, optim_wrapper=wrapper,
+                         **dict(epochs=4) | settings)
     runner.train()
     return recorder.used, runner.model.state_dict()
 
@@ -58,7 +59,7 @@ def test_rates_are_the_published_ones(schedule):
         text, rest = SCHEDULES[schedule](Progress(step, num_steps, epoch, table['lr_drop'], num_steps // 100))
         rates = [base * factor for base, factor in
                  zip(table['base [transformer, backbone, text]'], (rest, rest, text), strict=True)]
-        assert rates == pytest.approx(expected, rel=1e-12)
+        assert rates == pytest.approx(expected, rel=1e-12, abs=0)
 
 
 def test_an_iteration_is_trained_at_the_value_of_the_one_before(tmp_path):
@@ -73,7 +74,8 @@ def test_an_iteration_is_trained_at_the_value_of_the_one_before(tmp_path):
 
 def test_without_a_warm_up_the_text_encoder_starts_at_its_own_rate(tmp_path):
     used, _ = train(tmp_path, hook=dict(warmup_fraction=0.))
-    assert [rates['text_encoder'] for rates in used] == pytest.approx([0.005, *(0.005 * (20 - i) / 20 for i in range(19))])
+    expected = [0.005, *(0.005 * (20 - i) / 20 for i in range(19))]
+    assert [rates['text_encoder'] for rates in used] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize('schedule', sorted(SCHEDULES))
@@ -84,6 +86,12 @@ def test_a_resumed_training_equals_one_that_did_not_stop(tmp_path, schedule):
     rest, rest_weights = train(tmp_path / 'rest', hook=hook, load_from=str(part), resume=True)
     assert rest == whole[5:]
     torch.testing.assert_close(rest_weights, whole_weights, rtol=0, atol=0)
+
+
+def test_a_checkpoint_between_epochs_holds_the_rates_of_the_next_iteration(tmp_path):
+    used, _ = train(tmp_path, checkpoint=dict(type='CheckpointHook', interval=3, by_epoch=False))
+    groups = torch.load(tmp_path / 'iter_3.pth')['optimizer']['param_groups']
+    assert {group['lr'] for group in groups} == {used[3][name] for name in ('head', 'backbone', 'text_encoder')}
 
 
 def test_a_longer_training_that_resumes_follows_its_own_length(tmp_path):

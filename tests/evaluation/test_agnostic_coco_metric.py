@@ -12,7 +12,7 @@ FIRST, SECOND, WRONG = [0., 0., 20., 20.], [40., 0., 60., 20.], [70., 70., 90., 
 def ann_file(tmp_path) -> str:
     """Captions 0 and 1 with one box each, of different categories; the ids of annotations begin with 0."""
     images = [dict(id=i, file_name='a.jpg', width=100, height=100, caption='thing') for i in range(2)]
-    rows = [dict(id=i, image_id=i, category_id=i + 1, bbox=[x, 0, 20, 20], area=400, iscrowd=0, tokens_positive=[[0, 5]])
+    rows = [dict(id=i, image_id=i, category_id=i + 1, bbox=[x, 0, 20, 20], area=400, iscrowd=0)
             for i, x in enumerate((0, 40))]
     categories = [dict(id=i, name=f'c{i}') for i in (1, 2)]
     path = tmp_path / 'grounding.json'

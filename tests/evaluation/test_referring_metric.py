@@ -39,7 +39,8 @@ def test_giou_is_stricter_than_iou(tmp_path, overlap, hit):
 
 
 def test_precision_at_k_of_each_data_set(tmp_path):
-    metric = METRICS.build(dict(type='ReferringMetric', ann_file=write(tmp_path, ['a', 'a', 'b', None]), topk=(1, 2, 3)))
+    ann_file = write(tmp_path, ['a', 'a', 'b', None])
+    metric = METRICS.build(dict(type='ReferringMetric', ann_file=ann_file, topk=(1, 2, 3)))
     metric.process({}, [sample(0, [FAR, TARGET], [0.1, 0.9]), sample(1, [FAR, TARGET, BETWEEN], [0.9, 0.5, 0.8])])
     metric.process({}, [sample(2, [FAR], [0.5]), sample(3, [FAR, TARGET], [0.9, 0.8])])
     expected = dict(a=(1 / 2, 1 / 2, 1), b=(0, 0, 0), unnamed=(0, 1, 1))

@@ -114,13 +114,8 @@ class RobertaTextEncoder(BaseModule):
         Returns:
             Hidden states (B, L, D), those of padding included, and the pooled feature (B, D) or None.
         """
-        hidden, pooled = self._run(input_ids, attention_mask)
-        return hidden, pooled if self.pooled else None
-
-    def _run(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
-            output = self.language_model(input_ids=input_ids, attention_mask=attention_mask)
-        return output.last_hidden_state, output.pooler_output
+        output = self.language_model(input_ids=input_ids, attention_mask=attention_mask)
+        return output.last_hidden_state, output.pooler_output if self.pooled else None
 
     def _keeps_features(self) -> bool:
         return self.cache is not None and self.language_model.dtype not in (torch.float16, torch.bfloat16)
@@ -142,11 +137,12 @@ class RobertaTextEncoder(BaseModule):
 
     def _encode_apart(self, ids: list[list[int]]) -> list[CaptionFeatures]:
         """Features of each caption with one place of padding behind it, on the CPU."""
-        device = self.language_model.device
-        tokens = pad_tokens(ids, self.tokenizer.pad_token_id, max(map(len, ids)) + 1, device)
+        device, length = self.language_model.device, max(map(len, ids)) + 1
+        input_ids, mask = pad_tokens(ids, self.tokenizer.pad_token_id, length, device)
         with torch.autocast(device.type, enabled=False):
-            hidden, pooled = (part.cpu() for part in self._run(*tokens))
-        return [CaptionFeatures(own[:len(row) + 1].clone(), pool.clone())
+            output = self.language_model(input_ids=input_ids, attention_mask=mask)
+        hidden, pooled = output.last_hidden_state.cpu(), output.pooler_output.cpu()
+        return [CaptionFeatures(own[:len(row) + 1].clone(), pool.clone())  # a view would keep the batch in memory
                 for row, own, pool in zip(ids, hidden, pooled, strict=True)]
 
 

@@ -102,6 +102,17 @@ def test_damaged_files_are_computed_again(encoders, tmp_path):
     assert mended.calls[0][0] == 3 and next_run.calls == []
 
 
+def test_a_file_is_whole_or_not_there(encoders, tmp_path, monkeypatch):
+    def fill_the_disk(features, file):
+        file.write(b'half')
+        raise OSError(28, 'No space left on device')
+
+    with monkeypatch.context() as full, pytest.raises(OSError, match='No space'):
+        full.setattr(torch, 'save', fill_the_disk)
+        encoders(tmp_path)(CAPTIONS)
+    assert not any(path.is_file() for path in tmp_path.rglob('*'))
+
+
 def test_files_are_read_without_running_what_they_hold(tmp_path):
     cache, ran = FeatureCache(tmp_path), tmp_path / 'ran'
 
@@ -112,6 +123,14 @@ def test_files_are_read_without_running_what_they_hold(tmp_path):
     (tmp_path / 'ab').mkdir()
     torch.save(Malicious(), tmp_path / 'ab' / 'abc.pt')
     assert cache.get('abc') is None and not ran.exists()
+
+
+def test_memory_is_that_of_the_features_alone(encoders):
+    encoder = encoders()
+    lengths = (~encoder(CAPTIONS).padding).sum(dim=1)
+    assert encoder.cache.num_bytes == (lengths.sum() + 2 * len(CAPTIONS)) * 32 * 4
+    for features in encoder.cache._features.values():
+        assert features.hidden.untyped_storage().nbytes() == features.hidden.nbytes
 
 
 def test_memory_keeps_what_was_used_last():
