@@ -102,7 +102,7 @@ def parse_args() -> argparse.Namespace:
 
 def check_places(args: argparse.Namespace) -> None:
     """Raise before any work if the results cannot be written."""
-    from mmdet_ext.dictionary.files import check_writable
+    from mmdet_ext.files import check_writable
 
     if args.out.is_dir():
         raise ValueError(f'--out should be a file, and {args.out} is a folder')

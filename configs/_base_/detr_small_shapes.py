@@ -83,8 +83,8 @@ test_dataloader = dict(
 val_evaluator = dict(type='CocoMetric', ann_file=data_root + 'annotations/instances_val.json', metric='bbox')
 test_evaluator = dict(type='CocoMetric', ann_file=data_root + 'annotations/instances_test.json', metric='bbox')
 
-max_epochs = 80
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=4)
+max_epochs = 60
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=3)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
@@ -93,7 +93,7 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=0.1, norm_type=2))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='MultiStepLR', end=max_epochs, milestones=[64])
+    dict(type='MultiStepLR', end=max_epochs, milestones=[48])
 ]
 default_hooks = dict(logger=dict(interval=50), checkpoint=dict(max_keep_ckpts=2))
 randomness = dict(seed=1)

@@ -20,7 +20,7 @@ _CONSUMED = ('id', 'caption', 'file_name', 'height', 'width', 'tokens_negative',
 
 @DATASETS.register_module()
 class MDETRDataset(BaseDetDataset):
-    """One item per image-caption pair of a json file in MDETR's format (Flickr, mixed, RefCOCO, GQA, LVIS, PhraseCut...).
+    """One item per image-caption pair of a json file in MDETR's format (Flickr, mixed, RefCOCO, GQA, LVIS...).
 
     An item has the caption as `text`, and for each box of `instances` the spans [begin, end) of characters that name it
     in `gt_tokens_positive` (CLEVR's `tokens` too). Labels are 0. Further fields of the image (`dataset_name`,

@@ -1,15 +1,16 @@
 """English for captions: number words, plurals, articles."""
 import re
 
-_ONES = ('no one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen '
-         'eighteen nineteen').split()
+_ONES = ('no one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen '
+         'seventeen eighteen nineteen').split()
 _TENS = '- - twenty thirty forty fifty sixty seventy eighty ninety'.split()
 _SAME = {'sheep', 'deer', 'fish', 'aircraft', 'broccoli'}
-# Of last words, or their endings: the first that fits.
+# Of last words; those of _ENDINGS also where more stands in front: 'fireman', 'grandchild'.
 _IRREGULAR = (('person', 'people'), ('child', 'children'), ('mouse', 'mice'), ('goose', 'geese'), ('foot', 'feet'),
-              ('tooth', 'teeth'), ('ox', 'oxen'), ('man', 'men'), ('knife', 'knives'), ('life', 'lives'), ('wife', 'wives'),
-              ('leaf', 'leaves'), ('loaf', 'loaves'), ('shelf', 'shelves'), ('calf', 'calves'), ('wolf', 'wolves'),
-              ('scarf', 'scarves'), ('tomato', 'tomatoes'), ('potato', 'potatoes'))
+              ('tooth', 'teeth'), ('ox', 'oxen'), ('man', 'men'), ('knife', 'knives'), ('life', 'lives'),
+              ('wife', 'wives'), ('leaf', 'leaves'), ('loaf', 'loaves'), ('shelf', 'shelves'), ('calf', 'calves'),
+              ('wolf', 'wolves'), ('scarf', 'scarves'), ('tomato', 'tomatoes'), ('potato', 'potatoes'))
+_ENDINGS = {'man', 'person', 'child', 'mouse', 'knife'}
 # Plurals that name one thing.
 _PAIRS = {'scissors', 'skis', 'pants', 'trousers', 'jeans', 'shorts', 'sunglasses', 'glasses', 'goggles', 'pliers',
           'tongs', 'tweezers', 'binoculars', 'headphones'}
@@ -31,8 +32,7 @@ def plural(name: str) -> str:
     if last in _SAME | _PAIRS:
         return name
     for singular, several in _IRREGULAR:
-        if last == singular or (last.endswith(singular) and singular in ('man', 'person', 'child', 'knife')
-                                and last != 'human'):
+        if last == singular or (singular in _ENDINGS and last.endswith(singular) and last != 'human'):
             return first + last[:-len(singular)] + several
     if re.search(r'([sxz]|ch|sh)$', last):
         return f'{name}es'

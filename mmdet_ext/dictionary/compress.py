@@ -21,7 +21,7 @@ from .compressed_files import (check_builds, compressed_config, compressed_state
                                save_atoms)
 from .compression_report import count_flops, write_report
 from .distillation import Distillation
-from .files import check_writable, replace_file
+from ..files import check_writable, replace_file
 from .pictures import load_batches, random_batches, training_pictures
 from .processes import StopRequest
 from .progress import progress_bar

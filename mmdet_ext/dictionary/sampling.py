@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .files import read_arrays, replace_file
+from ..files import read_arrays, replace_file
 from .reservoir import Reservoir
 from .sources.base import Samples, Source
 

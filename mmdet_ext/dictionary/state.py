@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .clustering import Clusters
-from .files import check_writable, read_arrays, replace_file
+from ..files import check_writable, read_arrays, replace_file
 
 SAVE_SECONDS = 30
 

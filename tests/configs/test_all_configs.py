@@ -8,10 +8,15 @@ from mmdet.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import Registry
 
+from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/*.py') if path.parent.name != '_base_')
 # what no config names, and why
-UNNAMED = {'AmpSumOptimWrapper'}  # --amp puts it in the place of SumOptimWrapper
+UNNAMED = {
+    'AmpSumOptimWrapper',  # --amp puts it in the place of SumOptimWrapper
+    'ImageTextContrastiveLoss',  # an option that no published MDETR was trained with
+}
 
 
 def types_in(node: object) -> set[str]:
@@ -22,14 +27,26 @@ def types_in(node: object) -> set[str]:
     return set().union(*map(types_in, node)) if isinstance(node, (list, tuple)) else set()
 
 
+@pytest.fixture(scope='module')
+def text_folder(tmp_path_factory) -> str:
+    """A tokenizer and a small config in the place of RoBERTa's, which would be downloaded."""
+    folder = tmp_path_factory.mktemp('text') / 'encoder'
+    save_encoder_folder(train_tokenizer(['a red circle'], 300), folder, layers=1, hidden_size=32, heads=2)
+    return str(folder)
+
+
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
-def test_builds(path, monkeypatch):
+def test_builds(path, monkeypatch, text_folder):
     monkeypatch.setenv('MMDET_EXT_COCO128', 'data/coco128')
     cfg = Config.fromfile(path)
-    with torch.device('meta'):
+    if 'text_encoder' in cfg.model:
+        cfg.model.text_encoder.update(name=text_folder, pretrained=False)
+    # mmdet's EfficientNet looks at numbers while it is built
+    with torch.device('cpu' if cfg.model.backbone.type == 'EfficientNet' else 'meta'):
         model = MODELS.build(cfg.model)
     assert sum(p.numel() for p in model.parameters()) > 1e6
     dataset = cfg.train_dataloader.dataset
+    dataset = dataset.datasets[0] if 'datasets' in dataset else dataset
     pipelines = [dataset.pipeline, cfg.val_dataloader.dataset.pipeline]
     if 'dataset' in dataset:
         assert dataset.type in DATASETS
@@ -38,7 +55,8 @@ def test_builds(path, monkeypatch):
         assert TRANSFORMS.build(step) is not None
     for hook in cfg.default_hooks.values():
         assert HOOKS.get(hook.type) is not None
-    assert METRICS.get(cfg.val_evaluator.type) is not None
+    evaluators = cfg.val_evaluator if isinstance(cfg.val_evaluator, list) else [cfg.val_evaluator]
+    assert all(METRICS.get(evaluator.type) is not None for evaluator in evaluators)
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
@@ -47,6 +65,8 @@ def test_classes_agree_throughout(path, monkeypatch):
     cfg = Config.fromfile(path)
     dataset = cfg.train_dataloader.dataset
     classes = dataset.get('dataset', dataset).get('metainfo', {}).get('classes')
+    if cfg.model.type == 'MDETR':
+        return  # no classes: it predicts tokens of a caption
     heads = [cfg.model[name] for name in ('bbox_head', ) if name in cfg.model]
     if cfg.model.get('aux_head'):
         heads.append(cfg.model.aux_head.head)

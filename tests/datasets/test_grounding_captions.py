@@ -7,13 +7,14 @@ from coco_files import annotation
 from mmdet_ext.datasets.coco_captions import clean_name, coco_to_grounding, counting_caption
 from mmdet_ext.datasets.wording import article, number_word, plural
 
-COCO_PLURALS = dict([
+PLURALS = dict([
     ('person', 'people'), ('bus', 'buses'), ('traffic light', 'traffic lights'), ('bench', 'benches'),
     ('sheep', 'sheep'), ('skis', 'skis'), ('wine glass', 'wine glasses'), ('knife', 'knives'), ('mouse', 'mice'),
     ('sandwich', 'sandwiches'), ('broccoli', 'broccoli'), ('couch', 'couches'), ('scissors', 'scissors'),
     ('toothbrush', 'toothbrushes'), ('hair drier', 'hair driers'), ('giraffe', 'giraffes'), ('tie', 'ties'),
-    ('fire hydrant', 'fire hydrants'), ('potted plant', 'potted plants'), ('toy', 'toys'), ('strawberry', 'strawberries'),
-    ('fireman', 'firemen'), ('human', 'humans'), ('box', 'boxes'), ('steering wheel', 'steering wheels'),
+    ('fire hydrant', 'fire hydrants'), ('potted plant', 'potted plants'), ('toy', 'toys'),
+    ('strawberry', 'strawberries'), ('fireman', 'firemen'), ('human', 'humans'), ('box', 'boxes'),
+    ('steering wheel', 'steering wheels'),
 ])
 
 
@@ -24,7 +25,7 @@ def coco(*rows, sizes=((100, 80), ), names=('person', 'dog', 'skis', 'orange')) 
         categories=[dict(id=i, name=name) for i, name in enumerate(names, 1)])
 
 
-@pytest.mark.parametrize('singular, several', COCO_PLURALS.items())
+@pytest.mark.parametrize('singular, several', PLURALS.items())
 def test_plurals(singular, several):
     assert plural(singular) == several
 

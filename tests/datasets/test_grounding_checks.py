@@ -25,10 +25,10 @@ def test_a_good_file_has_no_problem():
 
 
 @pytest.mark.parametrize('wrong, kind, message', [
-    (row(5, tokens_positive=[[0, 40]]), 'bad span', 'image 1 (1.png), annotation 5: span [0, 40) is outside the caption'),
+    (row(5, tokens_positive=[[0, 40]]), 'bad span', 'image 1 (1.png), annotation 5: span [0, 40) is outside'),
     (row(5, tokens_positive=[[-2, 3]]), 'bad span', 'annotation 5: span [-2, 3) is outside'),
     (row(5, tokens_positive=[[9, 4]]), 'bad span', 'span [9, 4) is empty or reversed'),
-    (row(5, tokens_positive=[0, 14]), 'bad span', '0 is not a span [begin, end)'),
+    (row(5, tokens_positive=[14]), 'bad span', '14 is not a span [begin, end)'),
     (row(5, tokens_positive=[[0., 14]]), 'bad span', '[0.0, 14] is not a span'),
     (row(5, tokens_positive=[[3, 4]]), 'span on spaces', 'covers nothing but spaces'),
     (row(5, tokens_positive=[]), 'spans missing', 'the list of spans is empty'),
@@ -76,9 +76,10 @@ def test_tokens_are_looked_at_with_a_tokenizer():
 def test_files_are_looked_for_in_the_folder_of_their_source(tmp_path):
     (tmp_path / '1.png').touch()
     images = (image(1, data_source='coco'), image(2, data_source='coco'), image(3, data_source='vg'))
-    kinds = found(images=images, folders=dict(coco=str(tmp_path)))
-    assert [kind for kind, _ in kinds] == ['file missing'] * 2
-    assert f'there is no {tmp_path}/2.png' in kinds[0][1] and "no folder is given for the data_source 'vg'" in kinds[1][1]
+    missing = found(images=images, folders=dict(coco=str(tmp_path)))
+    assert [kind for kind, _ in missing] == ['file missing'] * 2
+    assert f'there is no {tmp_path}/2.png' in missing[0][1]
+    assert "no folder is given for the data_source 'vg'" in missing[1][1]
     assert len(found(images=images, folders=dict(img=str(tmp_path)))) == 2
 
 

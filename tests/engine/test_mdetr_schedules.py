@@ -35,11 +35,11 @@ class Recorder(Hook):
 
 
 def train(tmp_path, *, hook: dict | None = None, paramwise_cfg: dict | None = RATES, model: nn.Module | None = None,
-           checkpoint: dict | None = None, **settings) -> tuple[list[dict[str, float]], dict[str, torch.Tensor]]:
+          checkpoint: dict | None = None, **settings) -> tuple[list[dict[str, float]], dict[str, torch.Tensor]]:
     """Rates in each iteration, and the weights at the end."""
     recorder = Recorder()
     hooks = dict(schedule=dict(type='MDETRLrHook') | (hook or dict(lr_drop=2, warmup_fraction=0.2)), recorder=recorder,
-                 checkpoint=checkpoint or dict(type='CheckpointHook'))
+                 checkpoint=checkpoint or dict(type='CheckpointHook', interval=1))
     wrapper = dict(type='OptimWrapper', constructor='DefaultOptimWrapperConstructor', paramwise_cfg=paramwise_cfg,
                    optimizer=dict(type='AdamW', lr=0.01))
     torch.manual_seed(0)

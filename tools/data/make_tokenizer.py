@@ -2,8 +2,8 @@
 
     python tools/data/make_tokenizer.py --texts data/shapes/annotations/*.json --vocab-size 1000 --out data/tokenizer
 
-In a config: text_encoder=dict(type='RobertaTextEncoder', name='data/tokenizer', pretrained=False). The same texts give the
-same files.
+In a config: text_encoder=dict(type='RobertaTextEncoder', name='data/tokenizer', pretrained=False). The same texts
+give the same files.
 """
 import argparse
 import json
@@ -14,8 +14,8 @@ from pathlib import Path
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--texts', type=Path, nargs='+', required=True, metavar='FILE',
-                        help="grounding annotations (json: 'images' with 'caption'), COCO captions, or plain texts, one "
-                        'on a line; equal texts count once')
+                        help="grounding annotations (json: 'images' with 'caption'), COCO captions, or plain texts, "
+                        'one on a line; equal texts count once')
     parser.add_argument('--vocab-size', type=int, required=True, metavar='N',
                         help='number of tokens at most, 261 or more')
     parser.add_argument('--out', type=Path, required=True, metavar='FOLDER',
@@ -56,8 +56,8 @@ def make_tokenizer(args: argparse.Namespace) -> None:
     tokenizer = train_tokenizer(texts, args.vocab_size)
     save_encoder_folder(tokenizer, args.out, layers=args.layers, hidden_size=args.hidden_size, heads=args.heads)
     longest = max(map(len, tokenizer(texts, verbose=False)['input_ids']))
-    print(f'{args.out}: a tokenizer of {len(tokenizer)} tokens from {len(texts)} texts, the longest of {longest} tokens, '
-          f'and the config of a RoBERTa of {args.layers} layers, {args.hidden_size} wide')
+    print(f'{args.out}: a tokenizer of {len(tokenizer)} tokens from {len(texts)} texts, the longest of {longest} '
+          f'tokens, and the config of a RoBERTa of {args.layers} layers, {args.hidden_size} wide')
 
 
 def main() -> None:

@@ -24,11 +24,12 @@ def caption_list(scene: Scene, rng: np.random.RandomState) -> Text:
 def caption_statements(scene: Scene, rng: np.random.RandomState) -> Text | None:
     """'the red circle is left of the two stars, the topmost star is white and the square is above the red circle'.
 
-    One to three statements, in which an object may be named more than once; None if there is nothing to state.
+    One to three statements, in which an object may be named more than once; None if none was found. The scene must have
+    an object.
     """
     statements, seen = [], set()
     for _ in range(rng.randint(1, _MAX_STATEMENTS + 1)):
-        statement = _relation_statement(scene, rng) if rng.randint(3) else _color_statement(scene, rng)
+        statement = _relation_statement(scene, rng) if rng.randint(2) else _color_statement(scene, rng)
         text = statement and ''.join(part if isinstance(part, str) else part.words for part in statement)
         if text and text not in seen:
             seen.add(text)
@@ -66,9 +67,9 @@ def _sets(scene: Scene, obj: SceneObject) -> list[tuple[Description, tuple[int, 
 
 def _color_statement(scene: Scene, rng: np.random.RandomState) -> list[str | Named] | None:
     """'the leftmost circle is red', 'the circle above the star is red': of an object referred to without its colour."""
-    target = choose(rng, scene.objects) if scene.objects else None
-    found = target and refer(scene, target, rng)
-    if not found or target.color in found.text[:found.phrases[0].end].split():
+    target = choose(rng, scene.objects)
+    found = refer(scene, target, rng, color=False)
+    if found is None:
         return None
     parts, place = [], 0
     for begin, end, ids in found.phrases:

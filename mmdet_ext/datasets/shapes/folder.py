@@ -5,7 +5,6 @@
     annotations/scenes_train.json         the scenes themselves
     annotations/grounding_train.json      MDETR: captions, and which objects their phrases name
     annotations/refexp_train.json         MDETR: expressions that each refer to one object
-    captions.txt                          all texts of the training split, one a line
     overview.png                          for a person to look at
     shapes.json                           what the set was made with
 """
@@ -32,7 +31,6 @@ SPLITS = ('train', 'val', 'test')
 # To be raised by whatever changes the bytes of a set, so that sets made before are not taken for new ones.
 VERSION = 1
 _MANIFEST = 'shapes.json'
-_TEXTS = 'captions.txt'
 _SIDES = (64, 4096)
 _OVERVIEW_PICTURES = 12
 # Both named, because OpenCV's defaults changed between versions.
@@ -195,12 +193,6 @@ def _add_texts(folder: Path, config: ShapesConfig) -> tuple[str, ...]:
             for name, make in missing.items():
                 _write_json(folder / name, make(scenes, coco, config.seed, split))
         added += missing
-    if added or not (folder / _TEXTS).is_file():
-        contents = [json.loads((folder / 'annotations' / f'{kind}_train.json').read_text())
-                    for kind in ('grounding', 'refexp')]
-        texts = sorted({image['caption'] for content in contents for image in content['images']})
-        _write_text(folder / _TEXTS, '\n'.join(texts) + '\n')
-        added.append(_TEXTS)
     return tuple(added)
 
 
@@ -210,14 +202,10 @@ def _write_png(path: Path, picture: np.ndarray) -> None:
 
 
 def _write_json(path: Path, content: dict) -> None:
-    _write_text(path, json.dumps(content, separators=(',', ':')) + '\n')
-
-
-def _write_text(path: Path, text: str) -> None:
     """Whole or not at all."""
     partial = path.with_name(f'.{path.name}.partial')
     try:
-        partial.write_text(text)
+        partial.write_text(json.dumps(content, separators=(',', ':')) + '\n')
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

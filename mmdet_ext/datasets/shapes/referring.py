@@ -10,21 +10,24 @@ _SIGNS = dict(left=-1, right=1, above=-1, below=1)
 _FURTHEST = dict(left='leftmost', right='rightmost', above='topmost', below='bottommost')
 
 
-def refer(scene: Scene, target: SceneObject, rng: np.random.RandomState) -> Text | None:
+def refer(scene: Scene, target: SceneObject, rng: np.random.RandomState, *, color: bool = True) -> Text | None:
     """An expression for `target` whose first phrase is `target`, or None if there is none.
 
     By looks where that is enough ("the large red circle"), or, where several objects look alike, by its place among
-    them ("the leftmost red circle") or beside another one ("the red circle above the star"). Words that need the place
-    are as likely as those that do not, where both are possible.
+    them ("the leftmost red circle") or beside another one ("the red circle above the star"). Of these three, those that
+    are possible are equally likely. `color`: whether the target's colour may be named.
     """
-    by_looks, by_place = [], []
+    by_looks, furthest, beside = [], [], []
     for description in descriptions(target):
+        if description.color and not color:
+            continue
         ids = denoted(scene, description)
         if ids == (target.id, ):
             by_looks.append([definite(description, ids)])
         else:
-            by_place += _superlatives(scene, target, description, ids) + _beside(scene, target, description, ids)
-    kinds = [kind for kind in (by_looks, by_place) if kind]
+            furthest += _superlatives(scene, target, description, ids)
+            beside += _beside(scene, target, description, ids)
+    kinds = [kind for kind in (by_looks, furthest, beside) if kind]
     return write(choose(rng, choose(rng, kinds))) if kinds else None
 
 

@@ -17,7 +17,7 @@ from mmdet_ext.launch import load_config
 
 from .base import Samples, Source
 from .chunks import count_chunks, items_of_chunk, join_samples
-from .fingerprints import digest, digest_weights
+from ...fingerprints import digest, digest_weights
 from .image_set import find_images
 from .picture_files import READ_ERRORS, skip_line
 from .sampling import Layout, check_sampling, draw_cells

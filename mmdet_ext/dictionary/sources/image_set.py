@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
-from .fingerprints import digest
+from ...fingerprints import digest
 
 SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 

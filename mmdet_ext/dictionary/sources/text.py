@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .base import Samples, Source
 from .chunks import count_chunks, items_of_chunk
-from .fingerprints import digest, digest_weights
+from ...fingerprints import digest, digest_weights
 from .text_files import read_texts
 
 POOLINGS = ('mean', 'cls', 'last')

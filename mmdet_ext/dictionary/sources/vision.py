@@ -12,7 +12,7 @@ from mmdet_ext.launch import load_config
 from .base import Samples, Source
 from .chunks import count_chunks, items_of_chunk, join_samples
 from .detector import FeatureTap, load_detector
-from .fingerprints import digest, digest_weights
+from ...fingerprints import digest, digest_weights
 from .image_set import find_images
 from .picture_files import READ_ERRORS, skip_line
 from .pipeline import PicturePipeline

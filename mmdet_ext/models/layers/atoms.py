@@ -1,13 +1,14 @@
 """The file of a dictionary: its atoms, and where each comes from (YOLO-RD, https://arxiv.org/abs/2410.15346)."""
 import os
 import pickle
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from ...files import replace_file
 
 FORMAT = 'mmdet_ext atoms 1'
 
@@ -40,14 +41,8 @@ class Atoms:
         """Write the file in one go: what was there before stays whole until the new one is."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f'.{path.name}.', delete=False) as file:
-            try:
-                torch.save(dict(format=FORMAT, **asdict(self)), file)
-            except BaseException:
-                os.unlink(file.name)
-                raise
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
+        with replace_file(path) as file:
+            torch.save(dict(format=FORMAT, **asdict(self)), file)
 
 
 def load_atoms(path: str | os.PathLike) -> Atoms:

@@ -9,14 +9,15 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-from ...dictionary.files import replace_file
+from ...files import replace_file
+from ...fingerprints import digest, digest_weights
 
 
 class CaptionFeatures(NamedTuple):
     """What a language model gives for one caption.
 
-    - hidden: (L + 1, D), of its L tokens and then of any padding behind them: RoBERTa gives all padding of a caption the
-      same value, which depends on nothing else in the batch.
+    - hidden: (L + 1, D), of its L tokens and then of any padding behind them: RoBERTa gives all padding of a caption
+      the same value, which depends on nothing else in the batch.
     - pooled: (D, )
     """
     hidden: Tensor
@@ -30,8 +31,9 @@ class CaptionFeatures(NamedTuple):
 class FeatureCache:
     """Features by key, the ones used last in memory and, if there is a folder, all of them on disk.
 
-    Several processes may use one folder at the same time: a file is either whole or not there. One that is damaged counts
-    as not there. Copies of the cache are the cache itself, since its keys tell one model's features from another's.
+    Several processes may use one folder at the same time: a file is either whole or not there. One that is damaged
+    counts as not there. Copies of the cache are the cache itself, since its keys tell one model's features from
+    another's.
 
     Args:
         folder: Where files are kept, one per caption; it is made when the first is written, and grows without limit.
@@ -85,16 +87,13 @@ class FeatureCache:
 
 
 class Fingerprint:
-    """SHA-256 of the config and weights of a model of transformers, computed when it is first asked for and after a weight was changed."""
+    """SHA-256 of the config and weights of a model of transformers, computed again after a weight was changed."""
 
     def __init__(self) -> None:
         self._weights: list[tuple[int, int]] = []
         self._digest = ''
 
     def of(self, model: nn.Module) -> str:
-        # only here: that package imports models
-        from ...dictionary.sources.fingerprints import digest, digest_weights
-
         weights = [(value.data_ptr(), value._version) for value in model.parameters()]
         if weights != self._weights:
             self._digest = digest([model.config.to_json_string(), digest_weights(model)])
@@ -104,8 +103,6 @@ class Fingerprint:
 
 def feature_key(fingerprint: str, ids: Sequence[int]) -> str:
     """Of a caption's features: they are a function of the model and of the tokens, whichever tokenizer made them."""
-    from ...dictionary.sources.fingerprints import digest
-
     return digest([fingerprint, repr(list(ids))])
 
 

@@ -31,6 +31,7 @@ def load_files(load: Callable[..., T], name: str, *, argument: str, what: str) -
             reason = error
     kind = OSError if isinstance(reason, OSError) else ValueError
     source, folder = ('roberta-base', name) if is_folder else (name, 'FOLDER')
-    raise kind(f'{argument}={name} gives no {what}: {str(reason).splitlines()[0]} Where there is a network, '
+    first_line = (str(reason) or repr(reason)).splitlines()[0].rstrip('.')
+    raise kind(f'{argument}={name} gives no {what}: {first_line}. Where there is a network, '
                f'`hf download {source} --local-dir {folder}` loads the files; then {argument} may be that folder'
                ) from reason

@@ -48,8 +48,8 @@ class RobertaTextEncoder(BaseModule):
         config: Arguments of RobertaConfig instead of `name`'s config, for a model of another size with random weights.
             What it leaves out is as in RoBERTa-base.
         frozen: Whether it takes no gradient and has no dropout, in training too.
-        pooled: Whether the pooled feature is given and its layer trained. In a distributed run a layer that is trained and
-            not used is an error.
+        pooled: Whether the pooled feature is given and its layer trained. A distributed run stops at a layer that is
+            trained and not used.
         cache: Where a frozen encoder keeps features: nowhere (None), in 'memory', or in memory and in a folder.
         cache_mib: Memory for them, in MiB; of RoBERTa-base a caption of 20 tokens takes 1/16 MiB.
         init_cfg: As for mmengine's BaseModule.
@@ -80,7 +80,8 @@ class RobertaTextEncoder(BaseModule):
     def _check_tokenizer(self, name: str) -> None:
         config = self.language_model.config
         if len(self.tokenizer) > config.vocab_size:
-            raise ValueError(f'tokenizer={name} has {len(self.tokenizer)} tokens, the language model {config.vocab_size}')
+            raise ValueError(f'tokenizer={name} has {len(self.tokenizer)} tokens, the language model '
+                             f'{config.vocab_size}')
         if self.tokenizer.pad_token_id != config.pad_token_id:
             raise ValueError(f'tokenizer={name} pads with {self.tokenizer.pad_token_id}, the language model with '
                              f'{config.pad_token_id}')

@@ -53,8 +53,8 @@ def tokenize(tokenizer: 'PreTrainedTokenizerBase', captions: Sequence[str], limi
     found = tokenizer(list(captions), return_offsets_mapping=True, verbose=False)
     for caption, ids in zip(captions, found['input_ids'], strict=True):
         if limit is not None and len(ids) > limit:
-            raise ValueError(f'the caption {caption[:60]!r}... has {len(ids)} tokens, and the text encoder takes at most '
-                             f'{limit}')
+            raise ValueError(f'the caption {caption[:60]!r}... has {len(ids)} tokens, and the text encoder takes at '
+                             f'most {limit}')
     return Tokens(found['input_ids'], found['offset_mapping'])
 
 

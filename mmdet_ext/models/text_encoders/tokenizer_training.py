@@ -1,4 +1,4 @@
-"""A byte-level BPE tokenizer like RoBERTa's (https://arxiv.org/abs/1907.11692, section 4.4), trained on texts of one's own."""
+"""A byte-level BPE tokenizer like RoBERTa's (https://arxiv.org/abs/1907.11692, section 4.4), trained on own texts."""
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,13 +28,13 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> 'RobertaTokenizer'
     from transformers import RobertaTokenizer
 
     if vocab_size < SMALLEST:
-        raise ValueError(f'vocab_size should be {SMALLEST} (256 bytes and {len(SPECIAL_TOKENS)} special tokens) or more, '
-                         f'got {vocab_size}')
+        raise ValueError(f'vocab_size should be {SMALLEST} (256 bytes and {len(SPECIAL_TOKENS)} special tokens) or '
+                         f'more, got {vocab_size}')
     trained = Tokenizer(models.BPE())
     trained.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trained.train_from_iterator(texts, trainers.BpeTrainer(
-        vocab_size=vocab_size, special_tokens=list(SPECIAL_TOKENS), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False))
+        vocab_size=vocab_size, special_tokens=list(SPECIAL_TOKENS), show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
     model = json.loads(trained.to_str())['model']
     merges = [tuple(pair) for pair in model['merges']]
     return RobertaTokenizer(vocab=model['vocab'], merges=merges, model_max_length=NUM_COLUMNS)

@@ -6,7 +6,7 @@ from mmdet_ext.models.text_encoders.hub import load_files
 
 @pytest.fixture
 def loader():
-    """Makes a `from_pretrained` that knows only the local files of some names, and says in `asked` how it was called."""
+    """Makes a `from_pretrained` with local files of some names only, which says in `asked` how it was called."""
 
     def make(*known: str):
         def load(name: str, *, local_files_only: bool) -> str:
@@ -30,6 +30,6 @@ def test_the_cache_of_the_hub_goes_before_the_hub(loader):
 
 def test_the_hub_is_never_asked_for_a_folder(loader, tmp_path):
     load = loader()
-    with pytest.raises(OSError, match=f'name={tmp_path} gives no config: not in the cache Where'):
+    with pytest.raises(OSError, match=f'name={tmp_path} gives no config: not in the cache. Where'):
         load_files(load, str(tmp_path), argument='name', what='config')
     assert load.asked == [True]

@@ -4,7 +4,8 @@ import pytest
 from mmdet_ext.models.layers.positive_map import span_tokens
 from mmdet_ext.models.text_encoders.tokenization import load_tokenizer, tokenize
 
-CAPTIONS = ['the red circle  left of a cat', ' two dogs', 'ein Fuß über Öl', '赤い丸と青い四角', 'a 🐶 runs 👨‍👩‍👧 home', 'naïve 🇯🇵 café\u0301']
+CAPTIONS = ['the red circle  left of a cat', ' two dogs', 'ein Fuß über Öl', '赤い丸と青い四角',
+            'a 🐶 runs 👨‍👩‍👧 home', 'naïve 🇯🇵 café\u0301']
 
 
 @pytest.fixture(scope='module')

@@ -1,4 +1,4 @@
-"""Short values that stand for much content, for `Source.fingerprint`."""
+"""Short values that stand for much content."""
 import hashlib
 from collections.abc import Iterable
 
