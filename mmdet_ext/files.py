@@ -19,6 +19,7 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
         except BaseException:
             os.unlink(file.name)
             raise
+    os.chmod(file.name, 0o644)  # a temporary file is for its owner alone
     os.replace(file.name, path)
 
 

@@ -1,8 +1,9 @@
 """Train a tokenizer for a text encoder of one's own, where RoBERTa's is not wanted or cannot be had.
 
-    python tools/data/make_tokenizer.py --texts data/shapes/annotations/*.json --vocab-size 1000 --out data/tokenizer
+    python tools/data/make_tokenizer.py --texts data/shapes/annotations/grounding_train.json --vocab-size 1000 \\
+        --out data/text/shapes
 
-In a config: text_encoder=dict(type='RobertaTextEncoder', name='data/tokenizer', pretrained=False). The same texts
+In a config: text_encoder=dict(type='RobertaTextEncoder', name='data/text/shapes', pretrained=False). The same texts
 give the same files.
 """
 import argparse

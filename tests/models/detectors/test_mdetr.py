@@ -1,0 +1,185 @@
+"""MDETR: training, prediction, its four steps apart, and captions of every kind."""
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+from torch.testing import assert_close
+
+from mmdet_ext.models.detectors.mdetr import TextTokens
+from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+
+CAPTIONS = ('a red circle left of two blue stars', 'the cat')
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp('text') / 'encoder'
+    save_encoder_folder(train_tokenizer(CAPTIONS, 300), folder, layers=2, hidden_size=32, heads=2)
+    return str(folder)
+
+
+def build(folder: str, text: dict | None = None, **options) -> torch.nn.Module:
+    attention = dict(embed_dims=64, num_heads=8, dropout=0.)
+    layer = dict(self_attn_cfg=attention, ffn_cfg=dict(embed_dims=64, feedforward_channels=96))
+    costs = [dict(type='SoftTokenCost'), dict(type='BBoxL1Cost', weight=5., box_format='xywh'),
+             dict(type='IoUCost', iou_mode='giou', weight=2.)]
+    model = MODELS.build(dict(
+        dict(
+            type='MDETR',
+            num_queries=10,
+            text_dropout=0.,
+            backbone=dict(type='ResNet', depth=18, out_indices=(3, )),
+            neck=dict(type='ChannelMapper', in_channels=[512], kernel_size=1, out_channels=64, act_cfg=None, num_outs=1),
+            text_encoder=dict(dict(type='RobertaTextEncoder', name=folder, pretrained=False), **(text or {})),
+            encoder=dict(num_layers=2, layer_cfg=layer),
+            decoder=dict(num_layers=2, layer_cfg=dict(layer, cross_attn_cfg=attention)),
+            positional_encoding=dict(num_feats=32, normalize=True),
+            bbox_head=dict(type='MDETRHead', embed_dims=64, loss_align=dict(type='ContrastiveAlignLoss')),
+            train_cfg=dict(assigner=dict(type='HungarianAssigner', match_costs=costs))), **options))
+    model.init_weights()
+    return model
+
+
+def sample(caption: str, spans: list | None = None, shape: tuple[int, int] = (96, 128), **meta) -> DetDataSample:
+    spans = [[[0, 5]]] if spans is None else spans
+    boxes = torch.tensor([[5., 8, 60, 70]]).repeat(len(spans), 1) + torch.arange(len(spans))[:, None]
+    instances = InstanceData(bboxes=boxes, labels=torch.zeros(len(spans), dtype=torch.long), tokens_positive=spans)
+    found = DetDataSample(gt_instances=instances)
+    found.set_metainfo(dict(text=caption, img_shape=shape, ori_shape=shape, batch_input_shape=(96, 128),
+                            scale_factor=(1., 1.), **meta))
+    return found
+
+
+@pytest.mark.parametrize('spans', [([[[0, 12]], [[21, 35]], [[21, 35], [0, 12]]], [[[4, 7]]]), ([], [[[4, 7]]]), ([], [])])
+def test_losses_are_finite_and_every_part_learns(folder, spans):
+    model = build(folder).train()
+    losses = model.loss(torch.randn(2, 3, 96, 128), [sample(*each) for each in zip(CAPTIONS, spans)])
+    assert {f'{layer}loss_{part}' for layer in ('', 'd0.') for part in ('ce', 'bbox', 'iou', 'align')} == losses.keys()
+    total = sum(losses.values())
+    assert total.isfinite()
+    total.backward()
+    assert [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
+
+
+@pytest.mark.parametrize('lengths', [(2, 1), (1, 0)])
+@torch.no_grad()
+def test_a_batch_of_two_equals_two_batches_of_one(folder, lengths):
+    model = build(folder).eval()
+    pictures, samples = torch.randn(2, 3, 96, 128), [sample(' '.join([CAPTIONS[0]] * n)) for n in lengths]
+    both = model(pictures, samples, mode='tensor')
+    for i in range(2):
+        one = model(pictures[i:i + 1], samples[i:i + 1], mode='tensor')
+        for ours, expected in ((one.logits, both.logits), (one.boxes, both.boxes), (one.queries, both.queries)):
+            assert_close(ours, expected[:, i:i + 1], rtol=1e-4, atol=1e-5)
+        assert_close(one.tokens[0], both.tokens[i, :one.tokens.shape[1]], rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_features_in_the_padding_change_nothing(folder):
+    model = build(folder).eval()
+    feat, samples = torch.randn(2, 64, 3, 4), [sample(CAPTIONS[0]), sample(CAPTIONS[1], shape=(64, 64))]
+    changed = feat.clone()
+    changed[1, :, 2:] += 1
+    changed[1, :, :, 2:] += 1
+    text = model.encode_text(CAPTIONS)
+    found = [model.decode(model.fuse(model.image_tokens(each, samples), text)) for each in (feat, changed)]
+    assert_close(*found, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_one_picture_with_many_captions_equals_full_passes(folder):
+    model = build(folder).eval()
+    picture, captions = torch.randn(1, 3, 96, 128), [*CAPTIONS, 'blue', '']
+    image, text = model.encode_image(picture, [sample('')]), model.encode_text(captions)
+    fused = model.fuse(image.expand(4), text)
+    states = model.decode(fused)
+    for i, caption in enumerate(captions):
+        whole = model(picture, [sample(caption)], mode='tensor')
+        found = model.bbox_head(states[:, i:i + 1], fused.text[i:i + 1])
+        assert_close(found.logits, whole.logits, rtol=1e-4, atol=1e-5)
+        assert_close(found.boxes, whole.boxes, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_texts_can_be_chosen_from_those_encoded_before(folder):
+    model = build(folder).eval()
+    text = model.encode_text(CAPTIONS)
+    chosen = text.select([1, 0, 1])
+    assert isinstance(chosen, TextTokens) and chosen.offsets == [text.offsets[i] for i in (1, 0, 1)]
+    assert chosen.tokens.equal(text.tokens[[1, 0, 1]]) and chosen.padding.equal(text.padding[[1, 0, 1]])
+
+
+@torch.no_grad()
+def test_scores_of_phrases(folder):
+    model = build(folder).eval()
+    phrases = [[[0, 12]], [[21, 35]], [[12, 13]]]  # the last is a space
+    result, = model.predict(torch.randn(1, 3, 96, 128), [sample(CAPTIONS[0], tokens_positive_eval=phrases)])
+    found = result.pred_instances
+    assert found.phrase_scores.shape == (10, 3) and not found.phrase_scores[:, 2].any()
+    text = model.encode_text(CAPTIONS[:1])
+    assert (found.phrase_scores[:, :2] > 0).all() and (found.scores <= 1).all()
+    assert text.offsets[0][1] == (0, 1)
+
+
+@pytest.mark.parametrize('caption', ['', 'a', '赤い丸の左の青い星', 'a 🐈 on a mat', 'zzz qqq unseen ÄÖÜ'])
+def test_any_caption_trains_and_predicts(folder, caption):
+    model = build(folder).train()
+    spans = [[[0, len(caption)]]] if caption else []
+    losses = model.loss(torch.randn(1, 3, 96, 128), [sample(caption, spans)])
+    assert sum(losses.values()).isfinite()
+    with torch.no_grad():
+        result, = model.eval().predict(torch.randn(1, 3, 96, 128), [sample(caption, spans)])
+    assert len(result.pred_instances) == 10
+
+
+def test_more_objects_than_queries(folder):
+    model = build(folder).train()
+    losses = model.loss(torch.randn(1, 3, 96, 128), [sample(CAPTIONS[0], [[[0, 12]]] * 300)])
+    assert sum(losses.values()).isfinite()
+
+
+def test_a_frozen_text_encoder_stays_as_it_is(folder):
+    model = build(folder, text=dict(frozen=True)).train()
+    sum(model.loss(torch.randn(1, 3, 96, 128), [sample(CAPTIONS[0])]).values()).backward()
+    assert all(p.grad is None for p in model.text_encoder.parameters())
+    assert all(p.grad is not None for p in model.resizer.parameters())
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_half_precision_is_finite(folder, dtype):
+    model = build(folder).train()
+    with torch.autocast('cpu', dtype=dtype):
+        losses = model.loss(torch.randn(1, 3, 96, 128), [sample(CAPTIONS[0])])
+    total = sum(losses.values())
+    assert total.dtype == torch.float32 and total.isfinite()
+    total.backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+def test_a_contrast_of_pictures_and_captions(folder):
+    loss = dict(type='ImageTextContrastiveLoss')
+    model = build(folder, text=dict(pooled=True), loss_image_text=loss).train()
+    losses = model.loss(torch.randn(2, 3, 96, 128), [sample(caption) for caption in CAPTIONS])
+    assert losses['loss_image_text'].isfinite()
+    sum(losses.values()).backward()
+    assert [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
+    with pytest.raises(ValueError, match='pooled=True'):
+        build(folder, loss_image_text=loss)
+
+
+def test_samples_without_caption_or_spans_are_named(folder):
+    model = build(folder).train()
+    silent = sample(CAPTIONS[0], img_path='a/b.jpg')
+    silent.set_metainfo(dict(text=None))
+    with pytest.raises(ValueError, match='a/b.jpg: MDETR needs a caption'):
+        model.loss(torch.randn(1, 3, 96, 128), [silent])
+    bare = sample(CAPTIONS[0], img_path='a/b.jpg')
+    del bare.gt_instances.tokens_positive
+    with pytest.raises(ValueError, match='a/b.jpg: gt_instances has no tokens_positive'):
+        model.loss(torch.randn(1, 3, 96, 128), [bare])
+
+
+def test_a_caption_that_is_too_long_is_named(folder):
+    with pytest.raises(ValueError, match='tokens'):
+        build(folder).encode_text(['cat ' * 600])
