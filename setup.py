@@ -67,7 +67,7 @@ link_mim_files()
 setup(
     name='mmdet_ext',
     version=version(),
-    description='YOLOv9 and YOLO-RD for MMDetection 3.x, with parts that work in any of its detectors',
+    description='YOLOv9, YOLO-RD, SMCA-DETR and MDETR for MMDetection 3.x, with parts that work in any of its detectors',
     long_description=(ROOT / 'README.md').read_text() if (ROOT / 'README.md').exists() else '',
     long_description_content_type='text/markdown',
     license='Apache-2.0',

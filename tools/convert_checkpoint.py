@@ -6,7 +6,7 @@ import sys
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Convert a published checkpoint. Nothing in the file is run, and the original code is not needed.')
-    parser.add_argument('system', help='whose checkpoint it is: yolov9')
+    parser.add_argument('system', help='whose checkpoint it is: yolov9, yolo_rd, smca or mdetr')
     parser.add_argument('src', metavar='SRC', help='published checkpoint')
     parser.add_argument('dst', metavar='DST', help='checkpoint to write, replaced if it is there')
     parser.add_argument('--drop-aux', action='store_true', help='leave out the auxiliary branch, for training only')
