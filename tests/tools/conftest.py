@@ -1,10 +1,15 @@
 """A folder with a handful of Shapes pictures to run the command lines in, and the package as its wheel installs it."""
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
 from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 
@@ -48,3 +53,50 @@ def installed(wheel, tmp_path_factory) -> Path:
     command = [sys.executable, '-m', 'pip', 'install', '-q', '--no-index', '--no-deps', '-t', str(folder), str(wheel)]
     subprocess.run(command, check=True)
     return folder
+
+
+@pytest.fixture
+def in_process(monkeypatch, capfd):
+    """Run a tool in this process; returns its message at the exit ('' if it went well) and what was printed."""
+
+    def run(tool: str, *arguments: object) -> tuple[str, str]:
+        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
+        message = ''
+        try:
+            runpy.run_path(tool, run_name='__main__')
+        except SystemExit as error:
+            assert error.code not in (0, None)
+            message = str(error.code)
+        captured = capfd.readouterr()
+        return captured.err if message == '2' else message, captured.out
+
+    return run
+
+
+@pytest.fixture(scope='module')
+def random_state(request) -> dict[str, torch.Tensor]:
+    """Random weights of the model of the test module's CONFIG."""
+    init_default_scope('mmdet')
+    torch.manual_seed(0)
+    return MODELS.build(Config.fromfile(request.module.CONFIG).model).state_dict()
+
+
+@pytest.fixture(scope='module')
+def random_checkpoint(random_state, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp('trained') / 'random.pth'
+    torch.save(dict(state_dict=random_state), path)
+    return path
+
+
+@pytest.fixture
+def draw(request, workplace, random_checkpoint, tmp_path, monkeypatch, in_process):
+    """Run the test module's TOOL, which draws; returns its message at the exit, what it printed, and its files."""
+    module = request.module
+
+    def run(*arguments: object, config: str = module.CONFIG,
+            weights: object = random_checkpoint) -> tuple[str, str, list[str]]:
+        monkeypatch.chdir(workplace)
+        message, out = in_process(module.TOOL, config, weights, *arguments, '--out', tmp_path / 'out', '--device', 'cpu')
+        return message, out, sorted(path.name for path in (tmp_path / 'out').glob('*'))
+
+    return run

@@ -1,12 +1,12 @@
 """tools/compare.py on two tiny trainings; and with a stand-in for train.py that writes the logs of one in no time."""
 import json
 import os
-import runpy
 import signal
 import stat
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ TOOL, SHAPES = str(ROOT / 'tools/compare.py'), ROOT / 'configs/yolov9/yolov9t_sh
 # epoch, the exit code, or how many seconds pass before the end.
 PYTHON = '''#!{python}
 import json, os, runpy, sys, time
+from functools import partial
 from pathlib import Path
 
 train, config, _, work_dir, *rest = sys.argv[1:]
@@ -66,21 +67,8 @@ def make(place):
 
 
 @pytest.fixture
-def run(monkeypatch, capfd):
-    """Run the tool in this process; returns its message at the exit ('' if it went well) and what was printed."""
-
-    def call(*arguments: object) -> tuple[str, str]:
-        monkeypatch.setattr(sys, 'argv', [TOOL, *map(str, arguments)])
-        message = ''
-        try:
-            runpy.run_path(TOOL, run_name='__main__')
-        except SystemExit as error:
-            assert error.code not in (0, None)
-            message = str(error.code)
-        captured = capfd.readouterr()
-        return captured.err if message == '2' else message, captured.out
-
-    return call
+def run(in_process):
+    return partial(in_process, TOOL)
 
 
 def calls(place: Path, name: str, out: str = 'work_dirs/compare') -> list[str]:
