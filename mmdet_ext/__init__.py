@@ -3,7 +3,7 @@ from .compat import check_dependencies
 
 check_dependencies()
 
-from . import datasets, engine, evaluation, models  # noqa: E402  registers what configs name by `type`
+from . import datasets, engine, evaluation, models, visualization  # noqa: E402  registers what configs name by `type`
 from .version import __version__  # noqa: E402
 
-__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models']
+__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models', 'visualization']

@@ -49,6 +49,8 @@ model = dict(
                 dict(type='IoUCost', iou_mode='giou', weight=2.)
             ])))
 
+visualizer = dict(type='GroundingVisualizer')
+
 short_sides = [(side, 1333) for side in range(480, 801, 32)]
 train_pipeline = [
     dict(type='LoadImageFromFile'),

@@ -1,1 +1,4 @@
-"""Pictures of what a trained network has learned."""
+"""Pictures of what a trained network has learned; importing this package registers the visualizer."""
+from .grounding_visualizer import GroundingVisualizer
+
+__all__ = ['GroundingVisualizer']

@@ -14,7 +14,7 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ..layers import NUM_COLUMNS, positive_map
+from ..layers import NUM_COLUMNS, PHRASE_FRACTION, grounded_phrases, positive_map
 
 
 class GroundingOutputs(NamedTuple):
@@ -59,7 +59,8 @@ class MDETRHead(BaseModule):
         normalised_maps: Whether an object's tokens share a weight of 1, as in the paper, or weigh 1 each, as in the
             published code.
         train_cfg: With `assigner`.
-        test_cfg: Not used; mmdet passes one.
+        test_cfg: With `phrase_fraction`, how near a token must come to a box's most probable one to be of its phrase
+            (0.5, see `grounded_phrases`).
         init_cfg: As in mmengine.
     """
 
@@ -79,6 +80,7 @@ class MDETRHead(BaseModule):
         self.loss_iou = MODELS.build(loss_iou or dict(type='GIoULoss', loss_weight=2.0))
         self.loss_align = MODELS.build(loss_align) if loss_align else None
         self.assigner = TASK_UTILS.build(train_cfg['assigner']) if train_cfg else None
+        self.phrase_fraction = (test_cfg or {}).get('phrase_fraction', PHRASE_FRACTION)
 
     def forward(self, hidden_states: Tensor, text_memory: Tensor) -> GroundingOutputs:
         """
@@ -181,7 +183,9 @@ class MDETRHead(BaseModule):
         Returns:
             For each picture `bboxes` (Q, 4) in pixels, of the original picture with `rescale`; `scores` (Q, ), 1 less the
             probability of no object, times that of being the referent with `predict_final`; `labels` (Q, ), zeros;
-            and, if the sample has `tokens_positive_eval`, `phrase_scores` (Q, P).
+            if the sample has `tokens_positive_eval`, `phrase_scores` (Q, P); and if all have `text`, what each box is
+            called there: `spans`, lists of [begin, end), `phrases` and the same as `label_names`, and `labels` that
+            number the phrases.
         """
         outputs = self(hidden_states[-1:], text_memory)
         return self.predict_by_feat(outputs, offsets, batch_data_samples, rescale)
@@ -189,9 +193,8 @@ class MDETRHead(BaseModule):
     def predict_by_feat(self, outputs: GroundingOutputs, offsets: Sequence, samples: SampleList,
                         rescale: bool = True) -> list[InstanceData]:
         """As `predict`, from the head's outputs."""
-        results = []
-        for i, (own, sample) in enumerate(zip(offsets, samples)):
-            probabilities = outputs.logits[-1, i].softmax(dim=-1)  # (Q, 256)
+        results, batch_probabilities = [], outputs.logits[-1].softmax(dim=-1)  # (B, Q, 256)
+        for i, (own, sample, probabilities) in enumerate(zip(offsets, samples, batch_probabilities)):
             height, width = (sample.ori_shape if rescale else sample.img_shape)[:2]
             boxes = bbox_cxcywh_to_xyxy(outputs.boxes[-1, i])
             found = InstanceData(bboxes=boxes * boxes.new_tensor([width, height, width, height]),
@@ -203,6 +206,12 @@ class MDETRHead(BaseModule):
             if phrases is not None:
                 found.phrase_scores = phrase_scores(probabilities, positive_map(own, phrases))
             results.append(found)
+        captions = [sample.metainfo.get('text') for sample in samples]
+        if None not in captions:
+            named = grounded_phrases(batch_probabilities, offsets, captions, self.phrase_fraction)
+            for found, own in zip(results, named):
+                found.spans, found.phrases, found.label_names = own.spans, own.phrases, own.phrases
+                found.labels = found.labels.new_tensor(own.labels)
         return results
 
 

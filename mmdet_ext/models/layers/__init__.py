@@ -11,6 +11,7 @@ from .fuse import fuse
 from .gaussian import DYNAMIC_SCALES, log_gaussian
 from .gelan_trunk import TRUNK_ARCHS, GELANTrunk, trunk_arch
 from .modulation import GaussianModulation, Modulation
+from .phrases import PHRASE_FRACTION, GroundedPhrases, grounded_phrases, join_spans, number_phrases, phrase_text
 from .positive_map import NUM_COLUMNS, char_to_token, positive_map, span_tokens
 from .retriever_dictionary import PAPER_FORM, FoldedRetrieverDictionary, RetrieverDictionary, positional_norm
 from .top_down import TOP_DOWN_CHANNELS, TopDown
@@ -18,9 +19,10 @@ from .transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
 
 __all__ = [
     'AConv', 'ADown', 'Atoms', 'Attention', 'CBLinear', 'Conv', 'DYNAMIC_SCALES', 'ELAN',
-    'FoldedRetrieverDictionary', 'GELANTrunk', 'GaussianModulation', 'Modulation', 'NUM_COLUMNS', 'PAPER_FORM',
-    'RepBottleneck', 'RepCSP', 'RepConv', 'RetrieverDictionary', 'SPPELAN', 'TOP_DOWN_CHANNELS', 'TRUNK_ARCHS',
-    'TopDown', 'TransformerDecoderLayer', 'TransformerEncoderLayer', 'build_attention', 'cb_fuse', 'char_to_token',
-    'complete_iou', 'distances_to_boxes', 'distribution_focal_loss', 'expected_distances', 'fuse', 'load_atoms',
-    'log_gaussian', 'positional_norm', 'positive_map', 'span_tokens', 'trunk_arch'
+    'FoldedRetrieverDictionary', 'GELANTrunk', 'GaussianModulation', 'GroundedPhrases', 'Modulation', 'NUM_COLUMNS',
+    'PAPER_FORM', 'PHRASE_FRACTION', 'RepBottleneck', 'RepCSP', 'RepConv', 'RetrieverDictionary', 'SPPELAN',
+    'TOP_DOWN_CHANNELS', 'TRUNK_ARCHS', 'TopDown', 'TransformerDecoderLayer', 'TransformerEncoderLayer',
+    'build_attention', 'cb_fuse', 'char_to_token', 'complete_iou', 'distances_to_boxes', 'distribution_focal_loss',
+    'expected_distances', 'fuse', 'grounded_phrases', 'join_spans', 'load_atoms', 'log_gaussian', 'number_phrases',
+    'phrase_text', 'positional_norm', 'positive_map', 'span_tokens', 'trunk_arch'
 ]

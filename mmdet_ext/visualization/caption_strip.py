@@ -1,0 +1,79 @@
+"""A caption as a picture: lines of text in which phrases have colours."""
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+Color = tuple[int, int, int]
+INK: Color = (60, 60, 60)
+_MARGIN = 8  # pixels
+_DPI = 100
+
+
+def draw_caption(caption: str, colors: Sequence[Color | None], width: int, *, size: float = 10,
+                 font_families: str | Sequence[str] = 'sans-serif') -> np.ndarray:
+    """Write a caption on white, broken at spaces, or between letters where a word is wider than the picture.
+
+    Args:
+        caption: The text; new lines count as spaces.
+        colors: RGB of each of its characters, which are bold then, or None for plain text.
+        width: Of the picture, in pixels.
+        size: Of the letters, in points of 100/72 pixels.
+        font_families: For matplotlib, which draws a box for a letter that none of them has.
+
+    Returns:
+        (height, width, 3) uint8 RGB, as high as the lines need.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # only now: it takes a while
+    from matplotlib.figure import Figure
+    from matplotlib.font_manager import FontProperties
+
+    plain, bold = (FontProperties(family=font_families, size=size, weight=weight) for weight in ('normal', 'bold'))
+    canvas = FigureCanvasAgg(Figure(dpi=_DPI))
+    renderer = canvas.get_renderer()
+
+    def measure(text: str, color: Color | None) -> float:
+        """Between two bars, for matplotlib forgets spaces at the end."""
+        both, bars = (renderer.get_text_width_height_descent(each, bold if color else plain, False)[0]
+                      for each in (f'|{text}|', '||'))
+        return both - bars
+
+    lines = _break_lines(_pieces(caption, colors), measure, width - 2 * _MARGIN)
+    line_height = 1.5 * size * _DPI / 72
+    height = round(len(lines) * line_height + _MARGIN)
+    canvas.figure.set_size_inches((width + 0.01) / _DPI, (height + 0.01) / _DPI)
+    for row, line in enumerate(lines):
+        for left, text, color in line:
+            canvas.figure.text((_MARGIN + left) / width, 1 - (_MARGIN / 2 + (row + 0.75) * line_height) / height, text,
+                               fontproperties=bold if color else plain, color=[c / 255 for c in color or INK],
+                               va='baseline', parse_math=False)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[:height, :width, :3].copy()
+
+
+def _pieces(caption: str, colors: Sequence[Color | None]) -> list[tuple[str, Color | None]]:
+    """Words and spaces, each cut where its colour changes."""
+    pieces = []
+    for found in re.finditer(r'\s+|\S+', caption):
+        begin = found.start()
+        for place in range(begin + 1, found.end() + 1):
+            if place == found.end() or colors[place] != colors[begin]:
+                pieces.append((' ' if found[0].isspace() else caption[begin:place], colors[begin]))
+                begin = place
+    return pieces
+
+
+def _break_lines(pieces: Sequence[tuple[str, Color | None]], measure: Callable[[str, Color | None], float],
+                 room: float) -> list[list[tuple[float, str, Color | None]]]:
+    """Lines of (left, text, colour), `room` pixels wide unless a single letter is wider."""
+    lines, left = [[]], 0.
+    for text, color in pieces:
+        for part in [text] if measure(text, color) <= room else text:
+            wide = measure(part, color)
+            if lines[-1] and left + wide > room:
+                lines.append([])
+                left = 0.
+            if part != ' ' or lines[-1]:
+                lines[-1].append((left, part, color))
+                left += wide
+    return lines

@@ -1,0 +1,90 @@
+"""Pictures of grounding: boxes, and the caption beneath with each phrase in the colour of its boxes."""
+from collections.abc import Sequence
+from typing import Any
+
+import mmcv
+import numpy as np
+from mmdet.registry import VISUALIZERS
+from mmdet.structures import DetDataSample
+from mmdet.visualization import DetLocalVisualizer
+from mmengine.dist import master_only
+from mmengine.structures import InstanceData
+
+from ..models.layers.phrases import join_spans, number_phrases, phrase_text
+from .caption_strip import Color, draw_caption
+
+# dark enough to be read on white; more phrases than colours begin again
+COLORS: tuple[Color, ...] = ((0, 114, 178), (213, 94, 0), (0, 140, 100), (170, 60, 140), (180, 120, 0), (200, 20, 60),
+                             (90, 70, 200), (20, 130, 20), (120, 80, 40), (0, 130, 150))
+_LONGEST_LABEL = 32
+
+
+@VISUALIZERS.register_module()
+class GroundingVisualizer(DetLocalVisualizer):
+    """mmdet's `DetLocalVisualizer` for a caption and boxes that belong to phrases of it.
+
+    It draws `pred_instances` with `spans` and `scores`, and `gt_instances` with `tokens_positive`, next to each other
+    if there are both; a phrase has the same colour in both. Where two phrases share a letter, it has the colour of the
+    better box. The drawn picture is higher than the original by the lines of the caption, which is the sample's `text`.
+
+    Args:
+        alpha: Opacity of boxes: at 1 they have the very colour of their phrase.
+        font_families: Of the caption, for matplotlib: name one that has the letters of your language.
+    """
+
+    def __init__(self, name: str = 'visualizer', *args: Any, alpha: float = 1.,
+                 font_families: str | Sequence[str] = 'sans-serif', **kwargs: Any) -> None:  # mmengine wants `name`
+        super().__init__(name, *args, alpha=alpha, **kwargs)
+        self.font_families = font_families
+
+    @master_only
+    def add_datasample(self, name: str, image: np.ndarray, data_sample: DetDataSample | None = None,
+                       draw_gt: bool = True, draw_pred: bool = True, show: bool = False, wait_time: float = 0,
+                       out_file: str | None = None, pred_score_thr: float = 0.3, step: int = 0) -> None:
+        """As mmdet's; image: (H, W, 3) RGB. Boxes with a score above `pred_score_thr` are drawn."""
+        panels = [] if data_sample is None else self._panels(data_sample.cpu(), draw_gt, draw_pred, pred_score_thr)
+        drawn = image.clip(0, 255).astype(np.uint8)
+        if panels:
+            caption = data_sample.metainfo.get('text') or ''
+            numbers = number_phrases([own for panel in panels for own in panel.spans])
+            parts = []
+            for panel in panels:
+                panel.labels = np.array(numbers[:len(panel)], dtype=int) % len(COLORS)
+                numbers = numbers[len(panel):]
+                parts.append(self._draw_panel(drawn, panel, caption))
+            drawn = np.concatenate(parts, axis=1)
+        self.set_image(drawn)
+        if show:
+            self.show(drawn, win_name=name, wait_time=wait_time)
+        if out_file is not None:
+            mmcv.imwrite(drawn[..., ::-1], str(out_file))
+        else:
+            self.add_image(name, drawn, step)
+
+    def _panels(self, sample: DetDataSample, draw_gt: bool, draw_pred: bool, threshold: float) -> list[InstanceData]:
+        """Truth, predictions or both, the best box first: `bboxes`, `spans` and, of predictions, `scores`."""
+        panels, caption = [], sample.metainfo.get('text') or ''
+        if draw_gt and 'tokens_positive' in sample.get('gt_instances', ()):
+            truth = sample.gt_instances
+            spans = [join_spans(own, caption) for own in truth.tokens_positive]
+            panels.append(InstanceData(bboxes=truth.bboxes, spans=spans))
+        if draw_pred and 'pred_instances' in sample:
+            found = sample.pred_instances
+            found = found[found.scores > threshold]
+            found = found[found.scores.argsort(descending=True)]
+            spans = found.spans if 'spans' in found else [[] for _ in range(len(found))]
+            panels.append(InstanceData(bboxes=found.bboxes, scores=found.scores, spans=spans))
+        return panels
+
+    def _draw_panel(self, image: np.ndarray, panel: InstanceData, caption: str) -> np.ndarray:
+        from .style import shorten  # only now: it imports matplotlib
+
+        panel.label_names = [shorten(phrase_text(own, caption), _LONGEST_LABEL) for own in panel.spans]
+        drawn = self._draw_instances(image, panel, None, list(COLORS))
+        colors = [None] * len(caption)
+        for own, label in reversed(list(zip(panel.spans, panel.labels, strict=True))):  # the best box last, on top
+            for begin, end in own:
+                colors[begin:end] = [COLORS[label]] * len(caption[begin:end])
+        size = max(9., min(image.shape[1] / 45, 18.))
+        strip = draw_caption(caption, colors, drawn.shape[1], size=size, font_families=self.font_families)
+        return np.concatenate([drawn, strip])
