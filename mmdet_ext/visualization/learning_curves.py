@@ -83,17 +83,17 @@ def spread(heights: Sequence[float], gap: float) -> list[float]:
 def _mark_crossing(axes: Axes, reached: Reached, label: str) -> None:
     """A thin line at the final value of the other training; a ring and a line down where the first one reaches it."""
     epochs, target = reached.other.final
+    left = reached.epoch is None or reached.epoch > 0.5 * axes.get_xlim()[1]  # the line's name keeps away from the ring
     axes.axhline(target, color=GREY, linewidth=0.8, zorder=1)
-    axes.annotate(f'final {label} of {shorten(reached.other.name, 30)}', xy=(0, target),
-                  xycoords=('axes fraction', 'data'), xytext=(4, 3), textcoords='offset points', fontsize=SMALL,
-                  color=GREY)
+    axes.annotate(f'final {label} of {shorten(reached.other.name, 30)}', xy=(0 if left else 1, target),
+                  xycoords=('axes fraction', 'data'), xytext=(4 if left else -4, 3), textcoords='offset points',
+                  ha='left' if left else 'right', fontsize=SMALL, color=GREY)
     if reached.epoch is None:
         return
     value = reached.run.curve[reached.epoch]
     axes.vlines(reached.epoch, axes.get_ylim()[0], value, color=GREY, linewidth=0.8, linestyle='--', zorder=1)
     axes.plot(reached.epoch, value, 'o', markersize=10, markerfacecolor='none', markeredgecolor=INK,
               markeredgewidth=1.2, clip_on=False, zorder=4)
-    right = reached.epoch < 0.7 * axes.get_xlim()[1]
-    axes.annotate(f'reached after {reached.epoch} of {epochs} epochs', xy=(reached.epoch, 0),
-                  xycoords=('data', 'axes fraction'), xytext=(4 if right else -4, 4), textcoords='offset points',
-                  ha='left' if right else 'right', fontsize=SMALL, color=INK)
+    axes.annotate(f'reached after {reached.epoch} of {epochs} epochs', xy=(reached.epoch, value),
+                  xytext=(-8 if left else -4, 60), textcoords='offset points', ha='right' if left else 'left',
+                  fontsize=SMALL, color=INK, arrowprops=dict(arrowstyle='-', color=GREY, linewidth=0.6, shrinkB=6))
