@@ -127,8 +127,8 @@ def _rules() -> list[Rule]:
     ]
     encoder = dict(linear1='ffns.0.layers.0.0', linear2='ffns.0.layers.1', norm1='norms.0', norm2='norms.1')
     decoder = dict(linear1='ffn.layers.0.0', linear2='ffn.layers.1', norm1='norms.0', norm3='norms.1', norm4='norms.2')
-    rules += [Rule(rf'{ENCODER}{theirs}\.{UNIT}', rf'encoder.layers.\1.{ours}.\g<leaf>') for theirs, ours in encoder.items()]
-    rules += [Rule(rf'{DECODER}{theirs}\.{UNIT}', rf'decoder.layers.\1.{ours}.\g<leaf>') for theirs, ours in decoder.items()]
+    for start, name, parts in ((ENCODER, 'encoder', encoder), (DECODER, 'decoder', decoder)):
+        rules += [Rule(rf'{start}{theirs}\.{UNIT}', rf'{name}.layers.\1.{ours}.\g<leaf>') for theirs, ours in parts.items()]
     return rules
 
 

@@ -118,7 +118,8 @@ class MDETRHead(BaseModule):
             own = GroundingOutputs(*(part if part is None or name == 'tokens' else part[layer]
                                      for name, part in outputs._asdict().items()))
             prefix = '' if layer == last else f'd{layer}.'
-            losses |= {f'{prefix}{name}': value for name, value in self._layer_losses(own, maps, count, samples).items()}
+            found = self._layer_losses(own, maps, count, samples)
+            losses |= {f'{prefix}{name}': value for name, value in found.items()}
         return losses
 
     def object_maps(self, offsets: Sequence, sample: object) -> Tensor:
@@ -226,7 +227,9 @@ def phrase_scores(probabilities: Tensor, maps: Tensor) -> Tensor:
         (Q, P).
     """
     chosen = (maps > 1e-6).to(probabilities.device)
-    return (probabilities.unsqueeze(1) * chosen).amax(dim=2) if len(maps) else probabilities.new_zeros(len(probabilities), 0)
+    if not len(maps):
+        return probabilities.new_zeros(len(probabilities), 0)
+    return (probabilities.unsqueeze(1) * chosen).amax(dim=2)
 
 
 def _size(sample: object, like: Tensor) -> Tensor:

@@ -195,9 +195,9 @@ def _dictionary_weight(alpha: float | None, lambda_: float | None) -> float:
 class FoldedRetrieverDictionary(nn.Module):
     """A trained `RetrieverDictionary` for inference, with its batch norms folded and its normalisation behind D.
 
-    D is linear, so that D((c - mean) / deviation) = (D(c) - mean * D(1)) / deviation: the normalised coefficients are never
-    written down. alpha with its gate or ramp, and the learned scale and shift, are part of D. In half precision the mean is subtracted in
-    float32 before D, since D(c) and mean * D(1) may nearly cancel.
+    D is linear, so that D((c - mean) / deviation) = (D(c) - mean * D(1)) / deviation: the normalised coefficients are
+    never written down. alpha with its gate or ramp, and the learned scale and shift, are part of D. In half precision
+    the mean is subtracted in float32 before D, since D(c) and mean * D(1) may nearly cancel.
 
     Args:
         rd: With its batch norms folded already; its convolutions are taken over.

@@ -71,8 +71,8 @@ class SMCATransformerDecoder(BaseModule):
         self.return_intermediate = return_intermediate
         modulation = dict(dynamic_scale=dynamic_scale, head_shared=head_shared, scale_selection=scale_selection)
         self.layers = nn.ModuleList(
-            SMCATransformerDecoderLayer(**layer_cfg, num_scales=len(strides), share_kv=share_kv, modulation_cfg=modulation)
-            for _ in range(num_layers))
+            SMCATransformerDecoderLayer(**layer_cfg, num_scales=len(strides), share_kv=share_kv,
+                                        modulation_cfg=modulation) for _ in range(num_layers))
         self.embed_dims = self.layers[0].embed_dims
         self.centre = MLP(self.embed_dims, self.embed_dims, 2, 3)
         self.post_norm = build_norm_layer(post_norm_cfg or dict(type='LN'), self.embed_dims)[1]
@@ -190,4 +190,5 @@ def _check_memory(memory: Memory, num_maps: int) -> None:
         raise ValueError(f'the decoder has strides for {num_maps} maps, got {len(memory.values)} maps')
     for level, padding in enumerate(memory.padding):
         if padding is not None and padding.all(dim=1).any():
-            raise ValueError(f'map {level}: the padding of picture {int(padding.all(dim=1).nonzero()[0])} covers all of it')
+            picture = int(padding.all(dim=1).nonzero()[0])
+            raise ValueError(f'map {level}: the padding of picture {picture} covers all of it')
