@@ -35,6 +35,8 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if not 0 <= args.threshold <= 1:
         parser.error(f'--threshold should be from 0 to 1, got {args.threshold}')
+    if args.out.exists() and not args.out.is_dir():
+        parser.error(f'--out {args.out} is a file, should be a folder')
     if not args.caption.strip():
         parser.error('CAPTION is empty: there is nothing to look for')
     return args
@@ -49,24 +51,57 @@ def build_inferencer(args: argparse.Namespace):
     """
     import torch
     from mmdet.apis import DetInferencer
+    from mmdet.registry import MODELS
 
     from mmdet_ext import launch
     from mmdet_ext.compat import allow_mmengine_checkpoints
+    from mmdet_ext.models.detectors import MDETR
 
     device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
     if device.startswith('cuda') and not torch.cuda.is_available():
         raise ValueError(f'--device {device}: no CUDA device is visible')
     allow_mmengine_checkpoints()
     cfg = launch.load_config(args.config, options=args.cfg_options)
-    if cfg.get('model', {}).get('type') != 'MDETR':
-        raise ValueError(f'{args.config} is the config of no MDETR: model.type is {cfg.get("model", {}).get("type")}')
+    name = cfg.get('model', {}).get('type')
+    found = MODELS.get(name) if isinstance(name, str) else name
+    if not (isinstance(found, type) and issubclass(found, MDETR)):
+        raise ValueError(f'{args.config} is the config of no MDETR: model.type is {name}')
     launch.check_checkpoint(args.checkpoint)
     cfg.model.text_encoder.pretrained = False  # the checkpoint has its weights
     fonts = cfg.get('visualizer', {}).get('font_families', 'sans-serif')
     cfg.visualizer = dict(type='GroundingVisualizer', font_families=fonts)
+    names = names_in(args.checkpoint)
     inferencer = DetInferencer(cfg, args.checkpoint, device=device, show_progress=False)
+    if names is not None:
+        check_names(inferencer.model, names, args.checkpoint)
     launch.check_shapes(inferencer.model, args.checkpoint)
     return inferencer
+
+
+def names_in(checkpoint: str) -> set[str] | None:
+    """The names of a checkpoint's tensors; None if it is to be downloaded.
+
+    Raises:
+        ValueError: It is no checkpoint of a model.
+    """
+    import torch
+
+    if '://' in checkpoint:
+        return None
+    content = torch.load(checkpoint, map_location='cpu')
+    weights = content.get('state_dict', content) if isinstance(content, dict) else None
+    if not isinstance(weights, dict):
+        raise ValueError(f'{checkpoint} is no checkpoint of a model, but holds a {type(content).__name__}')
+    return set(weights)
+
+
+def check_names(model, names: set[str], checkpoint: str) -> None:
+    """Raise a ValueError unless all that the model predicts with is there: mmengine would leave it random."""
+    optional = ('num_batches_tracked', '.pooler.', '.align_')  # a counter, and what is for training only
+    needed = [key for key in model.state_dict() if not any(part in key for part in optional)]
+    if missing := [key for key in needed if key not in names]:
+        raise ValueError(f'{checkpoint} is not of this model: it lacks {len(missing)} of {len(needed)} tensors, '
+                         f'{", ".join(missing[:3])}')
 
 
 def ground(inferencer, path: str, file: Path, args: argparse.Namespace) -> dict:
@@ -97,8 +132,14 @@ def main() -> None:
         with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
             warnings.filterwarnings('ignore', message='dataset_meta or class names')  # it has no classes
             inferencer = build_inferencer(args)
+    except SyntaxError as error:
+        sys.exit(f'ground.py: {args.config} cannot be read: {error}')
     except (OSError, ValueError, ImportError) as error:
-        sys.exit(f'ground.py: {" ".join(str(error).split())}')
+        message = ' '.join(str(error).split())
+        named = any(name in message for name in (args.config, args.checkpoint, '--device'))
+        sys.exit(f'ground.py: {message}' if named else f'ground.py: {args.config}: {message}')
+    except (AttributeError, KeyError, TypeError) as error:  # what mmengine makes of wrong values in a config
+        sys.exit(f'ground.py: {args.config}: {type(error).__name__}: {" ".join(str(error).split())}')
 
     results, skipped = [], []
     for path, name in zip(args.images, unique_names(args.images), strict=True):

@@ -1,10 +1,13 @@
-"""Names of the published checkpoints of MDETR (https://arxiv.org/abs/2104.12763): pre-trained, Flickr30k, RefCOCO."""
+"""Names of the published checkpoints of MDETR (https://arxiv.org/abs/2104.12763): pre-trained, Flickr30k, RefCOCO, LVIS; of
+question answering with `mdetr_answers`, of PhraseCut with `mdetr_masks`."""
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from .mdetr_answers import answer_recipe
+from .mdetr_masks import add_masks, split_masks
 from .rules import Recipe, Rule
 from .unpickler import CheckpointError
 
@@ -25,7 +28,13 @@ SQUEEZE = {'se.conv_reduce': 'se.conv1.conv', 'se.conv_expand': 'se.conv2.conv'}
 
 
 def recognise(state_dict: Mapping[str, Tensor]) -> Recipe:
-    """The recipe for a detector of any backbone and depth."""
+    """The recipe for a detector of any backbone and depth, with or without a mask head around it."""
+    detector, masks = split_masks(state_dict)
+    recipe = _recognise_detector(detector)
+    return recipe if masks is None else add_masks(recipe, masks)
+
+
+def _recognise_detector(state_dict: Mapping[str, Tensor]) -> Recipe:
     needed = ('transformer.resizer.fc.weight', 'query_embed.weight', 'class_embed.weight', 'input_proj.weight')
     if missing := [name for name in needed if name not in state_dict]:
         raise CheckpointError(f'no checkpoint of MDETR: {missing[0]} is missing, the first name is '
@@ -47,8 +56,11 @@ def recognise(state_dict: Mapping[str, Tensor]) -> Recipe:
     if 'isfinal_embed.weight' in state_dict:
         options['model.bbox_head.predict_final'] = True
         tensors += 2
+    answers = answer_recipe(state_dict)
     tensors += 7 + buffers + 16 * text + 4 + 13 + 12 * encoder + 18 * decoder + 4 * aligned + 3 * contrasted
-    return Recipe(f'mdetr-{backbone}', (*rules, *_rules()), tensors, 1, config, options)
+    model = f'mdetr-{backbone}' + (answers.name and f'-{answers.name}')
+    return Recipe(model, (*rules, *_rules(), *answers.rules), tensors + answers.tensors, 1, config,
+                  options | answers.options)
 
 
 class BackboneRecipe(NamedTuple):

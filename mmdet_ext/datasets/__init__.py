@@ -1,10 +1,14 @@
 """Data sets and their transforms; the generator of Shapes (`datasets.shapes`) stands apart and is not imported here."""
 from . import transforms
 from .batch_shape_sampler import BatchShapeSampler
+from .chunk_sampler import ChunkSampler
+from .clevr_dataset import ClevrDataset
+from .gqa_dataset import GQADataset
 from .mdetr_dataset import MDETRDataset
 from .seeded import SeededMixDataset, SeededSampler
 from .yolo_coco import YOLOCocoDataset
 
 __all__ = [
-    'BatchShapeSampler', 'MDETRDataset', 'SeededMixDataset', 'SeededSampler', 'YOLOCocoDataset', 'transforms'
+    'BatchShapeSampler', 'ChunkSampler', 'ClevrDataset', 'GQADataset', 'MDETRDataset', 'SeededMixDataset',
+    'SeededSampler', 'YOLOCocoDataset', 'transforms'
 ]

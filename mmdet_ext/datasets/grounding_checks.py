@@ -1,12 +1,15 @@
 """What must hold of an annotation file in MDETR's format, and a list of what does not."""
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import UnionType
 from typing import NamedTuple
 
 from ..models.layers.positive_map import NUM_COLUMNS, span_tokens
 from .coco_checks import clip_box
 
 Spans = Sequence[Sequence[int]]
+_ID = int | str
+_KINDS = {int: 'a whole number', str: 'a text', list: 'a list', _ID: 'a number or a text', int | float: 'a number'}
 # Boxes of published files stick out by rounding.
 _TOLERANCE = 1.0
 
@@ -22,13 +25,38 @@ class Problem(NamedTuple):
 
 
 def check_tables(content: object, file: str) -> None:
-    """Raise a ValueError if a file has no images, or rows that cannot be told apart."""
+    """Raise a ValueError if a file has no images, or rows that cannot be told apart or have fields of a wrong kind."""
     if not (isinstance(content, dict) and isinstance(content.get('images'), list) and content['images']):
         raise ValueError(f"{file}: 'images' is missing or empty: it is no annotation file of MDETR's format")
-    for table, keys in dict(images=('id', 'file_name'), annotations=('id', 'image_id')).items():
-        for place, row in enumerate(content.get(table, ())):
-            if missing := [key for key in keys if key not in row]:
-                raise ValueError(f'{file}: row {place} of {table} has no {" and no ".join(missing)}')
+    check_rows(content, 'images', file, needed=dict(id=_ID, file_name=str),
+               optional=dict(data_source=str, tokens_positive_eval=list))
+    if 'annotations' in content:
+        check_rows(content, 'annotations', file, needed=dict(id=_ID, image_id=_ID), optional=dict(iscrowd=int))
+
+
+def check_rows(content: dict, table: str, file: str, *, needed: Mapping[str, type | UnionType],
+               optional: Mapping[str, type | UnionType] | None = None) -> None:
+    """Raise a ValueError unless a table is a list of rows with these fields, each of its type.
+
+    Args:
+        content: Of the json file.
+        table: Key of the table.
+        file: Name of the file, for errors.
+        needed: Type of each field that every row has.
+        optional: Type of fields that a row may leave out.
+    """
+    rows = content.get(table)
+    if not isinstance(rows, list):
+        raise ValueError(f'{file}: {table} should be a list, got {rows!r:.60}')
+    for place, row in enumerate(rows):
+        if not isinstance(row, dict):
+            raise ValueError(f'{file}: row {place} of {table} should be an object with fields, got {row!r:.60}')
+        if missing := [key for key in needed if key not in row]:
+            raise ValueError(f'{file}: row {place} of {table} has no {" and no ".join(missing)}')
+        for key, kind in {**needed, **(optional or {})}.items():
+            if key in row and not isinstance(row[key], kind):
+                name = row.get('id', f'in row {place}')
+                raise ValueError(f'{file}: {key} of {name} of {table} should be {_KINDS[kind]}, got {row[key]!r:.60}')
 
 
 def span_problem(span: object, caption: str) -> str:

@@ -13,6 +13,7 @@ from mmengine.logging import print_log
 
 from .coco_checks import BadBox, clip_box
 from .grounding_checks import Spans, check_tables, picture_folder, positive_spans, size_of, span_problem
+from .mask_checks import mask_problem
 
 # Fields of an image that turn into others, or that nobody uses.
 _CONSUMED = ('id', 'caption', 'file_name', 'height', 'width', 'tokens_negative', 'tokens_positive_eval')
@@ -25,45 +26,62 @@ class MDETRDataset(BaseDetDataset):
     An item has the caption as `text`, and for each box of `instances` the spans [begin, end) of characters that name it
     in `gt_tokens_positive` (CLEVR's `tokens` too). Labels are 0. Further fields of the image (`dataset_name`,
     `tokens_positive_eval`, `sentence_id`, `original_id`, `answer`, ...) are kept as they are, `tokens_negative` aside.
-    Pairs without a box stay: they teach "no object". Boxes are clipped to the picture; crowds, and boxes of which
-    nothing is left, are dropped with their spans.
+    Pairs without a box stay: they teach "no object". An empty caption stays, and so does a box whose spans have no
+    token, such as a single space: only its place is learned. ``tools/data/check_grounding.py`` names both. Boxes are
+    clipped to the picture; crowds, and boxes of which nothing is left, are dropped with their spans.
 
     Args:
         data_prefix: Folder of the pictures as `img`. Pictures of several folders have a `data_source` in the file, such
             as 'coco' or 'vg', and may have a folder of that name: `dict(coco='train2014/', vg='vg/images/')`.
         bad_spans: What to do with spans outside their caption or reversed: 'error', or 'skip' with one warning.
+        with_mask: Whether each box must have a mask, `segmentation`, as `LoadAnnotations(with_mask=True)` needs.
+        bad_masks: What to do then with boxes whose mask is missing, empty or broken: 'error', or 'skip', which leaves
+            them out with their spans and one warning.
 
     Raises:
         ValueError: For ids that are not unique, a pair without caption, size or folder, a box without spans, a span
-            outside its caption; naming file, image, annotation and value.
+            outside its caption, a bad mask; naming file, image, annotation and value.
     """
     METAINFO = dict(classes=('object', ), palette=[(220, 20, 60)])
 
-    def __init__(self, *args: Any, bad_spans: str = 'error', **kwargs: Any) -> None:
-        if bad_spans not in ('error', 'skip'):
-            raise ValueError(f"bad_spans must be 'error' or 'skip', got {bad_spans!r}")
+    def __init__(self, *args: Any, bad_spans: str = 'error', with_mask: bool = False, bad_masks: str = 'error',
+                 **kwargs: Any) -> None:
+        for name, value in dict(bad_spans=bad_spans, bad_masks=bad_masks).items():
+            if value not in ('error', 'skip'):
+                raise ValueError(f"{name} must be 'error' or 'skip', got {value!r}")
         self.bad_spans = bad_spans
+        self.with_mask = with_mask
+        self.bad_masks = bad_masks
         super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        content = load(self.ann_file, file_format='json', backend_args=self.backend_args)
+        content = self._read_content()
         check_tables(content, self.ann_file)
         rows = defaultdict(list)
         for annotation in content.get('annotations', ()):
             if not annotation.get('iscrowd', 0):
                 rows[annotation['image_id']].append(annotation)
-        data_list, bad_boxes, bad_spans, seen = [], [], [], set()
+        data_list, seen = [], set()
+        bad_boxes, bad_spans, bad_masks = [], [], []
         for image in content['images']:
             if image['id'] in seen:
                 raise ValueError(f'{self.ann_file}: images has the id {image["id"]} twice')
             seen.add(image['id'])
-            data_list.append(self._read_pair(image, rows[image['id']], bad_boxes, bad_spans))
+            data_list.append(self._read_pair(image, rows[image['id']], bad_boxes, bad_spans, bad_masks))
+        self._warn('annotations of images that are not in the file',
+                   [f'annotation {row["id"]} of image {key!r}' for key in rows if key not in seen for row in rows[key]])
         self._warn('boxes without area inside their picture', bad_boxes)
         self._warn('spans outside their caption or reversed', bad_spans)
+        self._warn('boxes without a usable mask', bad_masks)
         return data_list
 
-    def _read_pair(self, image: dict, rows: list[dict], bad_boxes: list[BadBox], bad_spans: list[str]) -> dict:
-        """One item; what is left out is added to the last two."""
+    def _read_content(self) -> object:
+        """What the file holds, with images and annotations."""
+        return load(self.ann_file, file_format='json', backend_args=self.backend_args)
+
+    def _read_pair(self, image: dict, rows: list[dict], bad_boxes: list[BadBox], bad_spans: list[str],
+                   bad_masks: list[str]) -> dict:
+        """One item; what is left out is added to the last three."""
         where = f'{self.ann_file}: image {image["id"]}'
         caption = image.get('caption')
         if not isinstance(caption, str):
@@ -88,9 +106,13 @@ class MDETRDataset(BaseDetDataset):
             if problem:
                 bad_boxes.append(BadBox(row['id'], image['file_name'], row.get('bbox'), problem))
                 continue
+            if self.with_mask and not self._has_good_mask(row, size, own, bad_masks):
+                continue
             instance = dict(bbox=box, bbox_label=0, ignore_flag=0)
             if row.get('segmentation'):
                 instance['mask'] = row['segmentation']
+            if 'isfinal' in row:
+                instance['isfinal'] = row['isfinal']
             item['instances'].append(instance)
             item['gt_tokens_positive'].append(spans)
         if 'tokens_positive_eval' in image:
@@ -101,6 +123,8 @@ class MDETRDataset(BaseDetDataset):
 
     def _checked(self, spans: Spans, caption: str, where: str, bad_spans: list[str]) -> Spans:
         """The spans that lie inside the caption."""
+        if not isinstance(spans, (list, tuple)):
+            raise ValueError(f'{where}: {spans!r} is not a list of spans [begin, end)')
         good = []
         for span in spans:
             problem = span_problem(span, caption)
@@ -111,6 +135,14 @@ class MDETRDataset(BaseDetDataset):
             else:
                 bad_spans.append(f'{where}: {problem}')
         return good
+
+    def _has_good_mask(self, row: dict, size: tuple[int, int], where: str, bad_masks: list[str]) -> bool:
+        problem = mask_problem(row.get('segmentation'), *size)
+        if problem and self.bad_masks == 'error':
+            raise ValueError(f"{where}: {problem}. Correct it, or leave such boxes out with bad_masks='skip'")
+        if problem:
+            bad_masks.append(f'{where}: {problem}')
+        return not problem
 
     def _warn(self, what: str, found: list) -> None:
         if found:

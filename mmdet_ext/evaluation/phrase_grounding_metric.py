@@ -8,6 +8,7 @@ from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.fileio import get_local_path
 
+from .annotated_box import annotated_corners
 from .flickr_entities import read_entities, read_sentences, read_split
 from .phrase_recall import PROTOCOLS, PhraseTarget, phrase_hits, phrase_target, rank_boxes, recall
 
@@ -106,7 +107,7 @@ def json_targets(ann_file: str, protocol: str) -> dict[Key, list[PhraseTarget]]:
     """The phrases `tokens_positive_eval` of each entry of a grounding json.
 
     Raises:
-        ValueError: If no entry has phrases, or a phrase has no box.
+        ValueError: If no entry has phrases, or a phrase has no box, or one that is not four numbers.
     """
     with get_local_path(ann_file) as path:
         coco = COCO(path)
@@ -116,18 +117,13 @@ def json_targets(ann_file: str, protocol: str) -> dict[Key, list[PhraseTarget]]:
     for key, image in coco.imgs.items():
         targets[key] = []
         for spans in image.get('tokens_positive_eval', ()):
-            boxes = [_corners(row['bbox']) for row in coco.imgToAnns[key]
+            boxes = [annotated_corners(row, ann_file) for row in coco.imgToAnns[key]
                      if any(span in spans for span in row.get('tokens_positive', ()))]
             if not boxes:
                 raise ValueError(f'{ann_file}: no annotation of image {key} has a span of the phrase {spans} of its '
                                  'tokens_positive_eval')
             targets[key].append(phrase_target(boxes, (), protocol))
     return targets
-
-
-def _corners(bbox: Sequence[float]) -> list[float]:
-    x, y, w, h = bbox
-    return [x, y, x + w, y + h]
 
 
 def _name(key: Key) -> str:

@@ -9,7 +9,9 @@ from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.fileio import get_local_path
 from torch import Tensor
-from torchvision.ops import box_convert, box_iou, generalized_box_iou
+from torchvision.ops import box_iou, generalized_box_iou
+
+from .annotated_box import annotated_corners
 
 _OVERLAPS = dict(giou=generalized_box_iou, iou=box_iou)
 
@@ -45,10 +47,12 @@ class ReferringMetric(BaseMetric):
         self.ann_file = ann_file
         with get_local_path(ann_file) as path:
             self.coco = COCO(path)
+        self.targets = {}
         for key, image in self.coco.imgs.items():
             if (count := len(self.coco.imgToAnns[key])) != 1:
                 raise ValueError(f'{ann_file}: an expression should have one target, image {key} '
                                  f'({image.get("caption")!r}) has {count} annotations')
+            self.targets[key] = annotated_corners(self.coco.imgToAnns[key][0], ann_file)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
@@ -57,8 +61,8 @@ class ReferringMetric(BaseMetric):
                 raise ValueError(f'{self.ann_file} has no image {key}, for which there are predictions')
             prediction = sample['pred_instances']
             boxes = _sort(prediction['bboxes'], prediction['scores'])
-            target = torch.tensor([self.coco.imgToAnns[key][0]['bbox']], dtype=torch.float64)
-            right = self.overlap(boxes, box_convert(target, 'xywh', 'xyxy'))[:, 0] >= self.overlap_thr
+            target = torch.tensor([self.targets[key]], dtype=torch.float64)
+            right = self.overlap(boxes, target)[:, 0] >= self.overlap_thr
             hits = [bool(right[:k].any()) for k in self.topk]
             self.results.append((self.coco.imgs[key].get('dataset_name', 'unnamed'), hits))
 

@@ -1,6 +1,8 @@
 """A caption as a picture: lines of text in which phrases have colours."""
 import re
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -49,6 +51,23 @@ def draw_caption(caption: str, colors: Sequence[Color | None], width: int, *, si
                                va='baseline', parse_math=False)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[:height, :width, :3].copy()
+
+
+@contextmanager
+def one_warning_of_letters() -> Iterator[None]:
+    """Warn once, with the remedy, of all letters that no font has; matplotlib does each time that it meets one."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings('always', 'Glyph')
+        yield
+    letters = set()
+    for each in caught:
+        if found := re.match(r'Glyph (\d+) ', str(each.message)):
+            letters.add(chr(int(found[1])))
+        else:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    if letters:
+        warnings.warn(f'no font of the visualizer has the letters {"".join(sorted(letters))}, drawn as boxes: name one '
+                      'that has them, visualizer=dict(font_families=...)', stacklevel=3)
 
 
 def _pieces(caption: str, colors: Sequence[Color | None]) -> list[tuple[str, Color | None]]:

@@ -11,7 +11,7 @@ from mmengine.dist import master_only
 from mmengine.structures import InstanceData
 
 from ..models.layers.phrases import join_spans, number_phrases, phrase_text
-from .caption_strip import Color, draw_caption
+from .caption_strip import Color, draw_caption, one_warning_of_letters
 
 # dark enough to be read on white; more phrases than colours begin again
 COLORS: tuple[Color, ...] = ((0, 114, 178), (213, 94, 0), (0, 140, 100), (170, 60, 140), (180, 120, 0), (200, 20, 60),
@@ -29,13 +29,20 @@ class GroundingVisualizer(DetLocalVisualizer):
 
     Args:
         alpha: Opacity of boxes: at 1 they have the very colour of their phrase.
-        font_families: Of the caption, for matplotlib: name one that has the letters of your language.
+        font_families: Of all text, for matplotlib: name one that has the letters of your language. Those that it has
+            not are drawn as boxes.
     """
 
     def __init__(self, name: str = 'visualizer', *args: Any, alpha: float = 1.,
                  font_families: str | Sequence[str] = 'sans-serif', **kwargs: Any) -> None:  # mmengine wants `name`
         super().__init__(name, *args, alpha=alpha, **kwargs)
         self.font_families = font_families
+
+    def draw_texts(self, texts: str | list[str], *args: Any, **kwargs: Any) -> 'GroundingVisualizer':
+        """As mmengine's, in the fonts of the caption."""
+        own = self.font_families if isinstance(self.font_families, str) else list(self.font_families)
+        count = 1 if isinstance(texts, str) else len(texts)
+        return super().draw_texts(texts, *args, **{'font_families': [own] * count, **kwargs})  # one entry for each text
 
     @master_only
     def add_datasample(self, name: str, image: np.ndarray, data_sample: DetDataSample | None = None,
@@ -51,7 +58,8 @@ class GroundingVisualizer(DetLocalVisualizer):
             for panel in panels:
                 panel.labels = np.array(numbers[:len(panel)], dtype=int) % len(COLORS)
                 numbers = numbers[len(panel):]
-                parts.append(self._draw_panel(drawn, panel, caption))
+                with one_warning_of_letters():
+                    parts.append(self._draw_panel(drawn, panel, caption))
             drawn = np.concatenate(parts, axis=1)
         self.set_image(drawn)
         if show:

@@ -36,13 +36,16 @@ def text_folder(tmp_path_factory) -> str:
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
-def test_builds(path, monkeypatch, text_folder):
+def test_builds(path, monkeypatch, text_folder, bert_folder):
     monkeypatch.setenv('MMDET_EXT_COCO128', 'data/coco128')
     cfg = Config.fromfile(path)
     if 'text_encoder' in cfg.model:
         cfg.model.text_encoder.update(name=text_folder, pretrained=False)
-    # mmdet's EfficientNet looks at numbers while it is built
-    with torch.device('cpu' if cfg.model.backbone.type == 'EfficientNet' else 'meta'):
+    if 'language_model' in cfg.model:
+        cfg.model.language_model.name = bert_folder
+    # mmdet's EfficientNet looks at numbers while it is built, and its BERT loads weights
+    on_cpu = cfg.model.backbone.type == 'EfficientNet' or 'language_model' in cfg.model
+    with torch.device('cpu' if on_cpu else 'meta'):
         model = MODELS.build(cfg.model)
     assert sum(p.numel() for p in model.parameters()) > 1e6
     dataset = cfg.train_dataloader.dataset

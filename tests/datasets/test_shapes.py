@@ -55,7 +55,7 @@ def make_scene(*objects):
 def test_the_same_seed_gives_the_same_bytes_in_every_file(made, tmp_path):
     make_shapes(tmp_path / 'again', CONFIG)
     files = files_of(made)
-    assert len(files) == 8 + 4 + 2 + 12 + 2
+    assert len(files) == 8 + 4 + 2 + 15 + 2
     assert files_of(tmp_path / 'again') == files
 
 

@@ -1,4 +1,5 @@
 """Captions and referring expressions of Shapes, read back by an evaluator that knows nothing of their writer."""
+import json
 import re
 from dataclasses import replace
 from zlib import crc32
@@ -184,7 +185,7 @@ def test_captions_show_what_a_model_has_to_learn(captions):
 
 
 def test_the_file_is_what_mdetr_publishes(scenes, coco, captions):
-    areas = {(row['image_id'], tuple(row['bbox'])): row['area'] for row in coco['annotations']}
+    shown = {(row['image_id'], tuple(row['bbox'])): row for row in coco['annotations']}
     for image in captions['images']:
         assert {key: type(value) for key, value in image.items()} == dict(
             id=int, file_name=str, height=int, width=int, caption=str, dataset_name=str, tokens_negative=list,
@@ -192,8 +193,10 @@ def test_the_file_is_what_mdetr_publishes(scenes, coco, captions):
         assert image['tokens_negative'] == [[0, len(image['caption'])]] and image['dataset_name'] == 'shapes'
     pictures = {image['id']: image['original_img_id'] for image in captions['images']}
     for row in captions['annotations']:
-        assert list(row) == ['id', 'image_id', 'category_id', 'bbox', 'area', 'iscrowd', 'tokens_positive']
-        assert row['area'] == areas[pictures[row['image_id']], tuple(row['bbox'])]
+        assert list(row) == ['id', 'image_id', 'category_id', 'bbox', 'area', 'segmentation', 'iscrowd',
+                             'tokens_positive']
+        own = shown[pictures[row['image_id']], tuple(row['bbox'])]
+        assert (row['area'], row['segmentation']) == (own['area'], own['segmentation'])
     for table in ('images', 'annotations'):
         assert [entry['id'] for entry in captions[table]] == list(range(1, len(captions[table]) + 1))
 
@@ -228,10 +231,15 @@ def test_expressions_tell_by_looks_and_by_place(expressions):
         assert any(word in text for text in texts), word
 
 
+def bare_row(id_: int) -> dict:
+    """An annotation of which nothing but the ids matters."""
+    return dict(id=id_, image_id=1, object_id=id_, bbox=[0, 0, 1, 1], area=1, segmentation=[[0, 0, 1, 0, 1, 1, 0, 1]])
+
+
 def test_twins_that_nothing_tells_apart_have_no_expression():
     twins = [SceneObject(i, 'star', 'red', 'small', (40 + 2 * i, 40 + 2 * i), 20, 0, (30, 30, 20, 20)) for i in (0, 1)]
     scene = Scene(1, '000001.png', 160, 160, Background('clouds', (120, 120, 120), 0), tuple(twins))
-    coco = dict(annotations=[dict(id=i, image_id=1, object_id=i, bbox=[0, 0, 1, 1], area=1) for i in (0, 1)])
+    coco = dict(annotations=[bare_row(i) for i in (0, 1)])
     assert to_refexp([scene], coco, 0, 'train')['images'] == []
     apart = replace(scene, objects=(twins[0], replace(twins[1], center=(100, 40))))
     texts = {image['caption'] for image in to_refexp([apart], coco, 0, 'train')['images']}
@@ -245,7 +253,7 @@ def test_a_rival_that_is_left_by_one_pixel_rules_the_expression_out():
     def texts(rival_x):
         objects = (place(0, 80, 'star'), place(1, 40, 'circle'), place(2, rival_x, 'circle'))
         scene = Scene(1, '000001.png', 160, 160, Background('clouds', (120, 120, 120), 0), objects)
-        coco = dict(annotations=[dict(id=i, image_id=1, object_id=i, bbox=[0, 0, 1, 1], area=1) for i in range(3)])
+        coco = dict(annotations=[bare_row(i) for i in range(3)])
         return {image['caption'] for seed in range(100) for image in to_refexp([scene], coco, seed, 'train')['images']}
 
     assert 'the circle left of the star' in texts(80) and 'the circle left of the star' not in texts(79)
@@ -288,6 +296,18 @@ def test_a_set_made_before_gets_the_texts_that_a_new_one_has(made, tmp_path):
     report = make_shapes(tmp_path / 'set', CONFIG)
     assert report.kept and len(report.added) == 6 and files_of(tmp_path / 'set') == files_of(made)
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert make_shapes(tmp_path / 'set', CONFIG).added == ()
+
+
+def test_texts_written_before_they_had_polygons_are_written_anew(made, tmp_path):
+    make_shapes(tmp_path / 'set', CONFIG)
+    old = tmp_path / 'set/annotations/refexp_train.json'
+    content = json.loads(old.read_text())
+    for row in content['annotations']:
+        del row['segmentation']
+    old.write_text(json.dumps(content, separators=(',', ':')) + '\n')
+    assert make_shapes(tmp_path / 'set', CONFIG).added == ('annotations/refexp_train.json', )
+    assert files_of(tmp_path / 'set') == files_of(made)
     assert make_shapes(tmp_path / 'set', CONFIG).added == ()
 
 

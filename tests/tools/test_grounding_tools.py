@@ -137,7 +137,7 @@ def test_a_file_is_replaced_on_request_only(tool, shapes, tmp_path, capsys):
     ('no json', 'in.json: Expecting value'),
     ('[]', 'in.json is no COCO annotation file'),
     ('{"images": []}', "in.json: 'images' is missing or empty"),
-    ('{"images": [{}], "categories": [{"id": 1}]}', "in.json: a row has no 'id'"),
+    ('{"images": [{}], "categories": [{"id": 1}]}', "in.json: row 0 of images has no id and no file_name"),
 ])
 def test_what_is_no_coco_file_is_one_line(tool, tmp_path, content, message):
     if content is not None:

@@ -34,14 +34,11 @@ def parse_args() -> argparse.Namespace:
 
 def load_offsets(folder: str):
     """A function from a caption to the characters [start, end) of its tokens."""
-    from transformers import AutoTokenizer
+    from mmdet_ext.models.text_encoders.tokenization import load_tokenizer
 
     if not Path(folder).is_dir():
         raise ValueError(f'--tokenizer: there is no folder {folder}')
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    if not tokenizer.is_fast:
-        raise ValueError(f'--tokenizer: {folder} holds a {type(tokenizer).__name__}, which cannot tell the characters '
-                         'of its tokens; a fast tokenizer (tokenizer.json) can')
+    tokenizer = load_tokenizer(folder, '--tokenizer')
     return lambda caption: tokenizer(caption, return_offsets_mapping=True, verbose=False)['offset_mapping']
 
 
@@ -53,7 +50,7 @@ def check(args: argparse.Namespace) -> int:
     from mmdet_ext.datasets.grounding_checks import check_tables, grounding_problems
     from mmdet_ext.dictionary.progress import progress_bar
 
-    content = json.loads(args.file.read_text())
+    content = json.loads(args.file.read_bytes())
     check_tables(content, str(args.file))
     offsets = args.tokenizer and load_offsets(args.tokenizer)
     counts, shown = Counter(), []
@@ -79,7 +76,7 @@ def main() -> None:
     try:
         sys.exit(1 if check(args) else 0)
     except (OSError, ValueError) as error:
-        source = f'{args.file}: ' if type(error).__name__ == 'JSONDecodeError' else ''
+        source = f'{args.file}: ' if type(error).__name__ in ('JSONDecodeError', 'UnicodeDecodeError') else ''
         sys.exit(f'check_grounding.py: error: {source}{error}')
     except KeyboardInterrupt:
         sys.exit('check_grounding.py: interrupted')

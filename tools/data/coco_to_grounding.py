@@ -22,27 +22,43 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def check_coco(coco: object, file: str) -> None:
+    """Raise a ValueError if tables are missing, or rows lack a field or have one of a wrong kind."""
+    from mmdet_ext.datasets.grounding_checks import check_rows
+
+    if not isinstance(coco, dict):
+        raise ValueError(f'{file} is no COCO annotation file')
+    for table in ('images', 'categories'):
+        if not coco.get(table):
+            raise ValueError(f'{file}: {table!r} is missing or empty')
+    some_id, number = int | str, int | float
+    check_rows(coco, 'images', file, needed=dict(id=some_id, file_name=str, width=number, height=number))
+    check_rows(coco, 'categories', file, needed=dict(id=some_id, name=str))
+    if 'annotations' in coco:
+        check_rows(coco, 'annotations', file, needed=dict(id=some_id, image_id=some_id, category_id=some_id),
+                   optional=dict(iscrowd=int))
+
+
 def convert(args: argparse.Namespace) -> None:
     import json
-    import os
 
     from mmdet_ext.datasets.coco_captions import NOTHING, coco_to_grounding
     from mmdet_ext.dictionary.progress import progress_bar, warn
+    from mmdet_ext.files import replace_file
 
-    coco = json.loads(args.ann.read_text())
-    if not isinstance(coco, dict):
-        raise ValueError(f'{args.ann} is no COCO annotation file')
-    with progress_bar('captions', len(coco.get('images', ())), 'picture') as bar:
+    coco = json.loads(args.ann.read_bytes())
+    check_coco(coco, str(args.ann))
+    with progress_bar('captions', len(coco['images']), 'picture') as bar:
         content, bad = coco_to_grounding(coco, str(args.ann), args.dataset_name, on_image=bar.update)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    partial = args.out.with_name(f'.{args.out.name}.partial')
-    try:
-        partial.write_text(json.dumps(content, separators=(',', ':')) + '\n')
-        os.replace(partial, args.out)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replace_file(args.out) as file:
+        file.write(json.dumps(content, separators=(',', ':')).encode() + b'\n')
     if bad:
         warn([f'{len(bad)} annotations are left out. The first: {"; ".join(map(str, bad[:5]))}'])
+    known = {image['id'] for image in coco['images']}
+    if strays := [row for row in coco.get('annotations', ()) if row['image_id'] not in known]:
+        warn([f'{len(strays)} annotations are of images that are not in the file, and left out. The first: annotation '
+              f'{strays[0]["id"]} of image {strays[0]["image_id"]!r}'])
     empty = sum(image['caption'] == NOTHING for image in content['images'])
     print(f'wrote {args.out}: {len(content["images"])} captions ({empty} of pictures without objects), '
           f'{len(content["annotations"])} boxes')
@@ -53,10 +69,8 @@ def main() -> None:
     try:
         convert(args)
     except (OSError, ValueError) as error:
-        source = f'{args.ann}: ' if type(error).__name__ == 'JSONDecodeError' else ''
+        source = f'{args.ann}: ' if type(error).__name__ in ('JSONDecodeError', 'UnicodeDecodeError') else ''
         sys.exit(f'coco_to_grounding.py: error: {source}{error}')
-    except KeyError as error:
-        sys.exit(f'coco_to_grounding.py: error: {args.ann}: a row has no {error}')
     except KeyboardInterrupt:
         sys.exit('coco_to_grounding.py: interrupted, nothing was written')
 

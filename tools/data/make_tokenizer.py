@@ -37,12 +37,14 @@ def read_captions(file: Path) -> list[str]:
         except ValueError as error:
             raise ValueError(f'{file} is no JSON: {error}') from error
         images = found.get('images') if isinstance(found, dict) else None
-        if images and 'caption' in images[0]:
+        if isinstance(images, list) and images and isinstance(images[0], dict) and 'caption' in images[0]:
             return [caption_of(image, file) for image in images]
     return [text.text for text in read_texts([file])]
 
 
-def caption_of(image: dict, file: Path) -> str:
+def caption_of(image: object, file: Path) -> str:
+    if not isinstance(image, dict):
+        raise ValueError(f'{file}: an image should be an object with a caption, got {image!r:.60}')
     if not isinstance(image.get('caption'), str):
         raise ValueError(f'{file}: image {image.get("id")} has the caption {image.get("caption")!r}, should be a text')
     return image['caption']

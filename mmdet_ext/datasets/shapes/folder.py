@@ -5,6 +5,7 @@
     annotations/scenes_train.json         the scenes themselves
     annotations/grounding_train.json      MDETR: captions, and which objects their phrases name
     annotations/refexp_train.json         MDETR: expressions that each refer to one object
+    annotations/questions_train.json      MDETR: questions with answers
     overview.png                          for a person to look at
     shapes.json                           what the set was made with
 """
@@ -21,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .coco import to_coco
-from .grounding import to_grounding, to_refexp
+from .grounding import to_grounding, to_questions, to_refexp
 from .overview import draw_overview
 from .render import render_scene
 from .sampling import sample_scene
@@ -182,11 +183,12 @@ def _write(folder: Path, config: ShapesConfig, progress: bool) -> None:
 
 
 def _add_texts(folder: Path, config: ShapesConfig) -> tuple[str, ...]:
-    """Write the captions and expressions that a set lacks, from its scenes and annotations; return the files' names."""
+    """Write the texts that a set lacks or has without polygons, from its scenes and annotations; return their files."""
     added = []
     for split in SPLITS:
-        names = {f'annotations/grounding_{split}.json': to_grounding, f'annotations/refexp_{split}.json': to_refexp}
-        missing = {name: make for name, make in names.items() if not (folder / name).is_file()}
+        names = {f'annotations/grounding_{split}.json': to_grounding, f'annotations/refexp_{split}.json': to_refexp,
+                 f'annotations/questions_{split}.json': to_questions}
+        missing = {name: make for name, make in names.items() if not _has_texts(folder / name)}
         if missing:
             scenes = load_scenes(folder / 'annotations' / f'scenes_{split}.json')
             coco = json.loads((folder / 'annotations' / f'instances_{split}.json').read_text())
@@ -194,6 +196,14 @@ def _add_texts(folder: Path, config: ShapesConfig) -> tuple[str, ...]:
                 _write_json(folder / name, make(scenes, coco, config.seed, split))
         added += missing
     return tuple(added)
+
+
+def _has_texts(path: Path) -> bool:
+    """Whether the file is there, and not one that was written before its annotations had polygons."""
+    if not path.is_file():
+        return False
+    content = path.read_bytes()
+    return b'"tokens_positive":' not in content or b'"segmentation":' in content
 
 
 def _write_png(path: Path, picture: np.ndarray) -> None:

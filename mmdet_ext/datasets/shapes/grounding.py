@@ -6,6 +6,7 @@ import numpy as np
 
 from .captions import caption_list, caption_statements
 from .phrases import Text
+from .questions import ask
 from .referring import refer
 from .scene import Scene
 
@@ -18,7 +19,7 @@ def to_grounding(scenes: Sequence[Scene], coco: dict, seed: int, split: str) -> 
 
     Args:
         scenes: Of a split.
-        coco: The content of its `instances_*.json`: boxes and areas come from there.
+        coco: The content of its `instances_*.json`: boxes, areas and polygons come from there.
         seed: Of the set.
         split: Its name.
     """
@@ -48,6 +49,18 @@ def to_refexp(scenes: Sequence[Scene], coco: dict, seed: int, split: str) -> dic
     return file.content
 
 
+def to_questions(scenes: Sequence[Scene], coco: dict, seed: int, split: str) -> dict:
+    """The content of a `questions_*.json`: up to six questions of each picture, with the boxes of what they name."""
+    file = _File(coco, 'shapes_questions')
+    for scene in scenes:
+        for question in ask(scene, _random(seed, split, scene, 'questions')):
+            ids = sorted({id_ for phrase in question.text.phrases for id_ in phrase.ids})
+            file.add(scene, question.text, ids, original_img_id=scene.image_id,
+                     question_id=len(file.content['images']) + 1, question_type=question.type,
+                     question_kind=question.kind, answer=question.answer)
+    return file.content
+
+
 class _File:
     """The content of an annotation file that grows by one image-caption pair at a time."""
 
@@ -68,7 +81,7 @@ class _File:
             spans = [[phrase.begin, phrase.end] for phrase in text.phrases if id_ in phrase.ids]
             annotations.append(
                 dict(id=len(annotations) + 1, image_id=len(images), category_id=1, bbox=row['bbox'], area=row['area'],
-                     iscrowd=0, tokens_positive=spans))
+                     segmentation=row['segmentation'], iscrowd=0, tokens_positive=spans))
 
 
 def _random(seed: int, split: str, scene: Scene, purpose: str) -> np.random.RandomState:

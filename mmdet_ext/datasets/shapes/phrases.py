@@ -20,7 +20,8 @@ class Description(NamedTuple):
     shape: str | None
 
     def fits(self, obj: SceneObject) -> bool:
-        return all(wanted in (None, getattr(obj, name)) for name, wanted in self._asdict().items())
+        return (self.size in (None, obj.size) and self.color in (None, obj.color)
+                and self.shape in (None, obj.shape))
 
     def words(self, count: int = 1) -> str:
         """'large red circle', 'red shapes'."""

@@ -41,7 +41,7 @@ class BoxSafeRandomCrop(BaseTransform):
         results['img_shape'] = (y2 - y1, x2 - x1)
         if 'gt_bboxes' in results:
             results['gt_bboxes'] = cropped[kept]
-        for key in ('gt_bboxes_labels', 'gt_ignore_flags'):
+        for key in ('gt_bboxes_labels', 'gt_ignore_flags', 'gt_isfinal'):
             if key in results:
                 results[key] = results[key][kept]
         if 'gt_tokens_positive' in results and 'gt_bboxes' in results:

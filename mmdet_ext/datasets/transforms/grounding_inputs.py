@@ -1,12 +1,14 @@
 """The last step of a grounding pipeline."""
 from collections.abc import Sequence
 
+import numpy as np
+import torch
 from mmdet.datasets.transforms import PackDetInputs
 from mmdet.registry import TRANSFORMS
 
 META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip', 'flip_direction', 'text',
-             'dataset_name', 'tokens_positive_eval', 'sentence_id', 'original_img_id', 'original_id', 'questionId',
-             'question_type', 'answer', 'task_id')
+             'dataset_name', 'tokens_positive_eval', 'sentence_id', 'original_img_id', 'original_id', 'question_id',
+             'question_type', 'question_kind', 'answer', 'task_id')
 
 
 @TRANSFORMS.register_module()
@@ -14,6 +16,7 @@ class PackGroundingInputs(PackDetInputs):
     """mmdet's `PackDetInputs` with the caption, and with `tokens_positive` among the instances.
 
     `gt_instances.tokens_positive` is a list with one entry per box, each a list of spans [begin, end) of characters.
+    `gt_instances.isfinal` (N,) float32 is there if the results have `gt_isfinal`.
 
     Args:
         meta_keys: Entries of the results that become metainfo, those of them that are there.
@@ -33,7 +36,9 @@ class PackGroundingInputs(PackDetInputs):
         if len(spans) != num_boxes:
             raise ValueError(f'{results.get("img_path")}: gt_tokens_positive has {len(spans)} entries for {num_boxes} '
                              'boxes: a transform of this pipeline drops boxes without their spans')
-        ignored = results.get('gt_ignore_flags', [False] * num_boxes)
-        sample = packed['data_samples']
-        sample.gt_instances.tokens_positive = [own for own, flag in zip(spans, ignored) if not flag]
+        ignored = results.get('gt_ignore_flags', np.zeros(num_boxes, bool))
+        instances = packed['data_samples'].gt_instances
+        instances.tokens_positive = [own for own, flag in zip(spans, ignored) if not flag]
+        if 'gt_isfinal' in results:
+            instances.isfinal = torch.from_numpy(results['gt_isfinal'][~ignored])
         return packed

@@ -58,6 +58,7 @@ class MDETRHead(BaseModule):
             `isfinal`.
         normalised_maps: Whether an object's tokens share a weight of 1, as in the paper, or weigh 1 each, as in the
             published code.
+        aux_loss: Whether every layer of the decoder is trained to detect, or the last alone.
         train_cfg: With `assigner`.
         test_cfg: With `phrase_fraction`, how near a token must come to a box's most probable one to be of its phrase
             (0.5, see `grounded_phrases`).
@@ -66,9 +67,10 @@ class MDETRHead(BaseModule):
 
     def __init__(self, embed_dims: int = 256, *, loss_cls: dict | None = None, loss_bbox: dict | None = None,
                  loss_iou: dict | None = None, loss_align: dict | None = None, align_dims: int = 64,
-                 predict_final: bool = False, normalised_maps: bool = False, train_cfg: dict | None = None,
-                 test_cfg: dict | None = None, init_cfg: dict | None = None) -> None:
+                 predict_final: bool = False, normalised_maps: bool = False, aux_loss: bool = True,
+                 train_cfg: dict | None = None, test_cfg: dict | None = None, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
+        self.aux_loss = aux_loss
         self.normalised_maps = normalised_maps
         self.fc_cls = nn.Linear(embed_dims, NUM_COLUMNS)
         self.reg_mlp = MLP(embed_dims, embed_dims, 4, 3)
@@ -98,7 +100,7 @@ class MDETRHead(BaseModule):
 
     def loss(self, hidden_states: Tensor, text_memory: Tensor, offsets: Sequence, batch_data_samples: SampleList,
              ) -> dict[str, Tensor]:
-        """Losses of every layer; the last one's without prefix, those of layer i with `di.`.
+        """Losses of every layer, or of the last alone; the last one's without prefix, those of layer i with `di.`.
 
         Args:
             hidden_states: (layers, B, Q, C).
@@ -106,7 +108,8 @@ class MDETRHead(BaseModule):
             offsets: For each caption the characters [start, end) of its tokens.
             batch_data_samples: With `gt_instances.tokens_positive`.
         """
-        return self.loss_by_feat(self(hidden_states, text_memory), offsets, batch_data_samples)
+        outputs = self(hidden_states if self.aux_loss else hidden_states[-1:], text_memory)
+        return self.loss_by_feat(outputs, offsets, batch_data_samples)
 
     def loss_by_feat(self, outputs: GroundingOutputs, offsets: Sequence, samples: SampleList) -> dict[str, Tensor]:
         """As `loss`, from the head's outputs."""
@@ -172,7 +175,7 @@ class MDETRHead(BaseModule):
             positive = targets[..., :outputs.tokens.shape[1]] > 0
             losses['loss_align'] = self.loss_align(outputs.queries, outputs.tokens, positive, count)
         if self.fc_final is not None:
-            final = torch.cat([sample.gt_instances.isfinal for sample in samples])[objects].to(outputs.isfinal)
+            final = torch.cat([_isfinal(sample) for sample in samples])[objects].to(outputs.isfinal)
             losses['loss_isfinal'] = F.binary_cross_entropy_with_logits(outputs.isfinal[place], final,
                                                                         reduction='sum') / count
         return losses
@@ -235,3 +238,10 @@ def phrase_scores(probabilities: Tensor, maps: Tensor) -> Tensor:
 def _size(sample: object, like: Tensor) -> Tensor:
     height, width = sample.img_shape[:2]
     return like.new_tensor([width, height, width, height])
+
+
+def _isfinal(sample: object) -> Tensor:
+    if 'isfinal' not in sample.gt_instances:
+        raise ValueError(f'{sample.metainfo.get("img_path", "a picture")}: gt_instances has no isfinal, whether the '
+                         'expression refers to each box, which predict_final=True trains')
+    return sample.gt_instances.isfinal

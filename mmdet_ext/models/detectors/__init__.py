@@ -1,5 +1,7 @@
 from .mdetr import MDETR
+from .mdetr_segmenter import MDETRSegmenter
 from .pgi_detector import PGIDetector
+from .prompted_mdetr import PromptedMDETR
 from .smca_detr import SMCADETR
 
-__all__ = ['MDETR', 'PGIDetector', 'SMCADETR']
+__all__ = ['MDETR', 'MDETRSegmenter', 'PGIDetector', 'PromptedMDETR', 'SMCADETR']

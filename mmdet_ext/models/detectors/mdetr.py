@@ -1,6 +1,6 @@
 """MDETR (https://arxiv.org/abs/2104.12763): detection modulated by text."""
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn as nn
@@ -12,46 +12,7 @@ from mmdet.structures import SampleList
 from torch import Tensor
 
 from ..layers.feature_resizer import FeatureResizer
-
-
-class ImageTokens(NamedTuple):
-    """Pictures before they have met a text: (B, S, C) tokens and positions, (B, S) padding, True where ignored."""
-    tokens: Tensor
-    pos: Tensor
-    padding: Tensor
-
-    def expand(self, count: int) -> 'ImageTokens':
-        """One picture for `count` texts, without copies."""
-        return ImageTokens(*(part.expand(count, *part.shape[1:]) for part in self))
-
-
-class TextTokens(NamedTuple):
-    """Captions before they have met a picture.
-
-    tokens: (B, L, C). padding: (B, L), True where ignored. pooled: (B, D) of the text encoder, or None.
-    offsets: For each caption the characters [start, end) of its tokens.
-    """
-    tokens: Tensor
-    padding: Tensor
-    pooled: Tensor | None
-    offsets: Sequence[Sequence[tuple[int, int]]]
-
-    def select(self, rows: Sequence[int]) -> 'TextTokens':
-        """The captions of the given numbers."""
-        return TextTokens(self.tokens[rows], self.padding[rows], None if self.pooled is None else self.pooled[rows],
-                          [self.offsets[row] for row in rows])
-
-
-class Fused(NamedTuple):
-    """Picture and text encoded together: (B, S + L, C) memory and positions, (B, S + L) padding, (B, L, C) the text's part.
-
-    pooled: (B, C) of the picture, or None.
-    """
-    memory: Tensor
-    pos: Tensor
-    padding: Tensor
-    text: Tensor
-    pooled: Tensor | None
+from .mdetr_tokens import Fused, ImageTokens, TextTokens
 
 
 @MODELS.register_module()
@@ -67,19 +28,26 @@ class MDETR(DetectionTransformer):
         decoder: Config of an `MDETRTransformerDecoder`, which may leave out `type`.
         positional_encoding: Arguments of mmdet's SinePositionalEncoding.
         bbox_head: Config of an `MDETRHead`.
-        num_queries: Number of queries.
-        loss_image_text: Config of an `ImageTextContrastiveLoss`, with which a learned token stands before the picture's;
-            None, as in all published checkpoints, for none.
+        num_queries: Number of queries of objects.
+        answer_head: Config of a `GQAAnswerHead` or a `ClevrAnswerHead`, for questions in place of captions.
+        detection: Whether objects are trained; False to train answers alone, on questions with or without boxes. A
+            distributed run then needs `find_unused_parameters=True`.
+        loss_image_text: Config of an `ImageTextContrastiveLoss`, with which a learned token stands before the
+            picture's; None, as in all published checkpoints, for none.
         text_dropout: Dropout after the projection of the text's features.
         kwargs: As for mmdet's DetectionTransformer.
     """
 
     def __init__(self, *, text_encoder: dict, encoder: dict, decoder: dict, positional_encoding: dict, bbox_head: dict,
-                 num_queries: int = 100, loss_image_text: dict | None = None, text_dropout: float = 0.1,
-                 **kwargs: Any) -> None:
-        self._parts = dict(text_encoder=text_encoder, loss_image_text=loss_image_text, text_dropout=text_dropout)
+                 num_queries: int = 100, answer_head: dict | None = None, detection: bool = True,
+                 loss_image_text: dict | None = None, text_dropout: float = 0.1, **kwargs: Any) -> None:
+        if not detection and answer_head is None:
+            raise ValueError('detection=False trains answers alone and needs answer_head, got None')
+        self._parts = dict(text_encoder=text_encoder, loss_image_text=loss_image_text, text_dropout=text_dropout,
+                           answer_head=answer_head)
         super().__init__(encoder=encoder, decoder=decoder, positional_encoding=positional_encoding,
                          bbox_head=dict(bbox_head), num_queries=num_queries, **kwargs)
+        self.detection = detection
 
     def _init_layers(self) -> None:
         self.encoder = MODELS.build(dict(dict(type='TextFusionEncoder'), **self.encoder))
@@ -90,6 +58,7 @@ class MDETR(DetectionTransformer):
         self.text_encoder = MODELS.build(parts['text_encoder'])
         self.resizer = FeatureResizer(self.text_encoder.embed_dims, self.embed_dims, parts['text_dropout'])
         self.query_embedding = nn.Embedding(self.num_queries, self.embed_dims)
+        self.answer_head = MODELS.build(parts['answer_head']) if parts['answer_head'] else None
         self.image_token = self.image_projection = self.text_projection = self.loss_image_text = None
         if parts['loss_image_text']:
             if not self.text_encoder.pooled:
@@ -131,15 +100,29 @@ class MDETR(DetectionTransformer):
         return Fused(memory, pos, padding, memory[:, image.tokens.shape[1]:], pooled)
 
     def decode(self, fused: Fused) -> Tensor:
-        """(layers, B, Q, C), the hidden states of the queries."""
-        query_pos = self.query_embedding.weight.expand(len(fused.memory), -1, -1)
-        return self.decoder(torch.zeros_like(query_pos), query_pos, fused.memory, fused.pos, fused.padding)
+        """(layers, B, Q, C), the hidden states of the queries of objects."""
+        return self.decode_with_answers(fused)[0]
+
+    def decode_with_answers(self, fused: Fused) -> tuple[Tensor, Tensor | None]:
+        """As `decode`, and (layers, B, A, C) of the queries of answers, which come last; None without `answer_head`."""
+        queries = self.query_embedding.weight
+        if self.answer_head is not None:
+            queries = torch.cat([queries, self.answer_head.query_embedding.weight])
+        query_pos = queries.expand(len(fused.memory), -1, -1)
+        states = self.decoder(torch.zeros_like(query_pos), query_pos, fused.memory, fused.pos, fused.padding)
+        answers = None if self.answer_head is None else states[:, :, self.num_queries:]
+        return states[:, :, :self.num_queries], answers
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
-        """Losses of the head and, if there is one, of pictures against captions."""
+        """Losses of the head and, if there are any, of answers and of pictures against captions."""
         text = self.encode_text(captions_of(batch_data_samples))
         fused = self.fuse(self.encode_image(batch_inputs, batch_data_samples), text)
-        losses = self.bbox_head.loss(self.decode(fused), fused.text, text.offsets, batch_data_samples)
+        objects, answers = self.decode_with_answers(fused)
+        losses = {}
+        if self.detection:
+            losses |= self.bbox_head.loss(objects, fused.text, text.offsets, batch_data_samples)
+        if answers is not None:
+            losses |= self.answer_head.loss(answers, batch_data_samples)
         if self.loss_image_text is not None:
             losses['loss_image_text'] = self.loss_image_text(*self.pool(fused, text))
         return losses
@@ -149,16 +132,23 @@ class MDETR(DetectionTransformer):
         return self.image_projection(fused.pooled), self.text_projection(text.pooled)
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True) -> SampleList:
-        """Adds `pred_instances` to the samples."""
+        """Adds `pred_instances` to the samples and, with `answer_head`, `pred_answer` to their meta information."""
         text = self.encode_text(captions_of(batch_data_samples))
         fused = self.fuse(self.encode_image(batch_inputs, batch_data_samples), text)
-        found = self.bbox_head.predict(self.decode(fused)[-1:], fused.text, text.offsets, batch_data_samples, rescale)
+        objects, answers = self.decode_with_answers(fused)
+        found = self.bbox_head.predict(objects[-1:], fused.text, text.offsets, batch_data_samples, rescale)
+        if answers is not None:
+            for sample, answer in zip(batch_data_samples, self.answer_head.predict(answers, batch_data_samples)):
+                sample.set_metainfo(dict(pred_answer=answer))
         return self.add_pred_to_datasample(batch_data_samples, found)
 
     def _forward(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> tuple:
+        """What the head says of objects; with `answer_head` that, and what it says of answers."""
         text = self.encode_text(captions_of(batch_data_samples))
         fused = self.fuse(self.encode_image(batch_inputs, batch_data_samples), text)
-        return self.bbox_head(self.decode(fused), fused.text)
+        objects, answers = self.decode_with_answers(fused)
+        found = self.bbox_head(objects, fused.text)
+        return found if answers is None else (found, self.answer_head(answers))
 
     def pre_transformer(self, *args: Any) -> tuple[dict, dict]:
         raise NotImplementedError('MDETR encodes picture and text apart: encode_image, encode_text, fuse, decode')

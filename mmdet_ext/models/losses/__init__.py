@@ -1,8 +1,10 @@
+from .answer_loss import NO_ANSWER, AnswerLoss, answer_loss, chosen_answers
 from .contrastive_align_loss import ContrastiveAlignLoss
 from .image_text_loss import ImageTextContrastiveLoss
 from .soft_token_loss import SoftTokenLoss
 from .task_aligned_loss import DensePredictions, task_aligned_losses
 
 __all__ = [
-    'ContrastiveAlignLoss', 'DensePredictions', 'ImageTextContrastiveLoss', 'SoftTokenLoss', 'task_aligned_losses'
+    'AnswerLoss', 'ContrastiveAlignLoss', 'DensePredictions', 'ImageTextContrastiveLoss', 'NO_ANSWER',
+    'SoftTokenLoss', 'answer_loss', 'chosen_answers', 'task_aligned_losses'
 ]

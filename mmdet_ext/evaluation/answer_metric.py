@@ -1,0 +1,91 @@
+"""Accuracy of answers, and the answers in a file: what the metrics of GQA and CLEVR share."""
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.evaluator import BaseMetric
+from mmengine.fileio import get_local_path
+from mmengine.logging import print_log
+
+from ..datasets.questions import Question
+from ..files import check_writable, replace_file
+
+
+class AnswerMetric(BaseMetric):
+    """Share of the questions with the right answer, over all and by type and kind of question.
+
+    Predictions are `pred_answer`, a mapping with `answer` and `question_type`; data samples have `question_id`.
+    Results are
+
+    - ``accuracy``: the answer is right; ``accuracy_TYPE`` and ``accuracy_KIND``: of questions of a type or kind;
+    - ``type_accuracy``: the type of the question was recognised;
+    - ``typed_accuracy``: both at once. By this one MDETR chose its checkpoints.
+
+    Args:
+        ann_file: The questions. If they have no answers, nothing is measured.
+        read: Reads that file.
+        types: Types of question that there are.
+        dump_file: Where to write the predicted answers; whole, or not at all.
+        dump: Makes its content of the ids and answers in the order of the questions.
+
+    Raises:
+        ValueError: If a prediction is missing, stands there twice, or is of no question of the file.
+    """
+
+    def __init__(self, ann_file: str, *, read: Callable[[str], Mapping[int | str, Question]], types: Sequence[str],
+                 dump_file: str | None, dump: Callable[[Iterable[tuple[int | str, str]]], str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ann_file = ann_file
+        with get_local_path(ann_file) as path:
+            self.questions = read(str(path))
+        self.types = types
+        self.dump = dump
+        self.dump_file = None if dump_file is None else Path(dump_file)
+        if self.dump_file is None and not any(question.answer for question in self.questions.values()):
+            raise ValueError(f'{ann_file} has no answers, so that nothing is left to do without a dump_file')
+        if self.dump_file is not None:
+            check_writable(self.dump_file.parent)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        for sample in data_samples:
+            if 'question_id' not in sample:
+                raise ValueError(f'the data sample of image {sample.get("img_id")} has no question_id, by which '
+                                 f'{self.ann_file} is looked up: GQADataset and ClevrDataset give it')
+            key = sample['question_id']
+            if key not in self.questions:
+                raise ValueError(f'{self.ann_file} has no question {key!r}, for which there is a prediction')
+            found = sample.get('pred_answer')
+            if not (isinstance(found, Mapping) and isinstance(found.get('answer'), str)):
+                raise ValueError(f'question {key!r} of {self.ann_file} has no pred_answer with an answer, got '
+                                 f'{found!r}: does the model have an answer_head?')
+            # of a head that does not tell types apart: '' where the file has none
+            if found.get('question_type') not in (*self.types, self.questions[key].type or ''):
+                raise ValueError(f'question {key!r} of {self.ann_file}: question_type of pred_answer should be one of '
+                                 f'{", ".join(self.types)}, got {found.get("question_type")!r}')
+            self.results.append((key, found['answer'], found['question_type']))
+
+    def compute_metrics(self, results: list[tuple[int | str, str, str]]) -> dict[str, float]:
+        found = {key: (answer, kind) for key, answer, kind in results}
+        if len(found) < len(results):
+            seen = set()
+            twice = next(key for key, *_ in results if key in seen or seen.add(key))
+            raise ValueError(f'there are two predictions for question {twice!r} of {self.ann_file}')
+        if missing := [repr(key) for key in self.questions if key not in found]:
+            raise ValueError(f'{self.ann_file}: there are no predictions for {len(missing)} of its questions. The '
+                             f'first: {", ".join(missing[:5])}')
+        if self.dump_file is not None:
+            with replace_file(self.dump_file) as file:
+                file.write(self.dump((key, found[key][0]) for key in self.questions).encode())
+            print_log(f'{len(found)} answers are written to {self.dump_file}', logger='current')
+        hits = defaultdict(list)
+        for key, question in self.questions.items():
+            if question.answer is None:
+                continue
+            right, typed = found[key][0] == question.answer, found[key][1] == question.type
+            hits['accuracy'].append(right)
+            for group in filter(None, (question.type, question.kind)):
+                hits[f'accuracy_{group}'].append(right)
+            hits['type_accuracy'].append(typed)
+            hits['typed_accuracy'].append(right and typed)
+        return {name: sum(values) / len(values) for name, values in hits.items()}

@@ -1,0 +1,65 @@
+"""How many questions are answered without a look at the picture: a model that sees has to be clearly better."""
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+from mmengine.fileio import load
+
+from ..datasets.questions import with_clevr_images
+
+Answers = Mapping[tuple[str, ...], Counter]
+
+
+def blind_accuracy(train_file: str, test_file: str) -> dict[str, float]:
+    """Answer each question of a file with the most frequent answer of the most similar questions of another file.
+
+    These are the questions of the same words or, if there are none, those that begin with as many of the same words as
+    possible; all questions begin with no word. Of answers that are equally frequent it is the first in the alphabet.
+
+    Args:
+        train_file: Questions with answers: of GQA, CLEVR, CLEVR-Humans or Shapes, as their data sets read them.
+        test_file: The same.
+
+    Returns:
+        ``accuracy``, and ``accuracy_KIND`` of the questions of one kind (or type) where the file has kinds; ``known``
+        is the share of questions that the training file has word by word, ``accuracy_known`` the accuracy of these.
+
+    Raises:
+        ValueError: If a file has no questions, or one of them no answer.
+    """
+    answers = defaultdict(Counter)
+    for words, answer, _ in _read(train_file):
+        for length in range(len(words) + 1):
+            answers[words[:length]][answer] += 1
+        answers[(*words, '')][answer] += 1  # an end, so that a longer question is another one
+    hits = defaultdict(list)
+    for words, answer, kind in _read(test_file):
+        right = _most_frequent(answers, words) == answer
+        hits['accuracy'].append(right)
+        hits['known'].append((*words, '') in answers)
+        if hits['known'][-1]:
+            hits['accuracy_known'].append(right)
+        if kind:
+            hits[f'accuracy_{kind}'].append(right)
+    return {name: sum(values) / len(values) for name, values in hits.items()}
+
+
+def _most_frequent(answers: Answers, words: Sequence[str]) -> str:
+    whole = (*words, '')
+    length = next(length for length in range(len(whole), -1, -1) if whole[:length] in answers)
+    return min(answers[whole[:length]].items(), key=lambda item: (-item[1], item[0]))[0]
+
+
+def _read(file: str) -> list[tuple[tuple[str, ...], str, str | None]]:
+    """Of each question its words, its answer, and its kind or else its type."""
+    content = with_clevr_images(load(file, file_format='json'), file)
+    images = content.get('images') if isinstance(content, dict) else None
+    if not images:
+        raise ValueError(f"{file}: 'images' is missing or empty: it is no file of questions")
+    rows = []
+    for image in images:
+        question, answer = image.get('caption'), image.get('answer')
+        if not (isinstance(question, str) and isinstance(answer, str)):
+            raise ValueError(f'{file}: image {image.get("id")} has the caption {question!r} and the answer {answer!r}')
+        kind = image.get('question_kind') or image.get('question_type')
+        rows.append((tuple(question.lower().split()), answer, kind))
+    return rows

@@ -1,0 +1,131 @@
+"""Detection of many classes by MDETR, one prompt per class (https://arxiv.org/abs/2104.12763, section 4.3)."""
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample, SampleList
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from ..layers.prompt_text import prompt_text
+from .mdetr import MDETR
+from .mdetr_tokens import ImageTokens, TextTokens
+
+
+@MODELS.register_module()
+class PromptedMDETR(MDETR):
+    """MDETR that asks for every class of a data set in turn, and labels what it finds with the class's number.
+
+    The features of a picture are computed once for all prompts. Those of the prompts are computed once for all
+    pictures: they are kept until the names or the weights change, and dropped when the mode is set or a state dict is
+    loaded. Results are those of one full pass per prompt. Training is MDETR's own, on captions that are prompts.
+
+    The names are `test_cfg.prompts`, or else the sample's `text` if it is a list (mmdet's data sets give their classes
+    with `return_classes=True`), or else the classes of `dataset_meta`, which mmdet's inferencers set. Samples whose
+    `text` is one caption are grounded as by MDETR, unless there are `test_cfg.prompts`.
+
+    Args:
+        test_cfg: With `chunk`, how many prompts are asked at a time (32); `prompts`, the names of the classes (None);
+            `max_per_img`, how many boxes of a picture are kept, the best of all classes (None: all queries of all
+            prompts, as LVIS's fixed AP wants them); and what the head takes.
+        kwargs: As for MDETR.
+
+    Raises:
+        ValueError: If one of these is wrong.
+    """
+
+    def __init__(self, *, test_cfg: dict | None = None, **kwargs: Any) -> None:
+        options = dict(test_cfg or {})
+        chunk, limit, prompts = options.pop('chunk', 32), options.pop('max_per_img', None), options.pop('prompts', None)
+        super().__init__(test_cfg=options, **kwargs)
+        self.chunk = _positive(chunk, 'chunk')
+        self.max_per_img = None if limit is None else _positive(limit, 'max_per_img')
+        self.prompts = None if prompts is None else _checked(prompts, 'test_cfg.prompts')
+        self._known: tuple[list, list[TextTokens]] | None = None
+
+    def predict(self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True) -> SampleList:
+        """Adds `pred_instances` to the samples: for each box `bboxes`, `scores` (1 less the probability of no object)
+        and `labels`, the number of its class."""
+        if self.prompts is None and all(isinstance(sample.metainfo.get('text'), str) for sample in batch_data_samples):
+            return super().predict(batch_inputs, batch_data_samples, rescale)
+        names = [self.names_of(sample) for sample in batch_data_samples]
+        image = self.encode_image(batch_inputs, batch_data_samples)
+        found = [self._ask(ImageTokens(*(part[i:i + 1] for part in image)), self.encode_prompts(own), sample, rescale)
+                 for i, (own, sample) in enumerate(zip(names, batch_data_samples, strict=True))]
+        return self.add_pred_to_datasample(batch_data_samples, found)
+
+    def names_of(self, sample: DetDataSample) -> tuple[str, ...]:
+        """The names of the classes that a picture is asked for.
+
+        Raises:
+            ValueError: If nobody tells them.
+        """
+        if self.prompts is not None:
+            return self.prompts
+        text = sample.metainfo.get('text')
+        if isinstance(text, (list, tuple)):
+            return _checked(text, f'text of {sample.metainfo.get("img_path", "a picture")}')
+        classes = (getattr(self, 'dataset_meta', None) or {}).get('classes')
+        if classes is None:
+            raise ValueError(f'{sample.metainfo.get("img_path", "a picture")}: PromptedMDETR needs the names of the '
+                             'classes: test_cfg.prompts, a data set with return_classes=True whose pipeline packs '
+                             f'`text`, or dataset_meta; got text={text!r}')
+        return _checked(classes, "dataset_meta['classes']")
+
+    @torch.no_grad()
+    def encode_prompts(self, names: Sequence[str]) -> list[TextTokens]:
+        """Prompts for the names through the text encoder, in chunks; from the last call if nothing has changed."""
+        weights = [*self.text_encoder.parameters(), *self.resizer.parameters()]
+        device = weights[0].device.type
+        state = [tuple(names), self.chunk, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device),
+                 [(weight.data_ptr(), weight._version) for weight in weights]]
+        if self._known is not None and self._known[0] == state:
+            return self._known[1]
+        prompts = [prompt_text(name) for name in names]
+        texts = [self.encode_text(prompts[start:start + self.chunk]) for start in range(0, len(prompts), self.chunk)]
+        self._known = None if self.training else (state, texts)
+        return texts
+
+    def _ask(self, image: ImageTokens, texts: Sequence[TextTokens], sample: DetDataSample,
+             rescale: bool) -> InstanceData:
+        """All boxes of all prompts in one picture."""
+        bare = DetDataSample(metainfo={key: sample.metainfo[key] for key in ('ori_shape', 'img_shape')})
+        found = []
+        for text in texts:
+            count = len(text.tokens)
+            fused = self.fuse(image.expand(count), text)
+            hidden = self.decode(fused)[-1:]
+            for own in self.bbox_head.predict(hidden, fused.text, text.offsets, [bare] * count, rescale):
+                own.labels = torch.full_like(own.labels, len(found))
+                found.append(own)
+        found = InstanceData.cat(found)
+        if self.max_per_img is None or len(found) <= self.max_per_img:
+            return found
+        return found[found.scores.topk(self.max_per_img).indices]
+
+    def train(self, mode: bool = True) -> 'PromptedMDETR':
+        self._known = None  # hooks that exchange weights for their averages leave no trace on the tensors
+        return super().train(mode)
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        self._known = None
+        super()._load_from_state_dict(*args, **kwargs)
+
+
+def _positive(value: int, name: str) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError(f'test_cfg.{name} should be a positive whole number, got {value!r}')
+    return value
+
+
+def _checked(names: Sequence[str], where: str) -> tuple[str, ...]:
+    """The names as a tuple, if they can be asked for."""
+    if isinstance(names, str) or not len(names):
+        raise ValueError(f'{where} should be a list of at least one name, got {names!r}')
+    for name in names:
+        try:
+            prompt_text(name)
+        except ValueError as error:
+            raise ValueError(f'{where}: {error}') from error
+    return tuple(names)

@@ -1,0 +1,42 @@
+"""The loss of answers to questions of one type (MDETR, https://arxiv.org/abs/2104.12763)."""
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+NO_ANSWER = -100
+
+
+class AnswerLoss(NamedTuple):
+    """The mean loss of the questions of a type, 0 if there is none; the share of right answers, 1 if there is none.
+
+    right: (B, ) bool, whether a question is of the type and its answer right.
+    """
+    loss: Tensor
+    accuracy: Tensor
+    right: Tensor
+
+
+def answer_loss(logits: Tensor, targets: Tensor) -> AnswerLoss:
+    """Cross-entropy of the questions of a type, divided by their own number.
+
+    Args:
+        logits: (B, N), or (B, ) for yes against no.
+        targets: (B, ), numbers of the answers, 1 for yes; `NO_ANSWER` for questions of other types.
+    """
+    asked = targets != NO_ANSWER
+    count = asked.sum().clamp(min=1)
+    if logits.ndim == 1:
+        loss = F.binary_cross_entropy_with_logits(logits, targets.clamp(min=0).to(logits), weight=asked.to(logits),
+                                                  reduction='sum')
+    else:
+        loss = F.cross_entropy(logits, targets, ignore_index=NO_ANSWER, reduction='sum')
+    right = asked & (chosen_answers(logits) == targets)
+    accuracy = torch.where(asked.any(), right.sum() / count, 1.)
+    return AnswerLoss(loss / count, accuracy, right)
+
+
+def chosen_answers(logits: Tensor) -> Tensor:
+    """(B, ), the number of the most probable answer; logits as for `answer_loss`."""
+    return (logits.sigmoid() > 0.5).long() if logits.ndim == 1 else logits.argmax(dim=1)

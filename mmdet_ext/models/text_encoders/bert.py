@@ -1,0 +1,37 @@
+"""mmdet's BERT, of its GLIP and Grounding DINO, with today's transformers."""
+from typing import Any
+
+import torch.nn as nn
+from mmdet.models.language_models import BertModel
+from mmdet.registry import MODELS
+
+from .hub import load_files
+
+
+@MODELS.register_module()
+class BertLanguageModel(BertModel):
+    """mmdet 3.3's `BertModel`, the same weights and results, where transformers is 5 or later.
+
+    Its tokenizers are called where they had `batch_encode_plus`, and attention masks (B, L, L), by which the parts of a
+    text between full stops do not see each other, get the axis of the heads.
+
+    Args:
+        name: Folder with config, tokenizer and weights, or name on the Hugging Face Hub.
+        kwargs: As for mmdet's BertModel.
+
+    Raises:
+        OSError: The files are neither there nor to be downloaded.
+    """
+
+    def __init__(self, name: str = 'bert-base-uncased', **kwargs: Any) -> None:
+        from transformers import AutoConfig  # only here: other detectors need no transformers
+
+        load_files(AutoConfig.from_pretrained, name, argument='name', what='config')  # an error that says what to do
+        super().__init__(name, **kwargs)
+        self.tokenizer.batch_encode_plus = self.tokenizer
+        self.language_backbone.body.model.register_forward_pre_hook(_add_head_axis, with_kwargs=True)
+
+
+def _add_head_axis(_: nn.Module, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict[str, Any]]:
+    mask = kwargs['attention_mask']
+    return args, kwargs | dict(attention_mask=mask.unsqueeze(1) if mask.dim() == 3 else mask)

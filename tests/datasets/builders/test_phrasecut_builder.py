@@ -1,0 +1,78 @@
+"""PhraseCut's phrases as annotation files."""
+import json
+from pathlib import Path
+
+import pytest
+from mmdet_ext.datasets.builders.phrasecut import build_phrasecut
+from mmdet_ext.datasets.builders.picture_sizes import read_sizes
+
+TRIANGLE = [[1, 2], [10, 2], [10, 9.5]]
+SQUARE = [[20, 2], [30, 2], [30, 9], [20, 9]]
+SIZES = {'7': (40, 60)}
+
+
+def task(**fields) -> dict:
+    return dict(image_id=7, phrase='red bus', task_id='7__0', Polygons=[[TRIANGLE], [SQUARE, TRIANGLE]],
+                instance_boxes=[[1, 2, 9, 7.5], [1, 2, 29, 7.5]]) | fields
+
+
+@pytest.fixture
+def build(tmp_path):
+
+    def run(tasks: object, **options) -> tuple:
+        source = tmp_path / 'refer_train.json'
+        source.write_text(json.dumps(tasks))
+        counts = build_phrasecut(source, tmp_path / 'out.json', SIZES, **options)
+        return json.loads((tmp_path / 'out.json').read_text()), counts
+
+    return run
+
+
+def test_the_last_polygon_of_an_instance_is_kept_or_all_are(build):
+    content, counts = build([task()])
+    triangle, square = [1, 2, 10, 2, 10, 9.5], [20, 2, 30, 2, 30, 9, 20, 9]
+    assert [row['segmentation'] for row in content['annotations']] == [[triangle], [triangle]]
+    assert counts['left out: polygons before the last of their instance'] == 1
+    content, counts = build([task()], polygons='all')
+    assert [row['segmentation'] for row in content['annotations']] == [[triangle], [square, triangle]]
+    assert [row['area'] for row in content['annotations']] == [67.5, 217.5] and counts['boxes'] == 2
+
+
+def test_polygons_without_area_and_instances_without_polygons_are_left_out_and_counted(build):
+    content, counts = build([task(Polygons=[[TRIANGLE, TRIANGLE[:2]], [[]]]), task(Polygons=[], instance_boxes=[])])
+    assert [row['segmentation'] for row in content['annotations']] == [[[1, 2, 10, 2, 10, 9.5]]]
+    assert counts['left out: polygons of fewer than three points'] == 2
+    assert counts['left out: instances without a polygon'] == 1 and counts['captions without boxes'] == 1
+
+
+def test_the_same_input_gives_the_same_bytes(build, tmp_path):
+    build([task(), task(phrase='größer')])
+    first = (tmp_path / 'out.json').read_bytes()
+    build([task(), task(phrase='größer')])
+    assert (tmp_path / 'out.json').read_bytes() == first and first.endswith(b'}\n')
+
+
+@pytest.mark.parametrize('change, message', [
+    (dict(phrase=' '), "phrase should be a text, got ' '"),
+    (dict(image_id=8), 'no size of picture 8'),
+    (dict(instance_boxes=[[1, 2, 3, 4]]), r'lists of one length, got \[2, 1\]'),
+    (dict(Polygons=None), r"lists of one length, got \['None', 2\]"),
+    (dict(instance_boxes=[[1, 2, 3, 4], [1, 2, '3', 4]]), 'instance 1: a box should be x, y, w, h'),
+    (dict(Polygons=[[TRIANGLE], [[[1, 2], [3], [4, 5]]]]), r'instance 1: a polygon should be a list of points'),
+    (dict(Polygons=[[TRIANGLE], 5]), 'instance 1 should have a list of polygons, got 5'),
+])
+def test_a_broken_phrase_is_an_error_that_names_row_and_task(build, tmp_path, change, message):
+    with pytest.raises(ValueError, match=f'refer_train.json: row 1, task 7__0.*{message}'):
+        build([task(), task() | change])
+    assert not (tmp_path / 'out.json').exists()
+
+
+@pytest.mark.parametrize('content, message', [
+    ('[{"height": 3}]', 'row 0 has no image_id'), ('5', 'should be a list of pictures, got int'), ('[', 'is no json'),
+    ('[{"image_id": 4, "height": 3}]', r'picture 4 should have a height and a width in pixels, got \[3, None\]'),
+    ('{"4": [3, "5"]}', r'picture 4 should have a height and a width'),
+])
+def test_broken_sizes_are_an_error_that_names_the_picture(tmp_path: Path, content, message):
+    (tmp_path / 'sizes.json').write_text(content)
+    with pytest.raises(ValueError, match=f'sizes.json.*{message}'):
+        read_sizes(tmp_path / 'sizes.json')

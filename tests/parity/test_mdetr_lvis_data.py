@@ -1,0 +1,54 @@
+"""LVIS's prompts against the published conversion: names, balanced subsets, and the file of one subset; all equal."""
+import json
+
+import pytest
+from golden.cases import FOLDER
+from mmdet_ext.datasets.builders.grounding_file import write_grounding
+from mmdet_ext.datasets.builders.lvis_prompts import build_prompts
+from mmdet_ext.models.layers.prompt_text import prompt_text
+
+
+@pytest.fixture(scope='module')
+def case() -> dict:
+    return json.loads((FOLDER / 'mdetr' / 'data_lvis.json').read_text())
+
+
+@pytest.fixture
+def build(case, tmp_path):
+
+    def run(fraction: float) -> dict:
+        with write_grounding(tmp_path / 'out.json') as out:
+            build_prompts(case['inputs']['lvis_v1_train'], 'lvis.json', out, fraction=fraction,
+                          seed=case['args']['seed'])
+        return json.loads((tmp_path / 'out.json').read_text())
+
+    return run
+
+
+def as_sets(content: dict) -> set:
+    """Each prompt with its boxes, whatever the order and the ids."""
+    boxes = {image['id']: [] for image in content['images']}
+    for row in content['annotations']:
+        boxes[row['image_id']].append(without(row, 'id', 'image_id'))
+    return {json.dumps([without(image, 'id'), sorted(boxes[image['id']])]) for image in content['images']}
+
+
+def without(row: dict, *keys: str) -> str:
+    return json.dumps({key: value for key, value in row.items() if key not in keys}, sort_keys=True)
+
+
+def test_names(case):
+    assert {name: prompt_text(name) for name in case['clean_name']} == case['clean_name']
+
+
+@pytest.mark.parametrize('fraction', ['1', '0.5', '0.3'])
+def test_balanced_subsets(case, build, fraction):
+    found = build(float(fraction))
+    assert sorted({image['original_id'] for image in found['images']}) == case['kept_image_ids'][fraction]
+
+
+def test_the_file_of_a_subset(case, build):
+    expected, found = case['output']['finetune_lvis30_train.json'], build(0.3)
+    assert len(found['images']) == len(expected['images']) and as_sets(found) == as_sets(expected)
+    assert without(found, 'images', 'annotations') == without(expected, 'images', 'annotations')
+    assert [row['id'] for row in found['annotations']] == list(range(len(expected['annotations'])))

@@ -1,0 +1,168 @@
+"""The tools of grounding in clumsy hands: wrong files and fields end in one clear line each, never in a traceback."""
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA, GROUND = ROOT / 'tools/data', ROOT / 'tools/ground.py'
+CONFIG = ROOT / 'configs/mdetr/mdetr_r18_shapes.py'
+PICTURE = 'data/shapes/test/000001.png'
+IMAGE = dict(id=1, file_name='a.png', height=80, width=100, caption='a red star')
+ROW = dict(id=1, image_id=1, category_id=1, bbox=[1, 2, 3, 4], tokens_positive=[[0, 5]])
+CLASS = dict(id=1, name='star')
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(**tables: object) -> Path:
+        content = dict(dict(images=[IMAGE], annotations=[ROW], categories=[CLASS]), **tables)
+        (tmp_path / 'in.json').write_text(json.dumps(content))
+        return tmp_path / 'in.json'
+
+    return write
+
+
+@pytest.mark.parametrize('tables, message', [
+    (dict(annotations=None), 'annotations should be a list'),
+    (dict(annotations=[5]), 'row 0 of annotations should be an object'),
+    (dict(images=[5]), 'row 0 of images should be an object'),
+    (dict(images=[IMAGE | dict(height='80')]), "height of 1 of images should be a number, got '80'"),
+    (dict(images=[IMAGE | dict(id=[1])]), 'id of [1] of images should be a number or a text'),
+    (dict(categories=[1]), 'row 0 of categories should be an object'),
+    (dict(categories=[dict(id=1, name=5)]), 'name of 1 of categories should be a text, got 5'),
+    (dict(categories=[]), "'categories' is missing or empty"),
+    (dict(annotations=[ROW | dict(category_id=9)]), 'category_id 9, which is not among the 1 categories'),
+    (dict(annotations=[ROW | dict(iscrowd='no')]), "iscrowd of 1 of annotations should be a whole number, got 'no'"),
+])
+def test_what_is_wrong_with_a_coco_file_is_named(in_process, write, tmp_path, tables, message):
+    found, _ = in_process(str(DATA / 'coco_to_grounding.py'), write(**tables), '--out', tmp_path / 'out.json')
+    assert 'in.json: ' in found and message in found and '\n' not in found and not (tmp_path / 'out.json').exists()
+
+
+def test_boxes_and_annotations_that_are_left_out_are_told(write, tmp_path, monkeypatch, capfd):
+    rows = [ROW | dict(bbox=[1, 2, 3]), ROW | dict(id=2, bbox=['1', '2', '3', '4']), ROW | dict(id=3, image_id='1'),
+            ROW | dict(id=4)]
+    arguments = ['coco_to_grounding.py', write(annotations=rows), '--out', tmp_path / 'out.json']
+    monkeypatch.setattr(sys, 'argv', list(map(str, arguments)))
+    runpy.run_path(str(DATA / 'coco_to_grounding.py'), run_name='__main__')
+    out = ''.join(capfd.readouterr())
+    assert '2 annotations are left out. The first: annotation 1 of a.png: bbox [1, 2, 3] is not four numbers' in out
+    assert "1 annotations are of images that are not in the file" in out and "annotation 3 of image '1'" in out
+    assert [row['id'] for row in json.loads((tmp_path / 'out.json').read_text())['annotations']] == [4]
+
+
+@pytest.mark.parametrize('tables, message', [
+    (dict(annotations=None), 'annotations should be a list'),
+    (dict(images=[5]), 'row 0 of images should be an object'),
+    (dict(images=[IMAGE | dict(file_name=7)]), 'file_name of 1 of images should be a text, got 7'),
+    (dict(images=[IMAGE | dict(data_source=['x'])]), "data_source of 1 of images should be a text, got ['x']"),
+    (dict(images=[IMAGE | dict(tokens_positive_eval=5)]), 'tokens_positive_eval of 1 of images should be a list'),
+    (dict(annotations=[ROW | dict(image_id=[1])]), 'image_id of 1 of annotations should be a number or a text'),
+])
+def test_what_keeps_a_grounding_file_from_being_checked_is_named(in_process, write, tmp_path, tables, message):
+    found, _ = in_process(str(DATA / 'check_grounding.py'), write(**tables), '--images', tmp_path)
+    assert 'in.json: ' in found and message in found and '\n' not in found
+
+
+def test_a_tokenizer_that_is_torn_or_none_is_one_line(in_process, write, tmp_path):
+    (tmp_path / 'torn').mkdir()
+    (tmp_path / 'torn/tokenizer.json').write_text('{')
+    for folder in ('torn', '.'):
+        found, _ = in_process(str(DATA / 'check_grounding.py'), write(), '--tokenizer', tmp_path / folder)
+        assert f'--tokenizer={tmp_path / folder}' in found and '\n' not in found
+
+
+@pytest.mark.parametrize('tool', ['coco_to_grounding.py', 'check_grounding.py', 'make_tokenizer.py'])
+@pytest.mark.parametrize('content', [b'', b'\xff\xfe\x00', b'{"images": {"a": 1}}', b'{"images": [1]}', None])
+def test_files_that_are_no_annotations_are_named(in_process, tmp_path, tool, content):
+    file = tmp_path / 'in.json'
+    if content is not None:
+        file.write_bytes(content)
+    out = ['--out', tmp_path / 'out']
+    arguments = dict([('coco_to_grounding.py', [file, *out]), ('check_grounding.py', [file]),
+                      ('make_tokenizer.py', ['--texts', file, '--vocab-size', 270, *out])])[tool]
+    found, _ = in_process(str(DATA / tool), *arguments)
+    assert found.startswith(f'{tool}: ') and str(file) in found and '\n' not in found
+    assert not (tmp_path / 'out').exists()
+
+
+def test_captions_of_a_wrong_kind_are_named(in_process, write, tmp_path):
+    file = write(images=[IMAGE, 5])
+    found, _ = in_process(str(DATA / 'make_tokenizer.py'), '--texts', file, '--vocab-size', 270, '--out',
+                          tmp_path / 'out')
+    assert f'{file}: an image should be an object with a caption, got 5' in found and '\n' not in found
+
+
+@pytest.fixture(scope='module')
+def checkpoint(workplace) -> Path:
+    init_default_scope('mmdet')
+    folder = workplace / 'data/text/shapes'
+    if not folder.exists():
+        save_encoder_folder(train_tokenizer(['a red circle'], 300), folder, layers=1, hidden_size=32, heads=2)
+    cfg = Config.fromfile(CONFIG)
+    cfg.model.text_encoder.name = str(folder)
+    path = workplace / 'mdetr_of_clumsy.pth'
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), path)
+    return path
+
+
+@pytest.fixture
+def ground(in_process, workplace, checkpoint, tmp_path, monkeypatch):
+    def run(*arguments: object, config: object = CONFIG, weights: object = checkpoint) -> str:
+        monkeypatch.chdir(workplace)
+        message, out = in_process(str(GROUND), *(arguments or (PICTURE, 'a red circle')), '--config', config,
+                                  '--checkpoint', weights, '--out', tmp_path / 'out', '--device', 'cpu')
+        assert out == '' and not list((tmp_path / 'out').glob('*'))
+        return message
+
+    return run
+
+
+@pytest.mark.parametrize('content, message', [
+    (dict(state_dict={'backbone.stem.weight': torch.zeros(2)}), 'is not of this model: it lacks '),
+    (dict(epoch=3), 'is not of this model'),
+    ([1, 2], 'is no checkpoint of a model, but holds a list'),
+    (torch.zeros(2), 'is no checkpoint of a model, but holds a Tensor'),
+])
+def test_a_checkpoint_of_something_else_is_refused(ground, tmp_path, content, message):
+    torch.save(content, tmp_path / 'other.pth')
+    found = ground(weights=tmp_path / 'other.pth')
+    assert f'{tmp_path}/other.pth {message}' in found and '\n' not in found
+
+
+@pytest.mark.parametrize('content, message', [
+    ('model = dict(', "cannot be read: '(' was never closed"),
+    ('a = 1', 'is the config of no MDETR: model.type is None'),
+    ('model = dict(type="RetinaNet")', 'is the config of no MDETR: model.type is RetinaNet'),
+    ('model = dict(type="NoSuchThing")', 'is the config of no MDETR: model.type is NoSuchThing'),
+])
+def test_a_config_of_something_else_is_refused(ground, tmp_path, content, message):
+    (tmp_path / 'other.py').write_text(content)
+    found = ground(config=tmp_path / 'other.py')
+    assert f'{tmp_path}/other.py {message}' in found and '\n' not in found
+
+
+def test_an_argument_that_the_model_has_not_is_named_with_its_config(ground):
+    found = ground(PICTURE, 'a star', '--cfg-options', 'model.nonsense=1')
+    assert f'{CONFIG}: ' in found and "'nonsense'" in found and '\n' not in found
+
+
+def test_folders_and_long_captions_are_skipped_with_a_reason(ground):
+    assert 'skipped data/shapes/test: ' in ground('data/shapes/test', 'a star')
+    assert f"skipped {PICTURE}: the caption 'cat cat" in ground(PICTURE, 'cat ' * 400)
+
+
+def test_out_must_be_a_folder(in_process, tmp_path):
+    (tmp_path / 'file').touch()
+    found, _ = in_process(str(GROUND), PICTURE, 'a star', '--config', CONFIG, '--checkpoint', 'k', '--out',
+                          tmp_path / 'file')
+    assert f'--out {tmp_path}/file is a file, should be a folder' in found
