@@ -1,0 +1,17 @@
+"""MDETR on the balanced questions of GQA, second stage: answers alone. `load_from` should be the first stage.
+
+Its rates were not published: half of the first stage's are ours.
+"""
+_base_ = './mdetr_r101_gqa.py'
+
+model = dict(detection=False)
+train_dataloader = dict(
+    sampler=dict(_delete_=True, type='DefaultSampler', shuffle=True),
+    dataset=dict(ann_file='OpenSource/finetune_gqa_train_balanced.json'))
+train_cfg = dict(max_epochs=10, val_interval=1)
+optim_wrapper = dict(optimizer=dict(lr=7e-5))
+custom_hooks = [
+    dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=10),
+    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.0002, update_buffers=True)
+]
+find_unused_parameters = True  # of a distributed run: those of the boxes

@@ -1,0 +1,48 @@
+"""MDETR on CLEVR, first stage: boxes of questions that name no object twice, no answers yet.
+
+`tools/data/build_clevr.py --medium` makes the files. Pictures are resized as published for CLEVR.
+"""
+_base_ = '../_base_/mdetr_model.py'
+
+data_root = 'data/mdetr/clevr/'
+model = dict(
+    num_queries=25,
+    backbone=dict(depth=18, init_cfg=dict(checkpoint='torchvision://resnet18')),
+    neck=dict(in_channels=[512]),
+    text_encoder=dict(name='distilroberta-base'))
+
+short_sides = [(side, 512) for side in range(256, 385, 32)]
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(
+        type='RandomChoice',
+        transforms=[[dict(type='FloorResize', scales=short_sides)],
+                    [
+                        dict(type='FloorResize', scales=[(320, None), (352, None), (384, None)]),
+                        dict(type='BoxSafeRandomCrop', min_size=256, max_size=512),
+                        dict(type='FloorResize', scales=short_sides)
+                    ]]),
+    dict(type='PackGroundingInputs')
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='PackGroundingInputs')
+]
+questions = dict(type='ClevrDataset', data_root=data_root)
+train_dataloader = dict(
+    batch_size=64,
+    dataset=dict(
+        ann_file='medium/train.json', data_prefix=dict(img='images/train/'), pipeline=train_pipeline, **questions))
+evaluated = dict(data_prefix=dict(img='images/val/'), test_mode=True, pipeline=test_pipeline, **questions)
+val_dataloader = dict(batch_size=64, dataset=dict(ann_file='medium/val.json', **evaluated))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='AgnosticCocoMetric', ann_file=data_root + 'medium/val.json')
+test_evaluator = val_evaluator
+
+train_cfg = dict(max_epochs=30)
+custom_hooks = [
+    dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=20),
+    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.0002, update_buffers=True)
+]

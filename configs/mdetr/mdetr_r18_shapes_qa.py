@@ -1,0 +1,23 @@
+"""MDETR on the questions of Shapes: yes or no, how many, which colour, shape or size."""
+_base_ = './mdetr_r18_shapes.py'
+
+data_root = 'data/shapes/'
+model = dict(
+    answer_head=dict(
+        type='ClevrAnswerHead',
+        embed_dims=128,
+        attributes=('small', 'large', 'red', 'orange', 'yellow', 'green', 'cyan', 'blue', 'purple', 'white', 'circle',
+                    'square', 'triangle', 'star', 'cross', 'pentagon'),
+        max_count=8))
+train_dataloader = dict(
+    dataset=dict(
+        _delete_=True,
+        type='ClevrDataset',
+        data_root=data_root,
+        ann_file='annotations/questions_train.json',
+        data_prefix=dict(img='train/'),
+        pipeline=_base_.train_pipeline))
+val_dataloader = dict(dataset=dict(type='ClevrDataset', ann_file='annotations/questions_val.json'))
+test_dataloader = dict(dataset=dict(type='ClevrDataset', ann_file='annotations/questions_test.json'))
+val_evaluator = dict(_delete_=True, type='ClevrMetric', ann_file=data_root + 'annotations/questions_val.json')
+test_evaluator = dict(_delete_=True, type='ClevrMetric', ann_file=data_root + 'annotations/questions_test.json')
