@@ -84,22 +84,25 @@ class MDETRHead(BaseModule):
         self.assigner = TASK_UTILS.build(train_cfg['assigner']) if train_cfg else None
         self.phrase_fraction = (test_cfg or {}).get('phrase_fraction', PHRASE_FRACTION)
 
-    def forward(self, hidden_states: Tensor, text_memory: Tensor) -> GroundingOutputs:
+    def forward(self, hidden_states: Tensor, text_memory: Tensor, references: Tensor | None = None) -> GroundingOutputs:
         """
         Args:
             hidden_states: (layers, B, Q, C).
             text_memory: (B, L, C), the encoder's output at the tokens of the text.
+            references: (Q, 2), logits of x and y to which those of the boxes' centres are added; None for zeros.
         """
         queries = tokens = None
         if self.align_query is not None:
             queries = F.normalize(self.align_query(hidden_states).float(), dim=-1)
             tokens = F.normalize(self.align_token(text_memory).float(), dim=-1)
         isfinal = None if self.fc_final is None else self.fc_final(hidden_states).squeeze(-1).float()
-        return GroundingOutputs(self.fc_cls(hidden_states).float(), self.reg_mlp(hidden_states).float().sigmoid(),
-                                queries, tokens, isfinal)
+        boxes = self.reg_mlp(hidden_states).float()
+        if references is not None:
+            boxes = boxes + F.pad(references.float(), (0, 2))
+        return GroundingOutputs(self.fc_cls(hidden_states).float(), boxes.sigmoid(), queries, tokens, isfinal)
 
     def loss(self, hidden_states: Tensor, text_memory: Tensor, offsets: Sequence, batch_data_samples: SampleList,
-             ) -> dict[str, Tensor]:
+             references: Tensor | None = None) -> dict[str, Tensor]:
         """Losses of every layer, or of the last alone; the last one's without prefix, those of layer i with `di.`.
 
         Args:
@@ -107,8 +110,9 @@ class MDETRHead(BaseModule):
             text_memory: (B, L, C).
             offsets: For each caption the characters [start, end) of its tokens.
             batch_data_samples: With `gt_instances.tokens_positive`.
+            references: As for `forward`.
         """
-        outputs = self(hidden_states if self.aux_loss else hidden_states[-1:], text_memory)
+        outputs = self(hidden_states if self.aux_loss else hidden_states[-1:], text_memory, references)
         return self.loss_by_feat(outputs, offsets, batch_data_samples)
 
     def loss_by_feat(self, outputs: GroundingOutputs, offsets: Sequence, samples: SampleList) -> dict[str, Tensor]:
@@ -181,7 +185,7 @@ class MDETRHead(BaseModule):
         return losses
 
     def predict(self, hidden_states: Tensor, text_memory: Tensor, offsets: Sequence, batch_data_samples: SampleList,
-                rescale: bool = True) -> list[InstanceData]:
+                rescale: bool = True, references: Tensor | None = None) -> list[InstanceData]:
         """Boxes of all queries of the last layer, unsorted; arguments as for `loss`.
 
         Returns:
@@ -191,7 +195,7 @@ class MDETRHead(BaseModule):
             called there: `spans`, lists of [begin, end), `phrases` and the same as `label_names`, and `labels` that
             number the phrases.
         """
-        outputs = self(hidden_states[-1:], text_memory)
+        outputs = self(hidden_states[-1:], text_memory, references)
         return self.predict_by_feat(outputs, offsets, batch_data_samples, rescale)
 
     def predict_by_feat(self, outputs: GroundingOutputs, offsets: Sequence, samples: SampleList,

@@ -12,6 +12,7 @@ from mmdet.structures import SampleList
 from torch import Tensor
 
 from ..layers.feature_resizer import FeatureResizer
+from ..transformers.smca_decoder import Memory, SMCATransformerDecoder
 from .mdetr_tokens import Fused, ImageTokens, TextTokens
 
 
@@ -25,7 +26,9 @@ class MDETR(DetectionTransformer):
     Args:
         text_encoder: Config of a text encoder, `RobertaTextEncoder`.
         encoder: Config of a `TextFusionEncoder`, which may leave out `type`.
-        decoder: Config of an `MDETRTransformerDecoder`, which may leave out `type`.
+        decoder: Config of an `MDETRTransformerDecoder`, which may leave out `type`, or of an `SMCATransformerDecoder`
+            on one map: then each query has a place, around which it looks and predicts boxes, which is learned in fewer
+            steps.
         positional_encoding: Arguments of mmdet's SinePositionalEncoding.
         bbox_head: Config of an `MDETRHead`.
         num_queries: Number of queries of objects.
@@ -63,6 +66,9 @@ class MDETR(DetectionTransformer):
         if parts['loss_image_text']:
             if not self.text_encoder.pooled:
                 raise ValueError('loss_image_text needs text_encoder.pooled=True')
+            if isinstance(self.decoder, SMCATransformerDecoder):
+                raise ValueError('loss_image_text puts a token before the cells of the map, where SMCATransformerDecoder '
+                                 'needs the map to begin')
             self.loss_image_text = MODELS.build(parts['loss_image_text'])
             self.image_token = nn.Embedding(1, self.embed_dims)
             self.image_projection = nn.Linear(self.embed_dims, 64, bias=False)
@@ -86,7 +92,8 @@ class MDETR(DetectionTransformer):
             tokens = torch.cat([first, tokens], dim=1)
             pos = torch.cat([torch.zeros_like(first), pos], dim=1)
             padding = F.pad(padding, (1, 0))
-        return ImageTokens(tokens, pos, padding)
+        sizes = feat.new_tensor([sample.img_shape[1::-1] for sample in samples])
+        return ImageTokens(tokens, pos, padding, sizes, tuple(feat.shape[2:]))
 
     def encode_text(self, captions: Sequence[str]) -> TextTokens:
         """Captions through the text encoder and to the width of the picture's tokens."""
@@ -97,7 +104,13 @@ class MDETR(DetectionTransformer):
         """Encode each picture with its caption."""
         memory, pos, padding = self.encoder(image.tokens, image.pos, image.padding, text.tokens, text.padding)
         pooled = None if self.image_token is None else memory[:, 0]
-        return Fused(memory, pos, padding, memory[:, image.tokens.shape[1]:], pooled)
+        return Fused(memory, pos, padding, memory[:, image.tokens.shape[1]:], pooled, image.sizes, image.shape)
+
+    def references(self) -> Tensor | None:
+        """(Q, 2), logits of the centres around which the queries predict boxes; None without SMCA's decoder."""
+        if not isinstance(self.decoder, SMCATransformerDecoder):
+            return None
+        return self.decoder.references(self.query_embedding.weight)
 
     def decode(self, fused: Fused) -> Tensor:
         """(layers, B, Q, C), the hidden states of the queries of objects."""
@@ -109,7 +122,11 @@ class MDETR(DetectionTransformer):
         if self.answer_head is not None:
             queries = torch.cat([queries, self.answer_head.query_embedding.weight])
         query_pos = queries.expand(len(fused.memory), -1, -1)
-        states = self.decoder(torch.zeros_like(query_pos), query_pos, fused.memory, fused.pos, fused.padding)
+        if isinstance(self.decoder, SMCATransformerDecoder):
+            memory = Memory([fused.memory], [fused.memory + fused.pos], [fused.padding], [fused.shape])
+            states = self.decoder(torch.zeros_like(query_pos), query_pos, memory, fused.sizes).hidden_states
+        else:
+            states = self.decoder(torch.zeros_like(query_pos), query_pos, fused.memory, fused.pos, fused.padding)
         answers = None if self.answer_head is None else states[:, :, self.num_queries:]
         return states[:, :, :self.num_queries], answers
 
@@ -120,7 +137,7 @@ class MDETR(DetectionTransformer):
         objects, answers = self.decode_with_answers(fused)
         losses = {}
         if self.detection:
-            losses |= self.bbox_head.loss(objects, fused.text, text.offsets, batch_data_samples)
+            losses |= self.bbox_head.loss(objects, fused.text, text.offsets, batch_data_samples, self.references())
         if answers is not None:
             losses |= self.answer_head.loss(answers, batch_data_samples)
         if self.loss_image_text is not None:
@@ -136,7 +153,8 @@ class MDETR(DetectionTransformer):
         text = self.encode_text(captions_of(batch_data_samples))
         fused = self.fuse(self.encode_image(batch_inputs, batch_data_samples), text)
         objects, answers = self.decode_with_answers(fused)
-        found = self.bbox_head.predict(objects[-1:], fused.text, text.offsets, batch_data_samples, rescale)
+        found = self.bbox_head.predict(objects[-1:], fused.text, text.offsets, batch_data_samples, rescale,
+                                       references=self.references())
         if answers is not None:
             for sample, answer in zip(batch_data_samples, self.answer_head.predict(answers, batch_data_samples)):
                 sample.set_metainfo(dict(pred_answer=answer))
@@ -147,7 +165,7 @@ class MDETR(DetectionTransformer):
         text = self.encode_text(captions_of(batch_data_samples))
         fused = self.fuse(self.encode_image(batch_inputs, batch_data_samples), text)
         objects, answers = self.decode_with_answers(fused)
-        found = self.bbox_head(objects, fused.text)
+        found = self.bbox_head(objects, fused.text, self.references())
         return found if answers is None else (found, self.answer_head(answers))
 
     def pre_transformer(self, *args: Any) -> tuple[dict, dict]:

@@ -61,7 +61,7 @@ class MDETRSegmenter(MDETR):
             states, fused, text, maps = self._detect(batch_inputs, batch_data_samples)
         losses = {}
         if not self.freeze_detector:
-            losses = self.bbox_head.loss(states, fused.text, text.offsets, batch_data_samples)
+            losses = self.bbox_head.loss(states, fused.text, text.offsets, batch_data_samples, self.references())
         targets = target_masks(batch_data_samples, batch_inputs.device)
         matched = self._match(states, fused, text, batch_data_samples)
         wanted = torch.cat([own[matched.object[matched.image == i]] for i, own in enumerate(targets)])
@@ -72,7 +72,8 @@ class MDETRSegmenter(MDETR):
     def predict(self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True) -> SampleList:
         """Adds `pred_instances` to the samples, with `masks` bool (N, H, W) in the size that `rescale` says."""
         states, fused, text, maps = self._detect(batch_inputs, batch_data_samples)
-        results = self.bbox_head.predict(states[-1:], fused.text, text.offsets, batch_data_samples, rescale)
+        results = self.bbox_head.predict(states[-1:], fused.text, text.offsets, batch_data_samples, rescale,
+                                         references=self.references())
         if self.score_thr is None:
             kept = [torch.ones_like(found.scores, dtype=torch.bool) for found in results]
         else:
@@ -91,7 +92,7 @@ class MDETRSegmenter(MDETR):
         shape = states.shape[1:3]
         image, query = torch.ones(shape, device=states.device).nonzero(as_tuple=True)
         logits = self.mask_head(mask_inputs(maps, fused, states), image, query)
-        return self.bbox_head(states, fused.text), logits.unflatten(0, shape)
+        return self.bbox_head(states, fused.text, self.references()), logits.unflatten(0, shape)
 
     def _detect(self, batch_inputs: Tensor,
                 samples: SampleList) -> tuple[Tensor, Fused, TextTokens, tuple[Tensor, ...]]:
@@ -104,7 +105,7 @@ class MDETRSegmenter(MDETR):
     def _match(self, states: Tensor, fused: Fused, text: TextTokens, samples: SampleList) -> Matched:
         """Which queries of the last layer stand for which objects, sorted by picture."""
         with torch.no_grad():
-            outputs = self.bbox_head(states[-1:], fused.text)
+            outputs = self.bbox_head(states[-1:], fused.text, self.references())
         objects = [self.bbox_head.object_maps(own, sample).to(states.device)
                    for own, sample in zip(text.offsets, samples)]
         return self.bbox_head.match(outputs.logits[0], outputs.boxes[0], objects, samples)

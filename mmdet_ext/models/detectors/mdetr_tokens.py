@@ -6,14 +6,24 @@ from torch import Tensor
 
 
 class ImageTokens(NamedTuple):
-    """Pictures before they have met a text: (B, S, C) tokens and positions, (B, S) padding, True where ignored."""
+    """Pictures before they have met a text.
+
+    tokens, pos: (B, S, C). padding: (B, S), True where ignored. sizes: (B, 2), width and height in pixels, without
+    padding. shape: h, w of the map; a learned token, if there is one, stands before its cells.
+    """
     tokens: Tensor
     pos: Tensor
     padding: Tensor
+    sizes: Tensor
+    shape: tuple[int, int]
+
+    def select(self, row: int) -> 'ImageTokens':
+        """One picture."""
+        return ImageTokens(*(part[row:row + 1] for part in self[:4]), self.shape)
 
     def expand(self, count: int) -> 'ImageTokens':
         """One picture for `count` texts, without copies."""
-        return ImageTokens(*(part.expand(count, *part.shape[1:]) for part in self))
+        return ImageTokens(*(part.expand(count, *part.shape[1:]) for part in self[:4]), self.shape)
 
 
 class TextTokens(NamedTuple):
@@ -36,10 +46,12 @@ class TextTokens(NamedTuple):
 class Fused(NamedTuple):
     """Picture and text encoded together: (B, S + L, C) memory and positions, (B, S + L) padding, (B, L, C) the text's part.
 
-    pooled: (B, C) of the picture, or None.
+    pooled: (B, C) of the picture, or None. sizes, shape: Of the pictures, as in `ImageTokens`.
     """
     memory: Tensor
     pos: Tensor
     padding: Tensor
     text: Tensor
     pooled: Tensor | None
+    sizes: Tensor
+    shape: tuple[int, int]

@@ -51,7 +51,7 @@ class PromptedMDETR(MDETR):
             return super().predict(batch_inputs, batch_data_samples, rescale)
         names = [self.names_of(sample) for sample in batch_data_samples]
         image = self.encode_image(batch_inputs, batch_data_samples)
-        found = [self._ask(ImageTokens(*(part[i:i + 1] for part in image)), self.encode_prompts(own), sample, rescale)
+        found = [self._ask(image.select(i), self.encode_prompts(own), sample, rescale)
                  for i, (own, sample) in enumerate(zip(names, batch_data_samples, strict=True))]
         return self.add_pred_to_datasample(batch_data_samples, found)
 
@@ -96,7 +96,8 @@ class PromptedMDETR(MDETR):
             count = len(text.tokens)
             fused = self.fuse(image.expand(count), text)
             hidden = self.decode(fused)[-1:]
-            for own in self.bbox_head.predict(hidden, fused.text, text.offsets, [bare] * count, rescale):
+            for own in self.bbox_head.predict(hidden, fused.text, text.offsets, [bare] * count, rescale,
+                                              references=self.references()):
                 own.labels = torch.full_like(own.labels, len(found))
                 found.append(own)
         found = InstanceData.cat(found)

@@ -17,8 +17,8 @@ from ..layers import GaussianModulation, build_attention, log_gaussian
 class Memory(NamedTuple):
     """What the decoder attends to, one entry per map.
 
-    values: (B, h * w, C). keys: the same with positions added. padding: (B, h * w), True where ignored, or None.
-    shapes: h, w.
+    values: (B, S, C): the h * w cells, and behind them what has no place, such as words, which no Gaussian touches.
+    keys: the same with positions added. padding: (B, S), True where ignored, or None. shapes: h, w.
     """
     values: Sequence[Tensor]
     keys: Sequence[Tensor]
@@ -98,8 +98,7 @@ class SMCATransformerDecoder(BaseModule):
             ValueError: If the maps are not as many as `strides`, or all of a picture is padding.
         """
         _check_memory(memory, len(self.strides))
-        normed = self.layers[0].modulation.norm(query + query_pos)
-        reference_logits = self.centre(normed)
+        reference_logits = self.references(query + query_pos)
         cells = image_sizes[:, None, None] / image_sizes.new_tensor(self.strides)[:, None]  # (B, 1, L, 2)
         centres = reference_logits.float().sigmoid().unsqueeze(2) * cells  # (B, Q, L, 2)
         found = []
@@ -108,6 +107,10 @@ class SMCATransformerDecoder(BaseModule):
             if self.return_intermediate:
                 found.append(self.post_norm(query))
         return DecoderOutput(torch.stack(found or [self.post_norm(query)]), reference_logits)
+
+    def references(self, query: Tensor) -> Tensor:
+        """(..., C), queries with positions before the first layer -> (..., 2), logits of x and y of their centres."""
+        return self.centre(self.layers[0].modulation.norm(query))
 
 
 class SMCATransformerDecoderLayer(nn.Module):
@@ -158,6 +161,8 @@ class SMCATransformerDecoderLayer(nn.Module):
             k, v = self.keys_and_values(memory, level)
             bias = log_gaussian(centres[:, :, level, None] + modulation.offsets[:, :, level].float(),
                                 modulation.scales[:, :, level], memory.shapes[level], smooths[level])
+            if placeless := k.shape[2] - bias.shape[3]:
+                bias = nn.functional.pad(bias, (0, placeless))
             bias = narrow(bias, q.dtype)
             part = self.cross_attn.attend(q, k, v, bias, memory.padding[level])
             attended = attended + part * modulation.alpha[:, :, level, None].to(part.dtype)

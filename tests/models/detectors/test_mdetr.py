@@ -10,6 +10,8 @@ from mmdet_ext.models.detectors.mdetr import TextTokens
 from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
 
 CAPTIONS = ('a red circle left of two blue stars', 'the cat')
+either_decoder = pytest.mark.parametrize('decoder', [dict(), dict(type='SMCATransformerDecoder', strides=(32, ))],
+                                         ids=['mdetr', 'smca'])
 
 
 @pytest.fixture(scope='module')
@@ -19,7 +21,7 @@ def folder(tmp_path_factory) -> str:
     return str(folder)
 
 
-def build(folder: str, text: dict | None = None, **options) -> torch.nn.Module:
+def build(folder: str, text: dict | None = None, decoder: dict | None = None, **options) -> torch.nn.Module:
     attention = dict(embed_dims=64, num_heads=8, dropout=0.)
     layer = dict(self_attn_cfg=attention, ffn_cfg=dict(embed_dims=64, feedforward_channels=96))
     costs = [dict(type='SoftTokenCost'), dict(type='BBoxL1Cost', weight=5., box_format='xywh'),
@@ -33,7 +35,7 @@ def build(folder: str, text: dict | None = None, **options) -> torch.nn.Module:
             neck=dict(type='ChannelMapper', in_channels=[512], kernel_size=1, out_channels=64, act_cfg=None, num_outs=1),
             text_encoder=dict(dict(type='RobertaTextEncoder', name=folder, pretrained=False), **(text or {})),
             encoder=dict(num_layers=2, layer_cfg=layer),
-            decoder=dict(num_layers=2, layer_cfg=dict(layer, cross_attn_cfg=attention)),
+            decoder=dict(num_layers=2, layer_cfg=dict(layer, cross_attn_cfg=attention), **(decoder or {})),
             positional_encoding=dict(num_feats=32, normalize=True),
             bbox_head=dict(type='MDETRHead', embed_dims=64, loss_align=dict(type='ContrastiveAlignLoss')),
             train_cfg=dict(assigner=dict(type='HungarianAssigner', match_costs=costs))), **options))
@@ -51,9 +53,10 @@ def sample(caption: str, spans: list | None = None, shape: tuple[int, int] = (96
     return found
 
 
+@either_decoder
 @pytest.mark.parametrize('spans', [([[[0, 12]], [[21, 35]], [[21, 35], [0, 12]]], [[[4, 7]]]), ([], [[[4, 7]]]), ([], [])])
-def test_losses_are_finite_and_every_part_learns(folder, spans):
-    model = build(folder).train()
+def test_losses_are_finite_and_every_part_learns(folder, spans, decoder):
+    model = build(folder, decoder=decoder).train()
     losses = model.loss(torch.randn(2, 3, 96, 128), [sample(*each) for each in zip(CAPTIONS, spans)])
     assert {f'{layer}loss_{part}' for layer in ('', 'd0.') for part in ('ce', 'bbox', 'iou', 'align')} == losses.keys()
     total = sum(losses.values())
@@ -62,10 +65,11 @@ def test_losses_are_finite_and_every_part_learns(folder, spans):
     assert [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
 
 
+@either_decoder
 @pytest.mark.parametrize('lengths', [(2, 1), (1, 0)])
 @torch.no_grad()
-def test_a_batch_of_two_equals_two_batches_of_one(folder, lengths):
-    model = build(folder).eval()
+def test_a_batch_of_two_equals_two_batches_of_one(folder, lengths, decoder):
+    model = build(folder, decoder=decoder).eval()
     pictures, samples = torch.randn(2, 3, 96, 128), [sample(' '.join([CAPTIONS[0]] * n)) for n in lengths]
     both = model(pictures, samples, mode='tensor')
     for i in range(2):
@@ -75,9 +79,10 @@ def test_a_batch_of_two_equals_two_batches_of_one(folder, lengths):
         assert_close(one.tokens[0], both.tokens[i, :one.tokens.shape[1]], rtol=1e-4, atol=1e-5)
 
 
+@either_decoder
 @torch.no_grad()
-def test_features_in_the_padding_change_nothing(folder):
-    model = build(folder).eval()
+def test_features_in_the_padding_change_nothing(folder, decoder):
+    model = build(folder, decoder=decoder).eval()
     feat, samples = torch.randn(2, 64, 3, 4), [sample(CAPTIONS[0]), sample(CAPTIONS[1], shape=(64, 64))]
     changed = feat.clone()
     changed[1, :, 2:] += 1
@@ -87,18 +92,37 @@ def test_features_in_the_padding_change_nothing(folder):
     assert_close(*found, rtol=1e-4, atol=1e-5)
 
 
+@either_decoder
 @torch.no_grad()
-def test_one_picture_with_many_captions_equals_full_passes(folder):
-    model = build(folder).eval()
+def test_one_picture_with_many_captions_equals_full_passes(folder, decoder):
+    model = build(folder, decoder=decoder).eval()
     picture, captions = torch.randn(1, 3, 96, 128), [*CAPTIONS, 'blue', '']
     image, text = model.encode_image(picture, [sample('')]), model.encode_text(captions)
     fused = model.fuse(image.expand(4), text)
     states = model.decode(fused)
     for i, caption in enumerate(captions):
         whole = model(picture, [sample(caption)], mode='tensor')
-        found = model.bbox_head(states[:, i:i + 1], fused.text[i:i + 1])
+        found = model.bbox_head(states[:, i:i + 1], fused.text[i:i + 1], model.references())
         assert_close(found.logits, whole.logits, rtol=1e-4, atol=1e-5)
         assert_close(found.boxes, whole.boxes, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_query_of_smcas_decoder_predicts_around_its_place(folder):
+    model = build(folder, decoder=dict(type='SMCATransformerDecoder', strides=(32, ))).eval()
+    feat, samples, text = torch.randn(1, 64, 3, 4), [sample(CAPTIONS[0])], model.encode_text(CAPTIONS[:1])
+    places = model.references().sigmoid()
+    for layer in model.bbox_head.reg_mlp.layers:
+        torch.nn.init.zeros_(layer.weight), torch.nn.init.zeros_(layer.bias)
+    fused = model.fuse(model.image_tokens(feat, samples), text)
+    outputs = model.bbox_head(model.decode(fused), fused.text, model.references())
+    assert_close(outputs.boxes[..., :2], places.expand(2, 1, -1, -1))
+
+
+def test_smcas_decoder_and_the_contrast_of_whole_pictures_exclude_each_other(folder):
+    with pytest.raises(ValueError, match='loss_image_text'):
+        build(folder, dict(pooled=True), decoder=dict(type='SMCATransformerDecoder', strides=(32, )),
+              loss_image_text=dict(type='ImageTextContrastiveLoss'))
 
 
 @torch.no_grad()

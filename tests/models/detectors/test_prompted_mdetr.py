@@ -231,7 +231,7 @@ def perfect(build, monkeypatch):
     model = build(chunk=2)
     boxes, asked = torch.tensor([[10., 20, 110, 70], [30, 40, 80, 130]]), []
 
-    def predict(hidden, text, offsets, samples, rescale) -> list[InstanceData]:
+    def predict(hidden, text, offsets, samples, rescale, references=None) -> list[InstanceData]:
         found = []
         for _ in samples:
             hit = {2: 0, 4: 1}.get(len(asked))

@@ -248,3 +248,20 @@ def test_padding_that_covers_a_picture_is_an_error():
     memory.padding[0][1] = True
     with pytest.raises(ValueError, match='padding of picture 1 covers all of it'):
         decode(make_decoder(), memory, torch.randn(2, 7, 16), torch.randn(2, 7, 16))
+
+
+def test_words_behind_the_map_are_attended_without_a_gaussian(monkeypatch):
+    decoder, plain = make_decoder(), make_memory()
+    words = torch.randn(2, 5, plain.values[0].shape[2])
+    memory = Memory([torch.cat([plain.values[0], words], dim=1)], [torch.cat([plain.keys[0], words], dim=1)], [None],
+                    plain.shapes)
+    biases, attention = [], decoder.layers[0].cross_attn
+    attend = attention.attend
+    monkeypatch.setattr(attention, 'attend', lambda q, k, v, bias, padding: (
+        biases.append(bias.clone()), attend(q, k, v, bias, padding))[1])
+    query = torch.randn(2, 3, words.shape[2])
+    for each in (plain, memory):
+        decode(decoder, each, torch.zeros_like(query), query)
+    alone, both = biases
+    torch.testing.assert_close(both[..., :alone.shape[3]], alone)
+    assert both.shape[3] == alone.shape[3] + 5 and not both[..., -5:].any() and alone.any()
