@@ -1,6 +1,7 @@
 """Data sets and their transforms; the generator of Shapes (`datasets.shapes`) stands apart and is not imported here."""
 from . import transforms
 from .batch_shape_sampler import BatchShapeSampler
+from .caption_group_sampler import CaptionGroupSampler
 from .chunk_sampler import ChunkSampler
 from .clevr_dataset import ClevrDataset
 from .gqa_dataset import GQADataset
@@ -9,6 +10,6 @@ from .seeded import SeededMixDataset, SeededSampler
 from .yolo_coco import YOLOCocoDataset
 
 __all__ = [
-    'BatchShapeSampler', 'ChunkSampler', 'ClevrDataset', 'GQADataset', 'MDETRDataset', 'SeededMixDataset',
-    'SeededSampler', 'YOLOCocoDataset', 'transforms'
+    'BatchShapeSampler', 'CaptionGroupSampler', 'ChunkSampler', 'ClevrDataset', 'GQADataset', 'MDETRDataset',
+    'SeededMixDataset', 'SeededSampler', 'YOLOCocoDataset', 'transforms'
 ]

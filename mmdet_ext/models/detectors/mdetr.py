@@ -75,8 +75,17 @@ class MDETR(DetectionTransformer):
             self.text_projection = nn.Linear(self.text_encoder.embed_dims, 64, bias=False)
 
     def encode_image(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> ImageTokens:
-        """Pictures (B, 3, H, W), padded to the size in the samples' `batch_input_shape`."""
-        return self.image_tokens(self.extract_feat(batch_inputs)[-1], batch_data_samples)
+        """Pictures (B, 3, H, W), padded to the size in the samples' `batch_input_shape`.
+
+        A picture that comes several times in a row, with several captions, goes through the backbone once.
+        """
+        rows = distinct_rows(batch_inputs, batch_data_samples)
+        if rows[-1] + 1 == len(rows):
+            feat = self.extract_feat(batch_inputs)[-1]
+        else:
+            first = [rows.index(row) for row in range(rows[-1] + 1)]
+            feat = self.extract_feat(batch_inputs[first])[-1][rows]
+        return self.image_tokens(feat, batch_data_samples)
 
     def image_tokens(self, feat: Tensor, samples: SampleList) -> ImageTokens:
         """The neck's map (B, C, h, w) as tokens."""
@@ -172,6 +181,16 @@ class MDETR(DetectionTransformer):
         raise NotImplementedError('MDETR encodes picture and text apart: encode_image, encode_text, fuse, decode')
 
     forward_encoder = pre_decoder = forward_decoder = pre_transformer
+
+
+def distinct_rows(pictures: Tensor, samples: SampleList) -> list[int]:
+    """For each picture its number among those that are not the one before once more."""
+    rows = [0]
+    for i in range(1, len(samples)):
+        paths = [sample.metainfo.get('img_path') for sample in samples[i - 1:i + 1]]
+        same = paths[0] == paths[1] is not None and pictures[i - 1].equal(pictures[i])
+        rows.append(rows[-1] + (not same))
+    return rows
 
 
 def captions_of(samples: SampleList) -> list[str]:

@@ -126,6 +126,22 @@ def test_smcas_decoder_and_the_contrast_of_whole_pictures_exclude_each_other(fol
 
 
 @torch.no_grad()
+def test_a_picture_that_follows_itself_goes_through_the_backbone_once(folder, monkeypatch):
+    model = build(folder).eval()
+    pictures, captions = torch.randn(3, 3, 96, 128)[[0, 0, 0, 1, 2, 2]], [*CAPTIONS, 'blue', '', *CAPTIONS]
+    names = ['a', 'a', 'a', 'a', 'c', None]  # the fourth is another crop; of the last nothing is known
+    samples = [sample(caption, **(dict(img_path=name) if name else {})) for caption, name in zip(captions, names)]
+    expected = [model(pictures[i:i + 1], samples[i:i + 1], mode='tensor') for i in range(6)]
+    seen, backbone = [], model.backbone.forward
+    monkeypatch.setattr(model.backbone, 'forward', lambda x: (seen.append(len(x)), backbone(x))[1])
+    found = model(pictures, samples, mode='tensor')
+    assert seen == [4]
+    for i, each in enumerate(expected):
+        assert_close(found.logits[:, i:i + 1], each.logits, rtol=1e-4, atol=1e-5)
+        assert_close(found.boxes[:, i:i + 1], each.boxes, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
 def test_texts_can_be_chosen_from_those_encoded_before(folder):
     model = build(folder).eval()
     text = model.encode_text(CAPTIONS)

@@ -1,0 +1,62 @@
+"""Batches in which a picture stands beside itself with several of its captions."""
+from collections import defaultdict
+from collections.abc import Iterator
+from math import ceil
+
+import torch
+from mmdet.registry import DATA_SAMPLERS
+from mmengine.dataset import BaseDataset, ConcatDataset
+from mmengine.dist import get_dist_info, sync_random_seed
+from torch.utils.data import Sampler
+
+
+@DATA_SAMPLERS.register_module()
+class CaptionGroupSampler(Sampler):
+    """Pairs of picture and caption in groups of one picture, in random order; all pairs come once in an epoch.
+
+    MDETR computes a picture that follows itself once. That holds where the pipeline does not change the picture at
+    random, and where `batch_size` is a multiple of `group`. A picture whose pairs do not fill its groups repeats some.
+
+    Args:
+        dataset: Of pairs, whose items have an `img_path`.
+        group: Pairs in a group, at least 1.
+        shuffle: Whether groups and the pairs in them come in random order, another in each epoch.
+        seed: Shared by all processes; mmengine's runner passes its own.
+
+    Raises:
+        ValueError: For a `group` that is none.
+    """
+
+    def __init__(self, dataset: BaseDataset | ConcatDataset, group: int, shuffle: bool = True,
+                 seed: int | None = None) -> None:
+        if type(group) is not int or group < 1:
+            raise ValueError(f'group should be a whole number of at least 1, got {group!r}')
+        self.group, self.shuffle = group, shuffle
+        self.rank, self.world_size = get_dist_info()
+        self.seed = sync_random_seed() if seed is None else seed
+        self.epoch = 0
+        pictures = defaultdict(list)
+        for i in range(len(dataset)):
+            pictures[dataset.get_data_info(i)['img_path']].append(i)
+        self.pictures = list(pictures.values())
+        self.num_groups = sum(ceil(len(own) / group) for own in self.pictures)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        groups = []
+        for own in self.pictures:
+            order = torch.randperm(len(own), generator=generator).tolist() if self.shuffle else range(len(own))
+            own = [own[i] for i in order]
+            for start in range(0, len(own), self.group):
+                some = own[start:start + self.group]
+                others = own[:start] or some
+                groups.append(some + [others[i % len(others)] for i in range(self.group - len(some))])
+        order = torch.randperm(len(groups), generator=generator).tolist() if self.shuffle else range(len(groups))
+        for place in range(self.rank, self.world_size * ceil(self.num_groups / self.world_size), self.world_size):
+            yield from groups[order[place % self.num_groups]]
+
+    def __len__(self) -> int:
+        return self.group * ceil(self.num_groups / self.world_size)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch

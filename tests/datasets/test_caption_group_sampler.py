@@ -1,0 +1,61 @@
+"""Groups of captions of one picture."""
+from collections import Counter
+
+import pytest
+from mmengine.dataset import BaseDataset
+
+from mmdet_ext.datasets import caption_group_sampler
+from mmdet_ext.datasets.caption_group_sampler import CaptionGroupSampler
+
+PICTURES = 'aabbbbbcdddd'
+
+
+def dataset() -> BaseDataset:
+    found = BaseDataset(lazy_init=True, serialize_data=False)
+    found.data_list, found._fully_initialized = [dict(img_path=name) for name in PICTURES], True
+    return found
+
+
+def groups_of(sampler: CaptionGroupSampler, size: int) -> list[list[int]]:
+    indices = list(sampler)
+    assert len(indices) == len(sampler)
+    return [indices[i:i + size] for i in range(0, len(indices), size)]
+
+
+@pytest.mark.parametrize('shuffle', [True, False])
+@pytest.mark.parametrize('group', [1, 2, 3])
+def test_a_group_has_one_picture_and_all_pairs_come(group, shuffle):
+    found = groups_of(CaptionGroupSampler(dataset(), group, shuffle=shuffle, seed=0), group)
+    assert all(len({PICTURES[i] for i in own}) == 1 for own in found)
+    assert {i for own in found for i in own} == set(range(len(PICTURES)))
+    counts = Counter(PICTURES[own[0]] for own in found)
+    assert counts == {name: -(-PICTURES.count(name) // group) for name in set(PICTURES)}
+
+
+def test_a_pair_is_repeated_in_its_group_only_where_its_picture_has_too_few():
+    found = groups_of(CaptionGroupSampler(dataset(), 3, seed=0), 3)
+    assert all(len(set(own)) == min(3, PICTURES.count(PICTURES[own[0]])) for own in found)
+
+
+def test_epochs_differ_and_repeat_themselves():
+    sampler = CaptionGroupSampler(dataset(), 2, seed=0)
+    first = list(sampler)
+    sampler.set_epoch(1)
+    assert list(sampler) != first
+    sampler.set_epoch(0)
+    assert list(sampler) == first
+
+
+def test_processes_share_the_groups(monkeypatch):
+    whole = {tuple(own) for own in groups_of(CaptionGroupSampler(dataset(), 2, seed=0), 2)}
+    parts = []
+    for rank in range(2):
+        monkeypatch.setattr(caption_group_sampler, 'get_dist_info', lambda rank=rank: (rank, 2))
+        parts.append([tuple(own) for own in groups_of(CaptionGroupSampler(dataset(), 2, seed=0), 2)])
+    assert len(parts[0]) == len(parts[1]) and set(parts[0]) | set(parts[1]) == whole
+
+
+@pytest.mark.parametrize('group', [0, 1.5, None])
+def test_a_group_of_no_pair_is_refused(group):
+    with pytest.raises(ValueError, match='group'):
+        CaptionGroupSampler(dataset(), group)

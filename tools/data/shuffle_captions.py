@@ -1,0 +1,55 @@
+"""Make the control for phrase grounding: pictures and boxes of FILE.json with captions of other pictures.
+
+    python tools/data/shuffle_captions.py data/shapes/annotations/grounding_test.json --out shuffled.json
+
+A model that uses the text finds far fewer phrases there. Captions are exchanged for others with as many phrases.
+"""
+import argparse
+import json
+import sys
+from pathlib import Path
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('file', type=Path, help="grounding annotations whose images have 'tokens_positive_eval'")
+    parser.add_argument('--out', type=Path, required=True, metavar='FILE.json', help='where to write')
+    parser.add_argument('--seed', type=int, default=0, help='of the random order (default: %(default)s)')
+    args = parser.parse_args()
+    if args.seed < 0:
+        parser.error(f'--seed should be at least 0, got {args.seed}')
+    return args
+
+
+def shuffle(args: argparse.Namespace) -> None:
+    from mmengine.fileio import load
+
+    from mmdet_ext.datasets.grounding_checks import check_tables
+    from mmdet_ext.datasets.shuffled_captions import shuffle_captions
+    from mmdet_ext.files import replace_file
+
+    if args.out.resolve() == args.file.resolve():
+        raise ValueError(f'--out {args.out} is the file to read')
+    content = load(str(args.file), file_format='json')
+    check_tables(content, str(args.file))
+    try:
+        shuffled = shuffle_captions(content, args.seed)
+    except ValueError as error:
+        raise ValueError(f'{args.file}: {error}') from error
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    with replace_file(args.out) as out:
+        out.write(json.dumps(shuffled.content, separators=(',', ':')).encode() + b'\n')
+    print(f'wrote {args.out}: {len(shuffled.content["images"])} captions'
+          f'{f", {shuffled.left_out} left out that fit no other picture" if shuffled.left_out else ""}')
+
+
+def main() -> None:
+    args = parse_args()
+    try:
+        shuffle(args)
+    except (OSError, ValueError) as error:
+        sys.exit(f'shuffle_captions.py: {error}')
+
+
+if __name__ == '__main__':
+    main()
