@@ -85,6 +85,8 @@ setup(
         # text encoders, and dictionaries from CLIP
         'text': ['transformers>=5'],
         'clip': ['open_clip_torch>=3'],
+        # roots of expressions, for the builders of MDETR's annotations
+        'parser': ['spacy>=3'],
         'tests': ['pytest'],
     },
     cmdclass={'build_py': FreshBuild, 'editable_wheel': EditableWheelForMim},

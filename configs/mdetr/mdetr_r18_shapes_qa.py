@@ -1,7 +1,7 @@
 """MDETR on the questions of Shapes: yes or no, how many, which colour, shape or size."""
 _base_ = './mdetr_r18_shapes.py'
 
-data_root = 'data/shapes/'
+data_root = 'data/shapes_text/'
 model = dict(
     answer_head=dict(
         type='ClevrAnswerHead',

@@ -1,7 +1,7 @@
 """MDETR with masks on the referring expressions of Shapes; `load_from` should be a model of `mdetr_r18_shapes.py`."""
 _base_ = './mdetr_r18_shapes.py'
 
-data_root = 'data/shapes/'
+data_root = 'data/shapes_text/'
 model = dict(
     type='MDETRSegmenter',
     backbone=dict(out_indices=(0, 1, 2)),

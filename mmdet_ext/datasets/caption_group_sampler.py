@@ -31,7 +31,7 @@ class CaptionGroupSampler(Sampler):
                  seed: int | None = None) -> None:
         if type(group) is not int or group < 1:
             raise ValueError(f'group should be a whole number of at least 1, got {group!r}')
-        self.group, self.shuffle = group, shuffle
+        self.dataset, self.group, self.shuffle = dataset, group, shuffle
         self.rank, self.world_size = get_dist_info()
         self.seed = sync_random_seed() if seed is None else seed
         self.epoch = 0

@@ -24,6 +24,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--layers', type=int, default=2, help='of that RoBERTa (default: %(default)s)')
     parser.add_argument('--hidden-size', type=int, default=128, help='its width (default: %(default)s)')
     parser.add_argument('--heads', type=int, default=4, help='of its attention (default: %(default)s)')
+    parser.add_argument('--dropout', type=float, default=0.1, help='in its layers (default: %(default)s)')
     return parser.parse_args()
 
 
@@ -57,7 +58,8 @@ def make_tokenizer(args: argparse.Namespace) -> None:
         raise ValueError(f'--out {args.out} is there already: give a new folder')
     texts = list(dict.fromkeys(text for file in args.texts for text in read_captions(file)))
     tokenizer = train_tokenizer(texts, args.vocab_size)
-    save_encoder_folder(tokenizer, args.out, layers=args.layers, hidden_size=args.hidden_size, heads=args.heads)
+    save_encoder_folder(tokenizer, args.out, layers=args.layers, hidden_size=args.hidden_size, heads=args.heads,
+                        dropout=args.dropout)
     longest = max(map(len, tokenizer(texts, verbose=False)['input_ids']))
     print(f'{args.out}: a tokenizer of {len(tokenizer)} tokens from {len(texts)} texts, the longest of {longest} '
           f'tokens, and the config of a RoBERTa of {args.layers} layers, {args.hidden_size} wide')

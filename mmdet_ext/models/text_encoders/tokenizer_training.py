@@ -41,7 +41,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> 'RobertaTokenizer'
 
 
 def save_encoder_folder(tokenizer: 'RobertaTokenizer', folder: str | Path, *, layers: int, hidden_size: int,
-                        heads: int) -> None:
+                        heads: int, dropout: float = 0.1) -> None:
     """Write what `RobertaTextEncoder(folder, pretrained=False)` reads: the tokenizer and a RobertaConfig.
 
     Args:
@@ -50,15 +50,19 @@ def save_encoder_folder(tokenizer: 'RobertaTokenizer', folder: str | Path, *, la
         layers: Of the language model.
         hidden_size: Its width, a multiple of `heads`.
         heads: Of its attention.
+        dropout: Probability in all its layers, in [0, 1).
     """
     from transformers import RobertaConfig
 
     if min(layers, hidden_size, heads) < 1 or hidden_size % heads:
         raise ValueError(f'layers, hidden_size and heads should be positive and hidden_size a multiple of heads, got '
                          f'{layers}, {hidden_size} and {heads}')
+    if not 0 <= dropout < 1:
+        raise ValueError(f'dropout should be in [0, 1), got {dropout}')
     sizes = dict(vocab_size=len(tokenizer), max_position_embeddings=NUM_COLUMNS + tokenizer.pad_token_id + 1)
     config = RobertaConfig(**{**PUBLISHED, **sizes}, num_hidden_layers=layers, hidden_size=hidden_size,
-                           num_attention_heads=heads, intermediate_size=4 * hidden_size)
+                           num_attention_heads=heads, intermediate_size=4 * hidden_size,
+                           hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
     Path(folder).mkdir(parents=True, exist_ok=True)
     tokenizer.save_pretrained(folder)
     tokenizer.backend_tokenizer.model.save(str(folder))  # vocab.json and merges.txt
