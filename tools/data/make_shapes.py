@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit('make_shapes.py: interrupted, nothing was written')
     state = 'is there already' if report.kept else 'made'
     if report.added:
-        state = f'was there already and got {len(report.added)} files of captions'
+        state = f'was there already and got {len(report.added)} files of texts that it lacked'
     parts = ', '.join(f'{split} {count}/{report.objects[split]}' for split, count in report.pictures.items())
     print(f'{report.out}: Shapes {state}, {sum(report.pictures.values())} pictures with '
           f'{sum(report.objects.values())} objects ({parts})')
