@@ -88,7 +88,7 @@ def test_losses_matching_and_gradients(name, kind):
     maps = [head.object_maps(own, sample) for own, sample in zip(offsets, samples)]
     assert_close(torch.cat(maps), case[f'{kind}.positive_map'])
     for number, expected in enumerate(published['indices']):
-        matched = head.match(outputs.logits[number], outputs.boxes[number], maps, samples)
+        matched = head.match(outputs.logits, outputs.boxes, maps, samples)[number]
         for i, (queries, objects) in enumerate(expected):
             own = matched.image == i
             assert dict(zip(matched.query[own].tolist(), matched.object[own].tolist())) == dict(zip(queries, objects))

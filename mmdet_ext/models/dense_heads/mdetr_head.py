@@ -15,6 +15,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ..layers import NUM_COLUMNS, PHRASE_FRACTION, grounded_phrases, positive_map
+from ..task_modules.layer_matching import Matched, match_layers
 
 
 class GroundingOutputs(NamedTuple):
@@ -33,16 +34,6 @@ class GroundingOutputs(NamedTuple):
     isfinal: Tensor | None
 
 
-class Matched(NamedTuple):
-    """For one decoder layer which query stands for which object, over the batch, and the objects' tokens.
-
-    image, query, object: (M, ) indices; an object's index counts within its picture.
-    """
-    image: Tensor
-    query: Tensor
-    object: Tensor
-
-
 @MODELS.register_module()
 class MDETRHead(BaseModule):
     """One classifier over token positions and one box MLP for all decoder layers; alignment projections.
@@ -59,7 +50,7 @@ class MDETRHead(BaseModule):
         normalised_maps: Whether an object's tokens share a weight of 1, as in the paper, or weigh 1 each, as in the
             published code.
         aux_loss: Whether every layer of the decoder is trained to detect, or the last alone.
-        train_cfg: With `assigner`.
+        train_cfg: With `assigner`, a `HungarianAssigner`.
         test_cfg: With `phrase_fraction`, how near a token must come to a box's most probable one to be of its phrase
             (0.5, see `grounded_phrases`).
         init_cfg: As in mmengine.
@@ -121,11 +112,11 @@ class MDETRHead(BaseModule):
         count = outputs.logits.new_tensor(float(sum(map(len, maps))))
         count = reduce_mean(count).clamp(min=1)
         losses, last = {}, len(outputs.logits) - 1
-        for layer in range(last + 1):
+        for layer, matched in enumerate(self.match(outputs.logits, outputs.boxes, maps, samples)):
             own = GroundingOutputs(*(part if part is None or name == 'tokens' else part[layer]
                                      for name, part in outputs._asdict().items()))
             prefix = '' if layer == last else f'd{layer}.'
-            found = self._layer_losses(own, maps, count, samples)
+            found = self._layer_losses(own, matched, maps, count, samples)
             losses |= {f'{prefix}{name}': value for name, value in found.items()}
         return losses
 
@@ -137,30 +128,23 @@ class MDETRHead(BaseModule):
                              'spans of the caption that belong to each box')
         return positive_map(offsets, instances.tokens_positive, normalised=self.normalised_maps)
 
-    @torch.no_grad()
-    def match(self, logits: Tensor, boxes: Tensor, maps: Sequence[Tensor], samples: SampleList) -> Matched:
-        """Hungarian matching in each picture.
+    def match(self, logits: Tensor, boxes: Tensor, maps: Sequence[Tensor], samples: SampleList) -> list[Matched]:
+        """Hungarian matching in each picture, for each layer.
 
         Args:
-            logits: (B, Q, 256).
-            boxes: (B, Q, 4), relative.
+            logits: (layers, B, Q, 256).
+            boxes: (layers, B, Q, 4), relative.
             maps: For each picture (N, 256).
             samples: Truth in pixels.
         """
-        found = []
-        for image, (own_logits, own_boxes, own_maps, sample) in enumerate(zip(logits, boxes, maps, samples)):
-            truth = sample.gt_instances
-            objects = InstanceData(bboxes=truth.bboxes, labels=truth.labels, positive_maps=own_maps)
-            size = _size(sample, own_boxes)
-            predicted = InstanceData(scores=own_logits, bboxes=bbox_cxcywh_to_xyxy(own_boxes) * size)
-            assigned = self.assigner.assign(predicted, objects, sample.metainfo).gt_inds
-            queries = assigned.nonzero().flatten()
-            found.append(torch.stack([torch.full_like(queries, image), queries, assigned[queries] - 1]))
-        return Matched(*torch.cat(found, dim=1))
+        objects = [InstanceData(bboxes=sample.gt_instances.bboxes, labels=sample.gt_instances.labels, positive_maps=own)
+                   for own, sample in zip(maps, samples)]
+        sizes = torch.stack([_size(sample, boxes) for sample in samples])[:, None]
+        return match_layers(self.assigner, logits, bbox_cxcywh_to_xyxy(boxes.detach()) * sizes, objects,
+                            [sample.metainfo for sample in samples])
 
-    def _layer_losses(self, outputs: GroundingOutputs, maps: Sequence[Tensor], count: Tensor,
+    def _layer_losses(self, outputs: GroundingOutputs, matched: Matched, maps: Sequence[Tensor], count: Tensor,
                       samples: SampleList) -> dict[str, Tensor]:
-        matched = self.match(outputs.logits, outputs.boxes, maps, samples)
         starts = matched.image.new_tensor([0, *map(len, maps)]).cumsum(0)
         objects = starts[matched.image] + matched.object
         place = (matched.image, matched.query)

@@ -8,7 +8,7 @@ from mmdet.utils import reduce_mean
 from torch import Tensor
 
 from ..dense_heads.mask_head import MaskInputs, target_masks
-from ..dense_heads.mdetr_head import Matched
+from ..task_modules.layer_matching import Matched
 from .mdetr import MDETR, Fused, TextTokens, captions_of
 
 
@@ -108,7 +108,7 @@ class MDETRSegmenter(MDETR):
             outputs = self.bbox_head(states[-1:], fused.text, self.references())
         objects = [self.bbox_head.object_maps(own, sample).to(states.device)
                    for own, sample in zip(text.offsets, samples)]
-        return self.bbox_head.match(outputs.logits[0], outputs.boxes[0], objects, samples)
+        return self.bbox_head.match(outputs.logits, outputs.boxes, objects, samples)[0]
 
 
 def mask_inputs(maps: tuple[Tensor, ...], fused: Fused, states: Tensor) -> MaskInputs:

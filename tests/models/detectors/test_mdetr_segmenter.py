@@ -95,7 +95,7 @@ def test_each_object_pulls_at_the_mask_of_its_own_query(folder):
         outputs, masks = model(inputs, samples, mode='tensor')
         text = model.encode_text(CAPTIONS)
         maps = [model.bbox_head.object_maps(own, each) for own, each in zip(text.offsets, samples)]
-        matched = model.bbox_head.match(outputs.logits[-1], outputs.boxes[-1], maps, samples)
+        matched = model.bbox_head.match(outputs.logits, outputs.boxes, maps, samples)[-1]
         total = 0
         for image, query, target in zip(*matched):
             logits = torch.nn.functional.interpolate(masks[image, query][None, None], size=(96, 128), mode='bilinear')
