@@ -1,24 +1,9 @@
 """MDETR fine-tuned on RefCOCO+; `load_from` should be a pre-trained model."""
-_base_ = '../_base_/mdetr_model.py'
+_base_ = './mdetr_r101_refcoco.py'
 
 data_root = 'data/mdetr/'
-referring = dict(type='MDETRDataset', data_root=data_root, data_prefix=dict(img='coco/train2014/'))
-train_dataloader = dict(
-    batch_size=4,
-    dataset=dict(ann_file='OpenSource/finetune_refcoco+_train.json', pipeline=_base_.train_pipeline, **referring))
-val_dataloader = dict(
-    dataset=dict(
-        ann_file='OpenSource/finetune_refcoco+_val.json', test_mode=True, pipeline=_base_.test_pipeline, **referring))
+train_dataloader = dict(dataset=dict(ann_file='OpenSource/finetune_refcoco+_train.json'))
+val_dataloader = dict(dataset=dict(ann_file='OpenSource/finetune_refcoco+_val.json'))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='ReferringMetric', ann_file=data_root + 'OpenSource/finetune_refcoco+_val.json')
+val_evaluator = dict(ann_file=data_root + 'OpenSource/finetune_refcoco+_val.json')
 test_evaluator = val_evaluator
-
-train_cfg = dict(max_epochs=5)
-optim_wrapper = dict(
-    optimizer=dict(lr=5e-5),
-    paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.2), text_encoder=dict(lr_mult=0.2))))
-custom_hooks = [
-    dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=3),
-    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.0002, update_buffers=True)
-]
-auto_scale_lr = dict(base_batch_size=8)

@@ -14,10 +14,12 @@ model = dict(
     backbone=dict(depth=18, init_cfg=dict(checkpoint='torchvision://resnet18')),
     neck=dict(in_channels=[512]),
     text_encoder=dict(name='data/text/coco128', pretrained=False))
+# these captions may be flipped: left and right in them would be exchanged
+train_pipeline = [*_base_.train_pipeline[:2], dict(type='TextAwareFlip', prob=0.5), *_base_.train_pipeline[2:]]
 coco128 = dict(type='MDETRDataset', data_root='data/coco128_text/')
 train_dataloader = dict(
     dataset=dict(
-        ann_file='train.json', data_prefix=dict(img=images + 'train2017/'), pipeline=_base_.train_pipeline, **coco128))
+        ann_file='train.json', data_prefix=dict(img=images + 'train2017/'), pipeline=train_pipeline, **coco128))
 val_dataloader = dict(
     dataset=dict(
         ann_file='val.json', data_prefix=dict(img=images + 'val2017/'), test_mode=True, pipeline=_base_.test_pipeline,

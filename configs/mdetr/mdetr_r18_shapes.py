@@ -5,7 +5,7 @@
     python tools/data/make_tokenizer.py --texts $A/grounding_train.json $A/refexp_train.json --vocab-size 400 \
         --dropout 0 --out data/text/shapes
 
-Its decoder is SMCA's: MDETR's own learns nothing in this time. `mdetr_r18_shapes_referring.py` evaluates expressions.
+Its decoder is SMCA's, which learns in fewer steps than MDETR's own. `mdetr_r18_shapes_referring.py` evaluates expressions.
 """
 _base_ = '../_base_/mdetr_model.py'
 
