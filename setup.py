@@ -87,6 +87,8 @@ setup(
         'clip': ['open_clip_torch>=3'],
         # roots of expressions, for the builders of MDETR's annotations
         'parser': ['spacy>=3'],
+        # mmdet's LVIS data set and metrics
+        'lvis': ['lvis>=0.5.3'],
         'tests': ['pytest'],
     },
     cmdclass={'build_py': FreshBuild, 'editable_wheel': EditableWheelForMim},

@@ -2,6 +2,7 @@
 from collections.abc import Callable
 from importlib import import_module
 from pickle import UnpicklingError
+from types import SimpleNamespace
 from typing import Any
 
 from packaging.version import Version
@@ -64,6 +65,21 @@ def allow_mmengine_checkpoints() -> None:
         *((reconstruct, f'{module}._reconstruct') for module in ('numpy.core.multiarray', 'numpy._core.multiarray')),
         *((scalar, f'{module}.scalar') for module in ('numpy.core.multiarray', 'numpy._core.multiarray')),
     ])
+
+
+def allow_lvis_evaluation() -> None:
+    """Let the package lvis, if it is installed, evaluate under today's numpy.
+
+    lvis 0.5.3 says ``np.float``, which numpy dropped in 1.24: mmdet's LVIS metrics fail when they compute their figures.
+    """
+    import numpy as np
+
+    try:
+        evaluation = import_module('lvis.eval')
+    except ImportError:
+        return
+    if not hasattr(np, 'float'):
+        evaluation.np = SimpleNamespace(**vars(np) | dict(float=float))
 
 
 def _history_method(owner: Any, name: str) -> Callable:

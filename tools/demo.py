@@ -104,6 +104,7 @@ def train(config: Path, work_dir: Path, options: list[str]) -> None:
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         os.environ.update(PORT=str(free.getsockname()[1]), PYTHON=sys.executable)
+    os.environ.setdefault('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')  # large pages: a tenth to a third of the time
     halves = ['train_dataloader.batch_size=12', 'train_dataloader.num_workers=0',
               'train_dataloader.persistent_workers=False']
     run('dist_train.sh', config, 2, '--work-dir', work_dir, '--resume', '--cfg-options', *halves, *options)

@@ -16,9 +16,6 @@ train_dataloader = dict(
 evaluated = dict(data_prefix=dict(img='flickr30k/val/'), test_mode=True, pipeline=_base_.test_pipeline, **flickr)
 val_dataloader = dict(dataset=dict(ann_file='OpenSource/final_flickr_mergedGT_val.json', **evaluated))
 test_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(ann_file='OpenSource/final_flickr_mergedGT_test.json', **evaluated))
 entities = dict(type='PhraseGroundingMetric', entities_root=data_root + 'flickr30k_entities', protocol='merged_boxes')
 val_evaluator = dict(split_file='val.txt', **entities)

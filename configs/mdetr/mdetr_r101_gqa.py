@@ -21,9 +21,6 @@ val_dataloader = dict(
         ann_file='OpenSource/finetune_gqa_val_balanced.json', test_mode=True, pipeline=_base_.test_pipeline,
         **questions))
 test_dataloader = dict(
-    batch_size=1,
-    num_workers=2,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         ann_file='OpenSource/finetune_gqa_testdev_balanced.json', test_mode=True, pipeline=_base_.test_pipeline,
         **questions))

@@ -60,7 +60,6 @@ val_dataloader = dict(
 test_dataloader = dict(
     batch_size=8,
     num_workers=1,
-    sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(ann_file='annotations/grounding_test.json', data_prefix=dict(img='test/'), **evaluated))
 val_evaluator = dict(type='PhraseGroundingMetric', ann_file=data_root + 'annotations/grounding_val.json')
 test_evaluator = dict(type='PhraseGroundingMetric', ann_file=data_root + 'annotations/grounding_test.json')
