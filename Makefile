@@ -7,7 +7,7 @@ PYTEST_FLAGS ?=
 OTHER_PYTHON := Python 3.11 or 3.12 is needed (mmcv 2.1.0 does not build on 3.13): make PYTHON=python3.11 ...
 export PIP_NO_INPUT := 1
 
-.PHONY: help install demo demo-rd demo-mdetr test clean
+.PHONY: help install demo demo-rd demo-mdetr demo-mdetr-qa demo-mdetr-seg test clean
 .DELETE_ON_ERROR:
 
 help:
@@ -15,6 +15,8 @@ help:
 	@echo 'make demo     install, draw the Shapes data, train a small YOLOv9 on it, evaluate it, save pictures: 10 minutes'
 	@echo 'make demo-rd  the same without and with a dictionary (YOLO-RD) of features of the first: 12 minutes more'
 	@echo 'make demo-mdetr  install, train a small MDETR on captions of Shapes, evaluate it: half an hour'
+	@echo 'make demo-mdetr-qa   questions, after demo-mdetr, which comes first if it was not made: half an hour more'
+	@echo 'make demo-mdetr-seg  the same with masks of expressions'
 	@echo 'make test     install, run the tests: 10 minutes on 2 cores'
 	@echo 'make clean    remove $(VENV) and what was built'
 	@echo 'PYTHON=...    the interpreter to make $(VENV) with (python3)'
@@ -29,6 +31,12 @@ demo-rd: install
 
 demo-mdetr: install
 	$(VENV)/bin/python tools/demo.py mdetr
+
+demo-mdetr-qa: install
+	$(VENV)/bin/python tools/demo.py mdetr_qa
+
+demo-mdetr-seg: install
+	$(VENV)/bin/python tools/demo.py mdetr_seg
 
 test: install
 	$(VENV)/bin/python -m pytest $(PYTEST_FLAGS) tests

@@ -7,7 +7,7 @@ from pathlib import Path
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 NAMES = ('deployment', 'loss', 'dictionary', 'dictionary-module', 'modulation', 'modulation-large',
-         'prompts', 'prompted-detection', 'text-cache')
+         'prompts', 'prompted-detection', 'text-cache', 'combination')
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     from mmdet.utils import register_all_modules
     from mmengine.config import Config
 
-    from mmdet_ext.benchmarks import mdetr, smca, yolo_rd, yolov9
+    from mmdet_ext.benchmarks import combination, mdetr, smca, yolo_rd, yolov9
 
     register_all_modules(init_default_scope=True)
     device = torch.device(args.device or ('cuda' if torch.cuda.is_available() else 'cpu'))
@@ -47,6 +47,7 @@ def main() -> None:
         'prompts': lambda: mdetr.prompts(Config.fromfile(mdetr_r101), device, calls, shape),
         'prompted-detection': lambda: mdetr.prompted_detection(Config.fromfile(mdetr_r101), device, calls, shape),
         'text-cache': lambda: mdetr.text_cache(Config.fromfile(mdetr_r18), device, calls, shape),
+        'combination': lambda: combination.combination(CONFIGS.with_name('tools') / 'data/build_mdetr_combined.py'),
     }
     where = torch.cuda.get_device_name(device) if device.type == 'cuda' else f'CPU, {torch.get_num_threads()} threads'
     print(f'torch {torch.__version__}, {where}, median of {args.repeats}, MDETR of {calls}')

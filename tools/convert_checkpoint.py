@@ -1,6 +1,7 @@
 """Convert a published checkpoint: python tools/convert_checkpoint.py yolov9 yolov9-c.pt yolov9c.pth [--drop-aux]."""
 import argparse
 import sys
+from shlex import quote
 
 
 def parse_args() -> argparse.Namespace:
@@ -34,7 +35,7 @@ def main() -> None:
     weights = f'the weights under {published.source!r}' if published.source else 'the file is the weights themselves'
     print(f'\n{args.src}: {recipe.model}, {recipe.num_classes} classes; {weights}')
     print(f'{args.dst}: {totals(rows)}')
-    options = ' '.join(f'{key}={value}' for key, value in recipe.options.items())
+    options = ' '.join(quote(f'{key}={value}'.replace(' ', '')) for key, value in recipe.options.items())
     print(f'for {recipe.config}' + (f' with --cfg-options {options}' if options else ''))
 
 

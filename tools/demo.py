@@ -1,7 +1,8 @@
-"""Draw Shapes, train a small model on it, evaluate it on other pictures: python tools/demo.py [yolo_rd | mdetr].
+"""Draw Shapes, train a small model on it, evaluate it on other pictures: python tools/demo.py [SYSTEM].
 
-A YOLOv9; with `yolo_rd` the protocol of YOLO-RD in miniature: the YOLOv9, a dictionary of its features, a YOLOv9 with
-that dictionary; with `mdetr` an MDETR that grounds captions. Data go to ./data and the rest to ./work_dirs. What was
+SYSTEM is yolov9; yolo_rd, its protocol in miniature: a YOLOv9, a dictionary of its features, a YOLOv9 with that
+dictionary; mdetr, which grounds captions; mdetr_qa, which answers questions, or mdetr_seg, masks of expressions: these two
+begin with the model of mdetr, which comes first if it is not there. Data go to ./data and the rest to ./work_dirs. What was
 interrupted goes on where it was.
 """
 import argparse
@@ -17,20 +18,25 @@ ROOT = Path(__file__).resolve().parents[1]
 MIN_AP50 = dict(yolov9=0.80, yolo_rd=0.65)  # the second trains twice, for fewer epochs each
 # of MDETR: phrases and expressions that are found, and phrases that are where another picture's caption is asked
 MIN_RECALL, MAX_CHANCE, MIN_PRECISION = 0.70, 0.35, 0.60
+MIN_ACCURACY, MIN_MASK_IOU = 0.70, 0.55
+WORK_DIRS = dict(yolov9='demo', yolo_rd='demo_rd', mdetr='demo_mdetr', mdetr_qa='demo_mdetr_qa',
+                 mdetr_seg='demo_mdetr_seg')
+TEXT_DATA = Path('data/shapes_text')
+ANNOTATIONS = TEXT_DATA / 'annotations'
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Draw Shapes, train a small model on it, evaluate it.')
-    parser.add_argument('system', nargs='?', choices=['yolov9', 'yolo_rd', 'mdetr'], default='yolov9',
+    parser.add_argument('system', nargs='?', choices=list(WORK_DIRS), default='yolov9',
                         help='yolov9; yolo_rd: then build a dictionary from it and train a second one with the '
-                        'dictionary; mdetr: ground captions')
+                        'dictionary; mdetr: ground captions; mdetr_qa: answer questions; mdetr_seg: masks of '
+                        'expressions')
     parser.add_argument('--work-dir', type=Path, help='folder of everything but the data (default: work_dirs/demo, '
-                        'work_dirs/demo_rd, work_dirs/demo_mdetr)')
+                        'work_dirs/demo_rd, work_dirs/demo_mdetr, ...)')
     parser.add_argument('--train-options', nargs='+', default=[], metavar='KEY=VALUE',
                         help='passed to train.py --cfg-options')
     args = parser.parse_args()
-    args.work_dir = args.work_dir or Path('work_dirs', dict(yolov9='demo', yolo_rd='demo_rd', mdetr='demo_mdetr')[
-        args.system])
+    args.work_dir = args.work_dir or Path('work_dirs', WORK_DIRS[args.system])
     return args
 
 
@@ -63,19 +69,22 @@ def train_and_test(config: Path, work_dir: Path, options: list[str]) -> tuple[Pa
     return checkpoint, ap50
 
 
-def ground(work_dir: Path, options: list[str]) -> bool:
-    """Train MDETR on captions of Shapes, print what it finds; returns whether that is enough."""
-    data, text = Path('data/shapes_text'), Path('data/text/shapes')
-    annotations = data / 'annotations'
-    run('data/make_shapes.py', '--train', 3000, '--out', data)
-    if not (text / 'config.json').exists():
-        files = [annotations / name for name in ('grounding_train.json', 'refexp_train.json')]
-        run('data/make_tokenizer.py', '--texts', *files, '--vocab-size', 400, '--dropout', 0, '--out', text)
+def draw_texts() -> None:
+    """Pictures with captions, expressions and questions, and a tokenizer of them."""
+    run('data/make_shapes.py', '--train', 3000, '--out', TEXT_DATA)
+    folder = Path('data/text/shapes')
+    if not (folder / 'config.json').exists():
+        files = [ANNOTATIONS / name for name in ('grounding_train.json', 'refexp_train.json')]
+        run('data/make_tokenizer.py', '--texts', *files, '--vocab-size', 400, '--dropout', 0, '--out', folder)
+
+
+def ground(work_dir: Path, options: list[str]) -> None:
+    """Train MDETR on captions of Shapes, print what it finds, and exit if that is too little."""
+    draw_texts()
     config = ROOT / 'configs/mdetr/mdetr_r18_shapes.py'
-    train(config, work_dir, options)
-    checkpoint = Path((work_dir / 'last_checkpoint').read_text().strip())
+    checkpoint = train(config, work_dir, options)
     shuffled = (work_dir / 'shuffled.json').resolve()
-    run('data/shuffle_captions.py', annotations / 'grounding_test.json', '--out', shuffled)
+    run('data/shuffle_captions.py', ANNOTATIONS / 'grounding_test.json', '--out', shuffled)
     pictures = (work_dir / 'pictures').resolve()
     key, expression = 'any_box/recall@1_all', 'refexp/shapes_refexp_precision@1'
     recall = test(config, checkpoint, work_dir / 'test', '--show-dir', pictures)[key]
@@ -90,17 +99,65 @@ def ground(work_dir: Path, options: list[str]) -> bool:
   referring expressions     precision@1        {precision:.3f}
   pictures    {pictures} (truth on the left, prediction on the right)
   checkpoint  {checkpoint.resolve()}
-  data        {data.resolve()}""")
-    return recall >= MIN_RECALL and chance <= MAX_CHANCE and precision >= MIN_PRECISION
+  data        {TEXT_DATA.resolve()}""")
+    if recall < MIN_RECALL or chance > MAX_CHANCE or precision < MIN_PRECISION:
+        sys.exit(f'demo.py: wanted at least {MIN_RECALL} of the phrases, at most {MAX_CHANCE} with shuffled captions, '
+                 f'at least {MIN_PRECISION} of the expressions')
 
 
-def train(config: Path, work_dir: Path, options: list[str]) -> None:
-    """One process; two of half the batch on a CPU, where they take less time than two threads."""
+def grounding_checkpoint() -> str:
+    """Of the model that grounds, which is trained first if it is not there."""
+    folder = Path('work_dirs', WORK_DIRS['mdetr'])
+    if not list(folder.glob('test_referring/*/*.json')):  # what comes last
+        ground(folder, [])
+    return (folder / 'last_checkpoint').read_text().strip()
+
+
+def answer(work_dir: Path, options: list[str]) -> None:
+    """Train MDETR on questions about Shapes, print how many it answers, and exit if these are too few."""
+    from mmdet_ext.evaluation.blind_answers import blind_accuracy  # only now, so that --help is quick
+
+    config = ROOT / 'configs/mdetr/mdetr_r18_shapes_qa.py'
+    checkpoint = train(config, work_dir, [f'load_from={grounding_checkpoint()}', *options])
+    found = test(config, checkpoint, work_dir / 'test')
+    blind = blind_accuracy(str(ANNOTATIONS / 'questions_train.json'), str(ANNOTATIONS / 'questions_test.json'))
+    kinds = [name for name in blind if f'clevr/{name}' in found]  # the whole comes first
+    rows = '\n'.join(f'  {name:28}{found[f"clevr/{name}"]:9.3f}{blind[name]:9.3f}' for name in kinds)
+    print(f"""
+{config.stem} on held-out pictures
+  {"":28}{"answered":>9}{"blind":>9}    (blind: by the question alone)
+{rows}
+  checkpoint  {checkpoint.resolve()}
+  data        {TEXT_DATA.resolve()}""")
+    if found['clevr/accuracy'] < MIN_ACCURACY:
+        sys.exit(f'demo.py: wanted at least {MIN_ACCURACY} of the answers')
+
+
+def segment(work_dir: Path, options: list[str]) -> None:
+    """Train masks on the frozen model that grounds, print how good they are, and exit if that is too little."""
+    config = ROOT / 'configs/mdetr/mdetr_r18_shapes_seg.py'
+    checkpoint = train(config, work_dir, [f'load_from={grounding_checkpoint()}', *options])
+    pictures = (work_dir / 'pictures').resolve()
+    found = test(config, checkpoint, work_dir / 'test', '--show-dir', pictures)
+    mean_iou = found['phrasecut/mean_iou']
+    print(f"""
+{config.stem} on held-out pictures
+  masks of expressions      mean IoU           {mean_iou:.3f}
+                            precision@0.5      {found['phrasecut/precision@0.5']:.3f}
+  pictures    {pictures} (truth on the left, prediction on the right)
+  checkpoint  {checkpoint.resolve()}
+  data        {TEXT_DATA.resolve()}""")
+    if mean_iou < MIN_MASK_IOU:
+        sys.exit(f'demo.py: wanted a mean IoU of at least {MIN_MASK_IOU}')
+
+
+def train(config: Path, work_dir: Path, options: list[str]) -> Path:
+    """One process, or two of half the batch on a CPU, where they take less time than two threads; the checkpoint."""
     import torch  # only now, so that --help is quick
 
     if torch.cuda.is_available() or (os.cpu_count() or 1) < 2:
         run('train.py', config, '--work-dir', work_dir, '--resume', *(['--cfg-options', *options] if options else []))
-        return
+        return Path((work_dir / 'last_checkpoint').read_text().strip())
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         os.environ.update(PORT=str(free.getsockname()[1]), PYTHON=sys.executable)
@@ -108,6 +165,7 @@ def train(config: Path, work_dir: Path, options: list[str]) -> None:
     halves = ['train_dataloader.batch_size=12', 'train_dataloader.num_workers=0',
               'train_dataloader.persistent_workers=False']
     run('dist_train.sh', config, 2, '--work-dir', work_dir, '--resume', '--cfg-options', *halves, *options)
+    return Path((work_dir / 'last_checkpoint').read_text().strip())
 
 
 def test(config: Path, checkpoint: Path, work_dir: Path, *arguments: object) -> dict[str, float]:
@@ -119,12 +177,11 @@ def test(config: Path, checkpoint: Path, work_dir: Path, *arguments: object) -> 
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    if args.system == 'mdetr':
-        is_enough = ground(args.work_dir, args.train_options)
-        print(f'  time        {(time.monotonic() - start) / 60:.1f} minutes')
-        if not is_enough:
-            sys.exit(f'demo.py: wanted at least {MIN_RECALL} of the phrases, at most {MAX_CHANCE} with shuffled '
-                     f'captions, at least {MIN_PRECISION} of the expressions')
+    if args.system.startswith('mdetr'):
+        try:
+            dict(mdetr=ground, mdetr_qa=answer, mdetr_seg=segment)[args.system](args.work_dir, args.train_options)
+        finally:
+            print(f'  time        {(time.monotonic() - start) / 60:.1f} minutes')
         return
     config = ROOT / 'configs/yolov9/yolov9t_shapes.py'
     run('data/make_shapes.py', '--out', 'data/shapes')

@@ -5,7 +5,7 @@
     python tools/data/make_tokenizer.py --texts $A/grounding_train.json $A/refexp_train.json --vocab-size 400 \
         --dropout 0 --out data/text/shapes
 
-Its decoder is SMCA's, which learns in fewer steps than MDETR's own, and boxes weigh more than in MDETR's losses.
+Its decoder is SMCA's, which learns in fewer steps than MDETR's own, and words weigh twice as much as in MDETR's losses.
 `mdetr_r18_shapes_referring.py` evaluates expressions.
 """
 _base_ = '../_base_/mdetr_model.py'
@@ -27,7 +27,7 @@ model = dict(
         layer_cfg=dict(self_attn_cfg=attention, cross_attn_cfg=attention, ffn_cfg=ffn)),
     positional_encoding=dict(num_feats=64),
     bbox_head=dict(
-        embed_dims=128, normalised_maps=True, loss_bbox=dict(loss_weight=10.), loss_iou=dict(loss_weight=5.)))
+        embed_dims=128, normalised_maps=True, loss_cls=dict(loss_weight=2.), loss_align=dict(loss_weight=2.)))
 
 size = [(160, None)]
 train_pipeline = [

@@ -18,6 +18,9 @@ TEXT = 'transformer.text_encoder.encoder.layer.'
 BODY = 'backbone.0.body.'
 RESNETS = {(2, 2, 2, 2): (18, 100), (3, 4, 6, 3): (50, 265), (3, 4, 23, 3): (101, 520)}  # depth, tensors
 EFFICIENTNETS = {(2, 3, 3, 5, 5, 6, 2): 'b3', (3, 5, 5, 7, 7, 9, 3): 'b5'}
+TASK_CONFIGS = {  # of models that have one of their own, beside that of pre-training
+    'mdetr-r101-gqa': 'mdetr_r101_gqa', 'mdetr-effb5-gqa': 'mdetr_effb5_gqa', 'mdetr-r18-clevr': 'mdetr_r18_clevr',
+    'mdetr-r101-phrasecut': 'mdetr_r101_phrasecut_masks'}
 # mmdet's EfficientNet has two of the published stages in each of its last two
 MERGED = {0: (1, None), 1: (2, None), 2: (3, None), 3: (4, None), 4: (4, 3), 5: (5, None), 6: (5, 5)}
 FIRST_BLOCK = dict(conv_dw='depthwise_conv.conv', bn1='depthwise_conv.bn', conv_pw='linear_conv.conv',
@@ -31,7 +34,12 @@ def recognise(state_dict: Mapping[str, Tensor]) -> Recipe:
     """The recipe for a detector of any backbone and depth, with or without a mask head around it."""
     detector, masks = split_masks(state_dict)
     recipe = _recognise_detector(detector)
-    return recipe if masks is None else add_masks(recipe, masks)
+    recipe = recipe if masks is None else add_masks(recipe, masks)
+    own = TASK_CONFIGS.get(recipe.model)
+    # those of GQA and PhraseCut have no alignment, and no option can put a loss in the place of None
+    if own and ('clevr' in own or 'model.bbox_head.loss_align' in recipe.options):
+        recipe = recipe._replace(config=f'configs/mdetr/{own}.py')
+    return recipe
 
 
 def _recognise_detector(state_dict: Mapping[str, Tensor]) -> Recipe:
@@ -45,10 +53,12 @@ def _recognise_detector(state_dict: Mapping[str, Tensor]) -> Recipe:
     queries = len(state_dict['query_embed.weight'])
     aligned = 'contrastive_align_projection_text.weight' in state_dict
     contrasted = 'transformer.CLS.weight' in state_dict
-    buffers = 'transformer.text_encoder.embeddings.position_ids' in state_dict
+    buffers = sum(f'transformer.text_encoder.embeddings.{name}' in state_dict for name in ('position_ids', 'token_type_ids'))
     found = {'model.encoder.num_layers': (encoder, 6), 'model.decoder.num_layers': (decoder, 6),
              'model.num_queries': (queries, 100), 'model.text_encoder.config.num_hidden_layers': (text, 12)}
     options |= {name: value for name, (value, usual) in found.items() if value != usual}
+    if text != 12:
+        options['model.text_encoder.pretrained'] = False  # a config of one's own has no weights to load
     if not aligned:
         options['model.bbox_head.loss_align'] = None
     if contrasted:

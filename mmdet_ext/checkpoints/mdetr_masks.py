@@ -38,6 +38,7 @@ def add_masks(detector: Recipe, masks: Mapping[str, Tensor]) -> Recipe:
         raise CheckpointError(f'names start with {DETECTOR!r}, as for PhraseCut, but {missing[0]} is missing')
     channels = [masks[name].shape[1] for name in adapters]
     options: dict[str, Any] = {'model.type': 'MDETRSegmenter', 'model.mask_head.type': 'MDETRMaskHead',
+                               'model.test_cfg.score_thr': 0.7,
                                'model.backbone.out_indices': [2, 3, 4, 5] if '-eff' in detector.model else [0, 1, 2, 3]}
     if channels != _USUAL:
         options['model.mask_head.in_channels'] = channels

@@ -20,7 +20,8 @@ class AnswerMetric(BaseMetric):
 
     - ``accuracy``: the answer is right; ``accuracy_TYPE`` and ``accuracy_KIND``: of questions of a type or kind;
     - ``type_accuracy``: the type of the question was recognised;
-    - ``typed_accuracy``: both at once. By this one MDETR chose its checkpoints.
+    - ``typed_accuracy``: both at once. By this one MDETR chose its checkpoints; there an answer that the vocabulary has
+      not counts as "unknown", which a model may say, here as itself.
 
     Args:
         ann_file: The questions. If they have no answers, nothing is measured.

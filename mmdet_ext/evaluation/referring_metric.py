@@ -22,13 +22,15 @@ class ReferringMetric(BaseMetric):
 
     Boxes are sorted by (score, box), descending; a box is right if its overlap with the one target is at least
     `overlap_thr`. Predictions are `pred_instances` with `bboxes` (N, 4) in pixels of the original picture and `scores`
-    (N,).
+    (N,), or rather `scores_refexp` (N,) where the model says which box is meant (`predict_final`).
 
     The paper writes IoU. The published numbers were measured with GIoU, which is never larger and so a little stricter.
 
     Args:
         ann_file: Grounding json: COCO's format, an image for each expression, whose `dataset_name` names the data set,
             and exactly one annotation for each image.
+        unique_only: Whether images with another number of annotations are left out, as is done for CLEVR-Ref+, whose
+            expressions may mean several objects, or are an error.
         overlap: 'giou', as published, or 'iou'.
         topk: Values of k.
         overlap_thr: Lowest overlap of a right box.
@@ -36,8 +38,8 @@ class ReferringMetric(BaseMetric):
 
     default_prefix = 'refexp'
 
-    def __init__(self, ann_file: str, *, overlap: str = 'giou', topk: Sequence[int] = (1, 5, 10),
-                 overlap_thr: float = 0.5, **kwargs: Any) -> None:
+    def __init__(self, ann_file: str, *, unique_only: bool = False, overlap: str = 'giou',
+                 topk: Sequence[int] = (1, 5, 10), overlap_thr: float = 0.5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if overlap not in _OVERLAPS:
             raise ValueError(f'overlap must be one of {tuple(_OVERLAPS)}, got {overlap!r}')
@@ -50,17 +52,23 @@ class ReferringMetric(BaseMetric):
         self.targets = {}
         for key, image in self.coco.imgs.items():
             if (count := len(self.coco.imgToAnns[key])) != 1:
+                if unique_only:
+                    continue
                 raise ValueError(f'{ann_file}: an expression should have one target, image {key} '
-                                 f'({image.get("caption")!r}) has {count} annotations')
+                                 f'({image.get("caption")!r}) has {count} annotations; unique_only=True leaves it out')
             self.targets[key] = annotated_corners(self.coco.imgToAnns[key][0], ann_file)
+        if not self.targets:
+            raise ValueError(f'{ann_file}: no image has one annotation, so that there is nothing to measure')
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
             key = sample['img_id']
             if key not in self.coco.imgs:
                 raise ValueError(f'{self.ann_file} has no image {key}, for which there are predictions')
+            if key not in self.targets:
+                continue
             prediction = sample['pred_instances']
-            boxes = _sort(prediction['bboxes'], prediction['scores'])
+            boxes = _sort(prediction['bboxes'], prediction.get('scores_refexp', prediction['scores']))
             target = torch.tensor([self.targets[key]], dtype=torch.float64)
             right = self.overlap(boxes, target)[:, 0] >= self.overlap_thr
             hits = [bool(right[:k].any()) for k in self.topk]

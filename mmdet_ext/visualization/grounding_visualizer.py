@@ -1,9 +1,11 @@
-"""Pictures of grounding: boxes, and the caption beneath with each phrase in the colour of its boxes."""
+"""Pictures of grounding: boxes, masks, and the caption beneath with each phrase in the colour of its boxes."""
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import mmcv
 import numpy as np
+import torch
 from mmdet.registry import VISUALIZERS
 from mmdet.structures import DetDataSample
 from mmdet.visualization import DetLocalVisualizer
@@ -25,17 +27,20 @@ class GroundingVisualizer(DetLocalVisualizer):
 
     It draws `pred_instances` with `spans` and `scores`, and `gt_instances` with `tokens_positive`, next to each other
     if there are both; a phrase has the same colour in both. Where two phrases share a letter, it has the colour of the
-    better box. The drawn picture is higher than the original by the lines of the caption, which is the sample's `text`.
+    better box. What lies in one of the `masks`, if there are any, is tinted. The drawn picture is higher than the
+    original by the lines of the caption, which is the sample's `text`.
 
     Args:
         alpha: Opacity of boxes: at 1 they have the very colour of their phrase.
+        smallest: Pixels of the shorter side below which a picture is enlarged, by a whole factor, so that labels fit.
         font_families: Of all text, for matplotlib: name one that has the letters of your language. Those that it has
             not are drawn as boxes.
     """
 
-    def __init__(self, name: str = 'visualizer', *args: Any, alpha: float = 1.,
+    def __init__(self, name: str = 'visualizer', *args: Any, alpha: float = 1., smallest: int = 320,
                  font_families: str | Sequence[str] = 'sans-serif', **kwargs: Any) -> None:  # mmengine wants `name`
         super().__init__(name, *args, alpha=alpha, **kwargs)
+        self.smallest = smallest
         self.font_families = font_families
 
     def draw_texts(self, texts: str | list[str], *args: Any, **kwargs: Any) -> 'GroundingVisualizer':
@@ -51,6 +56,13 @@ class GroundingVisualizer(DetLocalVisualizer):
         """As mmdet's; image: (H, W, 3) RGB. Boxes with a score above `pred_score_thr` are drawn."""
         panels = [] if data_sample is None else self._panels(data_sample.cpu(), draw_gt, draw_pred, pred_score_thr)
         drawn = image.clip(0, 255).astype(np.uint8)
+        factor = ceil(self.smallest / min(drawn.shape[:2]))
+        if factor > 1:
+            drawn = mmcv.imrescale(drawn, factor, interpolation='bicubic')
+            for panel in panels:
+                panel.bboxes = panel.bboxes * factor
+                if 'masks' in panel:
+                    panel.masks = panel.masks.repeat(factor, axis=1).repeat(factor, axis=2)
         if panels:
             caption = data_sample.metainfo.get('text') or ''
             numbers = number_phrases([own for panel in panels for own in panel.spans])
@@ -75,19 +87,23 @@ class GroundingVisualizer(DetLocalVisualizer):
         if draw_gt and 'tokens_positive' in sample.get('gt_instances', ()):
             truth = sample.gt_instances
             spans = [join_spans(own, caption) for own in truth.tokens_positive]
-            panels.append(InstanceData(bboxes=truth.bboxes, spans=spans))
+            panels.append(InstanceData(bboxes=truth.bboxes, spans=spans, **_masks(truth)))
         if draw_pred and 'pred_instances' in sample:
             found = sample.pred_instances
             found = found[found.scores > threshold]
             found = found[found.scores.argsort(descending=True)]
             spans = found.spans if 'spans' in found else [[] for _ in range(len(found))]
-            panels.append(InstanceData(bboxes=found.bboxes, scores=found.scores, spans=spans))
+            panels.append(InstanceData(bboxes=found.bboxes, scores=found.scores, spans=spans, **_masks(found)))
         return panels
 
     def _draw_panel(self, image: np.ndarray, panel: InstanceData, caption: str) -> np.ndarray:
         from .style import shorten  # only now: it imports matplotlib
 
         panel.label_names = [shorten(phrase_text(own, caption), _LONGEST_LABEL) for own in panel.spans]
+        if 'masks' in panel:
+            image = image.copy()
+            for mask, label in reversed(list(zip(panel.pop('masks'), panel.labels, strict=True))):
+                image[mask] = image[mask] // 2 + np.array(COLORS[label], dtype=np.uint8) // 2
         drawn = self._draw_instances(image, panel, None, list(COLORS))
         colors = [None] * len(caption)
         for own, label in reversed(list(zip(panel.spans, panel.labels, strict=True))):  # the best box last, on top
@@ -96,3 +112,11 @@ class GroundingVisualizer(DetLocalVisualizer):
         size = max(9., min(image.shape[1] / 45, 18.))
         strip = draw_caption(caption, colors, drawn.shape[1], size=size, font_families=self.font_families)
         return np.concatenate([drawn, strip])
+
+
+def _masks(instances: InstanceData) -> dict[str, np.ndarray]:
+    """`masks` as bool (N, H, W), or nothing if there are none."""
+    if 'masks' not in instances:
+        return {}
+    masks = instances.masks
+    return dict(masks=(masks.numpy() if isinstance(masks, torch.Tensor) else masks.to_ndarray()).astype(bool))

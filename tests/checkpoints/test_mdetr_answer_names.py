@@ -46,6 +46,7 @@ SPLIT = {'model.answer_head.type': 'GQAAnswerHead', **WITHOUT_ALIGNMENT}
 UNIFIED = {'model.answer_head.type': 'GQAAnswerHead', 'model.answer_head.split': False, **WITHOUT_ALIGNMENT}
 CLEVR = {'model.answer_head.type': 'ClevrAnswerHead', 'model.backbone.depth': 18, 'model.neck.in_channels': [512],
          'model.num_queries': 25, 'model.text_encoder.config.num_hidden_layers': 6,
+         'model.text_encoder.pretrained': False,
          'model.bbox_head.predict_final': True}
 
 
@@ -66,8 +67,9 @@ def test_every_form_loads_strictly_into_the_model_of_its_options(make, model, te
     assert dict(conversion.recipe.options) == options
     cfg = Config.fromfile(conversion.recipe.config)
     cfg.merge_from_dict(dict(conversion.recipe.options))
-    cfg.model.text_encoder.update(name=folder, pretrained=False)
-    cfg.model.text_encoder.setdefault('config', dict(num_hidden_layers=12))
+    cfg.model.text_encoder.name = folder
+    if 'config' not in cfg.model.text_encoder:  # else the options say that there are no weights to load
+        cfg.model.text_encoder.update(pretrained=False, config=dict(num_hidden_layers=12))
     with torch.device('cpu' if 'eff' in model else 'meta'):
         built = MODELS.build(cfg.model)
     built.to('meta').load_state_dict(conversion.state_dict, strict=True)
@@ -98,3 +100,10 @@ def test_files_that_are_not_whole_are_refused(make, change, message):
     change(found)
     with pytest.raises((CheckpointError, ValueError), match='(?s)' + message):
         convert_with_report('mdetr', found)
+
+
+@pytest.mark.parametrize('make, config', [
+    (gqa, 'mdetr_r101_gqa'), (unified, 'mdetr_r101_gqa'), (clevr, 'mdetr_r18_clevr'),
+    (lambda: gqa(body=efficientnet(), channels=384), 'mdetr_effb3_pretrain')])
+def test_the_config_is_that_of_the_task_where_there_is_one(make, config):
+    assert convert_with_report('mdetr', make()).recipe.config == f'configs/mdetr/{config}.py'

@@ -24,8 +24,8 @@ def segmenter(maps: tuple[int, ...] = (256, 512, 1024), **arguments) -> dict:
 @pytest.mark.parametrize('maps, arguments, model, tensors, options', [
     ((256, 512, 1024), dict(), 'mdetr-r101-phrasecut', 949, {'model.backbone.out_indices': [0, 1, 2, 3]}),
     ((32, 48, 136), dict(body=efficientnet(), channels=384, text_layers=1), 'mdetr-effb3-phrasecut', 742,
-     {'model.text_encoder.config.num_hidden_layers': 1, 'model.backbone.out_indices': [2, 3, 4, 5],
-      'model.mask_head.in_channels': [32, 48, 136]}),
+     {'model.text_encoder.config.num_hidden_layers': 1, 'model.text_encoder.pretrained': False,
+      'model.backbone.out_indices': [2, 3, 4, 5], 'model.mask_head.in_channels': [32, 48, 136]}),
 ])
 def test_both_forms_convert_and_load_strictly(maps, arguments, model, tensors, options, tmp_path):
     published = segmenter(maps, **arguments)
@@ -33,7 +33,8 @@ def test_both_forms_convert_and_load_strictly(maps, arguments, model, tensors, o
     conversion = convert_with_report('mdetr', published)
     assert conversion.recipe.model == model
     assert conversion.recipe.options == options | {
-        'model.type': 'MDETRSegmenter', 'model.mask_head.type': 'MDETRMaskHead', 'model.bbox_head.loss_align': None}
+        'model.type': 'MDETRSegmenter', 'model.mask_head.type': 'MDETRMaskHead', 'model.bbox_head.loss_align': None,
+        'model.test_cfg.score_thr': 0.7}
     assert [row.source for row in conversion.rows if row.target is None] == [
         'detr.transformer.text_encoder.embeddings.position_ids']
     cfg = Config.fromfile(conversion.recipe.config)

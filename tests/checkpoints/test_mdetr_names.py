@@ -42,7 +42,8 @@ def folder(tmp_path_factory) -> str:
 
 @pytest.mark.parametrize('arguments, model, tensors, options', [
     (dict(), 'mdetr-r101', 921, {}),
-    (dict(text_layers=6), 'mdetr-r101', 825, {'model.text_encoder.config.num_hidden_layers': 6}),
+    (dict(text_layers=6), 'mdetr-r101', 825,
+     {'model.text_encoder.config.num_hidden_layers': 6, 'model.text_encoder.pretrained': False}),
     (dict(body=efficientnet(), channels=384), 'mdetr-effb3', 890, {}),
 ])
 def test_every_form_converts_and_loads_strictly(arguments, model, tensors, options, folder):

@@ -73,3 +73,22 @@ def test_rejects_an_unknown_overlap_and_an_unknown_image(tmp_path):
         ReferringMetric(write(tmp_path, ['a']), overlap='diou')
     with pytest.raises(ValueError, match='refexp.json has no image 5'):
         ReferringMetric(write(tmp_path, ['a'])).process({}, [sample(5, [TARGET], [1.])])
+
+
+def test_expressions_of_several_objects_may_be_left_out(tmp_path):
+    ann_file = write(tmp_path, ['clevr'] * 3, counts=[1, 2, 0])
+    with pytest.raises(ValueError, match='image 1 .* has 2 annotations; unique_only=True'):
+        ReferringMetric(ann_file)
+    metric = ReferringMetric(ann_file, unique_only=True)
+    metric.process({}, [sample(0, [TARGET], [0.9]), sample(1, [FAR], [0.9]), sample(2, [FAR], [0.9])])
+    assert metric.evaluate(size=3)['refexp/clevr_precision@1'] == 1
+    with pytest.raises(ValueError, match='no image has one annotation'):
+        ReferringMetric(write(tmp_path, ['clevr'], counts=[2]), unique_only=True)
+
+
+def test_the_score_of_being_meant_goes_first(tmp_path):
+    metric = ReferringMetric(write(tmp_path, ['clevr']), topk=(1, ))
+    found = sample(0, [FAR, TARGET], [0.9, 0.8])
+    found['pred_instances']['scores_refexp'] = torch.tensor([0.1, 0.7])
+    metric.process({}, [found])
+    assert metric.evaluate(size=1) == {'refexp/clevr_precision@1': 1}

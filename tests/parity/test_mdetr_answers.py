@@ -42,8 +42,8 @@ def samples_of(answers: dict) -> list[DetDataSample]:
 
 
 def check_losses(found: dict, expected: dict) -> None:
-    """Names and values; the published ones call accuracies `accuracy_answer_*`."""
-    expected = {name.replace('accuracy_', 'acc_'): value for name, value in expected.items() if name != 'rows'}
+    """Names and values."""
+    expected = {name: value for name, value in expected.items() if name != 'rows'}
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert found[name].item() == pytest.approx(value, rel=1e-5, abs=1e-6), name
@@ -74,7 +74,8 @@ def test_answers_objects_and_losses_of_clevr(tmp_path):
     for sample, size in zip(samples, case.meta['post_target_sizes_hw']):
         sample.set_metainfo(dict(ori_shape=tuple(size)))
     results = model.bbox_head.predict(states, fused.text, text.offsets, samples)
-    assert_close(torch.stack([result.scores for result in results]), case['post_scores_refexp'], **TOLERANCE)
+    assert_close(torch.stack([result.scores for result in results]), case['post_scores'], **TOLERANCE)
+    assert_close(torch.stack([result.scores_refexp for result in results]), case['post_scores_refexp'], **TOLERANCE)
 
     losses = model.answer_head.loss(answer_states, samples_of(case.meta['answers']))
     check_losses(losses, case.meta['qa_losses'])
@@ -107,3 +108,6 @@ def test_losses_and_accuracies_of_clevr(rows):
     logits = {name: case[f'in.pred_answer_{name}'][expected['rows']] for name in ('type', 'binary', 'reg', 'attr')}
     samples = [samples_of(case.meta['inputs']['answers'])[row] for row in expected['rows']]
     check_losses(head.loss_by_feat(logits, head.targets(samples)), expected)
+    published = {name.removeprefix('answer_'): torch.tensor(values)[expected['rows']]  # of questions of all types
+                 for name, values in case.meta['inputs']['answers'].items()}
+    check_losses(head.loss_by_feat(logits, published), expected)

@@ -83,6 +83,8 @@ def test_losses_matching_and_gradients(name, kind):
             if f'loss_{theirs}{end}' in published['losses']:
                 expected = weight * published['losses'][f'loss_{theirs}{end}']
                 assert losses.pop(f'{start}loss_{key}').item() == pytest.approx(expected, rel=2e-6)
+        for key in ('cardinality_error', *(['accuracy_isfinal'] if final else [])):
+            assert losses.pop(f'{start}{key}').item() == pytest.approx(published['losses'][f'{key}{end}'], rel=1e-6)
     assert losses == {}
 
     maps = [head.object_maps(own, sample) for own, sample in zip(offsets, samples)]
@@ -94,7 +96,8 @@ def test_losses_matching_and_gradients(name, kind):
             assert dict(zip(matched.query[own].tolist(), matched.object[own].tolist())) == dict(zip(queries, objects))
 
     if not final:  # the published sum of the other case has losses of masks
-        sum(head.loss_by_feat(outputs, offsets, samples).values()).backward()
+        losses = head.loss_by_feat(outputs, offsets, samples)
+        sum(value for key, value in losses.items() if 'loss' in key).backward()
         for key, leaf in leaves.items():
             assert_close(leaf.grad, case[f'{kind}.grad.{key}'], rtol=1e-5, atol=1e-6)
 
@@ -114,7 +117,8 @@ def test_post_processing():
     for i in range(2):
         assert_close(plain[i].scores, case['scores'][i])
         assert_close(plain[i].bboxes, case['boxes'][i], rtol=1e-5, atol=1e-3)
-        assert_close(with_final[i].scores, case['scores_refexp'][i])
+        assert_close(with_final[i].scores, case['scores'][i])
+        assert_close(with_final[i].scores_refexp, case['scores_refexp'][i])
 
 
 def test_efficientnet_b3_through_the_converter():

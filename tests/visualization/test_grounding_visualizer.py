@@ -17,7 +17,7 @@ SPANS = [STARS, CIRCLE, STARS, CIRCLE]
 
 @pytest.fixture
 def visualizer():
-    return VISUALIZERS.build(dict(type='GroundingVisualizer', name='grounding'))
+    return VISUALIZERS.build(dict(type='GroundingVisualizer', name='grounding', smallest=1))
 
 
 @pytest.fixture
@@ -49,6 +49,28 @@ def test_each_phrase_has_the_colour_of_its_boxes(visualizer, sample, tmp_path):
     assert count(drawn[20:95, 15:30], first) > 40 and count(drawn[20:95, 15:30], second) == 0
     for stars in (drawn[15:65, 130:145], drawn[55:115, 180:195]):
         assert count(stars, second) > 40 and count(stars, first) == 0
+
+
+def test_masks_are_tinted(visualizer, sample):
+    masks = torch.zeros(4, 140, 200, dtype=torch.bool)
+    masks[1, 40:80, 30:60] = True  # of the first phrase
+    sample.pred_instances.masks = masks
+    visualizer.add_datasample('x', grey(), sample, draw_gt=False, pred_score_thr=0.85)
+    drawn = visualizer.get_image()
+    tinted = np.array(COLORS[0]) // 2 + 125
+    assert count(drawn[60:78, 32:58], tinted) > 300 and count(drawn[60:78, 110:140], tinted) == 0
+
+
+def test_small_pictures_are_enlarged_with_what_is_on_them(sample):
+    sample.pred_instances.masks = torch.zeros(4, 140, 200, dtype=torch.bool)
+    sample.pred_instances.masks[0, 30:50, 110:130] = True
+    visualizer = VISUALIZERS.build(dict(type='GroundingVisualizer', name='larger', smallest=141))
+    visualizer.add_datasample('x', grey(), sample, draw_gt=False, pred_score_thr=0.85)
+    drawn = visualizer.get_image()
+    assert drawn.shape[1] == 400 and drawn.shape[0] > 280
+    assert count(drawn[40:190, 30:60], COLORS[0]) > 80  # the left side of the circle's box
+    tinted = np.array(COLORS[1]) // 2 + 125
+    assert count(drawn[85:98, 225:255], tinted) > 200 and count(drawn[85:98, 300:330], tinted) == 0
 
 
 def test_boxes_below_the_threshold_leave_no_trace(visualizer, sample):

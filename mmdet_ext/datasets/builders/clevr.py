@@ -88,18 +88,17 @@ def _rows(row: Mapping, caption: str, scenes: Mapping[int, ClevrScene], kind: st
     if scene is None:
         raise ValueError(f'{where}: there is no scene with its image_index {row["image_index"]}')
     steps = read_program(row['program'], where)
+    whole = kind == 'questions' and not medium  # has every question, if need be without boxes
     try:
         results = run_program(steps, scene.objects, where)
     except UnknownFunction:
-        counts['left out: programs with functions that CLEVR does not have'] += 1
-        return None
+        return _without_boxes('programs with functions that CLEVR does not have', counts, whole)
     if kind == 'questions' and row.get('answer') not in (None, as_answer(results[-1])):
         raise ValueError(f'{where}: the answer is {row["answer"]!r}, and its program gives {as_answer(results[-1])!r}: '
                          'scenes and questions do not belong together')
     spans = object_spans(caption, steps, results)
     if spans is None:
-        counts['left out: words that do not follow the program'] += 1
-        return None
+        return _without_boxes('words that do not follow the program', counts, whole)
     if medium and any(len(own) > 1 for own in spans.values()):
         counts['left out: an object is named twice'] += 1
         return None
@@ -115,3 +114,9 @@ def _rows(row: Mapping, caption: str, scenes: Mapping[int, ClevrScene], kind: st
         found = dict(area=box[2] * box[3], iscrowd=0, category_id=1, bbox=list(box), tokens=own)
         rows.append(found if final is None else found | dict(isfinal=int(number in final)))
     return rows
+
+
+def _without_boxes(reason: str, counts: Counter, whole: bool) -> list[dict] | None:
+    """No boxes for a file of whole questions, no caption in others; counted either way."""
+    counts[f'kept without boxes: {reason}' if whole else f'left out: {reason}'] += 1
+    return [] if whole else None

@@ -59,9 +59,9 @@ class AnswerHead(BaseModule):
         return {name: layer(hidden_states[0, :, i]).float() for i, (name, layer) in enumerate(layers.items())}
 
     def loss(self, hidden_states: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
-        """`loss_answer_*` and the accuracies `acc_answer_*` of the type and the answers of each type.
+        """`loss_answer_*` and the accuracies `accuracy_answer_*` of the type and the answers of each type.
 
-        `acc_answer_total` is the share of questions whose type and answer are right.
+        `accuracy_answer_total` is the share of questions whose type and answer are right.
 
         Args:
             hidden_states: As for `forward`.
@@ -70,16 +70,17 @@ class AnswerHead(BaseModule):
         return self.loss_by_feat(self(hidden_states), self.targets(batch_data_samples))
 
     def loss_by_feat(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """As `loss`, from what `forward` and `targets` give."""
+        """As `loss`, from what `forward` and `targets` give; only the target of a question's own type counts."""
         losses, right = {}, {}
         for name, own in logits.items():
-            found = answer_loss(own, targets[name].to(own.device))
+            asked = targets['type'].to(own.device) == self.types.index(name) if name in self.types else None
+            found = answer_loss(own, targets[name].to(own.device), asked)
             losses[f'loss_answer_{name}'] = self.loss_weights.get(name, 1.) * found.loss
-            losses[f'acc_answer_{name}'] = found.accuracy
+            losses[f'accuracy_answer_{name}'] = found.accuracy
             right[name] = found.right
         if self.types:
             right_type = right.pop('type')
-            losses['acc_answer_total'] = (right_type & torch.stack(list(right.values())).any(dim=0)).float().mean()
+            losses['accuracy_answer_total'] = (right_type & torch.stack(list(right.values())).any(dim=0)).float().mean()
         return losses
 
     def targets(self, samples: SampleList) -> dict[str, Tensor]:
@@ -157,7 +158,8 @@ class ClevrAnswerHead(AnswerHead):
         embed_dims: C.
         attributes: Answers of the type 'attr'.
         max_count: The largest answer of the type 'reg'.
-        loss_weight: Factor of the type's loss; those of the answers have 1, as published.
+        loss_weight: Factor of the type's loss.
+        answer_loss_weight: Factor of the losses of the answers, 1 in the published training.
         init_cfg: As in mmengine.
 
     Raises:
@@ -165,13 +167,14 @@ class ClevrAnswerHead(AnswerHead):
     """
 
     def __init__(self, embed_dims: int = 256, *, attributes: Sequence[str] = CLEVR_ATTRIBUTES, max_count: int = 19,
-                 loss_weight: float = 1.0, init_cfg: dict | None = None) -> None:
+                 loss_weight: float = 1.0, answer_loss_weight: float = 1.0, init_cfg: dict | None = None) -> None:
         answers = partial(clevr_answers, tuple(attributes), max_count)
         answers()  # raises
         branches = dict(binary=_YesNo(embed_dims, 1), reg=MLP(embed_dims, embed_dims, max_count + 1, 3),
                         attr=nn.Linear(embed_dims, len(attributes)))
         super().__init__(embed_dims, branches, CLEVR_TYPES, AnswerVocabulary(answers, 'ClevrAnswerHead'),
-                         loss_weights=dict(type=loss_weight), init_cfg=init_cfg)
+                         loss_weights=dict.fromkeys(branches, answer_loss_weight) | dict(type=loss_weight),
+                         init_cfg=init_cfg)
 
 
 class _YesNo(nn.Linear):

@@ -96,6 +96,9 @@ class MDETRHead(BaseModule):
              references: Tensor | None = None) -> dict[str, Tensor]:
         """Losses of every layer, or of the last alone; the last one's without prefix, those of layer i with `di.`.
 
+        Not losses, but logged with them: `cardinality_error`, the mean difference between the number of queries that
+        find anything and that of objects, and with `predict_final` `accuracy_isfinal` of the matched queries.
+
         Args:
             hidden_states: (layers, B, Q, C).
             text_memory: (B, L, C).
@@ -159,13 +162,17 @@ class MDETRHead(BaseModule):
             loss_ce=self.loss_cls(outputs.logits, targets, is_matched, count),
             loss_bbox=self.loss_bbox(boxes, truth, avg_factor=count),
             loss_iou=self.loss_iou(bbox_cxcywh_to_xyxy(boxes), bbox_cxcywh_to_xyxy(truth), avg_factor=count))
+        found = (outputs.logits.detach().argmax(dim=-1) != outputs.logits.shape[-1] - 1).sum(dim=1)
+        losses['cardinality_error'] = (found - found.new_tensor([len(own) for own in maps])).abs().float().mean()
         if self.loss_align is not None:
             positive = targets[..., :outputs.tokens.shape[1]] > 0
             losses['loss_align'] = self.loss_align(outputs.queries, outputs.tokens, positive, count)
         if self.fc_final is not None:
             final = torch.cat([_isfinal(sample) for sample in samples])[objects].to(outputs.isfinal)
-            losses['loss_isfinal'] = F.binary_cross_entropy_with_logits(outputs.isfinal[place], final,
-                                                                        reduction='sum') / count
+            own = outputs.isfinal[place]
+            losses['loss_isfinal'] = F.binary_cross_entropy_with_logits(own, final, reduction='sum') / count
+            right = ((own.detach() > 0) == (final > 0.5)).float()
+            losses['accuracy_isfinal'] = right.mean() if len(right) else right.new_tensor(1.)
         return losses
 
     def predict(self, hidden_states: Tensor, text_memory: Tensor, offsets: Sequence, batch_data_samples: SampleList,
@@ -174,8 +181,8 @@ class MDETRHead(BaseModule):
 
         Returns:
             For each picture `bboxes` (Q, 4) in pixels, of the original picture with `rescale`; `scores` (Q, ), 1 less the
-            probability of no object, times that of being the referent with `predict_final`; `labels` (Q, ), zeros;
-            if the sample has `tokens_positive_eval`, `phrase_scores` (Q, P); and if all have `text`, what each box is
+            probability of no object; with `predict_final` `scores_refexp` (Q, ), these times the probability of being
+            the referent; `labels` (Q, ), zeros; if the sample has `tokens_positive_eval`, `phrase_scores` (Q, P); and if all have `text`, what each box is
             called there: `spans`, lists of [begin, end), `phrases` and the same as `label_names`, and `labels` that
             number the phrases.
         """
@@ -193,7 +200,7 @@ class MDETRHead(BaseModule):
                                  scores=1 - probabilities[:, -1],
                                  labels=torch.zeros_like(boxes[:, 0], dtype=torch.long))
             if outputs.isfinal is not None:
-                found.scores = found.scores * outputs.isfinal[-1, i].sigmoid()
+                found.scores_refexp = found.scores * outputs.isfinal[-1, i].sigmoid()
             phrases = sample.metainfo.get('tokens_positive_eval')
             if phrases is not None:
                 found.phrase_scores = phrase_scores(probabilities, positive_map(own, phrases))

@@ -18,20 +18,23 @@ class AnswerLoss(NamedTuple):
     right: Tensor
 
 
-def answer_loss(logits: Tensor, targets: Tensor) -> AnswerLoss:
+def answer_loss(logits: Tensor, targets: Tensor, asked: Tensor | None = None) -> AnswerLoss:
     """Cross-entropy of the questions of a type, divided by their own number.
 
     Args:
         logits: (B, N), or (B, ) for yes against no.
-        targets: (B, ), numbers of the answers, 1 for yes; `NO_ANSWER` for questions of other types.
+        targets: (B, ), numbers of the answers, 1 for yes; `NO_ANSWER` for questions without one.
+        asked: (B, ) bool, which questions are of the type; those that have an answer by default.
     """
-    asked = targets != NO_ANSWER
+    answered = targets != NO_ANSWER
+    asked = answered if asked is None else asked
     count = asked.sum().clamp(min=1)
     if logits.ndim == 1:
-        loss = F.binary_cross_entropy_with_logits(logits, targets.clamp(min=0).to(logits), weight=asked.to(logits),
-                                                  reduction='sum')
+        loss = F.binary_cross_entropy_with_logits(logits, targets.clamp(min=0).to(logits),
+                                                  weight=(asked & answered).to(logits), reduction='sum')
     else:
-        loss = F.cross_entropy(logits, targets, ignore_index=NO_ANSWER, reduction='sum')
+        own = targets.long().masked_fill(~asked, NO_ANSWER)
+        loss = F.cross_entropy(logits, own, ignore_index=NO_ANSWER, reduction='sum')
     right = asked & (chosen_answers(logits) == targets)
     accuracy = torch.where(asked.any(), right.sum() / count, 1.)
     return AnswerLoss(loss / count, accuracy, right)

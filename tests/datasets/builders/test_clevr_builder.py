@@ -111,12 +111,17 @@ def test_phrases_are_adjectives_and_a_noun():
     assert phrases[0].attributes == {'large', 'metal', 'red', 'cube'} and not phrases[1].attributes
 
 
-def test_a_question_whose_words_say_something_else_is_left_out_and_counted(build):
+def test_a_question_whose_words_say_something_else_has_no_boxes_and_is_counted(build):
     rows = [question('How many red things are there?', ('count', found('blue')), '1'),
             question('How many blue things are there?', ('count', found('blue')), '1', index=7)]
     content, counts = build(rows)
+    assert [image['question_id'] for image in content['images']] == [0, 7]
+    first, second = (image['id'] for image in content['images'])
+    assert {row['image_id'] for row in content['annotations']} == {second}
+    assert counts['kept without boxes: words that do not follow the program'] == 1 and counts['captions'] == 2
+    content, counts = build(rows, medium=True)
     assert [image['question_id'] for image in content['images']] == [7]
-    assert counts['left out: words that do not follow the program'] == 1 and counts['captions'] == 1
+    assert counts['left out: words that do not follow the program'] == 1
 
 
 def test_the_medium_set_names_no_object_twice(build):

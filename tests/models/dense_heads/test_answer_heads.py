@@ -48,16 +48,16 @@ def test_losses_of_split_answers_by_their_formula():
     type_right = values['type'].argmax(axis=1) == type_ids
     right = np.zeros(len(asked), dtype=bool)
     expected = dict(loss_answer_type=-25 * log_softmax(values['type'])[np.arange(len(asked)), type_ids].mean(),
-                    acc_answer_type=type_right.mean())
+                    accuracy_answer_type=type_right.mean())
     for kind in SIZES:
         rows = [i for i, own in enumerate(asked) if own[0] == kind]
         numbers = [asked[i][1] for i in rows]
         own = log_softmax(values[kind])[rows, numbers]
         expected[f'loss_answer_{kind}'] = -25 * own.mean() if rows else 0.
         hits = values[kind].argmax(axis=1)[rows] == numbers
-        expected[f'acc_answer_{kind}'] = hits.mean() if rows else 1.
+        expected[f'accuracy_answer_{kind}'] = hits.mean() if rows else 1.
         right[rows] = hits
-    expected['acc_answer_total'] = (type_right & right).mean()
+    expected['accuracy_answer_total'] = (type_right & right).mean()
     assert losses.keys() == expected.keys()
     for name, value in expected.items():
         assert losses[name].item() == pytest.approx(value, rel=1e-5, abs=1e-6), name
@@ -77,9 +77,9 @@ def test_losses_of_unified_answers_by_their_formula():
     losses = head.loss_by_feat(dict(total=logits), head.targets([question(None, answer) for answer in answers]))
     numbers = [3, 0, 2, 1, 2]
     expected = -2 * log_softmax(logits.double().numpy())[np.arange(5), numbers].mean()
-    assert losses.keys() == {'loss_answer_total', 'acc_answer_total'}
+    assert losses.keys() == {'loss_answer_total', 'accuracy_answer_total'}
     assert losses['loss_answer_total'].item() == pytest.approx(expected, rel=1e-5)
-    assert losses['acc_answer_total'].item() == pytest.approx((logits.argmax(dim=1).numpy() == numbers).mean())
+    assert losses['accuracy_answer_total'].item() == pytest.approx((logits.argmax(dim=1).numpy() == numbers).mean())
 
 
 def test_the_weight_of_clevr_is_that_of_the_type():
@@ -206,10 +206,10 @@ def test_a_detector_that_answers_trains_and_predicts(folder, answer_head):  # no
     samples = [asked(CAPTIONS[0], 'binary', 'yes'), asked(CAPTIONS[1], 'attr', 'red')]
     pictures = torch.randn(2, 3, 96, 128)
     losses = model.loss(pictures, samples)
-    assert {'loss_ce', 'd0.loss_ce', 'acc_answer_total'} <= losses.keys()
+    assert {'loss_ce', 'd0.loss_ce', 'accuracy_answer_total'} <= losses.keys()
     total, logged = model.parse_losses(losses)
     assert_close(total, sum(value for name, value in losses.items() if 'loss' in name))
-    assert logged['acc_answer_total'] == losses['acc_answer_total']
+    assert logged['accuracy_answer_total'] == losses['accuracy_answer_total']
     total.backward()
     assert [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
 

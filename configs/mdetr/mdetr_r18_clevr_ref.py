@@ -1,0 +1,15 @@
+"""MDETR on CLEVR-Ref+: which of the objects that an expression goes through it refers to.
+
+`tools/data/build_clevr.py` makes the files of those of CLEVR-Ref+. The published training is not known in detail: that of the first
+stage of CLEVR is taken. Its checkpoint is one for `load_from`.
+"""
+_base_ = './mdetr_r18_clevr_medium.py'
+
+data_root = 'data/mdetr/clevr/'
+model = dict(bbox_head=dict(predict_final=True))
+train_dataloader = dict(dataset=dict(ann_file='refexps/train.json'))
+val_dataloader = dict(dataset=dict(ann_file='refexps/val.json'))
+test_dataloader = val_dataloader
+val_evaluator = dict(
+    _delete_=True, type='ReferringMetric', ann_file=data_root + 'refexps/val.json', unique_only=True)
+test_evaluator = val_evaluator
