@@ -89,7 +89,7 @@ setup(
         'parser': ['spacy>=3'],
         # mmdet's LVIS data set and metrics
         'lvis': ['lvis>=0.5.3'],
-        'tests': ['pytest'],
+        'tests': ['pytest', 'pytest-xdist'],
     },
     cmdclass={'build_py': FreshBuild, 'editable_wheel': EditableWheelForMim},
 )

@@ -154,6 +154,7 @@ def segment(work_dir: Path, options: list[str]) -> None:
 def train(config: Path, work_dir: Path, options: list[str]) -> Path:
     """One process, or two of half the batch on a CPU, where they take less time than two threads; the checkpoint."""
     import torch  # only now, so that --help is quick
+    from mmengine.config import Config
 
     if torch.cuda.is_available() or (os.cpu_count() or 1) < 2:
         run('train.py', config, '--work-dir', work_dir, '--resume', *(['--cfg-options', *options] if options else []))
@@ -162,7 +163,8 @@ def train(config: Path, work_dir: Path, options: list[str]) -> Path:
         free.bind(('127.0.0.1', 0))
         os.environ.update(PORT=str(free.getsockname()[1]), PYTHON=sys.executable)
     os.environ.setdefault('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')  # large pages: a tenth to a third of the time
-    halves = ['train_dataloader.batch_size=12', 'train_dataloader.num_workers=0',
+    batch = Config.fromfile(config).train_dataloader.batch_size
+    halves = [f'train_dataloader.batch_size={batch // 2}', 'train_dataloader.num_workers=0',
               'train_dataloader.persistent_workers=False']
     run('dist_train.sh', config, 2, '--work-dir', work_dir, '--resume', '--cfg-options', *halves, *options)
     return Path((work_dir / 'last_checkpoint').read_text().strip())

@@ -5,7 +5,7 @@
     python tools/data/make_tokenizer.py --texts $A/grounding_train.json $A/refexp_train.json --vocab-size 400 \
         --dropout 0 --out data/text/shapes
 
-Its decoder is SMCA's, which learns in fewer steps than MDETR's own, and words weigh twice as much as in MDETR's losses.
+Its decoder is SMCA's, which learns in fewer steps than MDETR's own.
 `mdetr_r18_shapes_referring.py` evaluates expressions.
 """
 _base_ = '../_base_/mdetr_model.py'
@@ -26,8 +26,7 @@ model = dict(
         type='SMCATransformerDecoder', strides=(16, ), num_layers=3,
         layer_cfg=dict(self_attn_cfg=attention, cross_attn_cfg=attention, ffn_cfg=ffn)),
     positional_encoding=dict(num_feats=64),
-    bbox_head=dict(
-        embed_dims=128, normalised_maps=True, loss_cls=dict(loss_weight=2.), loss_align=dict(loss_weight=2.)))
+    bbox_head=dict(embed_dims=128, normalised_maps=True))
 
 size = [(160, None)]
 train_pipeline = [
@@ -48,9 +47,9 @@ grounding = dict(
 referring = dict(
     ann_file='annotations/refexp_train.json', data_prefix=dict(img='train/'), pipeline=train_pipeline, **shapes)
 train_dataloader = dict(
-    batch_size=24,
+    batch_size=20,
     num_workers=1,
-    sampler=dict(_delete_=True, type='CaptionGroupSampler', group=3),  # of a batch's 24 captions 3 share a picture
+    sampler=dict(_delete_=True, type='CaptionGroupSampler', group=5),  # 5 of a batch's 20 captions share a picture
     dataset=dict(type='ConcatDataset', datasets=[grounding, referring]))
 evaluated = dict(test_mode=True, pipeline=test_pipeline, **shapes)
 val_dataloader = dict(
@@ -64,7 +63,7 @@ test_dataloader = dict(
 val_evaluator = dict(type='PhraseGroundingMetric', ann_file=data_root + 'annotations/grounding_val.json')
 test_evaluator = dict(type='PhraseGroundingMetric', ann_file=data_root + 'annotations/grounding_test.json')
 
-train_cfg = dict(max_epochs=6, val_interval=2)
+train_cfg = dict(max_epochs=7, val_interval=2)
 optim_wrapper = dict(optimizer=dict(lr=5e-4, fused=True), paramwise_cfg=None)  # one rate for all
 custom_hooks = [dict(type='MDETRLrHook', schedule='all_linear_with_warmup', warmup_fraction=0.05)]
 default_hooks = dict(checkpoint=dict(max_keep_ckpts=2))

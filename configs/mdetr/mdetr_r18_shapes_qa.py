@@ -27,4 +27,4 @@ val_evaluator = dict(_delete_=True, type='ClevrMetric', ann_file=data_root + 'an
 test_evaluator = dict(_delete_=True, type='ClevrMetric', ann_file=data_root + 'annotations/questions_test.json')
 
 train_cfg = dict(max_epochs=4)
-load_from = 'work_dirs/demo_mdetr/epoch_6.pth'
+load_from = 'work_dirs/demo_mdetr/epoch_7.pth'

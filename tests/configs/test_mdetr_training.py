@@ -148,6 +148,7 @@ def test_it_trains_two_steps_and_evaluates(path, data, tmp_path, monkeypatch):
             metric.dump_file = str(tmp_path / 'dump.json')
     cfg.train_cfg.update(max_epochs=1, val_interval=1)
     cfg.load_from = None  # it would be trained before
+    cfg.default_hooks.update(checkpoint=None)  # nobody reads it
     cfg.default_hooks.logger.interval = 1
     runner = Runner.from_cfg(cfg)
     runner.train()
