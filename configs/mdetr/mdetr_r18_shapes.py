@@ -47,9 +47,9 @@ grounding = dict(
 referring = dict(
     ann_file='annotations/refexp_train.json', data_prefix=dict(img='train/'), pipeline=train_pipeline, **shapes)
 train_dataloader = dict(
-    batch_size=20,
+    batch_size=24,
     num_workers=1,
-    sampler=dict(_delete_=True, type='CaptionGroupSampler', group=5),  # 5 of a batch's 20 captions share a picture
+    sampler=dict(_delete_=True, type='CaptionGroupSampler', group=3),  # of a batch's 24 captions 3 share a picture
     dataset=dict(type='ConcatDataset', datasets=[grounding, referring]))
 evaluated = dict(test_mode=True, pipeline=test_pipeline, **shapes)
 val_dataloader = dict(
@@ -63,7 +63,7 @@ test_dataloader = dict(
 val_evaluator = dict(type='PhraseGroundingMetric', ann_file=data_root + 'annotations/grounding_val.json')
 test_evaluator = dict(type='PhraseGroundingMetric', ann_file=data_root + 'annotations/grounding_test.json')
 
-train_cfg = dict(max_epochs=7, val_interval=2)
+train_cfg = dict(max_epochs=6, val_interval=2)
 optim_wrapper = dict(optimizer=dict(lr=5e-4, fused=True), paramwise_cfg=None)  # one rate for all
 custom_hooks = [dict(type='MDETRLrHook', schedule='all_linear_with_warmup', warmup_fraction=0.05)]
 default_hooks = dict(checkpoint=dict(max_keep_ckpts=2))

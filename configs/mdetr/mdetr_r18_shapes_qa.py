@@ -14,6 +14,8 @@ model = dict(
         max_count=8,
         answer_loss_weight=10.))
 train_dataloader = dict(
+    batch_size=20,
+    sampler=dict(group=5),  # there are five questions for most pictures
     dataset=dict(
         _delete_=True,
         type='ClevrDataset',
@@ -26,5 +28,5 @@ test_dataloader = dict(dataset=dict(type='ClevrDataset', ann_file='annotations/q
 val_evaluator = dict(_delete_=True, type='ClevrMetric', ann_file=data_root + 'annotations/questions_val.json')
 test_evaluator = dict(_delete_=True, type='ClevrMetric', ann_file=data_root + 'annotations/questions_test.json')
 
-train_cfg = dict(max_epochs=4)
-load_from = 'work_dirs/demo_mdetr/epoch_7.pth'
+train_cfg = dict(max_epochs=6)
+load_from = 'work_dirs/demo_mdetr/epoch_6.pth'

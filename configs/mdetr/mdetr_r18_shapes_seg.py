@@ -15,8 +15,6 @@ train_pipeline = [
     dict(type='PackGroundingInputs')
 ]
 train_dataloader = dict(
-    batch_size=24,
-    sampler=dict(group=3),
     dataset=dict(
         _delete_=True,
         type='MDETRDataset',
@@ -31,4 +29,4 @@ val_evaluator = dict(_delete_=True, type='PhraseCutMetric', ann_file=data_root +
 test_evaluator = dict(_delete_=True, type='PhraseCutMetric', ann_file=data_root + 'annotations/refexp_test.json')
 
 train_cfg = dict(max_epochs=4)
-load_from = 'work_dirs/demo_mdetr/epoch_7.pth'
+load_from = 'work_dirs/demo_mdetr/epoch_6.pth'

@@ -72,7 +72,9 @@ class GroundingVisualizer(DetLocalVisualizer):
                 numbers = numbers[len(panel):]
                 with one_warning_of_letters():
                     parts.append(self._draw_panel(drawn, panel, caption))
-            drawn = np.concatenate(parts, axis=1)
+            height = max(len(part) for part in parts)  # colours move letters, and so now and then a line break
+            drawn = np.concatenate([mmcv.impad(part, shape=(height, part.shape[1]), pad_val=255) for part in parts],
+                                   axis=1)
         self.set_image(drawn)
         if show:
             self.show(drawn, win_name=name, wait_time=wait_time)
