@@ -77,10 +77,11 @@ def test_two_pictures_with_a_text_each(inferencer, pictures):
 def test_pictures_are_drawn_with_the_caption_beneath(inferencer, pictures, tmp_path):
     array = cv2.imread(pictures[0])
     drawn, = inferencer(array, texts=CAPTION, return_vis=True, pred_score_thr=0.)['visualization']
-    assert drawn.shape[1] == 120 and drawn.shape[0] > 100
+    assert drawn.shape[1] == 480 and drawn.shape[0] > 370  # four times the picture, and the caption
     inferencer(pictures[0], texts=CAPTION, out_dir=str(tmp_path / 'out'), pred_score_thr=0.)
     saved = cv2.imread(str(tmp_path / 'out/vis/a.png'))
-    assert saved.shape == drawn.shape and (saved[:90] != array).any()
+    enlarged = cv2.resize(array, (480, 360), interpolation=cv2.INTER_CUBIC)
+    assert saved.shape == drawn.shape and (saved[:360] != enlarged).any()
 
 
 def test_an_empty_caption_has_boxes_without_phrases(inferencer, pictures):

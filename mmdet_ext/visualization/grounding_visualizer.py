@@ -12,7 +12,7 @@ from mmdet.visualization import DetLocalVisualizer
 from mmengine.dist import master_only
 from mmengine.structures import InstanceData
 
-from ..models.layers.phrases import join_spans, number_phrases, phrase_text
+from ..models.layers.phrases import join_spans, phrase_text
 from .caption_strip import Color, draw_caption, one_warning_of_letters
 
 # dark enough to be read on white; more phrases than colours begin again
@@ -65,11 +65,12 @@ class GroundingVisualizer(DetLocalVisualizer):
                     panel.masks = panel.masks.repeat(factor, axis=1).repeat(factor, axis=2)
         if panels:
             caption = data_sample.metainfo.get('text') or ''
-            numbers = number_phrases([own for panel in panels for own in panel.spans])
-            parts = []
+            numbers, parts = {}, []  # those of the truth come first: many odd predictions do not take its colours away
             for panel in panels:
-                panel.labels = np.array(numbers[:len(panel)], dtype=int) % len(COLORS)
-                numbers = numbers[len(panel):]
+                keys = [tuple(map(tuple, own)) for own in panel.spans]
+                for key in sorted(set(keys)):
+                    numbers.setdefault(key, len(numbers))
+                panel.labels = np.array([numbers[key] for key in keys], dtype=int) % len(COLORS)
                 with one_warning_of_letters():
                     parts.append(self._draw_panel(drawn, panel, caption))
             height = max(len(part) for part in parts)  # colours move letters, and so now and then a line break

@@ -89,6 +89,25 @@ def test_truth_stands_left_of_the_prediction_in_the_same_colours(visualizer, sam
     assert count(right[20:95, 15:30], COLORS[0]) > 40
 
 
+def test_many_odd_predictions_leave_the_truth_its_colours(visualizer, sample):
+    odd = [[[begin, begin + 2]] for begin in range(12)]
+    sample.pred_instances = InstanceData(bboxes=torch.tensor([[0., 0, 2, 2]] * 12), scores=torch.ones(12), spans=odd)
+    visualizer.add_datasample('x', grey(), sample, pred_score_thr=0.5)
+    left = visualizer.get_image()[:140, :200]
+    assert count(left, COLORS[0]) > 40 and count(left, COLORS[1]) > 40
+
+
+def test_both_sides_are_equally_high_wherever_the_caption_breaks(visualizer, sample):
+    sample.gt_instances.tokens_positive = [[[0, len(CAPTION)]]] * 2  # bold, and so wider
+    heights = set()
+    for width in range(100, 300, 10):
+        visualizer.add_datasample('x', grey(width=width), sample, pred_score_thr=0.999)
+        assert visualizer.get_image().shape[1] == 2 * width
+        plain, bold = (len(draw_caption(CAPTION, [color] * len(CAPTION), width, size=9)) for color in (None, COLORS[0]))
+        heights.add(bold - plain)
+    assert max(heights) > 0  # some of these widths do break the two differently
+
+
 @pytest.mark.parametrize('text', ['', None])
 def test_no_caption_and_no_boxes_are_drawn_too(visualizer, sample, text):
     sample.set_metainfo(dict(text=text))
