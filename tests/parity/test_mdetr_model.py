@@ -65,7 +65,8 @@ def test_every_stage_of_the_model(tmp_path):
     case = load_case('mdetr', 'model')
     conversion = convert_with_report('mdetr', case.state_dict)
     assert conversion.recipe.model == 'mdetr-r50' and len(conversion.rows) == 506
-    assert conversion.recipe.options == {'model.backbone.depth': 50, 'model.text_encoder.config.num_hidden_layers': 2}
+    assert conversion.recipe.options == {'model.backbone.depth': 50, 'model.text_encoder.config.num_hidden_layers': 2,
+                                         'model.text_encoder.pretrained': False}
     model = build(case, tmp_path)
     model.load_state_dict(conversion.state_dict)
     pictures, samples = inputs_of(case)
