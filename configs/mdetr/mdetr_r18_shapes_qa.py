@@ -15,7 +15,7 @@ model = dict(
         answer_loss_weight=10.))
 train_dataloader = dict(
     batch_size=20,
-    sampler=dict(group=5),  # there are five questions for most pictures
+    sampler=dict(group=5),  # most pictures have five questions
     dataset=dict(
         _delete_=True,
         type='ClevrDataset',
@@ -28,5 +28,5 @@ test_dataloader = dict(dataset=dict(type='ClevrDataset', ann_file='annotations/q
 val_evaluator = dict(_delete_=True, type='ClevrMetric', ann_file=data_root + 'annotations/questions_val.json')
 test_evaluator = dict(_delete_=True, type='ClevrMetric', ann_file=data_root + 'annotations/questions_test.json')
 
-train_cfg = dict(max_epochs=6)
+train_cfg = dict(max_epochs=5)
 load_from = 'work_dirs/demo_mdetr/epoch_6.pth'
