@@ -11,6 +11,7 @@ from mmdet.registry import OPTIM_WRAPPERS
 from mmengine.config import Config
 from mmengine.dist import init_dist
 from mmengine.logging import print_log
+from mmengine.runner import find_latest_checkpoint
 from mmengine.utils.dl_utils import set_multi_processing
 
 from .dictionary.config import rd_options
@@ -113,7 +114,13 @@ def use_tta(cfg: Config) -> None:
 
 
 def resume_from(cfg: Config, checkpoint: str) -> None:
-    """Go on with a training run, from ``checkpoint`` or, for 'auto', from the last checkpoint in the work directory."""
+    """Go on with a training run, from ``checkpoint`` or, for 'auto', from the last checkpoint in the work directory.
+
+    Where there is none yet, 'auto' begins with the config's `load_from`.
+    """
+    if checkpoint == 'auto' and cfg.get('load_from') and find_latest_checkpoint(cfg.work_dir) is None:
+        check_checkpoint(cfg.load_from)
+        return
     cfg.resume = True
     cfg.load_from = None
     if checkpoint != 'auto':

@@ -12,7 +12,7 @@ model = dict(
         attributes=('small', 'large', 'red', 'orange', 'yellow', 'green', 'cyan', 'blue', 'purple', 'white', 'circle',
                     'square', 'triangle', 'star', 'cross', 'pentagon'),
         max_count=8,
-        answer_loss_weight=10.))
+        answer_loss_weight=5.))
 train_dataloader = dict(
     batch_size=20,
     sampler=dict(group=5),  # most pictures have five questions
@@ -29,4 +29,5 @@ val_evaluator = dict(_delete_=True, type='ClevrMetric', ann_file=data_root + 'an
 test_evaluator = dict(_delete_=True, type='ClevrMetric', ann_file=data_root + 'annotations/questions_test.json')
 
 train_cfg = dict(max_epochs=5)
+optim_wrapper = dict(optimizer=dict(lr=3e-4))
 load_from = 'work_dirs/demo_mdetr/epoch_6.pth'
