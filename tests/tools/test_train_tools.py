@@ -32,6 +32,21 @@ def test_training_goes_on_where_it_stopped(call, checkpoint, fast):
     assert 'Epoch(train) [2]' in log and 'Epoch(train) [1]' not in log
 
 
+def test_where_nothing_can_be_resumed_training_begins_with_load_from(tmp_path):
+    start, last = tmp_path / 'start.pth', tmp_path / 'epoch_1.pth'
+    for file in (start, last):
+        torch.save({}, file)
+    cfg = Config(dict(work_dir=str(tmp_path), load_from=str(start)))
+    launch.resume_from(cfg, 'auto')
+    assert cfg.load_from == str(start) and not cfg.get('resume')
+    (tmp_path / 'last_checkpoint').write_text(str(last))
+    launch.resume_from(cfg, 'auto')
+    assert cfg.load_from is None and cfg.resume
+    cfg = Config(dict(work_dir=str(tmp_path / 'new'), load_from=str(tmp_path / 'no.pth')))
+    with pytest.raises(FileNotFoundError, match='no.pth'):
+        launch.resume_from(cfg, 'auto')
+
+
 def test_a_resumed_run_equals_one_that_went_through(call, workplace, fast):
     options = [*fast, 'train_cfg.max_epochs=2', 'default_hooks.logger.interval=1', 'train_cfg.val_interval=2']
     through, resumed = workplace / 'through', workplace / 'resumed'
