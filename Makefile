@@ -17,7 +17,7 @@ help:
 	@echo 'make demo-rd  the same without and with a dictionary (YOLO-RD) of features of the first: 12 minutes more'
 	@echo 'make demo-mdetr  install, train a small MDETR on captions of Shapes, evaluate it: half an hour'
 	@echo 'make demo-mdetr-qa   questions, after demo-mdetr, which comes first if it was not made: half an hour more'
-	@echo 'make demo-mdetr-seg  the same with masks of expressions'
+	@echo 'make demo-mdetr-seg  the same with masks of expressions: ten minutes more'
 	@echo 'make test     install, run the tests: 10 minutes on 2 cores'
 	@echo 'make clean    remove $(VENV) and what was built'
 	@echo 'PYTHON=...    the interpreter to make $(VENV) with (python3)'

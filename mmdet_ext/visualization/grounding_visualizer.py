@@ -104,9 +104,10 @@ class GroundingVisualizer(DetLocalVisualizer):
 
         panel.label_names = [shorten(phrase_text(own, caption), _LONGEST_LABEL) for own in panel.spans]
         if 'masks' in panel:
-            image = image.copy()
-            for mask, label in reversed(list(zip(panel.pop('masks'), panel.labels, strict=True))):
-                image[mask] = image[mask] // 2 + np.array(COLORS[label], dtype=np.uint8) // 2
+            image, masks = image.copy(), panel.pop('masks')
+            for label in set(panel.labels.tolist()):  # once, however many masks of a phrase lie on each other
+                inside = masks[panel.labels == label].any(axis=0)
+                image[inside] = image[inside] // 2 + np.array(COLORS[label], dtype=np.uint8) // 2
         drawn = self._draw_instances(image, panel, None, list(COLORS))
         colors = [None] * len(caption)
         for own, label in reversed(list(zip(panel.spans, panel.labels, strict=True))):  # the best box last, on top

@@ -54,8 +54,9 @@ def test_each_phrase_has_the_colour_of_its_boxes(visualizer, sample, tmp_path):
 def test_masks_are_tinted(visualizer, sample):
     masks = torch.zeros(4, 140, 200, dtype=torch.bool)
     masks[1, 40:80, 30:60] = True  # of the first phrase
+    masks[3, 60:80, 30:60] = True  # of the same, on the other one: tinted once
     sample.pred_instances.masks = masks
-    visualizer.add_datasample('x', grey(), sample, draw_gt=False, pred_score_thr=0.85)
+    visualizer.add_datasample('x', grey(), sample, draw_gt=False, pred_score_thr=0.1)
     drawn = visualizer.get_image()
     tinted = np.array(COLORS[0]) // 2 + 125
     assert count(drawn[60:78, 32:58], tinted) > 300 and count(drawn[60:78, 110:140], tinted) == 0
