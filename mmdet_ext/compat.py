@@ -70,7 +70,7 @@ def allow_mmengine_checkpoints() -> None:
 def allow_lvis_evaluation() -> None:
     """Let the package lvis, if it is installed, evaluate under today's numpy.
 
-    lvis 0.5.3 says ``np.float``, which numpy dropped in 1.24: mmdet's LVIS metrics fail when they compute their figures.
+    lvis 0.5.3 says ``np.float``, which numpy dropped in 1.24: mmdet's LVIS metrics fail when they compute figures.
     """
     import numpy as np
 

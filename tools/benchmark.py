@@ -50,7 +50,7 @@ def main() -> None:
         'combination': lambda: combination.combination(CONFIGS.with_name('tools') / 'data/build_mdetr_combined.py'),
     }
     where = torch.cuda.get_device_name(device) if device.type == 'cuda' else f'CPU, {torch.get_num_threads()} threads'
-    print(f'torch {torch.__version__}, {where}, median of {args.repeats}, MDETR of {calls}')
+    print(f'torch {torch.__version__}, {where}, median of {args.repeats}, MDETR of {calls}, the combination once')
     print(f'{"":80}{"time":>11}{"ratio":>8}{"peak memory":>14}{"ratio":>8}')
     for name in args.which or NAMES:
         reference = None

@@ -1,9 +1,9 @@
 """Draw Shapes, train a small model on it, evaluate it on other pictures: python tools/demo.py [SYSTEM].
 
 SYSTEM is yolov9; yolo_rd, its protocol in miniature: a YOLOv9, a dictionary of its features, a YOLOv9 with that
-dictionary; mdetr, which grounds captions; mdetr_qa, which answers questions, or mdetr_seg, masks of expressions: these two
-begin with the model of mdetr, which comes first if it is not there. Data go to ./data and the rest to ./work_dirs. What was
-interrupted goes on where it was.
+dictionary; mdetr, which grounds captions; mdetr_qa, which answers questions, or mdetr_seg, masks of expressions: these
+two begin with the model of mdetr, which comes first if it is not there. Data go to ./data and the rest to ./work_dirs.
+What was interrupted goes on where it was.
 """
 import argparse
 import json

@@ -31,7 +31,7 @@ def combination(tool: Path, sizes: tuple[int, int] = (1_000, 10_000)) -> Iterato
     measured, pairs = [], []
     for count in sizes:
         with TemporaryDirectory() as folder:
-            # Linux counts what a process held when it started another one as that one's: the captions are made elsewhere
+            # elsewhere, because Linux counts what a process held when it started another one as that one's
             with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:
                 captions = pool.submit(write_captions, Path(folder), count).result()
             found, combined = run(tool, Path(folder))

@@ -53,7 +53,8 @@ def _recognise_detector(state_dict: Mapping[str, Tensor]) -> Recipe:
     queries = len(state_dict['query_embed.weight'])
     aligned = 'contrastive_align_projection_text.weight' in state_dict
     contrasted = 'transformer.CLS.weight' in state_dict
-    buffers = sum(f'transformer.text_encoder.embeddings.{name}' in state_dict for name in ('position_ids', 'token_type_ids'))
+    start = 'transformer.text_encoder.embeddings.'
+    buffers = sum(start + name in state_dict for name in ('position_ids', 'token_type_ids'))
     found = {'model.encoder.num_layers': (encoder, 6), 'model.decoder.num_layers': (decoder, 6),
              'model.num_queries': (queries, 100), 'model.text_encoder.config.num_hidden_layers': (text, 12)}
     options |= {name: value for name, (value, usual) in found.items() if value != usual}

@@ -1,4 +1,4 @@
-"""Each config of MDETR trains two steps and evaluates: with a small model, on small pictures, through mmengine's runner."""
+"""Each config of MDETR trains two steps and evaluates: a small model on small pictures, through mmengine's runner."""
 import json
 import math
 from collections.abc import Iterator

@@ -182,9 +182,9 @@ class MDETRHead(BaseModule):
         Returns:
             For each picture `bboxes` (Q, 4) in pixels, of the original picture with `rescale`; `scores` (Q, ), 1 less the
             probability of no object; with `predict_final` `scores_refexp` (Q, ), these times the probability of being
-            the referent; `labels` (Q, ), zeros; if the sample has `tokens_positive_eval`, `phrase_scores` (Q, P); and if all have `text`, what each box is
-            called there: `spans`, lists of [begin, end), `phrases` and the same as `label_names`, and `labels` that
-            number the phrases.
+            the referent; `labels` (Q, ), zeros; if the sample has `tokens_positive_eval`, `phrase_scores` (Q, P); and
+            if all have `text`, what each box is called there: `spans`, lists of [begin, end), `phrases` and the same as
+            `label_names`, and `labels` that number the phrases.
         """
         outputs = self(hidden_states[-1:], text_memory, references)
         return self.predict_by_feat(outputs, offsets, batch_data_samples, rescale)

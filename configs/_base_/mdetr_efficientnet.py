@@ -1,0 +1,7 @@
+"""The EfficientNet of MDETR, all of which is trained but its norms: `backbone=dict(arch=..., **_base_.efficientnet)`."""
+efficientnet = dict(
+    _delete_=True,
+    type='EfficientNet',
+    out_indices=(5, ),
+    norm_cfg=dict(type='BN', eps=1e-5, requires_grad=False),  # as published: the weights were made with 1e-3
+    norm_eval=True)
