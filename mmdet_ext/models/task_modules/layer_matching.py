@@ -51,12 +51,12 @@ def match_layers(assigner: HungarianAssigner, scores: Tensor, boxes: Tensor, obj
         objects: Of the B images.
     """
     with torch.autocast(boxes.device.type, enabled=False):
-        costs = to_host(layer_costs(assigner.match_costs, scores, boxes, objects)) if len(objects) else None
+        costs = to_host(layer_costs(assigner.match_costs, scores, boxes, objects)).numpy() if len(objects) else None
     num_layers, num_images, num_queries = scores.shape[:3]
     rows, start = [], 0  # (3, layers, M_i) each: query, object, entry
     for number in objects.numbers:
         if number:
-            own = costs[start:start + number].permute(1, 2, 0).numpy()  # (layers, Q, N_i)
+            own = costs[start:start + number].transpose(1, 2, 0)  # (layers, Q, N_i)
             pairs = np.array([linear_sum_assignment(cost) for cost in own])  # (layers, 2, M_i)
             rows.append(np.stack([pairs[:, 0], pairs[:, 1], pairs[:, 1] + start]))
         else:
