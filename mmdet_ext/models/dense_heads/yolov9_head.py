@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..layers import Conv
 from ..losses import DensePredictions, task_aligned_losses
-from ..task_modules import Assignment, BatchTargets, pad_targets
+from ..task_modules import Assignment, BatchTargets, PaddedAssignment, pad_targets
 from .postprocess import multiclass_nms, to_original_image
 
 
@@ -89,7 +89,7 @@ class YOLOv9Head(BaseDenseHead):
     def loss_by_feat(self, class_maps: Sequence[Tensor], box_maps: Sequence[Tensor],
                      batch_gt_instances: Sequence[InstanceData], batch_img_metas: Sequence[dict],
                      batch_gt_instances_ignore: Sequence[InstanceData] | None = None, *,
-                     assignment: Assignment | None = None) -> dict[str, Tensor]:
+                     assignment: Assignment | PaddedAssignment | None = None) -> dict[str, Tensor]:
         """Losses of a batch, after gains; with `sum_over_images` times batch size and world size.
 
         Args:
@@ -115,7 +115,7 @@ class YOLOv9Head(BaseDenseHead):
         return {name: value * self.gains[name] * scale for name, value in terms.items()}
 
     def assign(self, class_maps: Sequence[Tensor], box_maps: Sequence[Tensor],
-               batch_gt_instances: Sequence[InstanceData]) -> Assignment:
+               batch_gt_instances: Sequence[InstanceData]) -> PaddedAssignment:
         """The positive points by this head's predictions."""
         predictions = self.predictions(class_maps, box_maps)
         return self._assign(predictions, pad_targets(batch_gt_instances, predictions.points.dtype))
@@ -149,7 +149,7 @@ class YOLOv9Head(BaseDenseHead):
             results.append(detections)
         return results
 
-    def _assign(self, predictions: DensePredictions, targets: BatchTargets) -> Assignment:
+    def _assign(self, predictions: DensePredictions, targets: BatchTargets) -> PaddedAssignment:
         with torch.no_grad(), torch.autocast(predictions.points.device.type, enabled=False):
             return self.assigner(predictions.class_logits, predictions.boxes(), predictions.points, targets)
 
