@@ -30,7 +30,7 @@ class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def add_params(self, params: list[dict], module: nn.Module, prefix: str = '', **kwargs: Any) -> None:
         super().add_params(params, module, prefix, **kwargs)
         if not prefix:  # called for the whole model; its parts have been added
-            params[:] = merge_groups(params)
+            params[:] = merge_groups(params, self.optimizer_cfg)
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
         builder = copy(self)
@@ -47,8 +47,8 @@ class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         return wrapper
 
 
-def merge_groups(groups: list[dict]) -> list[dict]:
-    """Merge groups of parameters whose options are equal, in the order in which they come first."""
+def merge_groups(groups: list[dict], defaults: dict) -> list[dict]:
+    """Merge groups of parameters whose options, or else `defaults`, are equal, in the order in which they come first."""
     parameters = [parameter for group in groups for parameter in group['params']]
     if len(set(parameters)) < len(parameters):  # torch forbids it between groups, and would update twice within one
         raise ValueError('some parameters appear in more than one parameter group: modules share them. Try '
@@ -57,7 +57,7 @@ def merge_groups(groups: list[dict]) -> list[dict]:
     for group in groups:
         options = _options(group)
         for known, members in found:
-            if known == options:
+            if defaults | known == defaults | options:
                 members.extend(group['params'])
                 break
         else:

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/*.py') if path.parent.name != '_base_')
 # what no config names, and why
 UNNAMED = {
+    'AmpNoWaitOptimWrapper',  # --amp puts it in the place of NoWaitOptimWrapper
     'AmpSumOptimWrapper',  # --amp puts it in the place of SumOptimWrapper
     'ImageTextContrastiveLoss',  # an option that no published MDETR was trained with
 }
