@@ -9,6 +9,7 @@ from tiny_run import tiny_runner
 from torch import Tensor
 from torch.testing import assert_close
 
+from mmdet_ext.benchmarks.counts import count
 from mmdet_ext.engine import MergedOptimWrapperConstructor, NoWaitOptimWrapper
 
 
@@ -76,6 +77,19 @@ def test_each_set_of_options_has_one_group(paramwise_cfg, count):
     everything = options(theirs)
     assert options(ours) == [found for i, found in enumerate(everything) if found not in everything[:i]]
     assert sum(len(group['params']) for group in ours.optimizer.param_groups) == 19
+
+
+@pytest.mark.parametrize('optimizer, kernel', [(dict(ADAMW, fused=True), '_fused_adamw_'),
+                                               (dict(ADAMW, foreach=True), '_foreach_addcdiv_'),
+                                               (dict(SGD, fused=True), '_fused_sgd_')])
+def test_a_step_runs_once_for_each_group(optimizer, kernel):
+    ran = []
+    for wrapper in pair(optimizer=optimizer, paramwise_cfg=KEYS):
+        for group in wrapper.optimizer.param_groups:
+            for parameter in group['params']:
+                parameter.grad = torch.ones_like(parameter)
+        ran.append(count(wrapper.step).operators[kernel])
+    assert ran == [19, 3]
 
 
 def test_parameters_that_do_not_train_are_treated_as_by_mmengine():
