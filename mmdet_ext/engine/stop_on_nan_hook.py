@@ -57,9 +57,6 @@ class StopOnNaNHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         self._finish(runner)
 
-    def after_train(self, runner: Runner) -> None:
-        self._finish(runner)
-
     def _finish(self, runner: Runner) -> None:
         """Wait for the look at the last iteration, and stop if it found something."""
         look, self._last = self._last, None

@@ -60,6 +60,8 @@ def test_one_transfer_brings_all_that_waits(hub):
 def test_gradients_are_not_kept_alive(hub):
     for _ in range(2):
         update_scalars(hub, dict(a=torch.ones((), requires_grad=True) * 2))
+    rows = lazy_scalars._WAITING[hub]._rows
+    assert len(rows) == 1 and not rows[0][1].requires_grad
     assert hub.get_scalar('a').data[0].tolist() == [2, 2]
 
 

@@ -4,13 +4,14 @@ from copy import deepcopy
 import pytest
 import torch
 import torch.nn as nn
+from mmdet.registry import PARAM_SCHEDULERS
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 from tiny_run import tiny_runner
 from torch import Tensor
 from torch.testing import assert_close
 
 from mmdet_ext.benchmarks.counts import count
-from mmdet_ext.engine import MergedOptimWrapperConstructor, NoWaitOptimWrapper
+from mmdet_ext.engine import MergedOptimWrapperConstructor, NoWaitOptimWrapper, merged_optim_constructor
 
 
 class Model(nn.Module):
@@ -170,3 +171,14 @@ def test_states_of_other_groups_are_refused():
     state['param_groups'].pop()
     with pytest.raises(ValueError, match='checkpoint has 18 parameter groups, that of this config 3'):
         ours.load_state_dict(state)
+
+
+@pytest.mark.parametrize('schedule, warned', [(dict(type='MultiStepLR', milestones=[2]), True), (None, False)])
+def test_schedules_that_know_the_saved_groups_are_warned_of(monkeypatch, schedule, warned):
+    lines = []
+    monkeypatch.setattr(merged_optim_constructor, 'print_log', lambda line, **_: lines.append(line))
+    theirs, ours = pair(optimizer=ADAMW, paramwise_cfg=KEYS)
+    if schedule:  # keeps the first rate of each group
+        PARAM_SCHEDULERS.build(dict(schedule, optimizer=theirs))
+    ours.load_state_dict(theirs.state_dict())
+    assert [line for line in lines if 'cosine' in line] == lines and len(lines) == warned

@@ -8,7 +8,8 @@ from mmdet_ext.engine import StopOnNaNHook, stop_on_nan_hook
 from mmengine.hooks import Hook
 from tiny_run import TinyModel, tiny_runner
 
-BY_ITERATION = dict(checkpoint=dict(type='CheckpointHook', interval=3, by_epoch=False))
+BY_ITERATION = dict(checkpoint=dict(type='CheckpointHook', interval=3, by_epoch=False, max_keep_ckpts=1))
+BY_FIVE = dict(checkpoint=dict(type='CheckpointHook', interval=5, by_epoch=False, max_keep_ckpts=1))
 HOOKS = dict(stop=dict(type='StopOnNaNHook'), ema=dict(type='YOLOEMAHook'))
 
 
@@ -70,6 +71,7 @@ def late(monkeypatch) -> None:
     (4, BY_ITERATION, 6, ['iter_3.pth']),
     (3, BY_ITERATION, 4, ['iter_3.pth']),  # an epoch ends
     (0, BY_ITERATION, 2, []),
+    (11, BY_FIVE, 12, ['iter_10.pth']),  # the last checkpoint of all
 ])
 def test_on_cuda_it_stops_before_anything_is_saved(tmp_path, late, iteration, hooks, trained, saved):
     model = TinyModel(factors={iteration: float('nan')})
