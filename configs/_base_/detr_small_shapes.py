@@ -88,12 +88,14 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='NoWaitOptimWrapper',
+    constructor='MergedOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=5e-4, weight_decay=1e-4),
     clip_grad=dict(max_norm=0.1, norm_type=2))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
     dict(type='MultiStepLR', end=max_epochs, milestones=[48])
 ]
-default_hooks = dict(logger=dict(interval=50), checkpoint=dict(max_keep_ckpts=2))
+default_hooks = dict(
+    runtime_info=dict(type='NoWaitRuntimeInfoHook'), logger=dict(interval=50), checkpoint=dict(max_keep_ckpts=2))
 randomness = dict(seed=1)

@@ -6,6 +6,7 @@ import torch
 from mmdet import registry
 from mmdet.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import Registry
 
 from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
@@ -14,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/*.py') if path.parent.name != '_base_')
 # what no config names, and why
 UNNAMED = {
+    'AmpNoWaitOptimWrapper',  # --amp puts it in the place of NoWaitOptimWrapper
     'AmpSumOptimWrapper',  # --amp puts it in the place of SumOptimWrapper
     'ImageTextContrastiveLoss',  # an option that no published MDETR was trained with
 }
@@ -48,6 +50,10 @@ def test_builds(path, monkeypatch, text_folder, bert_folder):
     with torch.device('cpu' if on_cpu else 'meta'):
         model = MODELS.build(cfg.model)
     assert sum(p.numel() for p in model.parameters()) > 1e6
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    assert len(wrapper.optimizer.param_groups) <= 3
+    clips = type(wrapper).__name__ in ('NoWaitOptimWrapper', 'SumOptimWrapper')
+    assert clips or wrapper.clip_grad_kwargs is None  # mmengine's own would wait for the norm
     dataset = cfg.train_dataloader.dataset
     dataset = dataset.datasets[0] if 'datasets' in dataset else dataset
     pipelines = [dataset.pipeline, cfg.val_dataloader.dataset.pipeline]
