@@ -15,6 +15,7 @@ CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/*.py') if path.pare
 # what no config names, and why
 UNNAMED = {
     'AmpSumOptimWrapper',  # --amp puts it in the place of SumOptimWrapper
+    'SigmoidFocalLoss',  # SMCAHead puts it in the place of FocalLoss
     'ImageTextContrastiveLoss',  # an option that no published MDETR was trained with
 }
 
