@@ -96,7 +96,7 @@ def test_it_makes_no_dense_integers_and_waits_for_nothing():
 
 @pytest.mark.parametrize('kind', ['FocalLoss', 'mmdet.FocalLoss', FocalLoss])
 def test_a_head_of_smca_takes_mmdets_config_for_ours(kind):
-    cfg = Config.fromfile('configs/smca/smca_r18_shapes.py').model.bbox_head
+    cfg = Config.fromfile('configs/smca/smca_r50_50e_coco.py').model.bbox_head
     given = dict(cfg.loss_cls, type=kind, gamma=1.)
     head = MODELS.build(dict(cfg, loss_cls=given))
     assert type(head.loss_cls) is SigmoidFocalLoss and head.loss_cls.gamma == 1
