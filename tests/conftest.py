@@ -20,6 +20,34 @@ import mmdet_ext  # noqa: F401  registers what the tests name by `type`
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption('--device', choices=('cpu', 'cuda'), default='cpu',
+                     help='where tests/parity computes; tolerances on CUDA: tests/golden/compare.py')
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line('markers', 'gpu: needs a CUDA device')
+    if config.getoption('device') == 'cuda':
+        if not torch.cuda.is_available():
+            raise pytest.UsageError('--device cuda: torch sees no CUDA device')
+        # products of float32 in float32, as on the CPU
+        torch.set_float32_matmul_precision('highest')
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker('gpu'):
+                item.add_marker(pytest.mark.skip(reason='torch sees no CUDA device'))
+
+
+@pytest.fixture(scope='session')
+def device(pytestconfig) -> torch.device:
+    """Where models run whose numbers are compared with published ones."""
+    return torch.device(pytestconfig.getoption('device'))
+
+
 @pytest.fixture(autouse=True)
 def mmdet_scope():
     init_default_scope('mmdet')
