@@ -8,12 +8,15 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import simulated_device
 import torch
 from mmengine.registry import init_default_scope
+from simulated_device import SimulatedDevice
 
 import mmdet_ext  # noqa: F401  registers what the tests name by `type`
 
@@ -21,8 +24,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption('--device', choices=('cpu', 'cuda'), default='cpu',
-                     help='where tests/parity computes; tolerances on CUDA: tests/golden/compare.py')
+    parser.addoption('--device', choices=('cpu', 'cuda', 'simulated'), default='cpu',
+                     help='where tests/parity computes; tolerances on CUDA are in tests/golden/compare.py, simulated is '
+                          'the CPU with tensors of a device of their own')
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,9 +47,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope='session')
-def device(pytestconfig) -> torch.device:
+def device(pytestconfig) -> Iterator[torch.device]:
     """Where models run whose numbers are compared with published ones."""
-    return torch.device(pytestconfig.getoption('device'))
+    name = pytestconfig.getoption('device')
+    if name != 'simulated':
+        yield torch.device(name)
+        return
+    with SimulatedDevice():
+        yield torch.device(simulated_device.NAME)
 
 
 @pytest.fixture(autouse=True)

@@ -16,8 +16,7 @@ def assert_close(actual: Any, expected: Any, *, rtol: float | None = None, atol:
     if on_cuda(actual):
         largest = max([value.abs().max().item() for value in tensors_of(expected) if value.numel()], default=0.)
         rtol, atol = max(rtol or 0., CUDA_TOLERANCE), max(atol or 0., CUDA_TOLERANCE * largest)
-        actual = on_cpu(actual)
-    torch.testing.assert_close(actual, expected, rtol=rtol, atol=atol, **options)
+    torch.testing.assert_close(on_cpu(actual), expected, rtol=rtol, atol=atol, **options)
 
 
 def approx(expected: float, device: torch.device, *, rel: float, abs: float | None = None) -> Any:

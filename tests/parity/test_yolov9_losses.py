@@ -65,7 +65,7 @@ def test_total_and_gradients_are_the_published_ones(head, name, suffix, device):
         which: [torch.cat([box.grad, cls.grad], dim=1) for cls, box in zip(*maps[which])]
         for which in heads
     }
-    norms = torch.tensor([[grad.norm() for grad in grads[which]] for which in heads])
+    norms = torch.tensor([[grad.norm().item() for grad in grads[which]] for which in heads])
     assert_close(norms, case[f'grad_l2_norms{suffix}'], rtol=1e-4, atol=0)
     if not suffix:
         for which in heads:
