@@ -4,6 +4,7 @@ from typing import Any
 import torch
 import torch.nn as nn
 from mmdet.models.dense_heads import DETRHead
+from mmdet.models.losses import FocalLoss
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
@@ -11,6 +12,8 @@ from mmdet.utils import InstanceList
 from mmengine.model import bias_init_with_prob
 from mmengine.structures import InstanceData
 from torch import Tensor
+
+from ..losses import SigmoidFocalLoss
 
 
 @MODELS.register_module()
@@ -23,12 +26,15 @@ class SMCAHead(DETRHead):
 
     Args:
         num_classes: Number of classes.
-        loss_cls: As for `DETRHead`.
+        loss_cls: As for `DETRHead`; mmdet's `FocalLoss` is taken for a `SigmoidFocalLoss`.
         kwargs: As for `DETRHead`.
     """
 
     def __init__(self, num_classes: int, *, loss_cls: dict, **kwargs: Any) -> None:
         loss_cls = dict(loss_cls)
+        kind = loss_cls['type']
+        if (MODELS.get(kind) if isinstance(kind, str) else kind) is FocalLoss:
+            loss_cls['type'] = SigmoidFocalLoss
         background = loss_cls.pop('bg_cls_weight', None)
         if background is not None:  # DETRHead does this for itself, but for no subclass
             weight = loss_cls.get('class_weight', 1.0)
