@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..layers.feature_resizer import FeatureResizer
 from ..transformers.smca_decoder import Memory, SMCATransformerDecoder
+from .image_sizes import distinct_rows, image_sizes, to_device
 from .mdetr_tokens import Fused, ImageTokens, TextTokens
 
 
@@ -84,16 +85,14 @@ class MDETR(DetectionTransformer):
             feat = self.extract_feat(batch_inputs)[-1]
         else:
             first = [rows.index(row) for row in range(rows[-1] + 1)]
+            first, rows = (to_device(torch.tensor(index), batch_inputs.device) for index in (first, rows))
             feat = self.extract_feat(batch_inputs[first])[-1][rows]
         return self.image_tokens(feat, batch_data_samples)
 
     def image_tokens(self, feat: Tensor, samples: SampleList) -> ImageTokens:
         """The neck's map (B, C, h, w) as tokens."""
-        height, width = samples[0].batch_input_shape
-        mask = feat.new_ones(len(samples), 1, height, width)
-        for row, sample in zip(mask, samples):
-            row[:, :sample.img_shape[0], :sample.img_shape[1]] = 0
-        mask = F.interpolate(mask, size=feat.shape[2:]).squeeze(1).bool()
+        shape = tuple(feat.shape[2:])
+        sizes, (mask, ) = image_sizes(samples, [shape], feat.device)
         tokens, pos = (each.flatten(2).transpose(1, 2) for each in (feat, self.positional_encoding(mask)))
         padding = mask.flatten(1)
         if self.image_token is not None:
@@ -101,8 +100,7 @@ class MDETR(DetectionTransformer):
             tokens = torch.cat([first, tokens], dim=1)
             pos = torch.cat([torch.zeros_like(first), pos], dim=1)
             padding = F.pad(padding, (1, 0))
-        sizes = feat.new_tensor([sample.img_shape[1::-1] for sample in samples])
-        return ImageTokens(tokens, pos, padding, sizes, tuple(feat.shape[2:]))
+        return ImageTokens(tokens, pos, padding, sizes, shape)
 
     def encode_text(self, captions: Sequence[str]) -> TextTokens:
         """Captions through the text encoder and to the width of the picture's tokens."""
@@ -181,16 +179,6 @@ class MDETR(DetectionTransformer):
         raise NotImplementedError('MDETR encodes picture and text apart: encode_image, encode_text, fuse, decode')
 
     forward_encoder = pre_decoder = forward_decoder = pre_transformer
-
-
-def distinct_rows(pictures: Tensor, samples: SampleList) -> list[int]:
-    """For each picture its number among those that are not the one before once more."""
-    rows = [0]
-    for i in range(1, len(samples)):
-        paths = [sample.metainfo.get('img_path') for sample in samples[i - 1:i + 1]]
-        same = paths[0] == paths[1] is not None and pictures[i - 1].equal(pictures[i])
-        rows.append(rows[-1] + (not same))
-    return rows
 
 
 def captions_of(samples: SampleList) -> list[str]:

@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 from mmdet.models.detectors import DetectionTransformer
 from mmdet.models.layers import SinePositionalEncoding
 from mmdet.registry import MODELS
@@ -12,6 +11,7 @@ from mmdet.structures import SampleList
 from torch import Tensor
 
 from ..transformers import DecoderOutput, Maps, Memory
+from .image_sizes import any_padded, image_sizes
 
 
 @MODELS.register_module()
@@ -65,14 +65,15 @@ class SMCADETR(DetectionTransformer):
             img_feats: (B, C, h, w) per map, the finest first.
             batch_data_samples: With `img_shape` and `batch_input_shape` in their meta information.
         """
-        padding = self._padding(img_feats, batch_data_samples)
+        shapes = [tuple(feat.shape[2:]) for feat in img_feats] if any_padded(batch_data_samples) else []
+        sizes, padding = image_sizes(batch_data_samples, shapes, img_feats[0].device, self.extra_maps)
+        padding = padding or [None] * len(img_feats)
         pos = [self.positional_encoding(mask, input=feat) for mask, feat in zip(padding, img_feats)]
         if self.level_embed is not None:
             if len(img_feats) != len(self.level_embed):
                 raise ValueError(f'decoder.strides says {len(self.level_embed)} maps, the neck gives {len(img_feats)}')
             pos = [each + vector[:, None, None] for each, vector in zip(pos, self.level_embed)]
-        shapes = [sample.img_shape[1::-1] for sample in batch_data_samples]
-        return dict(maps=Maps(img_feats, pos, padding)), dict(image_sizes=img_feats[0].new_tensor(shapes).float())
+        return dict(maps=Maps(img_feats, pos, padding)), dict(image_sizes=sizes)
 
     def forward_encoder(self, maps: Maps) -> dict:
         """Encoded maps under `maps`."""
@@ -91,20 +92,3 @@ class SMCADETR(DetectionTransformer):
         """`hidden_states` and `reference_logits` for the head."""
         output: DecoderOutput = self.decoder(query, query_pos, memory, image_sizes)
         return output._asdict()
-
-    def _padding(self, img_feats: Sequence[Tensor], samples: SampleList) -> list[Tensor | None]:
-        """(B, h, w) per map, True where there is no picture; None for all where no picture is padded."""
-        height, width = samples[0].batch_input_shape
-        shapes = [tuple(sample.img_shape[:2]) for sample in samples]
-        if any(0 in shape for shape in shapes):
-            raise ValueError(f'a picture without pixels is all padding: img_shape is {shapes}')
-        if all(shape == (height, width) for shape in shapes):
-            return [None] * len(img_feats)
-        mask = img_feats[0].new_ones(len(samples), 1, height, width)
-        for row, (image_height, image_width) in zip(mask, shapes):
-            row[:, :image_height, :image_width] = 0
-        masks = []
-        for level, feat in enumerate(img_feats):
-            extra = level and level >= len(img_feats) - self.extra_maps
-            masks.append(F.interpolate(masks[-1] if extra else mask, size=feat.shape[2:]))
-        return [each.squeeze(1).bool() for each in masks]
