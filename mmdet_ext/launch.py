@@ -14,8 +14,6 @@ from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 from mmengine.utils.dl_utils import set_multi_processing
 
-from .dictionary.config import rd_options
-
 
 def load_config(
         path: str, *, options: dict | None = None, work_dir: str | None = None, launcher: str = 'none') -> Config:
@@ -130,6 +128,8 @@ def resume_from(cfg: Config, checkpoint: str) -> None:
 
 def check_atoms(cfg: Config) -> None:
     """Raise if training would begin from a dictionary (YOLO-RD) whose file is missing."""
+    from .dictionary.config import rd_options  # only now: it imports all models
+
     missing = [options['atoms'] for options in rd_options(cfg.model)
                if options.get('atoms') and not Path(options['atoms']).is_file()]
     if missing:
