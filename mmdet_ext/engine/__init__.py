@@ -7,9 +7,10 @@ from .optim_constructor import YOLOOptimWrapperConstructor
 from .patience_hook import PatienceHook
 from .stop_on_nan_hook import StopOnNaNHook
 from .sum_optim_wrapper import AmpSumOptimWrapper, SumOptimWrapper
+from .threads_hook import ThreadsHook
 from .warmup_hook import YOLOWarmupHook
 
 __all__ = [
     'AmpSumOptimWrapper', 'CloseMosaicHook', 'EpochLinearLR', 'MDETRLrHook', 'PatienceHook', 'RampedEMA',
-    'StopOnNaNHook', 'SumOptimWrapper', 'YOLOEMAHook', 'YOLOOptimWrapperConstructor', 'YOLOWarmupHook'
+    'StopOnNaNHook', 'SumOptimWrapper', 'ThreadsHook', 'YOLOEMAHook', 'YOLOOptimWrapperConstructor', 'YOLOWarmupHook'
 ]

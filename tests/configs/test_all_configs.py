@@ -15,6 +15,7 @@ CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/*.py') if path.pare
 # what no config names, and why
 UNNAMED = {
     'AmpSumOptimWrapper',  # --amp puts it in the place of SumOptimWrapper
+    'ThreadsHook',  # tools/train.py and test.py add it
     'ImageTextContrastiveLoss',  # an option that no published MDETR was trained with
 }
 
