@@ -17,6 +17,7 @@ from mmdet_ext.engine.threads_hook import process_cores
 from .measure import Measurement, Row
 
 CONFIG = 'configs/yolov9/yolov9t_shapes.py'
+BUSY = 'import os; parent = os.getppid()\nwhile os.getppid() == parent: pass'
 CHOOSING = 14  # iterations until the hook has chosen between two numbers, and one more
 
 
@@ -57,30 +58,30 @@ def threads(checkout: Path, *, size: int = 160, batch: int = 8, iters: int = 10)
         make_shapes(Path(folder, 'data/shapes'), ShapesConfig(train=batch * (CHOOSING + iters + 1), val=0, test=0))
         config = write_config(checkout, Path(folder), size, batch)
         for label, env, busy, count in tqdm(forms, desc='threads', leave=False):
-            seconds, peak, chosen = train(checkout / 'tools/train.py', config, env, busy=busy, iters=count)
-            rows.append((f'{label}{chosen}', Measurement(seconds, peak)))
+            images = batch * (count + (2 if env else CHOOSING))
+            seconds, peak, chosen = train(checkout / 'tools/train.py', config, images, env, busy=busy)
+            rows.append((f'{label}{chosen}', Measurement(median(seconds[-count:]), peak)))
     return rows
 
 
-def train(tool: Path, config: Path, env: dict[str, str], *, busy: bool, iters: int) -> tuple[float, int, str]:
-    """One epoch in a process of its own.
+def train(tool: Path, config: Path, images: int, env: dict[str, str], *,
+          busy: bool) -> tuple[list[float], int, str]:
+    """One epoch of `images` in a process of its own, beside one that is `busy` all the time.
 
     Returns:
-        Median seconds of the last `iters` iterations, peak memory of the process in bytes, and what the hook chose.
+        Seconds of each iteration, peak memory of the process in bytes, and what the hook chose.
     """
     work_dir = Path(tempfile.mkdtemp(dir=config.parent))
-    total = iters + (2 if env else CHOOSING)
     with ExitStack() as stack:
         if busy:
-            other = stack.enter_context(subprocess.Popen([sys.executable, '-c', 'while True: pass']))
+            other = stack.enter_context(subprocess.Popen([sys.executable, '-c', BUSY]))
             stack.callback(other.kill)
         printed, peak = run([sys.executable, '-W', 'ignore', tool, config, '--work-dir', work_dir, '--cfg-options',
-                             f'train_dataloader.dataset.dataset.indices={total * int(config.stem.split("_")[1])}'],
-                            env, config.parent)
+                             f'train_dataloader.dataset.dataset.indices={images}'], env, config.parent)
     scalars, = work_dir.glob('*/vis_data/scalars.json')
     seconds = [row['time'] for row in map(json.loads, scalars.read_text().splitlines()) if 'time' in row]
     chosen = re.search(r'Threads: (\d+) on', printed)
-    return median(seconds[-iters:]), peak, f' (chooses {chosen[1]})' if chosen else ''
+    return seconds, peak, f' (chooses {chosen[1]})' if chosen else ''
 
 
 def write_config(checkout: Path, folder: Path, size: int, batch: int) -> Path:
@@ -91,11 +92,14 @@ def write_config(checkout: Path, folder: Path, size: int, batch: int) -> Path:
         text, count = re.subn(pattern, value, text)
         if not count:
             raise ValueError(f'{CONFIG} has no {pattern}')
-    path = folder / f'threads_{batch}.py'
+    path = folder / 'threads.py'
     path.write_text(text + '''
 train_cfg = dict(max_epochs=1)
 val_cfg = val_dataloader = val_evaluator = None
-default_hooks.update(logger=dict(interval=1), checkpoint=dict(interval=-1, save_last=False, save_best=None))
+default_hooks.update(
+    logger=dict(interval=1),
+    close_mosaic=dict(num_last_epochs=0),
+    checkpoint=dict(interval=-1, save_last=False, save_best=None))
 log_processor = dict(window_size=1)
 ''')
     return path
