@@ -4,7 +4,7 @@ from typing import Any
 import torch
 import torch.nn as nn
 from mmdet.models.dense_heads import DETRHead
-from mmdet.models.losses import QualityFocalLoss
+from mmdet.models.losses import FocalLoss, QualityFocalLoss
 from mmdet.models.task_modules.assigners import HungarianAssigner
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
@@ -15,6 +15,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ..layers.transfers import pack_to_device
+from ..losses import SigmoidFocalLoss
 from ..losses.layer_losses import EPS, average_factors, by_layer, layer_sums, matched_losses
 from ..task_modules.layer_matching import LayerMatching, match_layers
 from ..task_modules.objects import Objects, gather_objects
@@ -30,12 +31,15 @@ class SMCAHead(DETRHead):
 
     Args:
         num_classes: Number of classes.
-        loss_cls: As for `DETRHead`.
+        loss_cls: As for `DETRHead`; mmdet's `FocalLoss` is taken for a `SigmoidFocalLoss`.
         kwargs: As for `DETRHead`.
     """
 
     def __init__(self, num_classes: int, *, loss_cls: dict, **kwargs: Any) -> None:
         loss_cls = dict(loss_cls)
+        kind = loss_cls['type']
+        if (MODELS.get(kind) if isinstance(kind, str) else kind) is FocalLoss:
+            loss_cls['type'] = SigmoidFocalLoss
         background = loss_cls.pop('bg_cls_weight', None)
         if background is not None:  # DETRHead does this for itself, but for no subclass
             weight = loss_cls.get('class_weight', 1.0)

@@ -152,6 +152,23 @@ def test_half_precision_stays_close_and_finite(dtype, num_scales, options):
     assert all(p.grad is None or p.grad.isfinite().all() for p in decoder.parameters())
 
 
+@pytest.mark.parametrize('dtype, offset, scale', [(torch.float16, 60., 8.), (torch.bfloat16, 200., 0.14)])
+@torch.no_grad()
+def test_half_precision_tells_cells_far_from_the_centre_apart(dtype, offset, scale):
+    """All log Gaussians lie beyond the range of a half, or in steps as wide as their differences: only these matter."""
+    decoder, memory = make_decoder(), make_memory()
+    for layer in decoder.layers:
+        layer.modulation.offset.weight.zero_()
+        layer.modulation.offset.bias.fill_(offset)
+        layer.modulation.scale.weight.zero_()
+        layer.modulation.scale.bias.fill_(scale)
+    query, query_pos = torch.randn(2, 7, 16), torch.randn(2, 7, 16)
+    expected = decode(decoder, memory, query, query_pos)
+    with torch.autocast('cpu', dtype=dtype):
+        found = decode(decoder, memory, query, query_pos)
+    assert_close(found.float(), expected, rtol=0, atol=0.05)
+
+
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_half_precision_bears_centres_far_outside_the_map(dtype):
     decoder, memory = make_decoder(), make_memory()
