@@ -134,7 +134,7 @@ class MDETRHead(BaseModule):
         Args:
             logits: (layers, B, Q, 256).
             boxes: (layers, B, Q, 4), relative.
-            maps: For each image (N, 256), on the host.
+            maps: For each image (N, 256).
             samples: Truth in pixels.
         """
         return match_layers(self.assigner, logits, boxes, _gather(maps, samples)).by_layer()
