@@ -120,8 +120,8 @@ class MDETRHead(BaseModule):
         """(N, 256), the tokens of each object of a sample, on the host."""
         instances = sample.gt_instances
         if 'tokens_positive' not in instances:
-            raise ValueError(f'{_name(sample.metainfo)}: gt_instances has no tokens_positive, the spans of the caption that '
-                             'belong to each box')
+            raise ValueError(f'{_name(sample.metainfo)}: gt_instances has no tokens_positive, the spans of the '
+                             'caption that belong to each box')
         return positive_map(offsets, instances.tokens_positive, normalised=self.normalised_maps)
 
     def objects(self, offsets: Sequence, samples: SampleList) -> Objects:

@@ -19,11 +19,12 @@ from .top_down import TOP_DOWN_CHANNELS, TopDown
 from .transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
 
 __all__ = [
-    'AConv', 'ADown', 'Atoms', 'Attention', 'AxisTerms', 'CBLinear', 'Conv', 'DYNAMIC_SCALES',
-    'ELAN', 'FoldedRetrieverDictionary', 'GELANTrunk', 'GaussianModulation', 'GroundedPhrases', 'Modulation', 'NUM_COLUMNS',
+    'AConv', 'ADown', 'Atoms', 'Attention', 'AxisTerms', 'CBLinear', 'Conv', 'DYNAMIC_SCALES', 'ELAN',
+    'FoldedRetrieverDictionary', 'GELANTrunk', 'GaussianModulation', 'GroundedPhrases', 'Modulation', 'NUM_COLUMNS',
     'PAPER_FORM', 'PHRASE_FRACTION', 'RepBottleneck', 'RepCSP', 'RepConv', 'RetrieverDictionary', 'SPPELAN',
     'TOP_DOWN_CHANNELS', 'TRUNK_ARCHS', 'TopDown', 'TransformerDecoderLayer', 'TransformerEncoderLayer',
-    'axis_terms', 'build_attention', 'cb_fuse', 'char_to_token', 'complete_iou', 'distances_to_boxes', 'distribution_focal_loss',
-    'expected_distances', 'fuse', 'grounded_phrases', 'join_spans', 'load_atoms', 'log_gaussian', 'modulated_attention', 'number_phrases',
-    'phrase_text', 'positional_norm', 'positive_map', 'span_tokens', 'trunk_arch'
+    'axis_terms', 'build_attention', 'cb_fuse', 'char_to_token', 'complete_iou', 'distances_to_boxes',
+    'distribution_focal_loss', 'expected_distances', 'fuse', 'grounded_phrases', 'join_spans', 'load_atoms',
+    'log_gaussian', 'modulated_attention', 'number_phrases', 'phrase_text', 'positional_norm', 'positive_map',
+    'span_tokens', 'trunk_arch'
 ]

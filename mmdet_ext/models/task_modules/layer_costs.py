@@ -87,4 +87,9 @@ def _image_by_image(cost: BaseMatchCost, scores: Tensor, boxes: Tensor, objects:
 
 
 _BATCHED: dict[type, Callable[..., Tensor]] = {
-    FocalLossCost: _focal, ClassificationCost: _classification, SoftTokenCost: _soft_tokens, BBoxL1Cost: _l1, IoUCost: _iou}
+    FocalLossCost: _focal,
+    ClassificationCost: _classification,
+    SoftTokenCost: _soft_tokens,
+    BBoxL1Cost: _l1,
+    IoUCost: _iou,
+}

@@ -14,7 +14,8 @@ TOKENS = dict(type='SoftTokenCost', weight=1.)
 COSTS = {
     'mdetr': [TOKENS, L1, GIOU],
     'smca': [dict(type='FocalLossCost', weight=2.), L1, GIOU],
-    'detr': [dict(type='ClassificationCost', weight=1.), dict(type='BBoxL1Cost', weight=3.), dict(type='IoUCost', iou_mode='iou')],
+    'detr': [dict(type='ClassificationCost', weight=1.), dict(type='BBoxL1Cost', weight=3.),
+             dict(type='IoUCost', iou_mode='iou')],
     'others too': [TOKENS, L1, dict(type='BinaryFocalLossCost', weight=2.)],  # which no batched form is known of
     'one': [GIOU],
 }
@@ -26,9 +27,13 @@ def boxes_of(*shape: int) -> torch.Tensor:
     return torch.cat([torch.rand(*shape, 2), 0.05 + 0.4 * torch.rand(*shape, 2)], dim=-1)
 
 
+def sizes_of(meta: dict) -> torch.Tensor:
+    return torch.tensor([meta['img_shape'][::-1]] * 2).view(4)
+
+
 def truth_of(counts: tuple[int, ...]) -> tuple[list[InstanceData], list[dict], list[torch.Tensor]]:
     metas = [dict(img_shape=(100, 100 + 10 * i)) for i in range(len(counts))]
-    instances = [InstanceData(bboxes=bbox_cxcywh_to_xyxy(boxes_of(count)) * torch.tensor([meta['img_shape'][::-1]] * 2).view(4),
+    instances = [InstanceData(bboxes=bbox_cxcywh_to_xyxy(boxes_of(count)) * sizes_of(meta),
                               labels=torch.randint(CLASSES, (count, )),
                               text_token_mask=torch.ones(count, CLASSES, dtype=torch.bool))
                  for count, meta in zip(counts, metas)]
@@ -48,8 +53,8 @@ def test_layers_and_images_are_matched_as_by_the_assigner(costs, counts):
     for layer, matched in enumerate(by_layer):
         for image, (own, meta) in enumerate(zip(instances, metas)):
             own.positive_maps = maps[image]
-            sizes = torch.tensor([meta['img_shape'][::-1]] * 2).view(4)
-            predicted = InstanceData(scores=scores[layer, image], bboxes=bbox_cxcywh_to_xyxy(boxes[layer, image]) * sizes)
+            corners = bbox_cxcywh_to_xyxy(boxes[layer, image]) * sizes_of(meta)
+            predicted = InstanceData(scores=scores[layer, image], bboxes=corners)
             expected = assigner.assign(predicted, own, meta).gt_inds
             here = torch.zeros(queries, dtype=torch.long)
             chosen = matched.image == image
