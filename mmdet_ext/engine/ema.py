@@ -23,9 +23,10 @@ class _ForeachModel(BaseAveragedModel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.update_buffers:  # otherwise `avg_parameters` are `named_parameters`, each once
-            own = self.module.state_dict(keep_vars=True)
-            first = {id(tensor): name for name, tensor in reversed(own.items())}
-            self.avg_parameters = {name: self.avg_parameters[name] for name in own if first[id(own[name])] == name}
+            tensors = self.module.state_dict(keep_vars=True)
+            first = {id(tensor): name for name, tensor in reversed(tensors.items())}
+            self.avg_parameters = {name: self.avg_parameters[name] for name, tensor in tensors.items()
+                                   if first[id(tensor)] == name}
         self._count = 0
         self._seen: tuple[int, int] | None = None
 
@@ -40,9 +41,9 @@ class _ForeachModel(BaseAveragedModel):
 
     def sources(self, model: nn.Module) -> Tensors:
         """Tensors of the model by name, those of `avg_parameters` among them."""
-        found = dict(model.named_parameters(remove_duplicate=False))
-        found.update(model.named_buffers(remove_duplicate=False))
-        return found if self.avg_parameters.keys() <= found.keys() else model.state_dict()
+        tensors = dict(model.named_parameters(remove_duplicate=False))
+        tensors.update(model.named_buffers(remove_duplicate=False))
+        return tensors if self.avg_parameters.keys() <= tensors.keys() else model.state_dict()
 
 
 @MODELS.register_module()
