@@ -10,10 +10,11 @@ from .patience_hook import PatienceHook
 from .runtime_info_hook import NoWaitRuntimeInfoHook
 from .stop_on_nan_hook import StopOnNaNHook
 from .sum_optim_wrapper import AmpSumOptimWrapper, SumOptimWrapper
+from .threads_hook import ThreadsHook
 from .warmup_hook import YOLOWarmupHook
 
 __all__ = [
     'AmpNoWaitOptimWrapper', 'AmpSumOptimWrapper', 'CloseMosaicHook', 'EpochLinearLR', 'ForeachEMA', 'MDETRLrHook',
     'MergedOptimWrapperConstructor', 'NoWaitOptimWrapper', 'NoWaitRuntimeInfoHook', 'PatienceHook', 'RampedEMA',
-    'StopOnNaNHook', 'SumOptimWrapper', 'YOLOEMAHook', 'YOLOOptimWrapperConstructor', 'YOLOWarmupHook'
+    'StopOnNaNHook', 'SumOptimWrapper', 'ThreadsHook', 'YOLOEMAHook', 'YOLOOptimWrapperConstructor', 'YOLOWarmupHook'
 ]

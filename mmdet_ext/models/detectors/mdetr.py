@@ -13,11 +13,13 @@ from torch import Tensor
 
 from ..layers.feature_resizer import FeatureResizer
 from ..transformers.smca_decoder import Memory, SMCATransformerDecoder
+from .image_sizes import distinct_rows, image_sizes, to_device
 from .mdetr_tokens import Fused, ImageTokens, TextTokens
+from .network_options import NetworkOptions
 
 
 @MODELS.register_module()
-class MDETR(DetectionTransformer):
+class MDETR(NetworkOptions, DetectionTransformer):
     """Encode a picture and a caption together, decode objects that say which tokens of the caption they are.
 
     A pass is four steps that may be called one by one: `encode_image` (once for many captions), `encode_text` (once for
@@ -38,12 +40,19 @@ class MDETR(DetectionTransformer):
         loss_image_text: Config of an `ImageTextContrastiveLoss`, with which a learned token stands before the
             picture's; None, as in all published checkpoints, for none.
         text_dropout: Dropout after the projection of the text's features.
+        channels_last: Whether maps and weights of convolutions lie in memory with their channels last; None for yes.
+        compile: Arguments of torch.compile, by which backbone, neck, encoder, decoder and heads are compiled, `dict()`
+            for its defaults, with `dynamic=True`; the text encoder is not. None to compile nothing.
+        cuda_graph: Whether backbone, encoder and decoder are CUDA graphs in evaluation, recorded once per size of batch
+            and image and number of tokens.
         kwargs: As for mmdet's DetectionTransformer.
     """
 
     def __init__(self, *, text_encoder: dict, encoder: dict, decoder: dict, positional_encoding: dict, bbox_head: dict,
                  num_queries: int = 100, answer_head: dict | None = None, detection: bool = True,
-                 loss_image_text: dict | None = None, text_dropout: float = 0.1, **kwargs: Any) -> None:
+                 loss_image_text: dict | None = None, text_dropout: float = 0.1,
+                 channels_last: bool | None = None, compile: dict | None = None, cuda_graph: bool = False,
+                 **kwargs: Any) -> None:
         if not detection and answer_head is None:
             raise ValueError('detection=False trains answers alone and needs answer_head, got None')
         self._parts = dict(text_encoder=text_encoder, loss_image_text=loss_image_text, text_dropout=text_dropout,
@@ -51,6 +60,9 @@ class MDETR(DetectionTransformer):
         super().__init__(encoder=encoder, decoder=decoder, positional_encoding=positional_encoding,
                          bbox_head=dict(bbox_head), num_queries=num_queries, **kwargs)
         self.detection = detection
+        parts = [self.backbone, *([self.neck] if self.with_neck else []), self.encoder, self.decoder, self.bbox_head]
+        parts += [self.answer_head] if self.answer_head is not None else []
+        self.set_network_options(parts, channels_last=channels_last, compile=compile, cuda_graph=cuda_graph, dynamic=True)
 
     def _init_layers(self) -> None:
         self.encoder = MODELS.build(dict(dict(type='TextFusionEncoder'), **self.encoder))
@@ -74,6 +86,9 @@ class MDETR(DetectionTransformer):
             self.image_projection = nn.Linear(self.embed_dims, 64, bias=False)
             self.text_projection = nn.Linear(self.text_encoder.embed_dims, 64, bias=False)
 
+    def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
+        return self.graphed('features', super().extract_feat, self.lay_out(batch_inputs))
+
     def encode_image(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> ImageTokens:
         """Pictures (B, 3, H, W), padded to the size in the samples' `batch_input_shape`.
 
@@ -84,16 +99,14 @@ class MDETR(DetectionTransformer):
             feat = self.extract_feat(batch_inputs)[-1]
         else:
             first = [rows.index(row) for row in range(rows[-1] + 1)]
+            first, rows = (to_device(torch.tensor(index), batch_inputs.device) for index in (first, rows))
             feat = self.extract_feat(batch_inputs[first])[-1][rows]
         return self.image_tokens(feat, batch_data_samples)
 
     def image_tokens(self, feat: Tensor, samples: SampleList) -> ImageTokens:
         """The neck's map (B, C, h, w) as tokens."""
-        height, width = samples[0].batch_input_shape
-        mask = feat.new_ones(len(samples), 1, height, width)
-        for row, sample in zip(mask, samples):
-            row[:, :sample.img_shape[0], :sample.img_shape[1]] = 0
-        mask = F.interpolate(mask, size=feat.shape[2:]).squeeze(1).bool()
+        shape = tuple(feat.shape[2:])
+        sizes, (mask, ) = image_sizes(samples, [shape], feat.device)
         tokens, pos = (each.flatten(2).transpose(1, 2) for each in (feat, self.positional_encoding(mask)))
         padding = mask.flatten(1)
         if self.image_token is not None:
@@ -101,8 +114,7 @@ class MDETR(DetectionTransformer):
             tokens = torch.cat([first, tokens], dim=1)
             pos = torch.cat([torch.zeros_like(first), pos], dim=1)
             padding = F.pad(padding, (1, 0))
-        sizes = feat.new_tensor([sample.img_shape[1::-1] for sample in samples])
-        return ImageTokens(tokens, pos, padding, sizes, tuple(feat.shape[2:]))
+        return ImageTokens(tokens, pos, padding, sizes, shape)
 
     def encode_text(self, captions: Sequence[str]) -> TextTokens:
         """Captions through the text encoder and to the width of the picture's tokens."""
@@ -111,7 +123,8 @@ class MDETR(DetectionTransformer):
 
     def fuse(self, image: ImageTokens, text: TextTokens) -> Fused:
         """Encode each picture with its caption."""
-        memory, pos, padding = self.encoder(image.tokens, image.pos, image.padding, text.tokens, text.padding)
+        memory, pos, padding = self.graphed('encoder', self.encoder, image.tokens, image.pos, image.padding, text.tokens,
+                                            text.padding)
         pooled = None if self.image_token is None else memory[:, 0]
         return Fused(memory, pos, padding, memory[:, image.tokens.shape[1]:], pooled, image.sizes, image.shape)
 
@@ -127,17 +140,20 @@ class MDETR(DetectionTransformer):
 
     def decode_with_answers(self, fused: Fused) -> tuple[Tensor, Tensor | None]:
         """As `decode`, and (layers, B, A, C) of the queries of answers, which come last; None without `answer_head`."""
+        states = self.graphed('decoder', self._decode, fused.memory, fused.pos, fused.padding, fused.sizes, fused.shape)
+        answers = None if self.answer_head is None else states[:, :, self.num_queries:]
+        return states[:, :, :self.num_queries], answers
+
+    def _decode(self, memory: Tensor, pos: Tensor, padding: Tensor, sizes: Tensor, shape: tuple[int, int]) -> Tensor:
+        """(layers, B, Q + A, C), from the parts of `Fused`."""
         queries = self.query_embedding.weight
         if self.answer_head is not None:
             queries = torch.cat([queries, self.answer_head.query_embedding.weight])
-        query_pos = queries.expand(len(fused.memory), -1, -1)
-        if isinstance(self.decoder, SMCATransformerDecoder):
-            memory = Memory([fused.memory], [fused.memory + fused.pos], [fused.padding], [fused.shape])
-            states = self.decoder(torch.zeros_like(query_pos), query_pos, memory, fused.sizes).hidden_states
-        else:
-            states = self.decoder(torch.zeros_like(query_pos), query_pos, fused.memory, fused.pos, fused.padding)
-        answers = None if self.answer_head is None else states[:, :, self.num_queries:]
-        return states[:, :, :self.num_queries], answers
+        query_pos = queries.expand(len(memory), -1, -1)
+        if not isinstance(self.decoder, SMCATransformerDecoder):
+            return self.decoder(torch.zeros_like(query_pos), query_pos, memory, pos, padding)
+        placed = Memory([memory], [memory + pos], [padding], [shape])
+        return self.decoder(torch.zeros_like(query_pos), query_pos, placed, sizes).hidden_states
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
         """Losses of the head and, if there are any, of answers and of pictures against captions."""
@@ -181,16 +197,6 @@ class MDETR(DetectionTransformer):
         raise NotImplementedError('MDETR encodes picture and text apart: encode_image, encode_text, fuse, decode')
 
     forward_encoder = pre_decoder = forward_decoder = pre_transformer
-
-
-def distinct_rows(pictures: Tensor, samples: SampleList) -> list[int]:
-    """For each picture its number among those that are not the one before once more."""
-    rows = [0]
-    for i in range(1, len(samples)):
-        paths = [sample.metainfo.get('img_path') for sample in samples[i - 1:i + 1]]
-        same = paths[0] == paths[1] is not None and pictures[i - 1].equal(pictures[i])
-        rows.append(rows[-1] + (not same))
-    return rows
 
 
 def captions_of(samples: SampleList) -> list[str]:

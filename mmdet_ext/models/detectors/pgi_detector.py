@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch.nn as nn
+from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.detectors import SingleStageDetector
 from mmdet.models.utils import unpack_gt_instances
 from mmdet.registry import MODELS
@@ -12,10 +13,12 @@ from torch import Tensor
 
 from ..dense_heads import YOLOv9Head
 from ..layers import fuse
+from .cuda_graphs import check_cuda
+from .network_options import NetworkOptions
 
 
 @MODELS.register_module()
-class PGIDetector(SingleStageDetector):
+class PGIDetector(NetworkOptions, SingleStageDetector):
     """mmdet's `SingleStageDetector` with an auxiliary head that prediction neither runs nor exports.
 
     Args:
@@ -28,12 +31,21 @@ class PGIDetector(SingleStageDetector):
         data_preprocessor: Config.
         deployed: Whether to build the network as `tools/deploy.py` writes it: without auxiliary head, batch norms and
             re-parameterised convolutions folded. It loads such weights and no others, and does not train.
+        channels_last: Whether maps and weights of convolutions lie in memory with their channels last; None for yes where
+            there are convolutions.
+        compile: Arguments of torch.compile, by which backbone, neck, the head's maps and the auxiliary branch's are
+            compiled, `dict()` for its defaults; for one size of images after the other (`dynamic=False`), 8 of them at most.
+            None to compile nothing.
+        cuda_graph: Whether the host launches whole CUDA graphs. A deployed network is recorded once per size of batch
+            and image. One that trains is compiled with `mode='reduce-overhead'`: `torch.cuda.make_graphed_callables`
+            would not let it be copied for its averages, nor run in evaluation mode or on batches of another size.
         init_cfg: As in mmengine.
     """
 
     def __init__(self, backbone: dict, neck: dict | None = None, bbox_head: dict | None = None,
                  aux_head: dict | None = None, *, train_cfg: dict | None = None, test_cfg: dict | None = None,
-                 data_preprocessor: dict | None = None, deployed: bool = False, init_cfg: dict | None = None) -> None:
+                 data_preprocessor: dict | None = None, deployed: bool = False, channels_last: bool | None = None,
+                 compile: dict | None = None, cuda_graph: bool = False, init_cfg: dict | None = None) -> None:
         if bbox_head is None:
             raise ValueError('bbox_head should be the config of a dense head, got None')
         super().__init__(backbone, neck, copy.deepcopy(bbox_head), train_cfg, test_cfg, data_preprocessor, init_cfg)
@@ -50,10 +62,20 @@ class PGIDetector(SingleStageDetector):
                 check_lead(self.bbox_head, self.aux_head.head)
         if deployed:
             fuse(self)
+        parts = [self.backbone, *([self.neck] if self.with_neck else []), self.bbox_head]
+        parts += [self.aux_head.branch, self.aux_head.head] if self.with_aux else []
+        self.set_network_options(parts, channels_last=channels_last, cuda_graph=cuda_graph, dynamic=False,
+                                 compile=compile if deployed or not cuda_graph else graphed_training(compile))
+        if cuda_graph and deployed and type(self.bbox_head).predict is not BaseDenseHead.predict:
+            raise ValueError(f"cuda_graph=True needs a head with mmdet's BaseDenseHead.predict, got bbox_head.type="
+                             f'{type(self.bbox_head).__name__!r}')
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor | list[Tensor]]:
         if self.deployed:
             raise RuntimeError('a deployed model (deployed=True) has no batch norms left and cannot be trained')
+        if self.cuda_graph:
+            check_cuda(batch_inputs)
+        batch_inputs = self.lay_out(batch_inputs)
         feats = self.backbone(batch_inputs)
         maps = self.neck(feats) if self.with_neck else feats
         if not self.with_aux:
@@ -67,9 +89,37 @@ class PGIDetector(SingleStageDetector):
         losses = self.bbox_head.loss_by_feat(*outputs, gts, metas, assignment=assignment)
         return losses | self.aux_head.loss(batch_inputs, feats, batch_data_samples, assignment)
 
+    def predict(self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True) -> SampleList:
+        if not (self.cuda_graph and self.deployed):
+            return super().predict(batch_inputs, batch_data_samples, rescale)
+        metas = [sample.metainfo for sample in batch_data_samples]
+        results = self.bbox_head.predict_by_feat(*self._forward(batch_inputs), batch_img_metas=metas, rescale=rescale)
+        return self.add_pred_to_datasample(batch_data_samples, results)
+
+    def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
+        return super().extract_feat(self.lay_out(batch_inputs))
+
+    def _forward(self, batch_inputs: Tensor, batch_data_samples: SampleList | None = None) -> tuple:
+        """What the head says of images (B, 3, H, W): raw maps."""
+        if self.deployed:
+            return self.graphed('network', super()._forward, batch_inputs)
+        return super()._forward(batch_inputs)
+
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         check_fit(self, state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def graphed_training(compile: dict | None) -> dict:
+    """Options of torch.compile by which it records CUDA graphs.
+
+    Raises:
+        ValueError: If `compile` says something else.
+    """
+    options = dict(dict(mode='reduce-overhead'), **(compile or {}))
+    if options['mode'] not in ('reduce-overhead', 'max-autotune') or 'options' in options:
+        raise ValueError(f"cuda_graph=True trains with compile.mode='reduce-overhead' or 'max-autotune', got compile={compile}")
+    return options
 
 
 def check_lead(lead: nn.Module, guided: nn.Module) -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 from mmdet.models.detectors import DetectionTransformer
 from mmdet.models.layers import SinePositionalEncoding
 from mmdet.registry import MODELS
@@ -12,10 +11,12 @@ from mmdet.structures import SampleList
 from torch import Tensor
 
 from ..transformers import DecoderOutput, Maps, Memory
+from .image_sizes import any_padded, image_sizes
+from .network_options import NetworkOptions
 
 
 @MODELS.register_module()
-class SMCADETR(DetectionTransformer):
+class SMCADETR(NetworkOptions, DetectionTransformer):
     """A detection transformer over one or several maps, with `SMCATransformerDecoder` and a head that knows its centres.
 
     In mmdet's config of DETR the type of the detector is all that must be replaced.
@@ -29,17 +30,26 @@ class SMCADETR(DetectionTransformer):
         extra_maps: How many of the coarsest maps the neck makes out of a map before them: their padding is that map's, by
             the nearest cell. That of the others is the pictures', by the nearest pixel.
         level_embed: Whether each of several maps has a learned vector that is added to its positions.
+        channels_last: Whether maps and weights of convolutions lie in memory with their channels last; None for yes.
+        compile: Arguments of torch.compile, by which backbone, neck, encoder, decoder and head are compiled, `dict()` for
+            its defaults, with `dynamic=True`; None to compile nothing.
+        cuda_graph: Whether backbone, encoder and decoder are CUDA graphs in evaluation, recorded once per size of batch
+            and image.
         kwargs: As for mmdet's DetectionTransformer.
     """
 
     def __init__(self, *, encoder: dict, decoder: dict, positional_encoding: dict, bbox_head: dict,
-                 num_queries: int = 300, extra_maps: int = 0, level_embed: bool = True, **kwargs: Any) -> None:
+                 num_queries: int = 300, extra_maps: int = 0, level_embed: bool = True,
+                 channels_last: bool | None = None, compile: dict | None = None, cuda_graph: bool = False,
+                 **kwargs: Any) -> None:
         self.extra_maps = extra_maps
         self._use_level_embed = level_embed
         if bbox_head['type'] == 'DETRHead':
             bbox_head = dict(bbox_head, type='SMCAHead')
         super().__init__(encoder=encoder, decoder=decoder, positional_encoding=positional_encoding,
                          bbox_head=bbox_head, num_queries=num_queries, **kwargs)
+        parts = [self.backbone, *([self.neck] if self.with_neck else []), self.encoder, self.decoder, self.bbox_head]
+        self.set_network_options(parts, channels_last=channels_last, compile=compile, cuda_graph=cuda_graph, dynamic=True)
 
     def _init_layers(self) -> None:
         encoder, decoder = dict(self.encoder), dict(self.decoder)
@@ -58,6 +68,17 @@ class SMCADETR(DetectionTransformer):
         self.level_embed = nn.Parameter(torch.empty(num_maps, self.embed_dims).normal_()) \
             if self._use_level_embed and num_maps > 1 else None
 
+    def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
+        return self.graphed('features', super().extract_feat, self.lay_out(batch_inputs))
+
+    def forward_transformer(self, img_feats: Sequence[Tensor], batch_data_samples: SampleList) -> dict:
+        """`hidden_states` and `reference_logits` for the head, from the neck's maps."""
+        return self.graphed('transformer', self._transform, *self._sizes_and_padding(img_feats, batch_data_samples))
+
+    def _transform(self, img_feats: Sequence[Tensor], sizes: Tensor, padding: Sequence[Tensor | None]) -> dict:
+        encoded = self.forward_encoder(self._placed(img_feats, padding))
+        return self.forward_decoder(**self.pre_decoder(**encoded)[0], image_sizes=sizes)
+
     def pre_transformer(self, img_feats: Sequence[Tensor], batch_data_samples: SampleList) -> tuple[dict, dict]:
         """Positions and padding of the maps; the pictures' sizes.
 
@@ -65,14 +86,24 @@ class SMCADETR(DetectionTransformer):
             img_feats: (B, C, h, w) per map, the finest first.
             batch_data_samples: With `img_shape` and `batch_input_shape` in their meta information.
         """
-        padding = self._padding(img_feats, batch_data_samples)
+        feats, sizes, padding = self._sizes_and_padding(img_feats, batch_data_samples)
+        return dict(maps=self._placed(feats, padding)), dict(image_sizes=sizes)
+
+    def _sizes_and_padding(self, img_feats: Sequence[Tensor],
+                           samples: SampleList) -> tuple[Sequence[Tensor], Tensor, list[Tensor | None]]:
+        """The maps; the images' sizes; (B, h, w) per map, or None for all where no image is padded."""
+        shapes = [tuple(feat.shape[2:]) for feat in img_feats] if any_padded(samples) else []
+        sizes, padding = image_sizes(samples, shapes, img_feats[0].device, self.extra_maps)
+        return img_feats, sizes, padding or [None] * len(img_feats)
+
+    def _placed(self, img_feats: Sequence[Tensor], padding: Sequence[Tensor | None]) -> Maps:
+        """The maps with their positions."""
         pos = [self.positional_encoding(mask, input=feat) for mask, feat in zip(padding, img_feats)]
         if self.level_embed is not None:
             if len(img_feats) != len(self.level_embed):
                 raise ValueError(f'decoder.strides says {len(self.level_embed)} maps, the neck gives {len(img_feats)}')
             pos = [each + vector[:, None, None] for each, vector in zip(pos, self.level_embed)]
-        shapes = [sample.img_shape[1::-1] for sample in batch_data_samples]
-        return dict(maps=Maps(img_feats, pos, padding)), dict(image_sizes=img_feats[0].new_tensor(shapes).float())
+        return Maps(img_feats, pos, padding)
 
     def forward_encoder(self, maps: Maps) -> dict:
         """Encoded maps under `maps`."""
@@ -91,20 +122,3 @@ class SMCADETR(DetectionTransformer):
         """`hidden_states` and `reference_logits` for the head."""
         output: DecoderOutput = self.decoder(query, query_pos, memory, image_sizes)
         return output._asdict()
-
-    def _padding(self, img_feats: Sequence[Tensor], samples: SampleList) -> list[Tensor | None]:
-        """(B, h, w) per map, True where there is no picture; None for all where no picture is padded."""
-        height, width = samples[0].batch_input_shape
-        shapes = [tuple(sample.img_shape[:2]) for sample in samples]
-        if any(0 in shape for shape in shapes):
-            raise ValueError(f'a picture without pixels is all padding: img_shape is {shapes}')
-        if all(shape == (height, width) for shape in shapes):
-            return [None] * len(img_feats)
-        mask = img_feats[0].new_ones(len(samples), 1, height, width)
-        for row, (image_height, image_width) in zip(mask, shapes):
-            row[:, :image_height, :image_width] = 0
-        masks = []
-        for level, feat in enumerate(img_feats):
-            extra = level and level >= len(img_feats) - self.extra_maps
-            masks.append(F.interpolate(masks[-1] if extra else mask, size=feat.shape[2:]))
-        return [each.squeeze(1).bool() for each in masks]

@@ -33,5 +33,7 @@ def cb_fuse(x: Tensor, laterals: Sequence[Tensor]) -> Tensor:
         (B, C, H, W), each lateral (B, C, h, w) -> (B, C, H, W)
     """
     for lateral in laterals:
-        x = x + F.interpolate(lateral, size=x.shape[-2:], mode='nearest')
+        if lateral.shape[-2:] != x.shape[-2:]:
+            lateral = F.interpolate(lateral, size=x.shape[-2:], mode='nearest')
+        x = x + lateral
     return x

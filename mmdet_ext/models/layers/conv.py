@@ -1,5 +1,7 @@
 """Convolutions of YOLOv9 (https://arxiv.org/abs/2402.13616): the plain unit and the re-parameterised one."""
+import torch
 import torch.nn as nn
+import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor
 
@@ -33,6 +35,12 @@ class Conv(ConvModule):
             groups=groups,
             norm_cfg=NORM,
             act_cfg=ACT if act else None)
+        if act:
+            self.activate = Activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.bn(self.conv(x))
+        return self.activate(x) if self.with_activation else x
 
     def init_weights(self) -> None:
         """Keep PyTorch's own initialisation, as the published models do; `ConvModule` would draw Kaiming normal."""
@@ -51,7 +59,14 @@ class RepConv(nn.Module):
         super().__init__()
         self.conv3x3 = Conv(in_channels, out_channels, 3, act=False)
         self.conv1x1 = Conv(in_channels, out_channels, 1, act=False)
-        self.act = nn.SiLU(inplace=True)
+        self.act = Activation()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.conv3x3(x) + self.conv1x1(x))
+        return self.act(self.conv3x3(x).add_(self.conv1x1(x)))  # no backward needs what a batch norm returned
+
+
+class Activation(nn.SiLU):
+    """SiLU, in place where no gradient is wanted: for its backward, in place would copy the input first."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.silu(x, inplace=not torch.is_grad_enabled())

@@ -71,7 +71,7 @@ class RepBottleneck(nn.Module):
         self.conv = Conv(channels, channels, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv(self.rep(x))
+        return self.conv(self.rep(x)).add_(x)  # no backward needs what SiLU returned
 
 
 class SPPELAN(nn.Module):

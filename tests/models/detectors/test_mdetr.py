@@ -94,6 +94,14 @@ def test_features_in_the_padding_change_nothing(folder, decoder):
     assert_close(*found, rtol=1e-4, atol=1e-5)
 
 
+@torch.no_grad()
+def test_sizes_of_images_are_exact_in_half_precision(folder):
+    samples = [sample('', shape=(799, 1333))]
+    samples[0].set_metainfo(dict(batch_input_shape=(800, 1333)))
+    tokens = build(folder).image_tokens(torch.zeros(1, 64, 25, 42, dtype=torch.bfloat16), samples)
+    assert tokens.sizes.tolist() == [[1333., 799.]]
+
+
 @either_decoder
 @torch.no_grad()
 def test_one_picture_with_many_captions_equals_full_passes(folder, decoder):

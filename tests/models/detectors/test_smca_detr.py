@@ -113,11 +113,10 @@ def test_heads_run_on_the_last_layer_alone_at_inference(name):
     assert len(found) == 20 and (found.scores.diff() <= 0).all()
 
 
-def test_the_padding_of_an_extra_map_is_that_of_the_map_before():
-    model = build('ms_r50_50e')
-    feats = [torch.zeros(1, 64, *shape) for shape in ((10, 10), (5, 5), (3, 3))]
-    masks = model._padding(feats, [sample((70, 150), (150, 150))])
-    assert [mask[0, :, 0].tolist() for mask in masks[1:]] == [[False] * 3 + [True] * 2, [False] * 2 + [True]]
+def test_sizes_of_images_are_exact_in_half_precision():
+    feats, samples = [torch.zeros(1, 64, 25, 42, dtype=torch.bfloat16)], [sample((799, 1333), (800, 1333))]
+    _, inputs = build('r50_50e').pre_transformer(feats, samples)
+    assert inputs['image_sizes'].tolist() == [[1333., 799.]]
 
 
 def test_detrs_own_head_and_loss_predict_as_detr_does():

@@ -1,0 +1,99 @@
+"""Sizes of images and the padding of maps: computed on the host, brought to the device in one copy."""
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from mmdet.structures import SampleList
+from torch import Tensor
+
+
+class ImageSizes(NamedTuple):
+    """sizes: (B, 2) float32, width and height of each image in pixels, without padding. padding: (B, h, w) per map, True
+    where there is no image."""
+    sizes: Tensor
+    padding: list[Tensor]
+
+
+def image_sizes(samples: SampleList, shapes: Sequence[tuple[int, int]], device: torch.device,
+                extra_maps: int = 0) -> ImageSizes:
+    """Sizes of the images of a batch, and which cells of its maps are padding. Nobody waits for the device.
+
+    A cell is padding where the pixel is that nearest interpolation takes for it.
+
+    Args:
+        samples: With `img_shape` and `batch_input_shape` in their meta information.
+        shapes: h, w of each map.
+        device: Of the result.
+        extra_maps: How many of the last maps take the padding of the map before them in place of that of the images.
+    """
+    batch_shape = samples[0].batch_input_shape
+    images = [sample.img_shape[:2] for sample in samples]
+    columns = [[width for _, width in images], [height for height, _ in images]]
+    sources, inside = batch_shape, images
+    for level, shape in enumerate(shapes):
+        extra = level and level >= len(shapes) - extra_maps
+        sources, inside = (shapes[level - 1], inside) if extra else (batch_shape, images)
+        inside = [tuple(map(_cells_inside, limits, sources, shape)) for limits in inside]
+        columns += [[height for height, _ in inside], [width for _, width in inside]]
+    values = to_device(torch.tensor(columns, dtype=torch.float32), device)  # (2 + 2 L, B)
+    padding = []
+    for (height, width), rows, cols in zip(shapes, values[2::2].unsqueeze(2), values[3::2].unsqueeze(2)):
+        below = torch.arange(height, device=device) >= rows  # (B, h)
+        beside = torch.arange(width, device=device) >= cols  # (B, w)
+        padding.append(below.unsqueeze(2) | beside.unsqueeze(1))
+    return ImageSizes(values[:2].T, padding)
+
+
+def any_padded(samples: SampleList) -> bool:
+    """Whether a batch has an image that is smaller than the batch.
+
+    Raises:
+        ValueError: If an image has no pixels.
+    """
+    shapes = [tuple(sample.img_shape[:2]) for sample in samples]
+    if any(0 in shape for shape in shapes):
+        raise ValueError(f'an image without pixels is all padding: img_shape is {shapes}')
+    return any(shape != tuple(samples[0].batch_input_shape) for shape in shapes)
+
+
+def distinct_rows(images: Tensor, samples: SampleList) -> list[int]:
+    """For each image its number among those that are not the one before once more.
+
+    Two are the same if they come from one file and all their pixels are equal: crops differ. The host waits once for the
+    device, and only in a batch with two neighbours of one file.
+
+    Args:
+        images: (B, 3, H, W).
+        samples: With `img_path`, without which an image is like no other.
+    """
+    files = [(sample.metainfo.get('img_path'), tuple(sample.img_shape)) for sample in samples]
+    same = [before == after and after[0] is not None for before, after in zip(files, files[1:])]
+    if any(same):
+        equal = images[1:].eq(images[:-1]).flatten(1).all(dim=1).tolist()
+        same = [file and pixels for file, pixels in zip(same, equal)]
+    rows = [0]
+    for repeated in same:
+        rows.append(rows[-1] + (not repeated))
+    return rows
+
+
+def to_device(host: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the host on the device; the host does not wait for it."""
+    if device.type == 'cuda':
+        host = host.pin_memory()  # from other memory the copy waits for all that the device has to do before
+    return host.to(device, non_blocking=True)
+
+
+def _cells_inside(limit: int, size: int, cells: int) -> int:
+    """Of `cells` over `size` pixels, how many begin before pixel `limit`."""
+    return bisect_left(_nearest_pixels(size, cells), limit)
+
+
+@lru_cache(maxsize=4096)
+def _nearest_pixels(size: int, cells: int) -> tuple[int, ...]:
+    """The pixel that torch's nearest interpolation takes for each cell, with its float32 arithmetic."""
+    pixels = np.arange(cells, dtype=np.float32) * (np.float32(size) / np.float32(cells))
+    return tuple(np.minimum(pixels.astype(int), size - 1).tolist())

@@ -1,0 +1,117 @@
+"""Options of detectors that make their network faster and leave what it computes alone."""
+import inspect
+import warnings
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+import torch.nn as nn
+from torch import Tensor
+
+from .cuda_graphs import CudaGraphs
+
+COMPILE_OPTIONS = tuple(name for name in inspect.signature(torch.compile).parameters if name != 'model')
+MAX_SHAPES = 8  # shapes of images that are compiled one by one where `dynamic=False`
+
+
+class NetworkOptions:
+    """Stands before one of mmdet's detectors among the bases of ours, which calls `set_network_options` at the end of
+    its constructor.
+
+    Neither option changes names or values of a checkpoint, and a copy of the detector has the same options, but runs
+    uncompiled.
+    """
+
+    def set_network_options(self, parts: Iterable[nn.Module], *, channels_last: bool | None, compile: dict | None,
+                            cuda_graph: bool, dynamic: bool) -> None:
+        """
+        Args:
+            parts: Whose forward passes are compiled.
+            channels_last: Whether images, maps and weights of convolutions lie in memory with their channels last; None
+                for wherever there are convolutions, since it is faster on CUDA and on the CPU, in training too.
+            compile: Arguments of torch.compile for each part; None to compile nothing.
+            cuda_graph: Whether `graphed` replays CUDA graphs.
+            dynamic: What `compile.dynamic` is by default.
+
+        Raises:
+            ValueError: If one of these is wrong.
+        """
+        if channels_last not in (None, True, False):
+            raise ValueError(f'channels_last should be True, False or None, got {channels_last!r}')
+        if cuda_graph not in (True, False):
+            raise ValueError(f'cuda_graph should be True or False, got {cuda_graph!r}')
+        has_convolutions = any(weight.dim() == 4 for weight in self.parameters())
+        if channels_last and not has_convolutions:
+            raise ValueError(f'channels_last=True needs convolutions, {type(self).__name__} has none here')
+        self.channels_last = has_convolutions if channels_last is None else channels_last
+        self.cuda_graph = cuda_graph
+        self.compile_options = checked_compile_options(compile, dynamic)
+        if self.compile_options is not None:
+            for part in parts:
+                part.compile(**self.compile_options)
+        self._graphs = CudaGraphs()
+        self._compiled_shapes: set[tuple] = set()
+        self._laid_out = False
+
+    def lay_out(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) in the memory format of the network, whose weights are brought to it once."""
+        if not self.channels_last:
+            return images
+        if not self._laid_out:
+            self._lay_out_weights()
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def graphed(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
+        """`function(*args)`; in evaluation without gradients, with `cuda_graph`, by a CUDA graph (see `CudaGraphs`)."""
+        if not self.cuda_graph or self.training or torch.is_grad_enabled():
+            return function(*args)
+        return self._graphs(name, function, *args)
+
+    def forward(self, inputs: Tensor, *args: Any, **kwargs: Any) -> Any:
+        with self._compiler(inputs):
+            return super().forward(inputs, *args, **kwargs)
+
+    def _compiler(self, images: Tensor) -> AbstractContextManager:
+        """Within it torch.compile compiles for no more than `MAX_SHAPES` shapes of images."""
+        options = self.compile_options
+        if options is None:
+            return nullcontext()
+        if options.get('mode') in ('reduce-overhead', 'max-autotune'):
+            torch.compiler.cudagraph_mark_step_begin()  # until the next one all parts belong together
+        if options['dynamic'] is False:
+            kind = (tuple(images.shape), images.dtype, self.training)
+            if kind not in self._compiled_shapes and len(self._compiled_shapes) >= MAX_SHAPES:
+                self._warn_of_shapes(tuple(images.shape))
+                return torch.compiler.set_stance('eager_on_recompile')
+            self._compiled_shapes.add(kind)
+        # several parts of one class, in training and in evaluation, share torch's limit of 8
+        return torch._dynamo.config.patch(recompile_limit=16 * MAX_SHAPES)
+
+    def _warn_of_shapes(self, shape: tuple[int, ...]) -> None:
+        if not getattr(self, '_warned_of_shapes', False):
+            warnings.warn(f'compile: {MAX_SHAPES} shapes of images are compiled, others such as {shape} run uncompiled; '
+                          'set compile.dynamic=True for images of many sizes', stacklevel=5)
+        self._warned_of_shapes = True
+
+    def _lay_out_weights(self) -> None:
+        super()._apply(lambda x: x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x)
+        self._laid_out = True
+
+    def _apply(self, *args: Any, **kwargs: Any) -> nn.Module:
+        super()._apply(*args, **kwargs)
+        self._graphs.clear()
+        if self.channels_last:  # before DistributedDataParallel looks at the strides
+            self._lay_out_weights()
+        return self
+
+
+def checked_compile_options(options: dict | None, dynamic: bool) -> dict | None:
+    """A copy with `dynamic`; ValueError for what torch.compile does not know."""
+    if options is None:
+        return None
+    if not isinstance(options, dict):
+        raise ValueError(f'compile should be a dict of arguments of torch.compile, or None, got {options!r}')
+    if unknown := [name for name in options if name not in COMPILE_OPTIONS]:
+        raise ValueError(f'compile.{unknown[0]} is no argument of torch.compile, which has {", ".join(COMPILE_OPTIONS)}')
+    return dict(dict(dynamic=dynamic), **options)
