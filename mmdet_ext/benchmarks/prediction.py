@@ -69,7 +69,8 @@ def our_works(config: Path, device: torch.device, image: str, folder: Path) -> d
     predictor = Predictor(cfg, trained, device)
     inputs, _ = predictor.collate([predictor.prepare(image)])
     network = torch.inference_mode()(lambda: predictor.model(inputs, mode='tensor'))
-    return {'DetInferencer': lambda: inferencer(image), 'inference_detector': lambda: inference_detector(detector, image),
+    return {'DetInferencer': lambda: inferencer(image),
+            'inference_detector': lambda: inference_detector(detector, image),
             'Predictor': lambda: predictor(image), 'network of Predictor alone': network}
 
 

@@ -33,7 +33,9 @@ class Predictor:
     """Predict with a config's own test pipeline and `test_cfg`; detections are `DetInferencer`'s.
 
         predictor = Predictor('configs/yolov9/yolov9t_coco.py', 'yolov9t.pth')
-        for box, score, name in zip(found.boxes, found.scores, found.names) ...
+        found = predictor('street.jpg').above(0.25)
+        for box, score, name in zip(found.boxes, found.scores, found.names):
+            print(name, score, box)
 
     A prediction is `prepare` for each image, then for each batch `collate`, `network` and `finish`, which may be called
     one by one. The model is `model`, its config `cfg`.

@@ -14,7 +14,8 @@ CLASSES = tuple(f'class {i}' for i in range(80))
 
 def smooth(height: int, width: int) -> np.ndarray:
     """Blobs of colour, since noise survives no resizing."""
-    return cv2.resize(np.random.randint(0, 256, (6, 7, 3), dtype=np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
+    blobs = np.random.randint(0, 256, (6, 7, 3), dtype=np.uint8)
+    return cv2.resize(blobs, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def write_images(folder: Path) -> list[str]:
@@ -29,7 +30,8 @@ def write_images(folder: Path) -> list[str]:
     turned.save(folder / 'turned.jpg', exif=exif)
     for name in 'ab':
         cv2.imwrite(str(folder / f'{name}.jpg'), smooth(90, 120))
-    return [str(folder / name) for name in ('odd.jpg', 'grey.png', 'wide.jpg', 'tiny.png', 'turned.jpg', 'a.jpg', 'b.jpg')]
+    names = 'odd.jpg', 'grey.png', 'wide.jpg', 'tiny.png', 'turned.jpg', 'a.jpg', 'b.jpg'
+    return [str(folder / name) for name in names]
 
 
 def sure_config(path: str = CONFIG) -> Config:

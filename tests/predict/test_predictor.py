@@ -79,7 +79,7 @@ def test_batches_give_what_single_images_give_in_the_same_order(predictor, image
 def test_images_of_one_shape_go_through_the_network_together(predictor, images, monkeypatch):
     batches = []
     network = predictor.network
-    monkeypatch.setattr(predictor, 'network', lambda inputs, samples: batches.append(len(inputs)) or network(inputs, samples))
+    monkeypatch.setattr(predictor, 'network', lambda inputs, *rest: batches.append(len(inputs)) or network(inputs, *rest))
     predictor(images[-2:] * 2, batch_size=3)
     assert batches == [3, 1]
 

@@ -10,7 +10,8 @@ from torch.testing import assert_close
 
 from mmdet_ext.benchmarks.counts import count
 from mmdet_ext.models.dense_heads import YOLOv9Head
-from mmdet_ext.models.dense_heads.postprocess import CLASS_OFFSET, batch_detections, to_original_image, to_original_images
+from mmdet_ext.models.dense_heads.postprocess import (CLASS_OFFSET, batch_detections, to_original_image,
+                                                      to_original_images)
 
 
 def plain(boxes: Tensor, scores: Tensor, *, score_thr: float, iou_threshold: float = 0.7, class_agnostic: bool = False,
