@@ -89,6 +89,9 @@ def test_half_maps_are_compared_and_decoded_in_float32():
     found, = head.predict_by_feat(*half, [{}])
     expected, = head.predict_by_feat(*[[x.float() for x in part] for part in half], [{}])
     assert found.bboxes.dtype == torch.float32 and found.bboxes.equal(expected.bboxes)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        within, = head.predict_by_feat(*half, [{}])
+    assert within.bboxes.equal(expected.bboxes)
 
 
 @pytest.mark.parametrize('images', [2, 16])
