@@ -19,7 +19,7 @@ help:
 	@echo 'make demo-mdetr-qa   questions, after demo-mdetr, which comes first if it was not made: half an hour more'
 	@echo 'make demo-mdetr-seg  the same with masks of expressions: ten minutes more'
 	@echo 'make test     install, run the tests: 10 minutes on 2 cores'
-	@echo 'make test-gpu install, run what needs a CUDA device: published numbers there, mixed precision, an epoch of each system'
+	@echo 'make test-gpu install, run what needs a CUDA device: published numbers, mixed precision, an epoch of each'
 	@echo 'make clean    remove $(VENV) and what was built'
 	@echo 'PYTHON=...    the interpreter to make $(VENV) with (python3)'
 

@@ -57,8 +57,9 @@ def test_a_step_in_float32_is_that_of_the_cpu(system, device, folder):
     assert_close(found.gradients, expected.gradients, rtol=1e-3, atol=1e-4 * largest.item())
 
 
-@pytest.mark.parametrize('device, dtype', [('cpu', torch.bfloat16), pytest.param('cuda', torch.bfloat16, marks=pytest.mark.gpu),
-                                           pytest.param('cuda', torch.float16, marks=pytest.mark.gpu)])
+@pytest.mark.parametrize('device, dtype', [
+    ('cpu', torch.bfloat16), pytest.param('cuda', torch.bfloat16, marks=pytest.mark.gpu),
+    pytest.param('cuda', torch.float16, marks=pytest.mark.gpu)])
 @pytest.mark.parametrize('system', CONFIGS)
 def test_a_step_under_autocast_has_nearly_the_losses_of_float32(system, device, dtype, folder):
     expected, found = step_on('cpu', system, folder), step_on(device, system, folder, dtype)
