@@ -11,6 +11,7 @@ from mmdet.structures import DetDataSample, SampleList
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ..layers.transfers import to_device, to_host
 from ..losses.answer_loss import NO_ANSWER, answer_loss, chosen_answers
 from .answer_vocabulary import AnswerVocabulary, clevr_answers, gqa_answers, gqa_origin, where
 
@@ -71,10 +72,11 @@ class AnswerHead(BaseModule):
 
     def loss_by_feat(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """As `loss`, from what `forward` and `targets` give; only the target of a question's own type counts."""
-        losses, right = {}, {}
+        losses, right, device = {}, {}, next(iter(logits.values())).device
+        targets = dict(zip(targets, to_device(torch.stack(list(targets.values())), device)))
         for name, own in logits.items():
-            asked = targets['type'].to(own.device) == self.types.index(name) if name in self.types else None
-            found = answer_loss(own, targets[name].to(own.device), asked)
+            asked = targets['type'] == self.types.index(name) if name in self.types else None
+            found = answer_loss(own, targets[name], asked)
             losses[f'loss_answer_{name}'] = self.loss_weights.get(name, 1.) * found.loss
             losses[f'accuracy_answer_{name}'] = found.accuracy
             right[name] = found.right
@@ -112,11 +114,10 @@ class AnswerHead(BaseModule):
 
     def predict_by_feat(self, logits: Mapping[str, Tensor], samples: SampleList) -> list[dict]:
         """As `predict`, from what `forward` gives."""
-        numbers = torch.stack([chosen_answers(own) for own in logits.values()], dim=1).tolist()  # (B, outputs)
-        scores = torch.stack([_confidence(own) for own in logits.values()], dim=1).tolist()
+        each = [chosen(own) for chosen in (chosen_answers, _confidence) for own in logits.values()]
         results = []
-        for sample, own_numbers, own_scores in zip(samples, numbers, scores, strict=True):
-            number, score = dict(zip(logits, own_numbers)), dict(zip(logits, own_scores))
+        for sample, row in zip(samples, to_host(torch.stack(each, dim=1)).tolist(), strict=True):
+            number, score = dict(zip(logits, map(int, row))), dict(zip(logits, row[len(logits):]))
             kind = self.types[number['type']] if self.types else 'total'
             shown = kind if self.types else sample.metainfo.get('question_type') or ''
             results.append(dict(answer=self.vocabulary.names[kind][number[kind]], question_type=shown,

@@ -14,6 +14,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ..layers import NUM_COLUMNS, PHRASE_FRACTION, grounded_phrases, positive_map
+from ..layers.transfers import pack_to_device, to_device
 from ..losses.layer_losses import average_factors, by_layer, matched_losses
 from ..task_modules.layer_matching import LayerMatching, Matched, match_layers
 from ..task_modules.objects import Objects, gather_objects
@@ -133,7 +134,7 @@ class MDETRHead(BaseModule):
         Args:
             logits: (layers, B, Q, 256).
             boxes: (layers, B, Q, 4), relative.
-            maps: For each image (N, 256), on the host.
+            maps: For each image (N, 256).
             samples: Truth in pixels.
         """
         return match_layers(self.assigner, logits, boxes, _gather(maps, samples)).by_layer()
@@ -177,25 +178,26 @@ class MDETRHead(BaseModule):
     def predict_by_feat(self, outputs: GroundingOutputs, offsets: Sequence, samples: SampleList,
                         rescale: bool = True) -> list[InstanceData]:
         """As `predict`, from the head's outputs."""
-        results, batch_probabilities = [], outputs.logits[-1].softmax(dim=-1)  # (B, Q, 256)
+        batch_probabilities, device = outputs.logits[-1].softmax(dim=-1), outputs.boxes.device  # (B, Q, 256)
+        shapes = [(sample.ori_shape if rescale else sample.img_shape)[:2] for sample in samples]
+        sizes, = pack_to_device([torch.tensor([[width, height] * 2 for height, width in shapes])], device)
+        batch_boxes = bbox_cxcywh_to_xyxy(outputs.boxes[-1]) * sizes[:, None]
+        captions = [sample.metainfo.get('text') for sample in samples]
+        named, labels = None, torch.zeros(batch_boxes.shape[:2], dtype=torch.long, device=device)
+        if None not in captions:
+            named = grounded_phrases(batch_probabilities, offsets, captions, self.phrase_fraction)
+            labels = to_device(torch.tensor([own.labels for own in named]), device)
+        results = []
         for i, (own, sample, probabilities) in enumerate(zip(offsets, samples, batch_probabilities)):
-            height, width = (sample.ori_shape if rescale else sample.img_shape)[:2]
-            boxes = bbox_cxcywh_to_xyxy(outputs.boxes[-1, i])
-            found = InstanceData(bboxes=boxes * boxes.new_tensor([width, height, width, height]),
-                                 scores=1 - probabilities[:, -1],
-                                 labels=torch.zeros_like(boxes[:, 0], dtype=torch.long))
+            found = InstanceData(bboxes=batch_boxes[i], scores=1 - probabilities[:, -1], labels=labels[i])
             if outputs.isfinal is not None:
                 found.scores_refexp = found.scores * outputs.isfinal[-1, i].sigmoid()
             phrases = sample.metainfo.get('tokens_positive_eval')
             if phrases is not None:
                 found.phrase_scores = phrase_scores(probabilities, positive_map(own, phrases))
+            if named is not None:
+                found.spans, found.phrases, found.label_names = named[i].spans, named[i].phrases, named[i].phrases
             results.append(found)
-        captions = [sample.metainfo.get('text') for sample in samples]
-        if None not in captions:
-            named = grounded_phrases(batch_probabilities, offsets, captions, self.phrase_fraction)
-            for found, own in zip(results, named):
-                found.spans, found.phrases, found.label_names = own.spans, own.phrases, own.phrases
-                found.labels = found.labels.new_tensor(own.labels)
         return results
 
 
@@ -209,7 +211,7 @@ def phrase_scores(probabilities: Tensor, maps: Tensor) -> Tensor:
     Returns:
         (Q, P).
     """
-    chosen = (maps > 1e-6).to(probabilities.device)
+    chosen = to_device(maps > 1e-6, probabilities.device)
     if not len(maps):
         return probabilities.new_zeros(len(probabilities), 0)
     return (probabilities.unsqueeze(1) * chosen).amax(dim=2)

@@ -14,6 +14,7 @@ from mmengine.model import bias_init_with_prob
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from ..layers.transfers import pack_to_device
 from ..losses import SigmoidFocalLoss
 from ..losses.layer_losses import EPS, average_factors, by_layer, layer_sums, matched_losses
 from ..task_modules.layer_matching import LayerMatching, match_layers
@@ -128,15 +129,18 @@ class SMCAHead(DETRHead):
         targets = labels.new_full((queries, ), self.num_classes)
         return targets.index_copy_(0, matched.place.flatten(), labels.flatten())
 
-    def _predict_by_feat_single(self, cls_score: Tensor, bbox_pred: Tensor, img_meta: dict,
-                                rescale: bool = True) -> InstanceData:
+    def predict_by_feat(self, layer_cls_scores: Tensor, layer_bbox_preds: Tensor, batch_img_metas: list[dict],
+                        rescale: bool = True) -> InstanceList:
+        """As `predict`, from what `forward` gives."""
         if not self.loss_cls.use_sigmoid:
-            return super()._predict_by_feat_single(cls_score, bbox_pred, img_meta, rescale)
-        scores = cls_score.sigmoid().flatten()
-        scores, places = scores.topk(min(self.test_cfg.get('max_per_img', len(cls_score)), len(scores)))
-        height, width = img_meta['img_shape'][:2]
-        boxes = bbox_cxcywh_to_xyxy(bbox_pred[places // self.num_classes])
-        boxes = boxes * boxes.new_tensor([width, height, width, height])
-        if rescale:
-            boxes = boxes / boxes.new_tensor(img_meta['scale_factor']).repeat(2)
-        return InstanceData(bboxes=boxes, scores=scores, labels=places % self.num_classes)
+            return super().predict_by_feat(layer_cls_scores, layer_bbox_preds, batch_img_metas, rescale)
+        scores = layer_cls_scores[-1].sigmoid().flatten(1)  # (B, Q * classes)
+        limit = self.test_cfg.get('max_per_img', layer_cls_scores.shape[2])
+        scores, places = scores.topk(min(limit, scores.shape[1]), dim=1)
+        sizes = torch.tensor([meta['img_shape'][1::-1] * 2 for meta in batch_img_metas])
+        scales = torch.tensor([tuple(meta['scale_factor']) * 2 if rescale else (1., ) * 4 for meta in batch_img_metas])
+        sizes, scales = pack_to_device([sizes, scales], scores.device)
+        rows = (places // self.num_classes).unsqueeze(-1).expand(-1, -1, 4)
+        boxes = bbox_cxcywh_to_xyxy(layer_bbox_preds[-1].gather(1, rows)) * sizes[:, None] / scales[:, None]
+        return [InstanceData(bboxes=each[0], scores=each[1], labels=each[2])
+                for each in zip(boxes, scores, places % self.num_classes)]

@@ -7,6 +7,7 @@ from mmdet.structures import SampleList
 from torch import Tensor
 
 from ..dense_heads.mask_head import MaskInputs, target_masks
+from ..layers.transfers import to_device, to_host
 from ..losses.layer_losses import average_factors
 from ..task_modules.layer_matching import match_layers
 from .mdetr import MDETR, Fused, TextTokens, captions_of
@@ -75,13 +76,13 @@ class MDETRSegmenter(MDETR):
         states, fused, text, maps = self._detect(batch_inputs, batch_data_samples)
         results = self.bbox_head.predict(states[-1:], fused.text, text.offsets, batch_data_samples, rescale,
                                          references=self.references())
-        if self.score_thr is None:
-            kept = [torch.ones_like(found.scores, dtype=torch.bool) for found in results]
-        else:
-            kept = [found.scores > self.score_thr for found in results]
-        image, query = torch.stack(kept).nonzero(as_tuple=True)
+        scores = torch.stack([found.scores for found in results])  # (B, Q)
+        kept = torch.ones_like(scores, dtype=torch.bool) if self.score_thr is None else scores > self.score_thr
+        chosen = to_host(kept)
+        image, query = chosen.nonzero(as_tuple=True)
+        image, query = to_device(torch.stack([image, query]), scores.device)
         logits = self.mask_head(mask_inputs(maps, fused, states), image, query)
-        logits = logits.split([int(own.sum()) for own in kept])
+        logits = logits.split(chosen.sum(dim=1).tolist())
         results = [found[own] for found, own in zip(results, kept)]
         for found, masks in zip(results, self.mask_head.predict_by_feat(logits, batch_data_samples, rescale)):
             found.masks = masks

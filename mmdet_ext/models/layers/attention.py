@@ -1,4 +1,5 @@
 """Multi-head attention through `scaled_dot_product_attention`, with nn.MultiheadAttention's parameters."""
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -29,10 +30,16 @@ class Attention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
 
-    def project(self, x: Tensor, which: int) -> Tensor:
-        """(B, S, C) -> (B, M, S, C / M), with the projection of queries (0), keys (1) or values (2)."""
-        part = slice(which * self.embed_dims, (which + 1) * self.embed_dims)
-        return self.split_heads(F.linear(x, self.in_proj_weight[part], self.in_proj_bias[part]))
+    def parts(self) -> list[tuple[Tensor, Tensor]]:
+        """Weight and bias of the projections of queries, keys and values, whose gradients come back in one tensor."""
+        return list(zip(self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)))
+
+    def project(self, x: Tensor, which: int, parts: Sequence[tuple[Tensor, Tensor]] | None = None) -> Tensor:
+        """(B, S, C) -> (B, M, S, C / M), with the projection of queries (0), keys (1) or values (2).
+
+        `parts` is what the method of this name gives, for those who project more than once.
+        """
+        return self.split_heads(F.linear(x, *(parts or self.parts())[which]))
 
     def split_heads(self, x: Tensor) -> Tensor:
         """(B, S, C) -> (B, M, S, C / M)."""
@@ -53,7 +60,14 @@ class Attention(nn.Module):
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None = None) -> Tensor:
         """(B, Q, C), (B, S, C), (B, S, C) -> (B, Q, C); `padding` as for `attend`."""
-        q, k, v = self.project(query, 0), self.project(key, 1), self.project(value, 2)
+        if query is key:  # one product for both
+            sizes = (2 * self.embed_dims, self.embed_dims)
+            both, last = zip(self.in_proj_weight.split(sizes), self.in_proj_bias.split(sizes))
+            q, k = F.linear(query, *both).unflatten(2, (2 * self.num_heads, -1)).transpose(1, 2).chunk(2, dim=1)
+            v = self.split_heads(F.linear(value, *last))
+        else:
+            parts = self.parts()
+            q, k, v = (self.project(x, which, parts) for which, x in enumerate((query, key, value)))
         return self.out_proj(self.attend(q, k, v, padding))
 
 

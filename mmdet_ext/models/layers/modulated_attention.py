@@ -1,6 +1,6 @@
 """Attention that is modulated by Gaussians, in the memory of their axis terms (SMCA-DETR,
 https://arxiv.org/abs/2101.07448, section 3.2)."""
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +12,8 @@ from .gaussian import AxisTerms
 # How many weights of attention are held at once, by device: what a cache of a CPU holds, what keeps a GPU busy.
 _WEIGHTS_AT_ONCE = dict(cpu=2**20)
 _OTHERWISE = 2**24
+# Lesser weights are 0: far from its centre a Gaussian leaves denormal numbers, with which a CPU multiplies slowly.
+_NOTHING = 1e-20
 
 
 def modulated_attention(q: Tensor, k: Tensor, v: Tensor, terms: AxisTerms, padding: Tensor | None = None,
@@ -67,13 +69,15 @@ class _Inputs(NamedTuple):
     padding: Tensor | None
     kept: Tensor | None
 
-    def split(self) -> Iterator['_Inputs']:
-        weights = self.q.shape[1] * self.k.shape[1]  # of one head
-        # a compiler takes sizes for variables, by which nothing can be unrolled
-        step = len(self.q) if torch.compiler.is_compiling() else max(
-            _WEIGHTS_AT_ONCE.get(self.q.device.type, _OTHERWISE) // max(weights, 1), 1)
-        for start in range(0, len(self.q), step):
-            yield _Inputs(*(None if x is None else x[start:start + step] for x in self))
+    def split(self) -> list['_Inputs']:
+        if torch.compiler.is_compiling():  # which takes sizes for variables, by which nothing can be unrolled
+            return [self]
+        limit, weights = _WEIGHTS_AT_ONCE.get(self.q.device.type, _OTHERWISE), self.q.shape[1] * self.k.shape[1]
+        step = max(limit // max(weights, 1), 1)
+        if step >= len(self.q):
+            return [self]
+        return [_Inputs(*(None if x is None else x[start:start + step] for x in self))
+                for start in range(0, len(self.q), step)]
 
     def bias(self, dtype: torch.dtype) -> Tensor:
         """(G, Q, S), what is added to the products of q and k; 0 for what has no place, -inf where ignored."""
@@ -87,8 +91,10 @@ class _Inputs(NamedTuple):
         """(G, Q, S), after softmax and before dropout, in the terms' dtype."""
         scores, scale = self.bias(self.rows.dtype), self.q.shape[-1]**-0.5
         if scores.dtype == self.q.dtype:
-            return scores.baddbmm_(self.q, self.k.mT, alpha=scale).softmax(dim=-1)
-        return scores.add_(self.q @ self.k.mT, alpha=scale).softmax(dim=-1)
+            weights = scores.baddbmm_(self.q, self.k.mT, alpha=scale).softmax(dim=-1)
+        else:
+            weights = scores.add_(self.q @ self.k.mT, alpha=scale).softmax(dim=-1)
+        return F.threshold_(weights, _NOTHING, 0.)
 
 
 class _ModulatedAttention(torch.autograd.Function):
@@ -100,7 +106,7 @@ class _ModulatedAttention(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
         ctx.dropout = dropout
         with torch.autocast(inputs.q.device.type, enabled=False):
-            return torch.cat([_attend(part, dropout) for part in inputs.split()])
+            return _join([_attend(part, dropout) for part in inputs.split()])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -109,12 +115,14 @@ class _ModulatedAttention(torch.autograd.Function):
             for part in inputs.split():
                 found.append(_gradients(part, gradient[start:start + len(part.q)], ctx.dropout))
                 start += len(part.q)
-        return *(None if parts[0] is None else torch.cat(parts) for parts in zip(*found)), None, None, None
+        return *(_join(parts) for parts in zip(*found)), None, None, None
 
 
 def _attend(inputs: _Inputs, dropout: float) -> Tensor:
-    if inputs.kept is not None:
-        weights = inputs.weights().mul_(inputs.kept).div_(1 - dropout)
+    if inputs.kept is not None or (inputs.q.device.type == 'cpu' and inputs.q.dtype == inputs.rows.dtype):
+        weights = inputs.weights()
+        if inputs.kept is not None:
+            weights.mul_(inputs.kept).div_(1 - dropout)
         return weights.to(inputs.v.dtype) @ inputs.v
     each = (x.unsqueeze(0) for x in (inputs.q, inputs.k, inputs.v, inputs.bias(inputs.q.dtype)))
     return F.scaled_dot_product_attention(*each).squeeze(0)
@@ -139,3 +147,7 @@ def _gradients(inputs: _Inputs, gradient: Tensor, dropout: float) -> tuple[Tenso
         of_terms[3] = (inputs.row_factors.unsqueeze(-2) @ cells).squeeze(-2)
     of_scores = of_scores.to(q.dtype)
     return (of_scores @ k).mul_(scale), (of_scores.mT @ q).mul_(scale), of_v, *of_terms
+
+
+def _join(parts: Sequence[Tensor | None]) -> Tensor | None:
+    return parts[0] if len(parts) == 1 or parts[0] is None else torch.cat(parts)

@@ -3,10 +3,12 @@ https://arxiv.org/abs/2104.12763, section 2.2.1)."""
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .positive_map import Offsets, Spans
+from .transfers import to_device, to_host
 
 PHRASE_FRACTION = 0.5
 
@@ -42,14 +44,13 @@ def grounded_phrases(probabilities: Tensor, offsets: Sequence[Offsets], captions
     """
     if not 0 <= fraction <= 1:
         raise ValueError(f'phrase_fraction should be from 0 to 1, got {fraction}')
-    words = torch.zeros(len(offsets), 1, probabilities.shape[-1], dtype=torch.bool)
-    for row, own in zip(words, offsets):
-        for column, (start, end) in enumerate(own[:words.shape[-1] - 1]):
-            row[0, column] = end > start
-    words = words.to(probabilities.device)
+    words = np.zeros((len(offsets), 1, probabilities.shape[-1]), dtype=bool)
+    for row, own in zip(words[:, 0, :-1], offsets):
+        row[:len(own)] = [end > start for start, end in own[:len(row)]]
+    words = to_device(torch.from_numpy(words), probabilities.device)
     probabilities = probabilities * words
     chosen = (probabilities >= fraction * probabilities.amax(dim=-1, keepdim=True)) & words  # (B, Q, T)
-    return [_phrases_of(*each) for each in zip(chosen.cpu(), offsets, captions, strict=True)]
+    return [_phrases_of(*each) for each in zip(to_host(chosen).numpy(), offsets, captions, strict=True)]
 
 
 def join_spans(spans: Spans, caption: str) -> list[list[int]]:
@@ -75,10 +76,10 @@ def number_phrases(spans: Sequence[Spans]) -> list[int]:
     return [numbers[key] for key in keys]
 
 
-def _phrases_of(chosen: Tensor, offsets: Offsets, caption: str) -> GroundedPhrases:
-    """For one picture; chosen: (Q, T) bool."""
+def _phrases_of(chosen: np.ndarray, offsets: Offsets, caption: str) -> GroundedPhrases:
+    """For one image; chosen: (Q, T) bool."""
     tokens = [[] for _ in chosen]
-    for box, column in chosen.nonzero().tolist():
+    for box, column in zip(*(each.tolist() for each in chosen.nonzero())):
         tokens[box].append(offsets[column])
     spans = [join_spans(own, caption) for own in tokens]
     return GroundedPhrases(spans, [phrase_text(own, caption) for own in spans], number_phrases(spans))

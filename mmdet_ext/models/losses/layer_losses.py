@@ -9,7 +9,7 @@ from mmengine.dist import get_world_size
 from torch import Tensor
 
 from ..layers.overlaps import pair_overlaps
-from ..task_modules.transfers import to_device
+from ..layers.transfers import to_device
 
 # What mmdet's losses add to the number that they divide a sum by.
 EPS = torch.finfo(torch.float32).eps

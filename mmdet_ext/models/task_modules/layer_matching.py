@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .layer_costs import layer_costs
 from .objects import Objects
-from .transfers import to_device, to_host
+from ..layers.transfers import to_device, to_host
 
 
 class Matched(NamedTuple):

@@ -7,7 +7,7 @@ from mmdet.structures.bbox import bbox_xyxy_to_cxcywh, get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from .transfers import pack_to_device
+from ..layers.transfers import pack_to_device
 
 
 class Objects(NamedTuple):
@@ -47,15 +47,16 @@ def gather_objects(instances: Sequence[InstanceData], metas: Sequence[dict],
     Args:
         instances: For each image `bboxes` (N_i, 4) in pixels and `labels` (N_i, ), on the device.
         metas: With `img_shape`.
-        maps: For each image (N_i, T), on the host.
+        maps: For each image (N_i, T), on the host or the device.
     """
     numbers = [len(own.labels) for own in instances]
     counts = torch.tensor(numbers)
     image = torch.arange(len(numbers)).repeat_interleave(counts)
     sizes = torch.tensor([[meta['img_shape'][1], meta['img_shape'][0]] * 2 for meta in metas])[image]
-    parts = [image, sizes, counts] if maps is None else [image, sizes, counts, torch.cat(list(maps))]
     corners = torch.cat([get_box_tensor(own.bboxes) for own in instances])
-    image, sizes, counts, *packed = pack_to_device(parts, corners.device)
+    joined = None if maps is None else torch.cat(list(maps))
+    known = [image, sizes, counts] if joined is None or joined.device != image.device else [image, sizes, counts, joined]
+    image, sizes, counts, *packed = pack_to_device(known, corners.device)
     boxes = bbox_xyxy_to_cxcywh(corners / sizes)
     return Objects(corners, boxes, torch.cat([own.labels for own in instances]), image.long(), sizes,
-                   packed[0] if packed else None, counts, numbers, instances, metas)
+                   packed[0] if packed else joined, counts, numbers, instances, metas)

@@ -9,6 +9,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ..layers.positive_map import NUM_COLUMNS
+from ..layers.transfers import to_device
 from .feature_cache import CaptionFeatures, FeatureCache, Fingerprint, feature_key
 from .language_model import build_language_model, longest_caption
 from .tokenization import load_tokenizer, pad_tokens, tokenize
@@ -133,8 +134,8 @@ class RobertaTextEncoder(BaseModule):
             for key in unknown:
                 self.cache.put(key, found[key])
         device, length = self.language_model.device, max(map(len, ids))
-        hidden = torch.stack([_pad_rows(found[key].hidden, length) for key in keys]).to(device)  # (B, L, D)
-        return hidden, torch.stack([found[key].pooled for key in keys]).to(device) if self.pooled else None
+        hidden = to_device(torch.stack([_pad_rows(found[key].hidden, length) for key in keys]), device)  # (B, L, D)
+        return hidden, to_device(torch.stack([found[key].pooled for key in keys]), device) if self.pooled else None
 
     def _encode_apart(self, ids: list[list[int]]) -> list[CaptionFeatures]:
         """Features of each caption with one place of padding behind it, on the CPU."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from ..layers.transfers import to_device
 from .hub import load_files
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def tokenize(tokenizer: 'PreTrainedTokenizerBase', captions: Sequence[str], limi
 
 def pad_tokens(ids: Sequence[Sequence[int]], pad_id: int, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Rows of ids -> input_ids (B, length) and attention_mask (B, length), 1 for tokens and 0 for padding."""
-    input_ids = torch.tensor([[*row, *[pad_id] * (length - len(row))] for row in ids], device=device)
-    attention_mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in ids], device=device)
+    rows = [[*row, *[pad_id] * (length - len(row))] for row in ids]
+    masks = [[1] * len(row) + [0] * (length - len(row)) for row in ids]
+    input_ids, attention_mask = to_device(torch.tensor([rows, masks]), device)
     return input_ids, attention_mask

@@ -100,7 +100,7 @@ class SMCATransformerDecoder(BaseModule):
         """
         _check_memory(memory, len(self.strides))
         reference_logits = self.references(query + query_pos)
-        cells = image_sizes[:, None, None] / image_sizes.new_tensor(self.strides)[:, None]  # (B, 1, L, 2)
+        cells = torch.stack([image_sizes / stride for stride in self.strides], dim=1).unsqueeze(1)  # (B, 1, L, 2)
         centres = reference_logits.float().sigmoid().unsqueeze(2) * cells  # (B, Q, L, 2)
         found = []
         for layer in self.layers:
@@ -156,10 +156,11 @@ class SMCATransformerDecoderLayer(nn.Module):
         modulation = self.modulation(self.modulation.norm(query + query_pos))
         placed = query + query_pos
         query = self.norms[0](query + self.self_dropout(self.self_attn(placed, placed, query)))
-        q = self.cross_attn.project(query + query_pos, 0)
+        parts = self.cross_attn.parts()
+        q = self.cross_attn.project(query + query_pos, 0, parts)
         attended, dropout = 0, self.cross_attn.dropout if self.training else 0.
         for level in range(len(memory.values)):
-            k, v = self.keys_and_values(memory, level)
+            k, v = self.keys_and_values(memory, level, parts)
             terms = axis_terms(centres[:, :, level, None] + modulation.offsets[:, :, level].float(),
                                modulation.scales[:, :, level], memory.shapes[level], smooths[level])
             part = modulated_attention(q, k, v, terms, memory.padding[level], dropout)
@@ -167,10 +168,13 @@ class SMCATransformerDecoderLayer(nn.Module):
         query = self.norms[1](query + self.cross_dropout(self.cross_attn.out_proj(attended)))
         return self.norms[2](self.ffn(query))
 
-    def keys_and_values(self, memory: Memory, level: int) -> tuple[Tensor, Tensor]:
-        """Projected keys and values of one map, (B, M, h * w, C / M) each."""
+    def keys_and_values(self, memory: Memory, level: int,
+                        parts: Sequence[tuple[Tensor, Tensor]] | None = None) -> tuple[Tensor, Tensor]:
+        """Projected keys and values of one map, (B, M, h * w, C / M) each; `parts` as for `Attention.project`."""
         if not (level and self.other_kv):
-            return self.cross_attn.project(memory.keys[level], 1), self.cross_attn.project(memory.values[level], 2)
+            parts = parts or self.cross_attn.parts()
+            return (self.cross_attn.project(memory.keys[level], 1, parts),
+                    self.cross_attn.project(memory.values[level], 2, parts))
         weights, biases = self.other_kv[level - 1].weight.chunk(2), self.other_kv[level - 1].bias.chunk(2)
         pairs = zip((memory.keys[level], memory.values[level]), weights, biases)
         k, v = (self.cross_attn.split_heads(nn.functional.linear(*each)) for each in pairs)

@@ -1,4 +1,4 @@
-"""Copies between the memories of host and device, all that matching and its losses make in a step."""
+"""Copies between the memories of host and device: all that matching, losses and predictions make in a step."""
 from collections.abc import Sequence
 
 import torch
