@@ -1,9 +1,23 @@
-"""Detectors for MMDetection 3.x, open for mixing: importing this package registers its parts, and that is all."""
+"""Detectors for MMDetection 3.x, open for mixing: importing this package makes its parts known, and that is all.
+
+`datasets`, `engine`, `evaluation`, `models` and `visualization` are imported when they are used (see `locations`).
+"""
+from importlib import import_module
+from types import ModuleType
+
 from .compat import check_dependencies
 
 check_dependencies()
 
-from . import datasets, engine, evaluation, models, visualization  # noqa: E402  registers what configs name by `type`
+from .locations import PACKAGES, add_locations  # noqa: E402
 from .version import __version__  # noqa: E402
 
+add_locations()
+
 __all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models', 'visualization']
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in PACKAGES:
+        return import_module(f'{__name__}.{name}')
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -17,6 +17,7 @@ REQUIRED = {  # module: lowest version, first version that does not work, what t
 def check_dependencies() -> None:
     """Import mmengine, mmcv, mmdet and mmcv's operators; raise an ImportError that says what to install if one fails.
 
+    Of the operators only the compiled library is loaded, which takes no time; `mmcv.ops` itself imports mmengine's models.
     Versions are read from the modules, since distributions of other names (the maintained fork's) provide the same.
     """
     for module, (lowest, excluded, _) in REQUIRED.items():
@@ -25,7 +26,7 @@ def check_dependencies() -> None:
             raise ImportError(
                 f'mmdet_ext needs {module} >= {lowest}, < {excluded}, but found {version}. {_remedy(module)}')
     try:
-        import_module('mmcv.ops')
+        import_module('mmcv._ext')
     except ImportError as error:  # "No module named 'mmcv._ext'" or an undefined symbol
         raise ImportError(
             f"mmcv's compiled operators do not load ({error}): it was installed without them (mmcv-lite), or compiled "

@@ -11,10 +11,8 @@ from mmdet.registry import OPTIM_WRAPPERS
 from mmengine.config import Config
 from mmengine.dist import init_dist
 from mmengine.logging import print_log
-from mmengine.runner import find_latest_checkpoint
+from mmengine.runner import Runner, find_latest_checkpoint
 from mmengine.utils.dl_utils import set_multi_processing
-
-from .dictionary.config import rd_options
 
 
 def load_config(
@@ -63,12 +61,23 @@ def init_cpu_processes(cfg: Config) -> None:
 def leave_cores_to_workers(dataloader: dict) -> None:
     """On the CPU, compute with the cores that the data workers do not take, unless OMP_NUM_THREADS says otherwise.
 
-    With more threads than cores, OpenMP's threads spin while they wait for one that has no core, and a step takes ten
-    times as long.
+    For loops of our own; a runner finds out by `ThreadsHook` whether it may use more.
     """
+    from .engine.threads_hook import numbers_to_try, process_cores  # only now: it imports mmdet's hooks
+
     if not torch.cuda.is_available() and 'OMP_NUM_THREADS' not in os.environ:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-        torch.set_num_threads(max(1, cores - dataloader.get('num_workers', 0)))
+        torch.set_num_threads(numbers_to_try(process_cores(), dataloader.get('num_workers', 0))[0])
+
+
+def add_threads_hook(runner: Runner) -> None:
+    """Let the runner find out with how many threads to compute on the CPU, unless its config has the hook already.
+
+    The config that the runner writes for later stays as it is.
+    """
+    from .engine.threads_hook import ThreadsHook  # only now: it imports mmdet's hooks
+
+    if not any(isinstance(hook, ThreadsHook) for hook in runner.hooks):
+        runner.register_hook(ThreadsHook())
 
 
 def use_amp(cfg: Config) -> None:
@@ -130,6 +139,8 @@ def resume_from(cfg: Config, checkpoint: str) -> None:
 
 def check_atoms(cfg: Config) -> None:
     """Raise if training would begin from a dictionary (YOLO-RD) whose file is missing."""
+    from .dictionary.config import rd_options  # only now: it imports all models
+
     missing = [options['atoms'] for options in rd_options(cfg.model)
                if options.get('atoms') and not Path(options['atoms']).is_file()]
     if missing:

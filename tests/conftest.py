@@ -8,16 +8,53 @@ import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import simulated_device
 import torch
 from mmengine.registry import init_default_scope
+from simulated_device import SimulatedDevice
 
 import mmdet_ext  # noqa: F401  registers what the tests name by `type`
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption('--device', choices=('cpu', 'cuda', 'simulated'), default='cpu',
+                     help='where tests/parity computes; tolerances on CUDA are in tests/golden/compare.py, simulated is '
+                          'the CPU with tensors of a device of their own')
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line('markers', 'gpu: needs a CUDA device')
+    if config.getoption('device') == 'cuda':
+        if not torch.cuda.is_available():
+            raise pytest.UsageError('--device cuda: torch sees no CUDA device')
+        # products of float32 in float32, as on the CPU
+        torch.set_float32_matmul_precision('highest')
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker('gpu'):
+                item.add_marker(pytest.mark.skip(reason='torch sees no CUDA device'))
+
+
+@pytest.fixture(scope='session')
+def device(pytestconfig) -> Iterator[torch.device]:
+    """Where models run whose numbers are compared with published ones."""
+    name = pytestconfig.getoption('device')
+    if name != 'simulated':
+        yield torch.device(name)
+        return
+    with SimulatedDevice():
+        yield torch.device(simulated_device.NAME)
 
 
 @pytest.fixture(autouse=True)

@@ -46,6 +46,7 @@ def names():
 before = names()
 warnings.simplefilter('always')
 import mmdet_ext
+from mmdet_ext import datasets, engine, evaluation, models, visualization
 warnings.simplefilter('ignore')
 after = names()
 changed = [name for name, value in before.items() if after.get(name) is not value and name[-1] != '_abc_impl'
@@ -80,8 +81,8 @@ def replace(monkeypatch):
     (dict(mmdet=AssertionError('MMCV==2.2.0 is used but incompatible. Please install mmcv>=2.0.0rc4, <2.2.0.')),
      r'MMCV==2\.2\.0 is used .* <2\.2\.0\..* pip install --no-build-isolation mmcv==2\.1\.0'),
     (dict(mmcv=ModuleNotFoundError("No module named 'mmcv'")), 'mmcv, which cannot be imported .*Try: pip install'),
-    (dict(mmcv_ops=ModuleNotFoundError("No module named 'mmcv._ext'")), 'operators do not load .*mmcv-lite.*--no-deps'),
-    (dict(mmcv_ops=ImportError('undefined symbol: _ZN3c10')), 'undefined symbol.*compiled for another torch'),
+    (dict(mmcv__ext=ModuleNotFoundError("No module named 'mmcv._ext'")), 'operators do not load .*mmcv-lite.*--no-deps'),
+    (dict(mmcv__ext=ImportError('undefined symbol: _ZN3c10')), 'undefined symbol.*compiled for another torch'),
 ])
 def test_versions_that_do_not_work_are_named_with_the_remedy(replace, modules, message):
     replace(**modules)

@@ -54,10 +54,10 @@ def main() -> None:
     if args.tta:
         launch.use_tta(cfg)
 
-    launch.leave_cores_to_workers(cfg.test_dataloader)
     launch.init_cpu_processes(cfg)
     setup_cache_size_limit_of_dynamo()
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    launch.add_threads_hook(runner)
     try:
         launch.check_shapes(getattr(runner.model, 'module', runner.model), args.checkpoint)
     except ValueError as error:

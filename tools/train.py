@@ -52,10 +52,10 @@ def main() -> None:
     except (OSError, ValueError) as error:
         sys.exit(f'train.py: {error}')
 
-    launch.leave_cores_to_workers(cfg.train_dataloader)
     launch.init_cpu_processes(cfg)
     setup_cache_size_limit_of_dynamo()
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    launch.add_threads_hook(runner)
     runner.train()
 
 

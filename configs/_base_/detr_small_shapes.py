@@ -26,7 +26,7 @@ model = dict(
         num_classes=6,
         embed_dims=128,
         sync_cls_avg_factor=True,
-        loss_cls=dict(type='FocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=2.0),
+        loss_cls=dict(type='SigmoidFocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=2.0),
         loss_bbox=dict(type='L1Loss', loss_weight=5.0),
         loss_iou=dict(type='GIoULoss', loss_weight=2.0)),
     train_cfg=dict(
@@ -88,12 +88,14 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='NoWaitOptimWrapper',
+    constructor='MergedOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=5e-4, weight_decay=1e-4),
     clip_grad=dict(max_norm=0.1, norm_type=2))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
     dict(type='MultiStepLR', end=max_epochs, milestones=[48])
 ]
-default_hooks = dict(logger=dict(interval=50), checkpoint=dict(max_keep_ckpts=2))
+default_hooks = dict(
+    runtime_info=dict(type='NoWaitRuntimeInfoHook'), logger=dict(interval=50), checkpoint=dict(max_keep_ckpts=2))
 randomness = dict(seed=1)

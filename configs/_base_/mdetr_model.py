@@ -90,13 +90,18 @@ train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
-    type='OptimWrapper',
+    type='NoWaitOptimWrapper',
+    constructor='MergedOptimWrapperConstructor',
     optimizer=dict(type='AdamW', lr=1e-4, weight_decay=1e-4),
     clip_grad=dict(max_norm=0.1, norm_type=2),
-    paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1), text_encoder=dict(lr_mult=0.5))))
+    paramwise_cfg=dict(
+        custom_keys=dict(
+            backbone=dict(lr_mult=0.1),
+            text_encoder=dict(lr_mult=0.5, role='text_encoder'))))  # a role of its own: a group of its own at any rate
 param_scheduler = None  # the hook below sets the rates, the text encoder's in its own way
 custom_hooks = [
     dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=35),
-    dict(type='EMAHook', ema_type='ExponentialMovingAverage', momentum=0.0002, update_buffers=True)
+    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.0002, update_buffers=True)
 ]
+default_hooks = dict(runtime_info=dict(type='NoWaitRuntimeInfoHook'))
 auto_scale_lr = dict(base_batch_size=64)

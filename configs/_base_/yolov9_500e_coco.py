@@ -98,6 +98,7 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=10.0))
 sync_bn = 'torch'
 default_hooks = dict(
+    runtime_info=dict(type='NoWaitRuntimeInfoHook'),
     checkpoint=dict(interval=1, max_keep_ckpts=2, save_best='coco/fitness', rule='greater'),
     warmup=dict(type='YOLOWarmupHook', warmup_epochs=3, min_iters=100, bias_lr=0.1, start_momentum=0.8),
     close_mosaic=dict(type='CloseMosaicHook', num_last_epochs=15),

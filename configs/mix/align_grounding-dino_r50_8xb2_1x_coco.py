@@ -6,3 +6,5 @@ model = dict(
     language_model=dict(type='BertLanguageModel'),  # mmdet's own does not run with transformers 5
     encoder=dict(num_cp=0),  # its checkpointing of activations needs fairscale
     bbox_head=dict(type='AlignedGroundingDINOHead', loss_align=dict(type='ContrastiveAlignLoss', temperature=0.07)))
+optim_wrapper = dict(type='NoWaitOptimWrapper', constructor='MergedOptimWrapperConstructor')
+default_hooks = dict(runtime_info=dict(type='NoWaitRuntimeInfoHook'))

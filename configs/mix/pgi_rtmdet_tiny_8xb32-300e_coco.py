@@ -8,3 +8,5 @@ model = dict(
         type='PGIAuxHead',
         branch=dict(type='PyramidBranch', arch='t', in_channels=(96, 192, 384), out_channels=(96, 96, 96)),
         head=_base_.model.bbox_head))
+optim_wrapper = dict(constructor='MergedOptimWrapperConstructor')
+default_hooks = dict(runtime_info=dict(type='NoWaitRuntimeInfoHook'))

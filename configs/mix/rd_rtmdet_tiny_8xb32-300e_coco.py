@@ -3,3 +3,5 @@ _base_ = 'mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py'
 custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
 
 model = dict(neck=[_base_.model.neck, dict(type='RDNeck', in_channels=[96] * 3, levels=[0])])
+optim_wrapper = dict(constructor='MergedOptimWrapperConstructor')
+default_hooks = dict(runtime_info=dict(type='NoWaitRuntimeInfoHook'))

@@ -3,3 +3,5 @@ _base_ = 'mmdet::detr/detr_r50_8xb2-150e_coco.py'
 custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
 
 model = dict(type='SMCADETR')
+optim_wrapper = dict(type='NoWaitOptimWrapper', constructor='MergedOptimWrapperConstructor')
+default_hooks = dict(runtime_info=dict(type='NoWaitRuntimeInfoHook'))

@@ -24,3 +24,5 @@ model = dict(
 train_dataloader = dict(dataset=dict(filter_cfg=dict(filter_empty_gt=False)))
 train_cfg = dict(max_epochs=50)
 param_scheduler = [dict(type='MultiStepLR', end=50, milestones=[40])]
+optim_wrapper = dict(type='NoWaitOptimWrapper', constructor='MergedOptimWrapperConstructor')
+default_hooks = dict(runtime_info=dict(type='NoWaitRuntimeInfoHook'))

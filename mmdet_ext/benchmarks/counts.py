@@ -5,7 +5,7 @@ on values (``nonzero``, indexing by a boolean mask) or a copy to its own memory.
 CPU, so that they can be counted without a GPU.
 """
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,13 +37,16 @@ class Counts:
     uploads: Counter[str] = field(default_factory=Counter)
 
 
-def count(work: Callable[[], object]) -> Counts:
+def count(work: Callable[[], object], host_tensors: Iterable[Tensor] = ()) -> Counts:
     """Call `work` once and count.
 
-    On the CPU every tensor is taken for one of a device, but for those that a copy to the host, ``torch.from_numpy`` or
-    ``torch.tensor`` without a device has made. Where a CUDA device is used, tensors of the CPU are the host's.
+    On the CPU every tensor is taken for one of a device, but for `host_tensors` and for those that a copy to the host,
+    ``torch.from_numpy`` or ``torch.tensor`` without a device has made. Where a CUDA device is used, tensors of the CPU
+    are the host's.
     """
     counts, host = Counts(), _Host()
+    for tensor in host_tensors:
+        host.add(tensor)
     with _FunctionCounter(counts, host), _DispatchCounter(counts, host):
         work()
     return counts

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from ..models.layers import Attention, log_gaussian
+from ..models.layers import axis_terms, modulated_attention
 from .measure import Row, measure
 
 QUERIES, HEADS, CHANNELS, SMOOTH = 300, 8, 256, 8.
@@ -23,13 +23,18 @@ def textbook(q: Tensor, k: Tensor, v: Tensor, centre: Tensor, scale: Tensor, sha
     return found.transpose(1, 2).flatten(2)
 
 
-def modulated(attention: Attention) -> Callable[..., Tensor]:
-    """Ours: one term per axis, their sum the bias of `scaled_dot_product_attention`."""
+def modulated(q: Tensor, k: Tensor, v: Tensor, centre: Tensor, scale: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Ours: one term per axis, their sum never whole.
 
-    def attend(q: Tensor, k: Tensor, v: Tensor, centre: Tensor, scale: Tensor, shape: tuple[int, int]) -> Tensor:
-        return attention.attend(q, k, v, log_gaussian(centre, scale, shape, SMOOTH).to(q.dtype))
-
-    return attend
+    Args:
+        q: (B, M, Q, D).
+        k: (B, M, h * w, D).
+        v: (B, M, h * w, D).
+        centre: (B, Q, M, 2) in cells.
+        scale: (B, Q, M, 2).
+        shape: h, w.
+    """
+    return modulated_attention(q, k, v, axis_terms(centre, scale, shape, SMOOTH))
 
 
 def attention(device: torch.device, repeats: int, shape: tuple[int, int], dtype: torch.dtype = torch.float32,
@@ -51,7 +56,7 @@ def attention(device: torch.device, repeats: int, shape: tuple[int, int], dtype:
         for tensor in inputs:
             tensor.grad = None
 
-    forms = (textbook, modulated(Attention(CHANNELS, HEADS).to(device)))
+    forms = (textbook, modulated)
     name = f'modulated attention, {height} x {width} cells, {str(dtype).removeprefix("torch.")}'
     rows = measure([lambda form=form: work(form) for form in forms], device, repeats, name)
     yield from zip([f'{name}: textbook', f'{name}: ours'], rows)

@@ -2,6 +2,8 @@
 from math import isfinite
 from typing import NamedTuple, Sequence
 
+_PLAIN = {int, float}
+
 
 class BadBox(NamedTuple):
     """An annotation that cannot be trained on."""
@@ -103,7 +105,8 @@ def read_instances(annotations: Sequence[dict], image: dict, cat2label: dict[int
 
 def clip_box(bbox: object, width: int, height: int) -> tuple[list[float], str]:
     """Return the part (x1, y1, x2, y2) of a box (x, y, w, h) inside the image, or what is wrong with it."""
-    if not (isinstance(bbox, (list, tuple)) and len(bbox) == 4 and all(isinstance(v, (int, float)) for v in bbox)):
+    if not (isinstance(bbox, (list, tuple)) and len(bbox) == 4
+            and ({*map(type, bbox)} <= _PLAIN or all(isinstance(v, (int, float)) for v in bbox))):
         return [], 'is not four numbers'
     x, y, w, h = bbox
     if not all(map(isfinite, bbox)):

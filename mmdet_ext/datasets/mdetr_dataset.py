@@ -4,23 +4,27 @@ https://arxiv.org/abs/2104.12763
 """
 import logging
 from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
-from mmengine.fileio import join_path, load
+from mmengine.fileio import BaseStorageBackend, get_file_backend
 from mmengine.logging import print_log
 
+from .annotation_json import load_json
 from .coco_checks import BadBox, clip_box
 from .grounding_checks import Spans, check_tables, picture_folder, positive_spans, size_of, span_problem
 from .mask_checks import mask_problem
+from .shared_items import SharedItems
 
 # Fields of an image that turn into others, or that nobody uses.
 _CONSUMED = ('id', 'caption', 'file_name', 'height', 'width', 'tokens_negative', 'tokens_positive_eval')
 
 
 @DATASETS.register_module()
-class MDETRDataset(BaseDetDataset):
+class MDETRDataset(SharedItems, BaseDetDataset):
     """One item per image-caption pair of a json file in MDETR's format (Flickr, mixed, RefCOCO, GQA, LVIS...).
 
     An item has the caption as `text`, and for each box of `instances` the spans [begin, end) of characters that name it
@@ -58,55 +62,50 @@ class MDETRDataset(BaseDetDataset):
         content = self._read_content()
         check_tables(content, self.ann_file)
         rows = defaultdict(list)
-        for annotation in content.get('annotations', ()):
+        for annotation in content.pop('annotations', ()):
             if not annotation.get('iscrowd', 0):
                 rows[annotation['image_id']].append(annotation)
-        data_list, seen = [], set()
+        items, seen = content['images'], set()
         bad_boxes, bad_spans, bad_masks = [], [], []
-        for image in content['images']:
+        for place, image in enumerate(items):
             if image['id'] in seen:
                 raise ValueError(f'{self.ann_file}: images has the id {image["id"]} twice')
             seen.add(image['id'])
-            data_list.append(self._read_pair(image, rows[image['id']], bad_boxes, bad_spans, bad_masks))
+            # in the place of what it is made from: of a million pairs there are no two copies
+            items[place] = self._read_pair(image, rows.pop(image['id'], ()), bad_boxes, bad_spans, bad_masks)
         self._warn('annotations of images that are not in the file',
-                   [f'annotation {row["id"]} of image {key!r}' for key in rows if key not in seen for row in rows[key]])
+                   [f'annotation {row["id"]} of image {key!r}' for key in rows for row in rows[key]])
         self._warn('boxes without area inside their picture', bad_boxes)
         self._warn('spans outside their caption or reversed', bad_spans)
         self._warn('boxes without a usable mask', bad_masks)
-        return data_list
+        return items
 
     def _read_content(self) -> object:
         """What the file holds, with images and annotations."""
-        return load(self.ann_file, file_format='json', backend_args=self.backend_args)
+        return load_json(self.ann_file, self.backend_args)
 
-    def _read_pair(self, image: dict, rows: list[dict], bad_boxes: list[BadBox], bad_spans: list[str],
+    def _read_pair(self, image: dict, rows: Sequence[dict], bad_boxes: list[BadBox], bad_spans: list[str],
                    bad_masks: list[str]) -> dict:
         """One item; what is left out is added to the last three."""
-        where = f'{self.ann_file}: image {image["id"]}'
-        caption = image.get('caption')
+        caption, size = image.get('caption'), size_of(image)
         if not isinstance(caption, str):
-            raise ValueError(f'{where} has no caption, got {caption!r}')
-        size = size_of(image)
+            raise ValueError(f'{self._where(image)} has no caption, got {caption!r}')
         if size is None:
-            raise ValueError(f'{where} has width {image.get("width")!r} and height {image.get("height")!r}')
-        folder = picture_folder(image, self.data_prefix)
-        if folder is None:
-            raise ValueError(f'{where} has the data_source {image.get("data_source")!r}, and data_prefix has neither '
-                             f"that nor 'img': {self.data_prefix}")
+            raise ValueError(f'{self._where(image)} has width {image.get("width")!r} and height '
+                             f'{image.get("height")!r}')
         item = {key: value for key, value in image.items() if key not in _CONSUMED}
-        item.update(img_id=image['id'], img_path=join_path(folder, image['file_name']), width=size[0], height=size[1],
-                    text=caption, instances=[], gt_tokens_positive=[])
+        item.update(img_id=image['id'], img_path=self._path(image), width=size[0], height=size[1], text=caption,
+                    instances=[], gt_tokens_positive=[])
         for row in rows:
-            own = f'{where}, annotation {row["id"]}'
             spans = positive_spans(row)
             if spans is None:
-                raise ValueError(f'{own} has neither tokens_positive nor tokens')
-            spans = self._checked(spans, caption, own, bad_spans)
+                raise ValueError(f'{self._where(image, row)} has neither tokens_positive nor tokens')
+            spans = self._checked(spans, caption, lambda: self._where(image, row), bad_spans)
             box, problem = clip_box(row.get('bbox'), *size)
             if problem:
                 bad_boxes.append(BadBox(row['id'], image['file_name'], row.get('bbox'), problem))
                 continue
-            if self.with_mask and not self._has_good_mask(row, size, own, bad_masks):
+            if self.with_mask and not self._has_good_mask(row, size, self._where(image, row), bad_masks):
                 continue
             instance = dict(bbox=box, bbox_label=0, ignore_flag=0)
             if row.get('segmentation'):
@@ -116,25 +115,34 @@ class MDETRDataset(BaseDetDataset):
             item['instances'].append(instance)
             item['gt_tokens_positive'].append(spans)
         if 'tokens_positive_eval' in image:
-            item['tokens_positive_eval'] = [self._checked(spans, caption, f'{where}, tokens_positive_eval {place}',
-                                                          bad_spans)
-                                            for place, spans in enumerate(image['tokens_positive_eval'])]
+            item['tokens_positive_eval'] = [
+                self._checked(spans, caption, lambda: f'{self._where(image)}, tokens_positive_eval {place}', bad_spans)
+                for place, spans in enumerate(image['tokens_positive_eval'])]
         return item
 
-    def _checked(self, spans: Spans, caption: str, where: str, bad_spans: list[str]) -> Spans:
+    def _where(self, image: dict, row: dict | None = None) -> str:
+        place = f'{self.ann_file}: image {image["id"]}'
+        return place if row is None else f'{place}, annotation {row["id"]}'
+
+    def _path(self, image: dict) -> str:
+        folder = picture_folder(image, self.data_prefix)
+        if folder is None:
+            raise ValueError(f'{self._where(image)} has the data_source {image.get("data_source")!r}, and data_prefix '
+                             f"has neither that nor 'img': {self.data_prefix}")
+        return _backend(folder).join_path(folder, image['file_name'])
+
+    def _checked(self, spans: Spans, caption: str, where: Callable[[], str], bad_spans: list[str]) -> Spans:
         """The spans that lie inside the caption."""
         if not isinstance(spans, (list, tuple)):
-            raise ValueError(f'{where}: {spans!r} is not a list of spans [begin, end)')
-        good = []
-        for span in spans:
-            problem = span_problem(span, caption)
-            if not problem:
-                good.append(span)
-            elif self.bad_spans == 'error':
-                raise ValueError(f"{where}: {problem}. Correct it, or leave such spans out with bad_spans='skip'")
-            else:
-                bad_spans.append(f'{where}: {problem}')
-        return good
+            raise ValueError(f'{where()}: {spans!r} is not a list of spans [begin, end)')
+        problems = [span_problem(span, caption) for span in spans]
+        if not any(problems):
+            return spans
+        if self.bad_spans == 'error':
+            raise ValueError(f"{where()}: {next(filter(None, problems))}. Correct it, or leave such spans out with "
+                             "bad_spans='skip'")
+        bad_spans += [f'{where()}: {problem}' for problem in problems if problem]
+        return [span for span, problem in zip(spans, problems) if not problem]
 
     def _has_good_mask(self, row: dict, size: tuple[int, int], where: str, bad_masks: list[str]) -> bool:
         problem = mask_problem(row.get('segmentation'), *size)
@@ -148,3 +156,9 @@ class MDETRDataset(BaseDetDataset):
         if found:
             print_log(f'{self.ann_file}: {len(found)} {what} are left out. The first: {"; ".join(map(str, found[:5]))}',
                       logger='current', level=logging.WARNING)
+
+
+@cache
+def _backend(folder: str) -> BaseStorageBackend:
+    """mmengine's `join_path` looks for it at each call."""
+    return get_file_backend(folder, enable_singleton=True)

@@ -1,21 +1,22 @@
 """COCO annotations for YOLO training and evaluation: checked while read, and batched by aspect ratio at evaluation."""
-import copy
 import inspect
 import logging
+from collections import defaultdict
 from typing import Any, Sequence
 
 import cv2
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
-from mmengine.fileio import get_local_path
 from mmengine.logging import print_log
 
+from .annotation_json import load_json
 from .batch_shapes import padded_shapes
 from .coco_checks import BadBox, check_file, match_categories, read_instances
+from .shared_items import SharedItems
 
 
 @DATASETS.register_module()
-class YOLOCocoDataset(CocoDataset):
+class YOLOCocoDataset(SharedItems, CocoDataset):
     """COCO annotations that are checked while read.
 
     A class that the file does not have, classes in another order than the file's, ids that are not unique and boxes
@@ -40,15 +41,19 @@ class YOLOCocoDataset(CocoDataset):
         super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        with get_local_path(self.ann_file, backend_args=self.backend_args) as path:
-            coco = self.COCOAPI(path)
-        check_file(coco.dataset, self.ann_file)
-        self.cat_ids = match_categories(coco.dataset['categories'], self.metainfo['classes'], self.ann_file)
+        content = load_json(self.ann_file, self.backend_args)
+        if not isinstance(content, dict):
+            raise ValueError(f'{self.ann_file} is no annotation file of COCO\'s format: it holds a {type(content).__name__}')
+        check_file(content, self.ann_file)
+        self.cat_ids = match_categories(content['categories'], self.metainfo['classes'], self.ann_file)
         self.cat2label = {cat_id: label for label, cat_id in enumerate(self.cat_ids)}
-        self.cat_img_map = copy.deepcopy(coco.cat_img_map)
+        self.cat_img_map, rows = defaultdict(list), defaultdict(list)
+        for annotation in content.pop('annotations', ()):
+            self.cat_img_map[annotation['category_id']].append(annotation['image_id'])
+            rows[annotation['image_id']].append(annotation)
         data_list, bad, num_duplicates = [], [], 0
-        for image in coco.dataset['images']:
-            instances = read_instances(coco.imgToAnns.get(image['id'], ()), image, self.cat2label)
+        for image in content['images']:
+            instances = read_instances(rows.pop(image['id'], ()), image, self.cat2label)
             raw = dict(raw_img_info=dict(image, img_id=image['id']), raw_ann_info=())
             data_list.append(dict(self.parse_data_info(raw), instances=instances.kept))
             bad.extend(instances.bad)
@@ -58,6 +63,7 @@ class YOLOCocoDataset(CocoDataset):
 
     def filter_data(self) -> list[dict]:
         data_list = super().filter_data()
+        self.cat_img_map = {}  # read once, and as long as the file: not for the workers
         if not (self.test_mode and self.batch_shapes is not None):
             return data_list
         data_list = sorted(data_list, key=_aspect_ratio)

@@ -1,17 +1,72 @@
-"""Exponential moving average of the weights whose decay rises from 0 to its limit."""
+"""Exponential moving averages of the weights that update all tensors at once; one whose decay rises to its limit."""
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 import torch.nn as nn
 from mmdet.registry import HOOKS, MODELS
 from mmengine.hooks import EMAHook
-from mmengine.model import BaseAveragedModel
+from mmengine.model import BaseAveragedModel, ExponentialMovingAverage
 from mmengine.runner import Runner
+from torch import Tensor
+
+Tensors = Mapping[str, Tensor]
+
+
+class _ForeachModel(BaseAveragedModel):
+    """Averaged model for updates of all tensors at once, which reads and walks through as little as it can.
+
+    A tensor that modules share is averaged once; mmengine's averages move it once for each of its names.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.update_buffers:  # otherwise `avg_parameters` are `named_parameters`, each once
+            tensors = self.module.state_dict(keep_vars=True)
+            first = {id(tensor): name for name, tensor in reversed(tensors.items())}
+            self.avg_parameters = {name: self.avg_parameters[name] for name, tensor in tensors.items()
+                                   if first[id(tensor)] == name}
+        self._count = 0
+        self._seen: tuple[int, int] | None = None
+
+    def count_update(self) -> int:
+        """Add 1 to `steps` and return it. Only where something else has changed it, as loading does, it is read."""
+        if self._seen != (id(self.steps), self.steps._version):
+            self._count = int(self.steps)
+        self.steps += 1
+        self._count += 1
+        self._seen = id(self.steps), self.steps._version
+        return self._count
+
+    def sources(self, model: nn.Module) -> Tensors:
+        """Tensors of the model by name, those of `avg_parameters` among them."""
+        tensors = dict(model.named_parameters(remove_duplicate=False))
+        tensors.update(model.named_buffers(remove_duplicate=False))
+        return tensors if self.avg_parameters.keys() <= tensors.keys() else model.state_dict()
 
 
 @MODELS.register_module()
-class RampedEMA(BaseAveragedModel):
+class ForeachEMA(_ForeachModel, ExponentialMovingAverage):
+    """mmengine's `ExponentialMovingAverage`, number for number, but all tensors at once; arguments as there.
+
+    Checkpoints of either are resumed by the other.
+    """
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        sources = self.sources(model)
+        before = self.count_update() - 1
+        if before == 0:
+            overwrite(self.avg_parameters, sources)
+        elif before % self.interval == 0:
+            move(_floats(self.avg_parameters), sources, self.momentum)
+        if not self.update_buffers:
+            overwrite(dict(self.module.named_buffers()), dict(model.named_buffers()))
+
+
+@MODELS.register_module()
+class RampedEMA(_ForeachModel):
     """Average that keeps d = decay * (1 - exp(-u / tau)) of itself at update u = 1, 2, ... and takes 1 - d anew.
 
     Running statistics are averaged too; integers are copied. mmdet's `ExpMomentumEMA` has the same decay, but copies
@@ -36,21 +91,34 @@ class RampedEMA(BaseAveragedModel):
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
-        self.steps += 1
-        decay = self.decay * (1 - math.exp(-self.steps.item() / self.tau))
-        sources = model.state_dict()
-        averages, values = [], []
-        for name, average in self.avg_parameters.items():
-            value = sources[name].to(average.device)
-            if average.is_floating_point():
-                averages.append(average)
-                values.append(value)
-            else:
-                average.copy_(value)
-        torch._foreach_lerp_(averages, values, 1 - decay)
+        decay = self.decay * (1 - math.exp(-self.count_update() / self.tau))
+        sources = self.sources(model)
+        floats = _floats(self.avg_parameters)
+        move(floats, sources, 1 - decay)
+        overwrite({name: value for name, value in self.avg_parameters.items() if name not in floats}, sources)
 
-    def avg_func(self, averaged_param: torch.Tensor, source_param: torch.Tensor, steps: int) -> None:
+    def avg_func(self, averaged_param: Tensor, source_param: Tensor, steps: int) -> None:
         raise NotImplementedError('RampedEMA updates all tensors at once, in update_parameters')
+
+
+def move(averages: Tensors, sources: Tensors, weight: float) -> None:
+    """Move `averages`, floats, by `weight` of the way to the tensors of the same names."""
+    if averages:
+        torch._foreach_lerp_(list(averages.values()), _like(averages, sources), weight)
+
+
+def overwrite(averages: Tensors, sources: Tensors) -> None:
+    """Overwrite `averages` with the tensors of the same names."""
+    if averages:
+        torch._foreach_copy_(list(averages.values()), _like(averages, sources))
+
+
+def _floats(tensors: Tensors) -> dict[str, Tensor]:
+    return {name: value for name, value in tensors.items() if value.is_floating_point()}
+
+
+def _like(averages: Tensors, sources: Tensors) -> list[Tensor]:
+    return [sources[name].to(average.device) for name, average in averages.items()]
 
 
 @HOOKS.register_module()

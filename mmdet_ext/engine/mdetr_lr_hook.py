@@ -81,7 +81,8 @@ class MDETRLrHook(Hook):
         if self.schedule == 'linear_with_warmup' and 0 < len(found) < len(names):
             other = next(name for name in names if self.text_key not in name)
             raise ValueError(f'{found[0]} and {other} are in one parameter group: give the text encoder its own with '
-                             f'optim_wrapper.paramwise_cfg.custom_keys, whose key is {self.text_key!r}')
+                             f'optim_wrapper.paramwise_cfg.custom_keys={{{self.text_key!r}: '
+                             f"dict(lr_mult=..., role='text_encoder')}}")
         return bool(found)
 
 

@@ -5,6 +5,7 @@ from mmengine.dist import get_world_size
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 
+from .optimizer_options import keep_implementation, with_fused
 from .sum_optim_wrapper import AmpSumOptimWrapper, SumOptimWrapper
 
 _NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
@@ -20,7 +21,8 @@ class YOLOOptimWrapperConstructor:
 
     Gradients are accumulated over round(nominal / batch) iterations, at least 1, unless `accumulative_counts` is
     given, with batch = batch_size_per_gpu * number of processes; the weight decay is multiplied by batch *
-    accumulation / nominal. mmengine's own wrappers, which average, are replaced by those that sum.
+    accumulation / nominal. mmengine's own wrappers, which average, are replaced by those that sum. On CUDA the
+    optimizer is fused unless its config says otherwise (`optimizer_options.with_fused`).
 
     Args:
         optim_wrapper_cfg: Config of the wrapper with its `optimizer`, which names `weight_decay`.
@@ -43,7 +45,7 @@ class YOLOOptimWrapperConstructor:
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
         wrapper_cfg = dict(self.optim_wrapper_cfg)
-        optimizer_cfg = dict(wrapper_cfg.pop('optimizer'))
+        optimizer_cfg = with_fused(wrapper_cfg.pop('optimizer'), model)
         batch_size = self.batch_size_per_gpu * get_world_size()
         counts = wrapper_cfg.setdefault('accumulative_counts', max(round(self.nominal_batch_size / batch_size), 1))
         optimizer_cfg['weight_decay'] *= batch_size * counts / self.nominal_batch_size
@@ -51,6 +53,7 @@ class YOLOOptimWrapperConstructor:
         name = wrapper_cfg.get('type', 'OptimWrapper')
         wrapper_cfg['type'] = _SUMMING.get(name, name)
         wrapper = OPTIM_WRAPPERS.build(wrapper_cfg, default_args=dict(optimizer=OPTIMIZERS.build(optimizer_cfg)))
+        keep_implementation(wrapper.optimizer)
         if isinstance(wrapper, (SumOptimWrapper, AmpSumOptimWrapper)):
             wrapper.batch_size_per_gpu = self.batch_size_per_gpu
         return wrapper

@@ -6,8 +6,10 @@ from mmdet.registry import OPTIM_WRAPPERS
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from torch import Tensor
 
+from .no_wait_optim_wrapper import NoWaitMixin
 
-class _SumMixin:
+
+class _SumMixin(NoWaitMixin):
     """Step after `accumulative_counts` iterations since the last step, on the sum of their gradients.
 
     mmengine divides the loss by the number of iterations. A loss that is summed over the pictures of a batch must not

@@ -2,6 +2,7 @@
 from .agnostic_coco_metric import AgnosticCocoMetric
 from .blind_answers import blind_accuracy
 from .clevr_metric import ClevrMetric
+from .fast_coco_metric import FastCocoMetric
 from .gqa_metric import GQAMetric
 from .phrase_grounding_metric import PhraseGroundingMetric
 from .phrasecut_metric import PhraseCutMetric
@@ -9,6 +10,6 @@ from .referring_metric import ReferringMetric
 from .yolo_coco_metric import YOLOCocoMetric
 
 __all__ = [
-    'AgnosticCocoMetric', 'ClevrMetric', 'GQAMetric', 'PhraseCutMetric', 'PhraseGroundingMetric', 'ReferringMetric',
-    'YOLOCocoMetric', 'blind_accuracy'
+    'AgnosticCocoMetric', 'ClevrMetric', 'FastCocoMetric', 'GQAMetric', 'PhraseCutMetric', 'PhraseGroundingMetric',
+    'ReferringMetric', 'YOLOCocoMetric', 'blind_accuracy'
 ]

@@ -2,13 +2,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from mmdet.datasets.api_wrappers import COCO, COCOeval
+from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from mmengine.fileio import get_local_path
 from torchvision.ops import box_convert
 
-_ITEMS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')  # pycocotools' first six numbers
+from .coco_figures import coco_figures
+from .fast_coco_metric import AP_ITEMS
 
 
 @METRICS.register_module()
@@ -29,10 +30,6 @@ class AgnosticCocoMetric(BaseMetric):
         self.ann_file = ann_file
         with get_local_path(ann_file) as path:
             self.coco = COCO(path)
-        # pycocotools takes the annotation 0, with which the published files begin, for no match: ids from 1
-        for number, row in enumerate(self.coco.dataset.get('annotations', ()), 1):
-            row['id'] = number
-        self.coco.createIndex()
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
@@ -45,11 +42,7 @@ class AgnosticCocoMetric(BaseMetric):
     def compute_metrics(self, results: list[tuple[int, list[list[float]], list[float]]]) -> dict[str, float]:
         rows = [dict(image_id=key, category_id=1, bbox=box, score=score)
                 for key, boxes, scores in results for box, score in zip(boxes, scores, strict=True)]
-        if not rows:  # pycocotools refuses an empty list of detections
-            return dict.fromkeys((f'bbox_{item}' for item in _ITEMS), 0.)
-        evaluation = COCOeval(self.coco, self.coco.loadRes(rows), 'bbox')
-        evaluation.params.useCats = 0
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-        return {f'bbox_{item}': float(value) for item, value in zip(_ITEMS, evaluation.stats)}
+        if not rows:
+            return dict.fromkeys((f'bbox_{item}' for item in AP_ITEMS), 0.)
+        figures = coco_figures(self.coco, rows, by_class=False)
+        return {f'bbox_{item}': float(value) for item, value in zip(AP_ITEMS, figures.stats)}

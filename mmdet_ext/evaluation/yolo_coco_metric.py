@@ -2,13 +2,14 @@
 from typing import Any, Sequence
 
 import numpy as np
-from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
+
+from .fast_coco_metric import FastCocoMetric
 
 
 @METRICS.register_module()
-class YOLOCocoMetric(CocoMetric):
-    """`CocoMetric` with `fitness` = 0.1 AP50 + 0.9 AP among its results.
+class YOLOCocoMetric(FastCocoMetric):
+    """`FastCocoMetric` with `fitness` = 0.1 AP50 + 0.9 AP among its results.
 
     Boxes are rounded to 3 decimals and scores to 5 before evaluation. At most 100 detections of a picture count, also
     in AP50 and AP75, where `CocoMetric` counts 1000. A model that detects nothing has an AP of 0 instead of none.
@@ -24,19 +25,14 @@ class YOLOCocoMetric(CocoMetric):
         if self.metric_items is not None and not {'mAP', 'mAP_50'} <= set(self.metric_items):
             raise ValueError(f"metric_items must have 'mAP' and 'mAP_50', which make fitness, got {self.metric_items}")
 
-    def xyxy2xywh(self, bbox: np.ndarray) -> list[float]:
-        return [round(value, 3) for value in super().xyxy2xywh(bbox.astype(np.float64))]
+    def rounded_boxes(self, boxes: np.ndarray) -> np.ndarray:
+        return boxes.round(3)
 
-    def results2json(self, results: Sequence[dict], outfile_prefix: str) -> dict[str, str]:
-        rounded = [dict(result, scores=np.round(result['scores'].astype(np.float64), 5)) for result in results]
-        return super().results2json(rounded, outfile_prefix)
+    def rounded_scores(self, scores: np.ndarray) -> np.ndarray:
+        return scores.round(5)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         metrics = super().compute_metrics(results)
-        if self.format_only:
-            return metrics
-        if not metrics:  # pycocotools refuses an empty list of detections
-            items = self.metric_items or ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
-            metrics = {f'bbox_{item}': 0. for item in items}
-        metrics['fitness'] = 0.1 * metrics['bbox_mAP_50'] + 0.9 * metrics['bbox_mAP']
+        if not self.format_only:
+            metrics['fitness'] = 0.1 * metrics['bbox_mAP_50'] + 0.9 * metrics['bbox_mAP']
         return metrics

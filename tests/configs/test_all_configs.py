@@ -1,11 +1,16 @@
 """Every config builds, and every registered class is named by one."""
+import copy
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+from configs.kinds import REPRESENTATIVES, kind_of, types_in
+from configs.mmcv_operators import operators_of
 from mmdet import registry
 from mmdet.registry import DATASETS, HOOKS, METRICS, MODELS, TRANSFORMS
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import Registry
 
 from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
@@ -14,17 +19,21 @@ ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/*.py') if path.parent.name != '_base_')
 # what no config names, and why
 UNNAMED = {
+    'AmpNoWaitOptimWrapper',  # --amp puts it in the place of NoWaitOptimWrapper
     'AmpSumOptimWrapper',  # --amp puts it in the place of SumOptimWrapper
+    'ThreadsHook',  # tools/train.py and test.py add it
     'ImageTextContrastiveLoss',  # an option that no published MDETR was trained with
 }
 
 
-def types_in(node: object) -> set[str]:
-    """All values of `type`, `*_type` and `constructor` in a config."""
-    if isinstance(node, dict):
-        named = {value for key, value in node.items() if isinstance(value, str) and key.endswith(('type', 'constructor'))}
-        return named.union(*map(types_in, node.values()))
-    return set().union(*map(types_in, node)) if isinstance(node, (list, tuple)) else set()
+@cache
+def loaded(path: Path) -> Config:
+    return Config.fromfile(path)
+
+
+def config_of(path: Path) -> Config:
+    """A config that may be changed; reading one takes longer than what most tests do with it."""
+    return copy.deepcopy(loaded(path))
 
 
 @pytest.fixture(scope='module')
@@ -38,7 +47,7 @@ def text_folder(tmp_path_factory) -> str:
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_builds(path, monkeypatch, text_folder, bert_folder):
     monkeypatch.setenv('MMDET_EXT_COCO128', 'data/coco128')
-    cfg = Config.fromfile(path)
+    cfg = config_of(path)
     if 'text_encoder' in cfg.model:
         cfg.model.text_encoder.update(name=text_folder, pretrained=False)
     if 'language_model' in cfg.model:
@@ -48,6 +57,11 @@ def test_builds(path, monkeypatch, text_folder, bert_folder):
     with torch.device('cpu' if on_cpu else 'meta'):
         model = MODELS.build(cfg.model)
     assert sum(p.numel() for p in model.parameters()) > 1e6
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    assert len(wrapper.optimizer.param_groups) <= 3
+    clips = type(wrapper).__name__ in ('NoWaitOptimWrapper', 'SumOptimWrapper')
+    assert clips or wrapper.clip_grad_kwargs is None  # mmengine's own would wait for the norm
+    assert path.parent.name == 'mix' or operators_of(model) == set()
     dataset = cfg.train_dataloader.dataset
     dataset = dataset.datasets[0] if 'datasets' in dataset else dataset
     pipelines = [dataset.pipeline, cfg.val_dataloader.dataset.pipeline]
@@ -65,7 +79,7 @@ def test_builds(path, monkeypatch, text_folder, bert_folder):
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
 def test_classes_agree_throughout(path, monkeypatch):
     monkeypatch.setenv('MMDET_EXT_COCO128', 'data/coco128')
-    cfg = Config.fromfile(path)
+    cfg = config_of(path)
     dataset = cfg.train_dataloader.dataset
     classes = dataset.get('dataset', dataset).get('metainfo', {}).get('classes')
     if 'text_encoder' in cfg.model:
@@ -90,10 +104,19 @@ def test_no_base_is_deeper_than_two():
 
 def test_every_registered_class_is_named_by_a_config():
     registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
+    for each in registries:
+        each.import_from_location()
     ours = {
         name
         for each in registries for name, cls in each.module_dict.items() if cls.__module__.startswith('mmdet_ext.')
     }
     assert len(ours) > 20
-    named = set().union(*(types_in(Config.fromfile(path)._cfg_dict.to_dict()) for path in CONFIGS))
+    named = set().union(*(types_in(loaded(path)._cfg_dict.to_dict()) for path in CONFIGS))
     assert ours - named == UNNAMED
+
+
+def test_every_kind_of_model_of_ours_has_one_representative():
+    kinds = [kind_of(loaded(ROOT / f'configs/{name}.py')) for name in REPRESENTATIVES]
+    assert len(kinds) == len(set(kinds))
+    ours = {kind_of(loaded(path)) for path in CONFIGS if path.parent.name != 'mix'}
+    assert ours == set(kinds)

@@ -1,9 +1,12 @@
 import math
+from copy import deepcopy
 
 import pytest
 import torch
 import torch.nn as nn
-from mmdet_ext.engine import RampedEMA
+from mmdet_ext.benchmarks.counts import count
+from mmdet_ext.engine import ForeachEMA, RampedEMA
+from mmengine.model import ExponentialMovingAverage
 from tiny_run import TinyModel, tiny_runner
 from torch.testing import assert_close
 
@@ -113,3 +116,80 @@ def test_evaluated_and_saved_weights_are_the_average(tmp_path):
     assert_close(dict(runner.model.state_dict()), average)
     runner.call_hook('after_val_epoch', metrics={})
     assert_close(dict(runner.model.state_dict()), trained)
+
+
+@pytest.mark.parametrize('settings', [dict(update_buffers=True), dict(), dict(interval=2, update_buffers=True),
+                                      dict(momentum=0.4, interval=3)])
+def test_the_average_of_all_tensors_at_once_is_mmengines(settings):
+    model = net()
+    ours, theirs = ForeachEMA(model, **settings), ExponentialMovingAverage(model, **settings)
+    for update in range(7):
+        change(model)
+        for ema in (ours, theirs):
+            ema.update_parameters(model)
+        assert_close(ours.state_dict(), theirs.state_dict(), rtol=0, atol=0)
+        if update == 3:  # each goes on with what the other has saved
+            states = deepcopy(ours.state_dict()), deepcopy(theirs.state_dict())
+            ours.load_state_dict(states[1])
+            theirs.load_state_dict(states[0])
+    assert ours.steps == 7 and not ours.module[0].weight.equal(model[0].weight)
+
+
+@pytest.mark.parametrize('cls', [ForeachEMA, RampedEMA])
+def test_updates_are_counted_without_reading_them(cls):
+    model = net()
+    ema = cls(model)
+    ema.update_parameters(model)
+    assert count(lambda: ema.update_parameters(model)).synchronisations == {}
+    copy = deepcopy(ema)
+    ema.steps.fill_(10)
+    for average in (ema, copy):
+        average.update_parameters(model)
+    assert (ema.steps, copy.steps) == (11, 3)
+    assert (ema.count_update(), copy.count_update()) == (12, 4)
+
+
+@pytest.mark.parametrize('cls', [ForeachEMA, RampedEMA])
+def test_operators_do_not_grow_with_the_model(cls):
+    operators = []
+    for blocks in (1, 4):
+        model = nn.Sequential(*(net() for _ in range(blocks)))
+        ema = cls(model, **dict(update_buffers=True) if cls is ForeachEMA else {})
+        ema.update_parameters(model)
+        ran = count(lambda: ema.update_parameters(model)).operators
+        operators.append({name: number for name, number in ran.items() if name not in ('detach', 'alias')})
+    assert operators[0] == operators[1]
+
+
+@pytest.mark.parametrize('cls', [ForeachEMA, RampedEMA])
+def test_a_tensor_that_modules_share_is_averaged_once(cls):
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    model[1].weight = model[0].weight
+    ema = cls(model, **dict(update_buffers=True, momentum=0.4) if cls is ForeachEMA else dict(decay=0.6, tau=1e-9))
+    ema.update_parameters(model)
+    before = ema.module[0].weight.clone()
+    with torch.no_grad():
+        model[0].weight.add_(1)
+    ema.update_parameters(model)
+    assert_close(ema.module[0].weight, before + 0.4)
+    assert ema.module[1].weight is ema.module[0].weight
+
+
+class Renamed(nn.Linear):
+    """Has a name of its own in state dicts."""
+
+    def __init__(self) -> None:
+        super().__init__(2, 2)
+        self.register_state_dict_post_hook(lambda module, state, prefix, _: state.update(other=state.pop('weight')))
+
+
+@pytest.mark.parametrize('update_buffers', [True, False])
+def test_models_that_rename_their_tensors_are_averaged_too(update_buffers):
+    model = Renamed()
+    ema = ForeachEMA(model, update_buffers=update_buffers)
+    ema.update_parameters(model)
+    with torch.no_grad():
+        model.weight.fill_(3)
+    before = ema.module.weight.clone()
+    ema.update_parameters(model)
+    assert_close(ema.module.weight, before + 0.0002 * (3 - before))

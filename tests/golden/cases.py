@@ -60,11 +60,12 @@ class Case:
     def image(self) -> Tensor:
         return torch.from_numpy(image(self.meta['input']['name'], tuple(self.meta['input']['shape'])))
 
-    def raw_maps(self, names: list[str], class_shift: float) -> tuple[list[Tensor], list[Tensor]]:
+    def raw_maps(self, names: list[str], class_shift: float,
+                 device: torch.device | str = 'cpu') -> tuple[list[Tensor], list[Tensor]]:
         """Class maps and box maps of a head's raw maps, each a leaf that can take a gradient."""
         class_maps, box_maps = [], []
         for name, shape in zip(names, self.meta['raw_maps']['shapes'], strict=True):
-            raw = torch.from_numpy(normal(name, tuple(shape)))
+            raw = torch.from_numpy(normal(name, tuple(shape))).to(device)
             box_maps.append((raw[:, :64] * 3).requires_grad_())
             class_maps.append((raw[:, 64:] * 1.5 + class_shift).requires_grad_())
         return class_maps, box_maps

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 import torch
 from golden.cases import Case, load_case
+from golden.compare import approx, assert_close
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from parity.test_mdetr_model import inputs_of, text_of
-from torch.testing import assert_close
 
 from mmdet_ext.checkpoints import convert_with_report
 from mmdet_ext.models.dense_heads.answer_heads import CLEVR_ATTRIBUTES, CLEVR_TYPES
@@ -17,7 +17,7 @@ from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folde
 TOLERANCE = dict(rtol=1e-4, atol=1e-4)
 
 
-def build(case: Case, folder: Path) -> torch.nn.Module:
+def build(case: Case, folder: Path, device: torch.device) -> torch.nn.Module:
     """Our model of the config and the options that the converter names; its tokenizer is not used."""
     conversion = convert_with_report('mdetr', case.state_dict)
     assert conversion.recipe.model == 'mdetr-r18-clevr'
@@ -28,7 +28,7 @@ def build(case: Case, folder: Path) -> torch.nn.Module:
     cfg.model.text_encoder.update(name=str(folder), pretrained=False, pooled=True, config=text)
     model = MODELS.build(cfg.model).eval()
     model.load_state_dict(conversion.state_dict)
-    return model
+    return model.to(device)
 
 
 def samples_of(answers: dict) -> list[DetDataSample]:
@@ -41,20 +41,20 @@ def samples_of(answers: dict) -> list[DetDataSample]:
     return samples
 
 
-def check_losses(found: dict, expected: dict) -> None:
+def check_losses(found: dict, expected: dict, device: torch.device) -> None:
     """Names and values."""
     expected = {name: value for name, value in expected.items() if name != 'rows'}
     assert found.keys() == expected.keys()
     for name, value in expected.items():
-        assert found[name].item() == pytest.approx(value, rel=1e-5, abs=1e-6), name
+        assert found[name].item() == approx(value, device, rel=1e-5, abs=1e-6), name
 
 
 @torch.no_grad()
-def test_answers_objects_and_losses_of_clevr(tmp_path):
+def test_answers_objects_and_losses_of_clevr(tmp_path, device):
     """In float64, because six layers make much of rounding: what differs is that of the published numbers."""
     case = load_case('mdetr', 'model_clevr')
-    model = build(case, tmp_path).double()
-    pictures, samples = inputs_of(case)
+    model = build(case, tmp_path, device).double()
+    pictures, samples = inputs_of(case, device)
     _, text = text_of(model, case)
     fused = model.fuse(model.encode_image(pictures.double(), samples), text)
     states, answer_states = model.decode_with_answers(fused)
@@ -70,7 +70,7 @@ def test_answers_objects_and_losses_of_clevr(tmp_path):
     assert_close(outputs.boxes, case['pred_boxes'], rtol=0, atol=5e-5)
     assert_close(outputs.isfinal, case['pred_isfinal'].squeeze(-1), rtol=0, atol=1e-4)
     assert_close(outputs.queries[-1], case['proj_queries'], rtol=0, atol=1e-5)
-    assert_close(outputs.tokens[~text.padding], case['proj_tokens'][~text.padding], rtol=0, atol=1e-5)
+    assert_close(outputs.tokens[~text.padding], case['proj_tokens'][~text.padding.cpu()], rtol=0, atol=1e-5)
     for sample, size in zip(samples, case.meta['post_target_sizes_hw']):
         sample.set_metainfo(dict(ori_shape=tuple(size)))
     results = model.bbox_head.predict(states, fused.text, text.offsets, samples)
@@ -78,14 +78,14 @@ def test_answers_objects_and_losses_of_clevr(tmp_path):
     assert_close(torch.stack([result.scores_refexp for result in results]), case['post_scores_refexp'], **TOLERANCE)
 
     losses = model.answer_head.loss(answer_states, samples_of(case.meta['answers']))
-    check_losses(losses, case.meta['qa_losses'])
+    check_losses(losses, case.meta['qa_losses'], device)
 
 
 @pytest.mark.parametrize('name, start', [('model_clevr', ''), ('losses_clevr_qa', 'in.')])
-def test_the_answers_that_follow_from_published_logits(name, start):
+def test_the_answers_that_follow_from_published_logits(name, start, device):
     case = load_case('mdetr', name)
-    logits = {part: case[f'{start}pred_answer_{part}'] for part in ('type', 'binary', 'reg', 'attr')}
-    head = MODELS.build(dict(type='ClevrAnswerHead'))
+    logits = {part: case[f'{start}pred_answer_{part}'].to(device) for part in ('type', 'binary', 'reg', 'attr')}
+    head = MODELS.build(dict(type='ClevrAnswerHead')).to(device)
     found = head.predict_by_feat(logits, [DetDataSample() for _ in logits['type']])
     types = logits['type'].argmax(dim=1).tolist()
     for i, (answer, number) in enumerate(zip(found, types)):
@@ -101,13 +101,14 @@ def test_the_answers_that_follow_from_published_logits(name, start):
 
 
 @pytest.mark.parametrize('rows', ['all', 'no_reg'])
-def test_losses_and_accuracies_of_clevr(rows):
+def test_losses_and_accuracies_of_clevr(rows, device):
     case = load_case('mdetr', 'losses_clevr_qa')
     expected = case.meta['outputs']['numbers'][rows]
-    head = MODELS.build(dict(type='ClevrAnswerHead'))
-    logits = {name: case[f'in.pred_answer_{name}'][expected['rows']] for name in ('type', 'binary', 'reg', 'attr')}
+    head = MODELS.build(dict(type='ClevrAnswerHead')).to(device)
+    logits = {name: case[f'in.pred_answer_{name}'][expected['rows']].to(device)
+              for name in ('type', 'binary', 'reg', 'attr')}
     samples = [samples_of(case.meta['inputs']['answers'])[row] for row in expected['rows']]
-    check_losses(head.loss_by_feat(logits, head.targets(samples)), expected)
+    check_losses(head.loss_by_feat(logits, head.targets(samples)), expected, device)
     published = {name.removeprefix('answer_'): torch.tensor(values)[expected['rows']]  # of questions of all types
                  for name, values in case.meta['inputs']['answers'].items()}
-    check_losses(head.loss_by_feat(logits, published), expected)
+    check_losses(head.loss_by_feat(logits, published), expected, device)

@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 import torch
 from golden.cases import load_case
+from golden.compare import approx, assert_close
 from golden.fill import image
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from mmengine.structures import InstanceData
-from torch.testing import assert_close
 
 from mmdet_ext.checkpoints.mdetr import backbone_recipe
 from mmdet_ext.checkpoints.rules import rename
@@ -46,7 +46,7 @@ def test_spans_before_the_caption_are_errors(span):
         positive_map([(0, 0), (0, 3)], [[span]])
 
 
-def samples_of(case, with_final: bool = False) -> list[DetDataSample]:
+def samples_of(case, device: torch.device, with_final: bool = False) -> list[DetDataSample]:
     scale, found = torch.tensor([SIZE[1], SIZE[0]] * 2), []
     for target in case.meta['inputs']['targets']:
         boxes = bbox_cxcywh_to_xyxy(torch.tensor(target['boxes_cxcywh'])) * scale
@@ -54,7 +54,7 @@ def samples_of(case, with_final: bool = False) -> list[DetDataSample]:
                                  tokens_positive=target['tokens_positive'])
         if with_final:
             instances.isfinal = torch.tensor(target['isfinal'])
-        sample = DetDataSample(gt_instances=instances)
+        sample = DetDataSample(gt_instances=instances.to(device))
         sample.set_metainfo(dict(img_shape=SIZE, ori_shape=SIZE))
         found.append(sample)
     return found
@@ -62,16 +62,16 @@ def samples_of(case, with_final: bool = False) -> list[DetDataSample]:
 
 @pytest.mark.parametrize('kind', ['binary', 'normalised'])
 @pytest.mark.parametrize('name', ['losses', 'losses_extra'])
-def test_losses_matching_and_gradients(name, kind):
+def test_losses_matching_and_gradients(name, kind, device):
     case = load_case('mdetr', name)
     final = name == 'losses_extra'
     head = make_head(normalised_maps=kind == 'normalised', predict_final=final,
-                     **(dict(loss_align=None) if final else {}))
+                     **(dict(loss_align=None) if final else {})).to(device)
     inputs = ('pred_logits', 'pred_boxes', *(['pred_isfinal'] if final else ['proj_queries', 'proj_tokens']))
-    leaves = {key: case[f'in.{key}'].clone().requires_grad_() for key in inputs}
+    leaves = {key: case[f'in.{key}'].to(device, copy=True).requires_grad_() for key in inputs}
     outputs = GroundingOutputs(leaves['pred_logits'], leaves['pred_boxes'], leaves.get('proj_queries'),
                                leaves.get('proj_tokens'), leaves['pred_isfinal'].squeeze(-1) if final else None)
-    samples, offsets = samples_of(case, final), case.meta['inputs']['offsets']
+    samples, offsets = samples_of(case, device, final), case.meta['inputs']['offsets']
     losses = head.loss_by_feat(outputs, offsets, samples)
 
     published = case.meta['numbers'][kind]
@@ -82,12 +82,13 @@ def test_losses_matching_and_gradients(name, kind):
         for key, (theirs, weight) in ours.items():
             if f'loss_{theirs}{end}' in published['losses']:
                 expected = weight * published['losses'][f'loss_{theirs}{end}']
-                assert losses.pop(f'{start}loss_{key}').item() == pytest.approx(expected, rel=2e-6)
+                assert losses.pop(f'{start}loss_{key}').item() == approx(expected, device, rel=2e-6)
         for key in ('cardinality_error', *(['accuracy_isfinal'] if final else [])):
-            assert losses.pop(f'{start}{key}').item() == pytest.approx(published['losses'][f'{key}{end}'], rel=1e-6)
+            expected = published['losses'][f'{key}{end}']
+            assert losses.pop(f'{start}{key}').item() == approx(expected, device, rel=1e-6)
     assert losses == {}
 
-    maps = [head.object_maps(own, sample) for own, sample in zip(offsets, samples)]
+    maps = [head.object_maps(own, sample).to(device) for own, sample in zip(offsets, samples)]
     assert_close(torch.cat(maps), case[f'{kind}.positive_map'])
     for number, expected in enumerate(published['indices']):
         matched = head.match(outputs.logits, outputs.boxes, maps, samples)[number]
@@ -102,16 +103,16 @@ def test_losses_matching_and_gradients(name, kind):
             assert_close(leaf.grad, case[f'{kind}.grad.{key}'], rtol=1e-5, atol=1e-6)
 
 
-def test_post_processing():
+def test_post_processing(device):
     case = load_case('mdetr', 'postprocess')
-    final = case['in.pred_isfinal'].squeeze(-1)[None]
+    final = case['in.pred_isfinal'].to(device).squeeze(-1)[None]
     samples = []
     for size in case.meta['inputs']['target_sizes_hw']:
         sample = DetDataSample()
         sample.set_metainfo(dict(ori_shape=tuple(size), img_shape=(800, 900)))
         samples.append(sample)
-    outputs = GroundingOutputs(case['in.pred_logits'][None], case['in.pred_boxes'][None], None, None, None)
-    head = make_head()
+    outputs = GroundingOutputs(case['in.pred_logits'][None].to(device), case['in.pred_boxes'][None].to(device), None, None, None)
+    head = make_head().to(device)
     plain = head.predict_by_feat(outputs, [[], []], samples)
     with_final = head.predict_by_feat(outputs._replace(isfinal=final), [[], []], samples)
     for i in range(2):
@@ -121,12 +122,12 @@ def test_post_processing():
         assert_close(with_final[i].scores_refexp, case['scores_refexp'][i])
 
 
-def test_efficientnet_b3_through_the_converter():
+def test_efficientnet_b3_through_the_converter(device):
     case = load_case('mdetr', 'backbone_effb3')
     weights, _ = rename(case.state_dict, backbone_recipe(case.state_dict).rules)
     norm = dict(type='BN', eps=1e-5, requires_grad=False)
     model = MODELS.build(dict(type='EfficientNet', arch='b3', out_indices=(2, 3, 4, 5), norm_cfg=norm, norm_eval=True))
-    model.eval()
+    model.to(device).eval()
     model.load_state_dict({key.removeprefix('backbone.'): value for key, value in weights.items()})
     mean, std = (torch.tensor(case.meta['inputs']['image'][key]).view(3, 1, 1) for key in ('mean', 'std'))
     inputs = (torch.from_numpy(image('mdetr.backbone_effb3.image', (1, 3, 96, 128))) - mean) / std
@@ -134,5 +135,5 @@ def test_efficientnet_b3_through_the_converter():
     inputs[:, :, height:] = 0
     inputs[:, :, :, width:] = 0
     with torch.no_grad():
-        for i, feat in enumerate(model(inputs)):
+        for i, feat in enumerate(model(inputs.to(device))):
             assert_close(feat, case[f'feat.{i}'], rtol=1e-5, atol=1e-5)

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 import torch
 from golden.cases import Case, load_case
+from golden.compare import approx, assert_close
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from parity.test_mdetr_model import inputs_of, text_of
-from torch.testing import assert_close
 from torchvision.ops import box_convert
 
 from mmdet_ext.checkpoints import convert_with_report
@@ -29,7 +29,7 @@ def threshold(case: Case) -> float:
 
 
 @pytest.fixture(scope='module')
-def model(case, tmp_path_factory) -> MDETRSegmenter:
+def model(case, tmp_path_factory, device) -> MDETRSegmenter:
     """Our model of the config and the options that the converter names; its tokenizer is not used."""
     init_default_scope('mmdet')
     folder = tmp_path_factory.mktemp('text')
@@ -44,13 +44,13 @@ def model(case, tmp_path_factory) -> MDETRSegmenter:
                                         test_cfg=dict(score_thr=threshold(case)))))
     model = MODELS.build(cfg.model).eval()
     model.load_state_dict(conversion.state_dict)
-    return model
+    return model.to(device)
 
 
 @pytest.fixture(scope='module')
-def stages(case, model) -> tuple:
+def stages(case, model, device) -> tuple:
     """Maps, fused tokens and hidden states of the case."""
-    pictures, samples = inputs_of(case)
+    pictures, samples = inputs_of(case, device)
     with torch.no_grad():
         maps = model.extract_feat(pictures)
         fused = model.fuse(model.image_tokens(maps[-1], samples), text_of(model, case)[1])
@@ -58,7 +58,7 @@ def stages(case, model) -> tuple:
 
 
 @torch.no_grad()
-def test_attention_and_masks_of_all_queries(case, model, stages):
+def test_attention_and_masks_of_all_queries(case, model, stages, device):
     maps, fused, states = stages
     inputs = mask_inputs(maps, fused, states)
     attention = model.mask_head.attention(inputs.states, inputs.memory, inputs.padding)
@@ -66,24 +66,24 @@ def test_attention_and_masks_of_all_queries(case, model, stages):
     outputs = model.bbox_head(states, fused.text)
     assert_close(outputs.logits[-1], case['pred_logits'], rtol=0, atol=1e-4)
     assert_close(outputs.boxes[-1], case['pred_boxes'], rtol=0, atol=3e-5)
-    image, query = torch.ones(2, 6).nonzero(as_tuple=True)
+    image, query = torch.ones(2, 6, device=device).nonzero(as_tuple=True)
     masks = model.mask_head(inputs, image, query).unflatten(0, (2, 6))
     assert_close(masks, case['pred_masks'], **TOLERANCE)
 
 
 @torch.no_grad()
-def test_masks_in_pixels(case, model):
-    samples = inputs_of(case)[1]
+def test_masks_in_pixels(case, model, device):
+    samples = inputs_of(case, device)[1]
     for sample, size in zip(samples, case.meta['orig_sizes_hw']):
         sample.set_metainfo(dict(ori_shape=tuple(size)))
-    found = model.mask_head.predict_by_feat(list(case['pred_masks']), samples)
+    found = model.mask_head.predict_by_feat(list(case['pred_masks'].to(device)), samples)
     for i, masks in enumerate(found):
-        assert masks.equal(case[f'masks.{i}'][:, 0].bool())
+        assert masks.cpu().equal(case[f'masks.{i}'][:, 0].bool())
 
 
 @torch.no_grad()
-def test_what_is_kept_for_phrasecut_through_the_whole_model(case, model, monkeypatch):
-    pictures, samples = inputs_of(case)
+def test_what_is_kept_for_phrasecut_through_the_whole_model(case, model, monkeypatch, device):
+    pictures, samples = inputs_of(case, device)
     text = text_of(model, case)[1]
     monkeypatch.setattr(model, 'encode_text', lambda captions: text)
     for sample, size, caption in zip(samples, case.meta['orig_sizes_hw'], case.meta['inputs']['captions']):
@@ -95,27 +95,27 @@ def test_what_is_kept_for_phrasecut_through_the_whole_model(case, model, monkeyp
         scores = case['post_scores'][i]
         assert_close(found.scores, scores[scores > threshold(case)], **TOLERANCE)
         # a logit that two ways of adding put on different sides of 0 may cost a pixel
-        assert (found.masks.any(0) != case[f'phrasecut.{i}'].bool()).sum() <= 2
+        assert (found.masks.any(0).cpu() != case[f'phrasecut.{i}'].bool()).sum() <= 2
 
 
 @pytest.mark.parametrize('kind', ['binary', 'normalised'])
-def test_losses_and_gradients(kind):
+def test_losses_and_gradients(kind, device):
     case = load_case('mdetr', 'losses_extra')
-    head = MODELS.build(dict(type='MDETRMaskHead'))
-    logits = case['in.pred_masks'].clone().requires_grad_()
+    head = MODELS.build(dict(type='MDETRMaskHead')).to(device)
+    logits = case['in.pred_masks'].to(device, copy=True).requires_grad_()
     *_, indices = case.meta['numbers'][kind]['indices']
     height = max(case[f'target.masks.{i}'].shape[1] for i in range(2))
     width = max(case[f'target.masks.{i}'].shape[2] for i in range(2))
     chosen, targets = [], []
     for i, (queries, objects) in enumerate(indices):
         chosen.append(logits[i, queries])
-        masks = case[f'target.masks.{i}'][objects]
+        masks = case[f'target.masks.{i}'][objects].to(device)
         targets.append(torch.nn.functional.pad(masks, (0, width - masks.shape[2], 0, height - masks.shape[1])))
-    count = torch.tensor(float(case.meta['args']['num_boxes']))
+    count = torch.tensor(float(case.meta['args']['num_boxes']), device=device)
     losses = head.loss_by_feat(torch.cat(chosen), torch.cat(targets), count)
     published = case.meta['numbers'][kind]['losses']
     assert losses.keys() == {'loss_mask', 'loss_dice'}
     for name, value in losses.items():
-        assert value.item() == pytest.approx(published[name], rel=2e-6)
+        assert value.item() == approx(published[name], device, rel=2e-6)
     sum(losses.values()).backward()
     assert_close(logits.grad, case[f'{kind}.grad.pred_masks'], rtol=1e-5, atol=1e-7)

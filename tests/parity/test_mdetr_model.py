@@ -1,12 +1,10 @@
 """The whole MDETR against the numbers of the published implementation, through the converter."""
-import numpy as np
-import pytest
 import torch
 from golden.cases import Case, load_case
+from golden.compare import approx, assert_close
 from golden.fill import image
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
-from torch.testing import assert_close
 
 from mmdet_ext.checkpoints import convert_with_report
 from mmdet_ext.models.detectors.mdetr import TextTokens
@@ -15,7 +13,7 @@ from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folde
 TOLERANCE = dict(rtol=1e-4, atol=1e-4)
 
 
-def build(case: Case, folder, **options) -> torch.nn.Module:
+def build(case: Case, folder, device: torch.device, **options) -> torch.nn.Module:
     """Our model of the case's sizes; its tokenizer is not used."""
     args = case.meta['args']
     save_encoder_folder(train_tokenizer(['a b'], 300), folder, layers=1, hidden_size=32, heads=2)
@@ -35,10 +33,10 @@ def build(case: Case, folder, **options) -> torch.nn.Module:
             encoder=dict(num_layers=args['enc_layers'], layer_cfg=layer),
             decoder=dict(num_layers=args['dec_layers'], layer_cfg=dict(layer, cross_attn_cfg=attention)),
             positional_encoding=dict(num_feats=128, normalize=True),
-            bbox_head=dict(type='MDETRHead', loss_align=dict(type='ContrastiveAlignLoss'))), **options)).eval()
+            bbox_head=dict(type='MDETRHead', loss_align=dict(type='ContrastiveAlignLoss'))), **options)).to(device).eval()
 
 
-def inputs_of(case: Case) -> tuple[torch.Tensor, list[DetDataSample]]:
+def inputs_of(case: Case, device: torch.device) -> tuple[torch.Tensor, list[DetDataSample]]:
     """Normalised, padded pictures, and samples with their sizes."""
     spec = case.meta['inputs']['image']
     name, shape = spec['fill.image']
@@ -51,46 +49,48 @@ def inputs_of(case: Case) -> tuple[torch.Tensor, list[DetDataSample]]:
         sample = DetDataSample()
         sample.set_metainfo(dict(img_shape=(height, width), batch_input_shape=tuple(shape[2:])))
         samples.append(sample)
-    return pictures, samples
+    return pictures.to(device), samples
 
 
 def text_of(model: torch.nn.Module, case: Case) -> tuple[torch.Tensor, TextTokens]:
     ids, mask = (torch.tensor(case.meta['inputs'][key]) for key in ('input_ids', 'attention_mask'))
+    ids, mask = (each.to(model.query_embedding.weight.device) for each in (ids, mask))
     hidden, pooled = model.text_encoder.encode_tokens(ids, mask)
     return hidden, TextTokens(model.resizer(hidden), mask == 0, pooled, case.meta['inputs']['offsets'])
 
 
 @torch.no_grad()
-def test_every_stage_of_the_model(tmp_path):
+def test_every_stage_of_the_model(tmp_path, device):
     case = load_case('mdetr', 'model')
     conversion = convert_with_report('mdetr', case.state_dict)
     assert conversion.recipe.model == 'mdetr-r50' and len(conversion.rows) == 506
     assert conversion.recipe.options == {'model.backbone.depth': 50, 'model.text_encoder.config.num_hidden_layers': 2,
                                          'model.text_encoder.pretrained': False}
-    model = build(case, tmp_path)
+    model = build(case, tmp_path, device)
     model.load_state_dict(conversion.state_dict)
-    pictures, samples = inputs_of(case)
+    pictures, samples = inputs_of(case, device)
 
     hidden, text = text_of(model, case)
-    assert_close(hidden[~text.padding], case['text_last_hidden'][~text.padding], **TOLERANCE)
+    words = ~text.padding.cpu()
+    assert_close(hidden[~text.padding], case['text_last_hidden'][words], **TOLERANCE)
     assert_close(text.pooled, case['text_pooler'], **TOLERANCE)
-    assert_close(text.tokens[~text.padding], case['text_memory_resized'].transpose(0, 1)[~text.padding], **TOLERANCE)
+    assert_close(text.tokens[~text.padding], case['text_memory_resized'].transpose(0, 1)[words], **TOLERANCE)
 
     feat, = model.extract_feat(pictures)
     assert_close(feat, case['input_proj'], **TOLERANCE)
     tokens = model.encode_image(pictures, samples)
     assert_close(tokens.pos, case['pos_embed'].flatten(2).transpose(1, 2), **TOLERANCE)
-    assert tokens.padding.equal(case['feat_mask'].flatten(1))
+    assert tokens.padding.cpu().equal(case['feat_mask'].flatten(1))
 
     fused = model.fuse(tokens, text)
-    assert fused.padding.equal(case['mask'])
+    assert fused.padding.cpu().equal(case['mask'])
     seen = ~fused.padding
-    assert_close(fused.memory[seen], case['img_memory'].transpose(0, 1)[seen], **TOLERANCE)
+    assert_close(fused.memory[seen], case['img_memory'].transpose(0, 1)[seen.cpu()], **TOLERANCE)
     outputs = model.bbox_head(model.decode(fused), fused.text)
     assert_close(outputs.logits, case['pred_logits'], rtol=0, atol=1e-4)
     assert_close(outputs.boxes, case['pred_boxes'], rtol=0, atol=3e-5)
     assert_close(outputs.queries, case['proj_queries'], rtol=0, atol=1e-5)
-    assert_close(outputs.tokens[~text.padding], case['proj_tokens'][~text.padding], rtol=0, atol=1e-5)
+    assert_close(outputs.tokens[~text.padding], case['proj_tokens'][words], rtol=0, atol=1e-5)
 
     for sample, size in zip(samples, case.meta['post_target_sizes_hw']):
         sample.set_metainfo(dict(ori_shape=tuple(size)))
@@ -101,21 +101,21 @@ def test_every_stage_of_the_model(tmp_path):
 
 
 @torch.no_grad()
-def test_the_contrast_of_pictures_and_captions(tmp_path):
+def test_the_contrast_of_pictures_and_captions(tmp_path, device):
     case = load_case('mdetr', 'model_cls')
     conversion = convert_with_report('mdetr', case.state_dict)
     assert conversion.recipe.options['model.loss_image_text.type'] == 'ImageTextContrastiveLoss'
-    model = build(case, tmp_path, loss_image_text=dict(type='ImageTextContrastiveLoss', loss_weight=1.))
+    model = build(case, tmp_path, device, loss_image_text=dict(type='ImageTextContrastiveLoss', loss_weight=1.))
     model.load_state_dict(conversion.state_dict)
     _, text = text_of(model, case)
-    fused = model.fuse(model.encode_image(*inputs_of(case)), text)
+    fused = model.fuse(model.encode_image(*inputs_of(case, device)), text)
     seen = ~fused.padding
-    assert fused.padding.equal(case['mask'])
-    assert_close(fused.memory[seen], case['img_memory'].transpose(0, 1)[seen], **TOLERANCE)
+    assert fused.padding.cpu().equal(case['mask'])
+    assert_close(fused.memory[seen], case['img_memory'].transpose(0, 1)[seen.cpu()], **TOLERANCE)
     pooled = model.pool(fused, text)
     for ours, theirs in zip(pooled, ('img_pooled', 'text_pooled')):
         assert_close(ours, case[theirs], **TOLERANCE)
-    assert model.loss_image_text(*pooled).item() == pytest.approx(case.meta['contrastive_loss'], rel=1e-4)
+    assert model.loss_image_text(*pooled).item() == approx(case.meta['contrastive_loss'], device, rel=1e-4)
     outputs = model.bbox_head(model.decode(fused), fused.text)
     assert_close(outputs.logits, case['pred_logits'], rtol=0, atol=1e-4)
-    assert np.isclose(outputs.boxes.numpy(), case['pred_boxes'].numpy(), rtol=0, atol=3e-5).all()
+    assert_close(outputs.boxes, case['pred_boxes'], rtol=0, atol=3e-5)

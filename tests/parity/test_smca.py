@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 import torch
 from golden.cases import load_case
+from golden.compare import approx, assert_close
 from golden.fill import normal
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.structures import InstanceData
-from torch.testing import assert_close
 
 from mmdet_ext.checkpoints import convert
 from mmdet_ext.checkpoints.rules import rename
@@ -20,7 +20,7 @@ TOLERANCE = dict(rtol=1e-4, atol=2e-4)
 
 
 @pytest.fixture(scope='module')
-def transformer() -> dict:
+def transformer(device) -> dict:
     """Everything that the published transformer computed, computed by ours."""
     case = load_case('smca', 'transformer_type3')
     weights, _ = rename(case.state_dict, [*shared_rules(), *encoder_rules()])
@@ -31,17 +31,19 @@ def transformer() -> dict:
     for name, part in dict(encoder=encoder, decoder=decoder).items():
         part.load_state_dict({key.removeprefix(f'{name}.'): value for key, value in weights.items()
                               if key.startswith(f'{name}.')})
-    source = torch.from_numpy(normal('smca.a.src', (2, 256, 10, 13)))
-    query_pos = weights['query_embedding.weight'].expand(2, -1, -1)
+        part.to(device)
+    source = torch.from_numpy(normal('smca.a.src', (2, 256, 10, 13))).to(device)
+    query_pos = weights['query_embedding.weight'].to(device).expand(2, -1, -1)
+    pos, mask, sizes = (case[name].to(device) for name in ('pos_embed', 'mask', 'h_w'))
     modulations = []
     for module in decoder.layers:
         module.modulation.register_forward_hook(lambda _, inputs, output: modulations.append(output))
     with torch.no_grad():
-        encoded, = encoder(Maps([source], [case['pos_embed']], [case['mask']])).feats
+        encoded, = encoder(Maps([source], [pos], [mask])).feats
         values = encoded.flatten(2).transpose(1, 2)
-        keys = values + case['pos_embed'].flatten(2).transpose(1, 2)
-        memory = Memory([values], [keys], [case['mask'].flatten(1)], [(10, 13)])
-        output = decoder(torch.zeros_like(query_pos), query_pos, memory, case['h_w'].view(2, 2))
+        keys = values + pos.flatten(2).transpose(1, 2)
+        memory = Memory([values], [keys], [mask.flatten(1)], [(10, 13)])
+        output = decoder(torch.zeros_like(query_pos), query_pos, memory, sizes.view(2, 2))
         q = decoder.layers[0].cross_attn  # the attention of layer 0, in the textbook form
         layer0 = decoder.layers[0]
         query = layer0.norms[0](layer0.self_attn(query_pos, query_pos, torch.zeros_like(query_pos)))
@@ -63,11 +65,11 @@ def test_memory_hidden_states_and_points(transformer):
     assert_close(states.flatten(1).std(dim=1), case['hs_std'], **TOLERANCE)
 
 
-def test_gaussians_and_the_attention_that_they_modulate(transformer):
+def test_gaussians_and_the_attention_that_they_modulate(transformer, device):
     case = transformer['case']
     chosen = case.meta['chosen_queries']
     first, last = transformer['modulations'][0], transformer['modulations'][5]
-    centres = transformer['output'].reference_logits.sigmoid() * case['h_w'].view(2, 1, 2) / 32
+    centres = transformer['output'].reference_logits.sigmoid() * case['h_w'].to(device).view(2, 1, 2) / 32
     assert_close(centres[:, chosen], case['centre_cells'], **TOLERANCE)
     points = centres[:, :, None] + first.offsets[:, :, 0]
     assert_close(points[:, chosen], case['head_points'], **TOLERANCE)
@@ -75,7 +77,8 @@ def test_gaussians_and_the_attention_that_they_modulate(transformer):
     assert_close(first.scales[:, chosen, 0], case['point3_layer0'].square(), **TOLERANCE)
     found = log_gaussian(points, first.scales[:, :, 0], (10, 13))
     assert_close(found[:, :, chosen].transpose(1, 2).unflatten(3, (10, 13)), case['gaussian_layer0'], rtol=1e-4, atol=3e-4)
-    weights = (transformer['products'] + found).masked_fill(case['mask'].view(2, 1, 1, -1), -torch.inf).softmax(dim=-1)
+    weights = (transformer['products'] + found).masked_fill(case['mask'].to(device).view(2, 1, 1, -1), -torch.inf)
+    weights = weights.softmax(dim=-1)
     assert_close(weights[:, :, chosen].transpose(1, 2).unflatten(3, (10, 13)), case['attention_layer0'], **TOLERANCE)
 
 
@@ -85,19 +88,20 @@ def sample(img_shape: tuple[int, int], batch_shape: tuple[int, int], **instances
     return found
 
 
-def test_the_whole_detector_with_padding_through_the_converter():
+def test_the_whole_detector_with_padding_through_the_converter(device):
     case = load_case('smca', 'detector_r50')
     cfg = Config.fromfile('configs/smca/smca_r50_50e_coco.py')
     cfg.model.backbone.init_cfg = None
     model = MODELS.build(cfg.model).eval()
     model.load_state_dict(convert('smca', case.state_dict))
+    model.to(device)
     coarse = np.repeat(np.repeat(normal('smca.b.coarse', (2, 3, 8, 10)), 32, axis=2), 32, axis=3)
     inputs = coarse * np.float32(4.0) + np.float32(0.3) * normal('smca.b.fine', (2, 3, 256, 320))
     sizes = [tuple(size) for size in case.meta['inputs']['image_sizes_hw']]
     for picture, (height, width) in zip(inputs, sizes):
         picture[:, height:] = 0
         picture[:, :, width:] = 0
-    inputs = torch.from_numpy(inputs)
+    inputs = torch.from_numpy(inputs).to(device)
     with torch.no_grad():
         c5, = model.backbone(inputs)
         assert_close(model.neck([c5])[0], case['proj'], **TOLERANCE)
@@ -108,31 +112,33 @@ def test_the_whole_detector_with_padding_through_the_converter():
 
 
 @pytest.fixture
-def criterion() -> tuple:
+def criterion(device) -> tuple:
     """The published case with its 92 classes, our head for them, and targets in pixels of a picture of 640 x 480."""
     case = load_case('smca', 'criterion_a')
     cfg = Config.fromfile('configs/smca/smca_r50_50e_coco.py').model
     head = MODELS.build(dict(cfg.bbox_head, num_classes=92, train_cfg=cfg.train_cfg, test_cfg=dict(max_per_img=20)))
+    head.to(device)
     samples = []
     for i in range(2):
         cx, cy, w, h = case[f'target_boxes_{i}'].unbind(1)
         boxes = torch.stack([cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2], 1) * torch.tensor([640., 480, 640, 480])
-        samples.append(sample((480, 640), (480, 640), bboxes=boxes, labels=case[f'target_labels_{i}']))
+        truth = sample((480, 640), (480, 640), bboxes=boxes, labels=case[f'target_labels_{i}'])
+        samples.append(truth.to(device))
     return case, head, samples
 
 
-def test_losses_and_their_gradients(criterion):
+def test_losses_and_their_gradients(criterion, device):
     case, head, samples = criterion
-    logits, boxes = case['pred_logits'].requires_grad_(), case['pred_boxes'].requires_grad_()
+    logits, boxes = (case[name].to(device).requires_grad_() for name in ('pred_logits', 'pred_boxes'))
     losses = head.loss_by_feat(logits, boxes, [s.gt_instances for s in samples], [s.metainfo for s in samples])
     names = dict(cls=('ce', 2), bbox=('bbox', 5), iou=('giou', 2))
     for layer in range(6):
         ours, theirs = (f'd{layer}.', f'_{layer}') if layer < 5 else ('', '')
         for name, (published, weight) in names.items():
             expected = case.meta['losses'][f'loss_{published}{theirs}'] * weight
-            assert losses[f'{ours}loss_{name}'].item() == pytest.approx(expected, rel=1e-5)
+            assert losses[f'{ours}loss_{name}'].item() == approx(expected, device, rel=1e-5)
     total = sum(losses.values())
-    assert total.item() == pytest.approx(case.meta['total'], rel=1e-5)
+    assert total.item() == approx(case.meta['total'], device, rel=1e-5)
     total.backward()
     assert_close(logits.grad[5], case['grad_logits_last'], rtol=1e-4, atol=1e-5)
     assert_close(boxes.grad[5], case['grad_boxes_last'], rtol=1e-4, atol=1e-4)
@@ -140,20 +146,20 @@ def test_losses_and_their_gradients(criterion):
     assert_close(boxes.grad.flatten(1).norm(dim=1), case['grad_boxes_norm'], rtol=1e-4, atol=0)
 
 
-def test_matching(criterion):
+def test_matching(criterion, device):
     case, head, samples = criterion
+    logits, boxes = (case[name].to(device) for name in ('pred_logits', 'pred_boxes'))
     for layer in range(6):
         for i, each in enumerate(samples):
-            *_, pos, _ = head._get_targets_single(case['pred_logits'][layer, i], case['pred_boxes'][layer, i],
-                                                  each.gt_instances, each.metainfo)
+            *_, pos, _ = head._get_targets_single(logits[layer, i], boxes[layer, i], each.gt_instances, each.metainfo)
             assert pos.tolist() == sorted(case[f'match_l{layer}_i{i}'][0].tolist())
 
 
-def test_post_processing(criterion):
+def test_post_processing(criterion, device):
     case, head, _ = criterion
     metas = [dict(img_shape=tuple(size), scale_factor=(1., 1.)) for size in case.meta['inputs']['orig_sizes_hw']]
-    results = head.predict_by_feat(case['pred_logits'], case['pred_boxes'], metas)
+    results = head.predict_by_feat(case['pred_logits'].to(device), case['pred_boxes'].to(device), metas)
     for i, result in enumerate(results):
         assert_close(result.scores, case['post_scores'][i])
-        assert result.labels.equal(case['post_labels'][i])
+        assert result.labels.cpu().equal(case['post_labels'][i])
         assert_close(result.bboxes, case['post_boxes'][i], rtol=1e-5, atol=1e-3)

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 from golden.cases import load_case
+from golden.compare import approx, assert_close
 from golden.fill import fill, normal
 from golden.fill import image as fill_image
 from mmdet.registry import MODELS
@@ -11,7 +12,6 @@ from mmdet_ext.checkpoints import convert, convert_with_report
 from mmdet_ext.models.layers import RetrieverDictionary, positional_norm
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from torch.testing import assert_close
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,17 +29,17 @@ def case():
 
 
 @pytest.fixture
-def rd(case) -> RetrieverDictionary:
+def rd(case, device) -> RetrieverDictionary:
     module = RetrieverDictionary(512, num_atoms=512, alpha=0.8)
     weights = {ours(name): torch.from_numpy(fill(name, tuple(shape), case.meta['gain']))
                for name, shape, *_ in case.meta['state_dict']}
     module.load_state_dict(weights, strict=True)
-    return module
+    return module.to(device)
 
 
 @pytest.fixture
-def feat() -> torch.Tensor:
-    return torch.from_numpy(normal('rd_module', (2, 512, 12, 20)))
+def feat(device) -> torch.Tensor:
+    return torch.from_numpy(normal('rd_module', (2, 512, 12, 20))).to(device)
 
 
 def test_it_has_the_published_number_of_parameters(case, rd):
@@ -53,28 +53,28 @@ def test_evaluation_gives_the_published_numbers(case, rd, feat):
         assert_close(rd.coefficients(feat)[:, :32], case['eval_coef'], rtol=0, atol=1e-4)
 
 
-def test_the_normalisation_of_tiny_variances_is_the_published_one(case):
-    tiny = torch.from_numpy(1e-4 * normal('rd_module_norm', (2, 64, 5, 7)))
+def test_the_normalisation_of_tiny_variances_is_the_published_one(case, device):
+    tiny = torch.from_numpy(1e-4 * normal('rd_module_norm', (2, 64, 5, 7))).to(device)
     assert_close(positional_norm(tiny), case['norm_small_output'], rtol=0, atol=1e-5)
 
 
-def test_training_and_gradients_are_the_published_ones(case, rd, feat):
+def test_training_and_gradients_are_the_published_ones(case, rd, feat, device):
     feat.requires_grad_()
     output = rd.train()(feat)
     assert_close(output, case['train_output'], rtol=0, atol=1e-4)
     loss = output.square().mean()
-    assert loss.item() == pytest.approx(case.meta['train']['loss'], rel=1e-5)
+    assert loss.item() == approx(case.meta['train']['loss'], device, rel=1e-5)
     loss.backward()
     for name, norm in case.meta['train']['grad_norm'].items():
         gradient = rd.get_parameter(ours(name)).grad
-        assert gradient.norm().item() == pytest.approx(norm, rel=1e-3)
+        assert gradient.norm().item() == approx(norm, device, rel=1e-3)
         published = case[f'train_grad_head/{name}']
         assert_close(gradient.flatten()[:64], published, rtol=1e-3, atol=1e-5 * published.abs().max().item())
-    assert feat.grad.norm().item() == pytest.approx(case.meta['train']['input_grad_norm'], rel=1e-3)
+    assert feat.grad.norm().item() == approx(case.meta['train']['input_grad_norm'], device, rel=1e-3)
 
 
 @pytest.fixture(scope='module')
-def whole():
+def whole(device):
     """The whole rd-9c with the case's weights, through the converter."""
     init_default_scope('mmdet')
     case = load_case('yolo_rd', 'rd9c_full')
@@ -82,12 +82,12 @@ def whole():
         case.meta['kept'][name] = [float(i) for i in range(16)]
     model = MODELS.build(Config.fromfile(ROOT / 'configs/yolo_rd/yolov9c_rd_coco.py').model)
     model.load_state_dict(convert('yolo_rd', case.state_dict), strict=True)
-    return case, model.eval()
+    return case, model.to(device).eval()
 
 
-def test_the_whole_network_gives_the_published_numbers(whole):
+def test_the_whole_network_gives_the_published_numbers(whole, device):
     case, model = whole
-    image = torch.from_numpy(fill_image('rd9c_full', (2, 3, 192, 256)))
+    image = torch.from_numpy(fill_image('rd9c_full', (2, 3, 192, 256))).to(device)
     kept = {}
     module = model.backbone.trunk.rd['1']
     handle = module.register_forward_hook(lambda _, inputs, output: kept.update(before=inputs[0], after=output))

@@ -2,10 +2,10 @@
 import pytest
 import torch
 from golden.cases import Case, load_case
+from golden.compare import assert_close
 from mmdet.registry import MODELS
 from mmdet_ext.checkpoints import convert
 from mmengine.config import Config
-from torch.testing import assert_close
 
 CASES = dict(
     yolov9_t_forward='configs/yolov9/yolov9t_coco.py',
@@ -16,14 +16,14 @@ NECK = {9: 'top_down.spp', 12: 'top_down.middle', 15: 'top_down.fine', 16: 'down
         19: 'down_middle', 21: 'coarse'}
 
 
-def build(config: str, case: Case):
+def build(config: str, case: Case, device: torch.device):
     """The config's model with the case's weights."""
     cfg = Config.fromfile(config)
     if 'yolov9t' in config:  # the golden network has the class towers of the published model file
         cfg.model.bbox_head.class_channels = cfg.model.aux_head.head.class_channels = None
     model = MODELS.build(cfg.model)
     model.load_state_dict(convert('yolov9', case.state_dict), strict=True)
-    return model
+    return model.to(device)
 
 
 def layers(name: str) -> dict[int, str]:
@@ -80,25 +80,25 @@ def check_layers(case: Case, outputs: dict, prefix: str, atol: float) -> None:
 
 
 @pytest.mark.parametrize('name', CASES)
-def test_evaluation_gives_the_published_numbers(name):
+def test_evaluation_gives_the_published_numbers(name, device):
     case = load_case('yolov9', name)
-    model = build(CASES[name], case).eval()
-    raw, outputs = run(model, case.image(), name)
+    model = build(CASES[name], case, device).eval()
+    raw, outputs = run(model, case.image().to(device), name)
     check_layers(case, outputs, '', 1e-5)
     for head, maps in raw.items():
         for level, found in zip(('P3', 'P4', 'P5'), maps, strict=True):
             assert_close(found, case[f'{head}_raw_{level}'], rtol=0, atol=1e-5)
     with torch.no_grad():
-        predictions = model.bbox_head.predictions(*model(case.image(), mode='tensor'))
+        predictions = model.bbox_head.predictions(*model(case.image().to(device), mode='tensor'))
     assert_close(predictions.boxes().mT, case['main_boxes'], rtol=0, atol=2e-3)
     assert_close(predictions.class_logits.sigmoid().mT, case['main_scores'], rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize('name', CASES)
-def test_training_mode_gives_the_published_numbers(name):
+def test_training_mode_gives_the_published_numbers(name, device):
     case = load_case('yolov9', name)
-    model = build(CASES[name], case).double().train()
-    raw, outputs = run(model, case.image().double(), name)
+    model = build(CASES[name], case, device).double().train()
+    raw, outputs = run(model, case.image().double().to(device), name)
     check_layers(case, outputs, 'train_', 1e-5)
     for head, maps in raw.items():
         stats = torch.stack([torch.stack([x.mean(), x.std(correction=0)]) for x in maps]).float()

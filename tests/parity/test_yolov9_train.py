@@ -2,11 +2,11 @@
 import pytest
 import torch
 from golden.cases import Case, load_case
+from golden.compare import assert_close, on_cpu
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmdet_ext.checkpoints import convert
 from mmengine.config import Config
-from torch.testing import assert_close
 
 TERMS = ('loss_bbox', 'loss_cls', 'loss_dfl')
 
@@ -16,19 +16,19 @@ def case() -> Case:
     return load_case('yolov9', 'yolov9_t_train')
 
 
-def step(case: Case, dtype: torch.dtype):
+def step(case: Case, dtype: torch.dtype, device: torch.device):
     """The model after one backward pass, its loss items, and each head's assignment."""
     cfg = Config.fromfile('configs/yolov9/yolov9t_coco.py')
     cfg.model.bbox_head.class_channels = cfg.model.aux_head.head.class_channels = None
     model = MODELS.build(cfg.model)
     model.load_state_dict(convert('yolov9', case.state_dict), strict=True)
-    model.to(dtype).train()
-    samples = [DetDataSample(gt_instances=instances) for instances in case.instances(dtype)]
+    model.to(device, dtype).train()
+    samples = [DetDataSample(gt_instances=instances.to(device)) for instances in case.instances(dtype)]
     assignments = {}
     for name, head in (('main', model.bbox_head), ('aux', model.aux_head.head)):
         assigner = head.assigner
         head.assigner = lambda *args, name=name, assigner=assigner: assignments.setdefault(name, assigner(*args))
-    losses = model.loss(case.image().to(dtype), samples)
+    losses = model.loss(case.image().to(device, dtype), samples)
     items = torch.stack([losses[term] + losses[f'aux.{term}'] for term in TERMS])
     items.sum().backward()
     return model, items.detach() / len(samples), assignments
@@ -38,8 +38,8 @@ def gradient_of(model, case: Case, key: str) -> torch.Tensor:
     return model.get_parameter(case.our_name(convert, 'yolov9', key)).grad
 
 
-def test_a_training_step_in_double_precision_is_the_published_one(case):
-    model, items, assignments = step(case, torch.float64)
+def test_a_training_step_in_double_precision_is_the_published_one(case, device):
+    model, items, assignments = step(case, torch.float64, device)
     assert_close(items.float(), case['loss_items'], rtol=1e-5, atol=0)
     assert_close(items.sum() * 2, case['loss_total'], rtol=1e-5, atol=0, check_dtype=False)
     norms = torch.stack([gradient_of(model, case, key).norm() for key in case.meta['grad_names']])
@@ -51,6 +51,7 @@ def test_a_training_step_in_double_precision_is_the_published_one(case):
         found = gradient_of(model, case, key).float().view_as(published)
         assert_close(found, published, rtol=1e-4, atol=1e-6 * published.abs().max().item())
     for name, assignment in assignments.items():
+        assignment = on_cpu(assignment)
         order = (assignment.images * 10_000 + assignment.points).argsort()
         assert torch.stack([assignment.images, assignment.points], dim=1)[order].equal(case[f'assign_{name}_fg'])
         assert assignment.targets[order].equal(case[f'assign_{name}_gt'])
@@ -60,8 +61,8 @@ def test_a_training_step_in_double_precision_is_the_published_one(case):
     assert_close(norm.running_var.float(), case['bn_running_var_after'], rtol=0, atol=1e-5)
 
 
-def test_a_training_step_in_single_precision_stays_close(case):
-    model, items, _ = step(case, torch.float32)
+def test_a_training_step_in_single_precision_stays_close(case, device):
+    model, items, _ = step(case, torch.float32, device)
     assert_close(items, case['loss_items'], rtol=2e-3, atol=0)
     norms = torch.stack([gradient_of(model, case, key).norm() for key in case.meta['grad_names']])
     assert_close(norms, case['grad_l2_norms'].float(), rtol=5e-2, atol=0)

@@ -25,9 +25,19 @@ def checkpoint(call, workplace, fast):
     return workplace / 'work_dirs' / 'yolov9t_shapes' / 'epoch_1.pth'
 
 
-def test_training_goes_on_where_it_stopped(call, checkpoint, fast):
-    log = call(sys.executable, TOOLS / 'train.py', SHAPES, '--resume', '--work-dir', checkpoint.parent, *fast,
-               'train_cfg.max_epochs=2')
+@pytest.fixture
+def own_threads():
+    """The beginning of a command that is to find out how many threads to compute with, here on one core."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    yield ['env', '--unset=OMP_NUM_THREADS']
+    os.sched_setaffinity(0, cores)
+
+
+def test_training_goes_on_where_it_stopped(call, checkpoint, fast, own_threads):
+    log = call(*own_threads, sys.executable, TOOLS / 'train.py', SHAPES, '--resume', '--work-dir', checkpoint.parent,
+               *fast, 'train_cfg.max_epochs=2')
+    assert 'Threads: 1 on 1 cores.' in log
     assert 'resumed epoch: 1, iter: 2' in log
     assert 'Epoch(train) [2]' in log and 'Epoch(train) [1]' not in log
 
@@ -78,8 +88,9 @@ def test_a_checkpoint_of_other_classes_is_not_tested(call, checkpoint, fast):
     assert 'does not fit the config' in log and 'class_towers' in log and 'Traceback' not in log
 
 
-def test_testing_with_mirror_images(call, checkpoint, fast):
-    assert 'coco/bbox_mAP_50' in call(sys.executable, TOOLS / 'test.py', SHAPES, checkpoint, '--tta', *fast)
+def test_testing_with_mirror_images(call, checkpoint, fast, own_threads):
+    log = call(*own_threads, sys.executable, TOOLS / 'test.py', SHAPES, checkpoint, '--tta', *fast)
+    assert 'coco/bbox_mAP_50' in log and 'Threads: 1 on 1 cores.' in log
 
 
 def test_two_processes_train_and_test_on_the_cpu(call, workplace, fast):

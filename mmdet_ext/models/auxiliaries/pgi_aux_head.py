@@ -7,7 +7,7 @@ from mmdet.structures import SampleList
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..task_modules import Assignment
+from ..task_modules import Assignment, PaddedAssignment
 
 
 @MODELS.register_module()
@@ -35,7 +35,7 @@ class PGIAuxHead(BaseModule):
         self.lead_guided = lead_guided
 
     def loss(self, images: Tensor, feats: Sequence[Tensor], batch_data_samples: SampleList,
-             assignment: Assignment | None = None) -> dict[str, Tensor | list[Tensor]]:
+             assignment: Assignment | PaddedAssignment | None = None) -> dict[str, Tensor | list[Tensor]]:
         """The head's losses, weighted, under names that begin with `aux.`.
 
         Args:

@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from mmdet.models.dense_heads import GroundingDINOHead
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
-from mmdet.utils import reduce_mean
 from torch import Tensor
+
+from ..losses.layer_losses import average_factors, by_layer
 
 
 @MODELS.register_module()
@@ -46,12 +47,11 @@ class AlignedGroundingDINOHead(GroundingDINOHead):
                               enc_outputs_coord, batch_data_samples, dn_meta)
         targets, self._token_targets = self._token_targets[:len(hidden_states)], []  # decoder layers, then the encoder
         matching = hidden_states[:, :, dn_meta['num_denoising_queries']:]
-        count = memory_text.new_tensor(float(sum(len(sample.gt_instances) for sample in batch_data_samples)))
-        count = reduce_mean(count).clamp(min=1)
+        count, = average_factors([sum(len(sample.gt_instances) for sample in batch_data_samples)], memory_text.device)
         return losses | self.alignment(matching, memory_text, targets, count)
 
     def alignment(self, hidden_states: Tensor, memory_text: Tensor, targets: list[Tensor],
-                  avg_factor: Tensor) -> dict[str, Tensor]:
+                  avg_factor: float | Tensor) -> dict[str, Tensor]:
         """The alignment of every layer.
 
         Args:
@@ -62,9 +62,5 @@ class AlignedGroundingDINOHead(GroundingDINOHead):
         """
         queries = F.normalize(self.align_query(hidden_states).float(), dim=-1)
         tokens = F.normalize(self.align_token(memory_text).float(), dim=-1)
-        losses, last = {}, len(targets) - 1
-        for layer, (own, target) in enumerate(zip(queries, targets, strict=True)):
-            prefix = '' if layer == last else f'd{layer}.'
-            positive = target[..., :tokens.shape[1]] > 0
-            losses[f'{prefix}loss_align'] = self.loss_align(own, tokens, positive, avg_factor)
-        return losses
+        positive = torch.stack(list(targets))[..., :tokens.shape[1]] > 0
+        return by_layer(dict(loss_align=self.loss_align(queries, tokens, positive, avg_factor)))

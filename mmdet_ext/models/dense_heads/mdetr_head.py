@@ -7,15 +7,16 @@ import torch.nn as nn
 import torch.nn.functional as F
 from mmdet.models.layers import MLP
 from mmdet.registry import MODELS, TASK_UTILS
-from mmdet.structures import SampleList
-from mmdet.structures.bbox import bbox_cxcywh_to_xyxy, bbox_xyxy_to_cxcywh
-from mmdet.utils import reduce_mean
+from mmdet.structures import DetDataSample, SampleList
+from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ..layers import NUM_COLUMNS, PHRASE_FRACTION, grounded_phrases, positive_map
-from ..task_modules.layer_matching import Matched, match_layers
+from ..losses.layer_losses import average_factors, by_layer, matched_losses
+from ..task_modules.layer_matching import LayerMatching, Matched, match_layers
+from ..task_modules.objects import Objects, gather_objects
 
 
 class GroundingOutputs(NamedTuple):
@@ -111,69 +112,53 @@ class MDETRHead(BaseModule):
 
     def loss_by_feat(self, outputs: GroundingOutputs, offsets: Sequence, samples: SampleList) -> dict[str, Tensor]:
         """As `loss`, from the head's outputs."""
-        maps = [self.object_maps(own, sample).to(outputs.logits.device) for own, sample in zip(offsets, samples)]
-        count = outputs.logits.new_tensor(float(sum(map(len, maps))))
-        count = reduce_mean(count).clamp(min=1)
-        losses, last = {}, len(outputs.logits) - 1
-        for layer, matched in enumerate(self.match(outputs.logits, outputs.boxes, maps, samples)):
-            own = GroundingOutputs(*(part if part is None or name == 'tokens' else part[layer]
-                                     for name, part in outputs._asdict().items()))
-            prefix = '' if layer == last else f'd{layer}.'
-            found = self._layer_losses(own, matched, maps, count, samples)
-            losses |= {f'{prefix}{name}': value for name, value in found.items()}
-        return losses
+        objects = self.objects(offsets, samples)
+        return self.losses(outputs, objects, match_layers(self.assigner, outputs.logits, outputs.boxes, objects))
 
-    def object_maps(self, offsets: Sequence, sample: object) -> Tensor:
-        """(N, 256), the tokens of each object of a sample."""
+    def object_maps(self, offsets: Sequence, sample: DetDataSample) -> Tensor:
+        """(N, 256), the tokens of each object of a sample, on the host."""
         instances = sample.gt_instances
         if 'tokens_positive' not in instances:
-            raise ValueError(f'{sample.metainfo.get("img_path", "a picture")}: gt_instances has no tokens_positive, the '
-                             'spans of the caption that belong to each box')
+            raise ValueError(f'{_name(sample.metainfo)}: gt_instances has no tokens_positive, the spans of the caption that '
+                             'belong to each box')
         return positive_map(offsets, instances.tokens_positive, normalised=self.normalised_maps)
 
+    def objects(self, offsets: Sequence, samples: SampleList) -> Objects:
+        """The objects of a batch with their tokens."""
+        return _gather([self.object_maps(own, sample) for own, sample in zip(offsets, samples)], samples)
+
     def match(self, logits: Tensor, boxes: Tensor, maps: Sequence[Tensor], samples: SampleList) -> list[Matched]:
-        """Hungarian matching in each picture, for each layer.
+        """Hungarian matching in each image, for each layer.
 
         Args:
             logits: (layers, B, Q, 256).
             boxes: (layers, B, Q, 4), relative.
-            maps: For each picture (N, 256).
+            maps: For each image (N, 256), on the host.
             samples: Truth in pixels.
         """
-        objects = [InstanceData(bboxes=sample.gt_instances.bboxes, labels=sample.gt_instances.labels, positive_maps=own)
-                   for own, sample in zip(maps, samples)]
-        sizes = torch.stack([_size(sample, boxes) for sample in samples])[:, None]
-        return match_layers(self.assigner, logits, bbox_cxcywh_to_xyxy(boxes.detach()) * sizes, objects,
-                            [sample.metainfo for sample in samples])
+        return match_layers(self.assigner, logits, boxes, _gather(maps, samples)).by_layer()
 
-    def _layer_losses(self, outputs: GroundingOutputs, matched: Matched, maps: Sequence[Tensor], count: Tensor,
-                      samples: SampleList) -> dict[str, Tensor]:
-        starts = matched.image.new_tensor([0, *map(len, maps)]).cumsum(0)
-        objects = starts[matched.image] + matched.object
-        place = (matched.image, matched.query)
+    def losses(self, outputs: GroundingOutputs, objects: Objects, matched: LayerMatching) -> dict[str, Tensor]:
+        """As `loss`, of queries that are matched already."""
+        count, = average_factors([len(objects)], outputs.logits.device)
+        place, entry = matched.place, matched.entry
         targets = torch.zeros_like(outputs.logits)
-        targets[place] = torch.cat(list(maps))[objects].to(targets)
-        is_matched = torch.zeros_like(outputs.logits[..., 0], dtype=torch.bool)
-        is_matched[place] = True
-        truth = torch.cat([bbox_xyxy_to_cxcywh(sample.gt_instances.bboxes / _size(sample, outputs.boxes))
-                           for sample in samples])[objects].to(outputs.boxes)
-        boxes = outputs.boxes[place]
+        targets.view(-1, targets.shape[-1])[place] = objects.maps[entry].to(targets)
+        is_matched = torch.zeros_like(targets[..., 0], dtype=torch.bool)
+        is_matched.view(-1).index_fill_(0, place.flatten(), True)
+        boxes, truth = outputs.boxes.flatten(0, 2)[place], objects.boxes[entry].to(outputs.boxes)
         losses = dict(
             loss_ce=self.loss_cls(outputs.logits, targets, is_matched, count),
-            loss_bbox=self.loss_bbox(boxes, truth, avg_factor=count),
-            loss_iou=self.loss_iou(bbox_cxcywh_to_xyxy(boxes), bbox_cxcywh_to_xyxy(truth), avg_factor=count))
-        found = (outputs.logits.detach().argmax(dim=-1) != outputs.logits.shape[-1] - 1).sum(dim=1)
-        losses['cardinality_error'] = (found - found.new_tensor([len(own) for own in maps])).abs().float().mean()
+            loss_bbox=matched_losses(self.loss_bbox, boxes, truth, count),
+            loss_iou=matched_losses(self.loss_iou, bbox_cxcywh_to_xyxy(boxes), bbox_cxcywh_to_xyxy(truth), count))
+        found = (outputs.logits.detach().argmax(dim=-1) != outputs.logits.shape[-1] - 1).sum(dim=-1)  # (layers, B)
+        losses['cardinality_error'] = (found - objects.counts).abs().mean(dim=-1)
         if self.loss_align is not None:
             positive = targets[..., :outputs.tokens.shape[1]] > 0
             losses['loss_align'] = self.loss_align(outputs.queries, outputs.tokens, positive, count)
         if self.fc_final is not None:
-            final = torch.cat([_isfinal(sample) for sample in samples])[objects].to(outputs.isfinal)
-            own = outputs.isfinal[place]
-            losses['loss_isfinal'] = F.binary_cross_entropy_with_logits(own, final, reduction='sum') / count
-            right = ((own.detach() > 0) == (final > 0.5)).float()
-            losses['accuracy_isfinal'] = right.mean() if len(right) else right.new_tensor(1.)
-        return losses
+            losses |= _final_losses(outputs.isfinal.flatten()[place], objects, entry, count)
+        return by_layer(losses)
 
     def predict(self, hidden_states: Tensor, text_memory: Tensor, offsets: Sequence, batch_data_samples: SampleList,
                 rescale: bool = True, references: Tensor | None = None) -> list[InstanceData]:
@@ -230,13 +215,25 @@ def phrase_scores(probabilities: Tensor, maps: Tensor) -> Tensor:
     return (probabilities.unsqueeze(1) * chosen).amax(dim=2)
 
 
-def _size(sample: object, like: Tensor) -> Tensor:
-    height, width = sample.img_shape[:2]
-    return like.new_tensor([width, height, width, height])
+def _gather(maps: Sequence[Tensor], samples: SampleList) -> Objects:
+    return gather_objects([sample.gt_instances for sample in samples], [sample.metainfo for sample in samples], maps)
 
 
-def _isfinal(sample: object) -> Tensor:
-    if 'isfinal' not in sample.gt_instances:
-        raise ValueError(f'{sample.metainfo.get("img_path", "a picture")}: gt_instances has no isfinal, whether the '
-                         'expression refers to each box, which predict_final=True trains')
-    return sample.gt_instances.isfinal
+def _final_losses(logits: Tensor, objects: Objects, entry: Tensor, count: float | Tensor) -> dict[str, Tensor]:
+    """Of the (layers, M) logits of being the referent and the objects that they are matched with."""
+    final = torch.cat([_isfinal(*each) for each in zip(objects.instances, objects.metas)])[entry].to(logits)
+    losses = F.binary_cross_entropy_with_logits(logits, final, reduction='none').sum(dim=1) / count
+    right = ((logits.detach() > 0) == (final > 0.5)).float()
+    accuracy = right.mean(dim=1) if right.numel() else right.new_ones(len(right))
+    return dict(loss_isfinal=losses, accuracy_isfinal=accuracy)
+
+
+def _isfinal(instances: InstanceData, meta: dict) -> Tensor:
+    if 'isfinal' not in instances:
+        raise ValueError(f'{_name(meta)}: gt_instances has no isfinal, whether the expression refers to each box, which '
+                         'predict_final=True trains')
+    return instances.isfinal
+
+
+def _name(meta: dict) -> str:
+    return meta.get('img_path', 'an image')

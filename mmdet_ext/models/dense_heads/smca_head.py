@@ -4,6 +4,8 @@ from typing import Any
 import torch
 import torch.nn as nn
 from mmdet.models.dense_heads import DETRHead
+from mmdet.models.losses import FocalLoss, QualityFocalLoss
+from mmdet.models.task_modules.assigners import HungarianAssigner
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
@@ -11,6 +13,11 @@ from mmdet.utils import InstanceList
 from mmengine.model import bias_init_with_prob
 from mmengine.structures import InstanceData
 from torch import Tensor
+
+from ..losses import SigmoidFocalLoss
+from ..losses.layer_losses import EPS, average_factors, by_layer, layer_sums, matched_losses
+from ..task_modules.layer_matching import LayerMatching, match_layers
+from ..task_modules.objects import Objects, gather_objects
 
 
 @MODELS.register_module()
@@ -23,12 +30,15 @@ class SMCAHead(DETRHead):
 
     Args:
         num_classes: Number of classes.
-        loss_cls: As for `DETRHead`.
+        loss_cls: As for `DETRHead`; mmdet's `FocalLoss` is taken for a `SigmoidFocalLoss`.
         kwargs: As for `DETRHead`.
     """
 
     def __init__(self, num_classes: int, *, loss_cls: dict, **kwargs: Any) -> None:
         loss_cls = dict(loss_cls)
+        kind = loss_cls['type']
+        if (MODELS.get(kind) if isinstance(kind, str) else kind) is FocalLoss:
+            loss_cls['type'] = SigmoidFocalLoss
         background = loss_cls.pop('bg_cls_weight', None)
         if background is not None:  # DETRHead does this for itself, but for no subclass
             weight = loss_cls.get('class_weight', 1.0)
@@ -75,6 +85,48 @@ class SMCAHead(DETRHead):
     def _loss(self, outs: tuple[Tensor, Tensor], samples: SampleList) -> dict[str, Tensor]:
         return self.loss_by_feat(*outs, [sample.gt_instances for sample in samples],
                                  [sample.metainfo for sample in samples])
+
+    def loss_by_feat(self, all_layers_cls_scores: Tensor, all_layers_bbox_preds: Tensor,
+                     batch_gt_instances: InstanceList, batch_img_metas: list[dict],
+                     batch_gt_instances_ignore: None = None) -> dict[str, Tensor]:
+        """As DETRHead's, for all layers at once; another assigner than mmdet's Hungarian one goes DETRHead's own way.
+
+        Args:
+            all_layers_cls_scores: (layers, B, Q, classes) logits.
+            all_layers_bbox_preds: (layers, B, Q, 4), cx, cy, w, h relative to the image.
+            batch_gt_instances: Truth in pixels.
+            batch_img_metas: With `img_shape`.
+            batch_gt_instances_ignore: None.
+        """
+        scores, boxes = all_layers_cls_scores, all_layers_bbox_preds
+        if type(self.assigner).assign is not HungarianAssigner.assign or isinstance(self.loss_cls, QualityFocalLoss):
+            return super().loss_by_feat(scores, boxes, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore)
+        objects = gather_objects(batch_gt_instances, batch_img_metas)
+        matched = match_layers(self.assigner, scores, boxes, objects)
+        num_matched = matched.place.shape[1]
+        num_missed = scores.shape[1] * scores.shape[2] - num_matched
+        cls_count = num_matched + num_missed * self.bg_cls_weight
+        means = average_factors([num_matched, cls_count], scores.device)
+        if not self.sync_cls_avg_factor:
+            means[1] = max(cls_count, 1)
+        found, truth = boxes.flatten(0, 2)[matched.place], objects.boxes[matched.entry]
+        sizes = objects.sizes[matched.entry]
+        each = self.loss_cls(scores.flatten(0, 2), self._class_targets(scores, objects, matched),
+                             reduction_override='none')
+        return by_layer(dict(
+            loss_cls=layer_sums(each, len(scores)) / (means[1] + EPS),
+            loss_bbox=matched_losses(self.loss_bbox, found, truth, means[0]),
+            loss_iou=matched_losses(self.loss_iou, bbox_cxcywh_to_xyxy(found) * sizes, bbox_cxcywh_to_xyxy(truth) * sizes,
+                                    means[0])))
+
+    def _class_targets(self, scores: Tensor, objects: Objects, matched: LayerMatching) -> Tensor:
+        """Of each layer's queries, one after the other: one-hot rows for sigmoids, zeros without object; or labels."""
+        labels, queries = objects.labels[matched.entry], scores[..., 0].numel()
+        if self.loss_cls.use_sigmoid:
+            targets = scores.new_zeros(queries * self.cls_out_channels)
+            return targets.index_fill_(0, (matched.place * self.cls_out_channels + labels).flatten(), 1).view(queries, -1)
+        targets = labels.new_full((queries, ), self.num_classes)
+        return targets.index_copy_(0, matched.place.flatten(), labels.flatten())
 
     def _predict_by_feat_single(self, cls_score: Tensor, bbox_pred: Tensor, img_meta: dict,
                                 rescale: bool = True) -> InstanceData:

@@ -11,10 +11,10 @@ from mmengine.dist import get_world_size
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ..layers import Conv
+from ..layers import Conv, distances_to_boxes, expected_distances
 from ..losses import DensePredictions, task_aligned_losses
-from ..task_modules import Assignment, BatchTargets, pad_targets
-from .postprocess import multiclass_nms, to_original_image
+from ..task_modules import Assignment, BatchTargets, PaddedAssignment, pad_targets
+from .postprocess import batch_detections, to_original_images
 
 
 @MODELS.register_module()
@@ -36,7 +36,7 @@ class YOLOv9Head(BaseDenseHead):
         sum_over_images: Whether losses are multiplied by the images of all processes, as the published recipe has it;
             beside another detector's losses they had better not be.
         train_cfg: `dict(assigner=...)`; by default `BatchTaskAlignedAssigner` with its own defaults.
-        test_cfg: See `multiclass_nms`.
+        test_cfg: See `batch_detections`.
         init_cfg: As in mmengine.
     """
 
@@ -89,7 +89,7 @@ class YOLOv9Head(BaseDenseHead):
     def loss_by_feat(self, class_maps: Sequence[Tensor], box_maps: Sequence[Tensor],
                      batch_gt_instances: Sequence[InstanceData], batch_img_metas: Sequence[dict],
                      batch_gt_instances_ignore: Sequence[InstanceData] | None = None, *,
-                     assignment: Assignment | None = None) -> dict[str, Tensor]:
+                     assignment: Assignment | PaddedAssignment | None = None) -> dict[str, Tensor]:
         """Losses of a batch, after gains; with `sum_over_images` times batch size and world size.
 
         Args:
@@ -115,7 +115,7 @@ class YOLOv9Head(BaseDenseHead):
         return {name: value * self.gains[name] * scale for name, value in terms.items()}
 
     def assign(self, class_maps: Sequence[Tensor], box_maps: Sequence[Tensor],
-               batch_gt_instances: Sequence[InstanceData]) -> Assignment:
+               batch_gt_instances: Sequence[InstanceData]) -> PaddedAssignment:
         """The positive points by this head's predictions."""
         predictions = self.predictions(class_maps, box_maps)
         return self._assign(predictions, pad_targets(batch_gt_instances, predictions.points.dtype))
@@ -134,22 +134,28 @@ class YOLOv9Head(BaseDenseHead):
             rescale: Whether boxes are in pixels of the original image, and clipped to it.
             with_nms: False returns every point with its best class.
         """
-        predictions = self.predictions(class_maps, box_maps)
-        boxes, scores = predictions.boxes().mT, predictions.class_logits.sigmoid().mT  # (B, N, 4), (B, N, C)
-        cfg = dict((self.test_cfg if cfg is None else cfg) or {})
-        results = []
-        for image_boxes, image_scores, meta in zip(boxes, scores, batch_img_metas, strict=True):
-            if with_nms:
-                detections = multiclass_nms(image_boxes, image_scores, **cfg)
-            else:
-                best, labels = image_scores.max(dim=1)
-                detections = InstanceData(bboxes=image_boxes, scores=best, labels=labels)
-            if rescale:
-                detections.bboxes = to_original_image(detections.bboxes, meta)
-            results.append(detections)
+        if not with_nms:
+            predictions = self.predictions(class_maps, box_maps)
+            scores, labels = predictions.class_logits.sigmoid().max(dim=1)  # (B, N)
+            results = [InstanceData(bboxes=bboxes, scores=own, labels=classes)
+                       for bboxes, own, classes in zip(predictions.boxes().mT, scores, labels, strict=True)]
+        else:
+            class_logits, box_logits = _point_by_point(class_maps), _point_by_point(box_maps)
+            priors = torch.cat(self.prior_generator.grid_priors(
+                [x.shape[-2:] for x in class_maps], class_logits.dtype, class_logits.device, with_stride=True))
+
+            def boxes_at(images: Tensor, points: Tensor) -> Tensor:
+                if len(points) < box_logits.shape[:2].numel():
+                    return _boxes(box_logits[images, points], priors[points])
+                return _boxes(box_logits, priors)[images, points]  # several classes for most points: once for all
+
+            cfg = dict((self.test_cfg if cfg is None else cfg) or {})
+            results = batch_detections(class_logits, boxes_at, **cfg)
+        if rescale:
+            to_original_images(results, batch_img_metas)
         return results
 
-    def _assign(self, predictions: DensePredictions, targets: BatchTargets) -> Assignment:
+    def _assign(self, predictions: DensePredictions, targets: BatchTargets) -> PaddedAssignment:
         with torch.no_grad(), torch.autocast(predictions.points.device.type, enabled=False):
             return self.assigner(predictions.class_logits, predictions.boxes(), predictions.points, targets)
 
@@ -164,3 +170,18 @@ def _tower(in_channels: int, hidden_channels: int, out_channels: int, groups: in
     return nn.Sequential(
         Conv(in_channels, hidden_channels, 3), Conv(hidden_channels, hidden_channels, 3, groups=groups),
         nn.Conv2d(hidden_channels, out_channels, 1, groups=groups))
+
+
+def _point_by_point(maps: Sequence[Tensor]) -> Tensor:
+    """Join the levels (B, C, H_i, W_i) to (B, N, C), fine to coarse and row by row, in float32 at least.
+
+    With channels last this only copies, and nothing that is not needed afterwards is decoded.
+    """
+    joined = torch.cat([x.permute(0, 2, 3, 1).flatten(1, 2) for x in maps], dim=1)
+    return joined.to(torch.promote_types(joined.dtype, torch.float32))
+
+
+def _boxes(logits: Tensor, priors: Tensor) -> Tensor:
+    """Distance logits (..., 4 * bins) at priors (..., 4), x, y and stride twice, to (..., 4) as (x1, y1, x2, y2)."""
+    distances = expected_distances(logits.unflatten(-1, (4, -1)), dim=-1) * priors[..., 2:3]
+    return distances_to_boxes(priors[..., :2], distances)

@@ -4,11 +4,11 @@ from typing import Any
 import torch
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
-from mmdet.utils import reduce_mean
 from torch import Tensor
 
 from ..dense_heads.mask_head import MaskInputs, target_masks
-from ..task_modules.layer_matching import Matched
+from ..losses.layer_losses import average_factors
+from ..task_modules.layer_matching import match_layers
 from .mdetr import MDETR, Fused, TextTokens, captions_of
 
 
@@ -57,17 +57,18 @@ class MDETRSegmenter(MDETR):
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
         """`loss_mask` and `loss_dice` of the queries that the last layer matches, and the head's own losses."""
+        head = self.bbox_head
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_detector):
             states, fused, text, maps = self._detect(batch_inputs, batch_data_samples)
-        losses = {}
-        if not self.freeze_detector:
-            losses = self.bbox_head.loss(states, fused.text, text.offsets, batch_data_samples, self.references())
-        targets = target_masks(batch_data_samples, batch_inputs.device)
-        matched = self._match(states, fused, text, batch_data_samples)
-        wanted = torch.cat([own[matched.object[matched.image == i]] for i, own in enumerate(targets)])
-        count = reduce_mean(batch_inputs.new_tensor(float(sum(map(len, targets))))).clamp(min=1)
-        logits = self.mask_head(mask_inputs(maps, fused, states), matched.image, matched.query)
-        return losses | self.mask_head.loss_by_feat(logits, wanted, count)
+            layers = states if head.aux_loss and not self.freeze_detector else states[-1:]
+            outputs = head(layers, fused.text, self.references())
+        objects = head.objects(text.offsets, batch_data_samples)
+        matched = match_layers(head.assigner, outputs.logits, outputs.boxes, objects)
+        losses = {} if self.freeze_detector else head.losses(outputs, objects, matched)
+        targets = torch.cat(target_masks(batch_data_samples, batch_inputs.device))
+        count, = average_factors([len(targets)], targets.device)
+        logits = self.mask_head(mask_inputs(maps, fused, states), matched.image[-1], matched.query[-1])
+        return losses | self.mask_head.loss_by_feat(logits, targets[matched.entry[-1]], count)
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True) -> SampleList:
         """Adds `pred_instances` to the samples, with `masks` bool (N, H, W) in the size that `rescale` says."""
@@ -101,14 +102,6 @@ class MDETRSegmenter(MDETR):
         maps = self.extract_feat(batch_inputs)
         fused = self.fuse(self.image_tokens(maps[-1], samples), text)
         return self.decode(fused), fused, text, maps
-
-    def _match(self, states: Tensor, fused: Fused, text: TextTokens, samples: SampleList) -> Matched:
-        """Which queries of the last layer stand for which objects, sorted by picture."""
-        with torch.no_grad():
-            outputs = self.bbox_head(states[-1:], fused.text, self.references())
-        objects = [self.bbox_head.object_maps(own, sample).to(states.device)
-                   for own, sample in zip(text.offsets, samples)]
-        return self.bbox_head.match(outputs.logits, outputs.boxes, objects, samples)[0]
 
 
 def mask_inputs(maps: tuple[Tensor, ...], fused: Fused, states: Tensor) -> MaskInputs:

@@ -8,8 +8,9 @@ from .distribution import distances_to_boxes, distribution_focal_loss, expected_
 from .downsample import AConv, ADown
 from .elan import ELAN, SPPELAN, RepBottleneck, RepCSP
 from .fuse import fuse
-from .gaussian import DYNAMIC_SCALES, log_gaussian
+from .gaussian import DYNAMIC_SCALES, AxisTerms, axis_terms, log_gaussian
 from .gelan_trunk import TRUNK_ARCHS, GELANTrunk, trunk_arch
+from .modulated_attention import modulated_attention
 from .modulation import GaussianModulation, Modulation
 from .phrases import PHRASE_FRACTION, GroundedPhrases, grounded_phrases, join_spans, number_phrases, phrase_text
 from .positive_map import NUM_COLUMNS, char_to_token, positive_map, span_tokens
@@ -18,11 +19,11 @@ from .top_down import TOP_DOWN_CHANNELS, TopDown
 from .transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
 
 __all__ = [
-    'AConv', 'ADown', 'Atoms', 'Attention', 'CBLinear', 'Conv', 'DYNAMIC_SCALES', 'ELAN',
-    'FoldedRetrieverDictionary', 'GELANTrunk', 'GaussianModulation', 'GroundedPhrases', 'Modulation', 'NUM_COLUMNS',
+    'AConv', 'ADown', 'Atoms', 'Attention', 'AxisTerms', 'CBLinear', 'Conv', 'DYNAMIC_SCALES',
+    'ELAN', 'FoldedRetrieverDictionary', 'GELANTrunk', 'GaussianModulation', 'GroundedPhrases', 'Modulation', 'NUM_COLUMNS',
     'PAPER_FORM', 'PHRASE_FRACTION', 'RepBottleneck', 'RepCSP', 'RepConv', 'RetrieverDictionary', 'SPPELAN',
     'TOP_DOWN_CHANNELS', 'TRUNK_ARCHS', 'TopDown', 'TransformerDecoderLayer', 'TransformerEncoderLayer',
-    'build_attention', 'cb_fuse', 'char_to_token', 'complete_iou', 'distances_to_boxes', 'distribution_focal_loss',
-    'expected_distances', 'fuse', 'grounded_phrases', 'join_spans', 'load_atoms', 'log_gaussian', 'number_phrases',
+    'axis_terms', 'build_attention', 'cb_fuse', 'char_to_token', 'complete_iou', 'distances_to_boxes', 'distribution_focal_loss',
+    'expected_distances', 'fuse', 'grounded_phrases', 'join_spans', 'load_atoms', 'log_gaussian', 'modulated_attention', 'number_phrases',
     'phrase_text', 'positional_norm', 'positive_map', 'span_tokens', 'trunk_arch'
 ]

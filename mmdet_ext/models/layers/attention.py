@@ -38,29 +38,23 @@ class Attention(nn.Module):
         """(B, S, C) -> (B, M, S, C / M)."""
         return x.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None,
-               padding: Tensor | None = None) -> Tensor:
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, padding: Tensor | None = None) -> Tensor:
         """Attention of projected tensors (B, M, Q or S, C / M), before the output projection.
 
         Args:
-            bias: (B, M, Q, S), added to the scaled products; may be overwritten.
             padding: (B, S), True where keys are ignored.
 
         Returns:
             (B, Q, C).
         """
         mask = None if padding is None else ~padding[:, None, None]
-        if bias is not None:
-            mask = bias if padding is None else bias.masked_fill_(padding[:, None, None], float('-inf'))
-            mask = mask.to(q.dtype)
         dropout = self.dropout if self.training else 0.
         return F.scaled_dot_product_attention(q, k, v, mask, dropout).transpose(1, 2).flatten(2)
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None,
-                padding: Tensor | None = None) -> Tensor:
-        """(B, Q, C), (B, S, C), (B, S, C) -> (B, Q, C); `bias` and `padding` as for `attend`."""
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None = None) -> Tensor:
+        """(B, Q, C), (B, S, C), (B, S, C) -> (B, Q, C); `padding` as for `attend`."""
         q, k, v = self.project(query, 0), self.project(key, 1), self.project(value, 2)
-        return self.out_proj(self.attend(q, k, v, bias, padding))
+        return self.out_proj(self.attend(q, k, v, padding))
 
 
 def build_attention(cfg: dict[str, Any]) -> tuple[Attention, nn.Dropout]:

@@ -11,7 +11,10 @@ def expected_distances(logits: Tensor, dim: int) -> Tensor:
         (..., bins, ...) -> (..., ...), values in [0, bins - 1]
     """
     bins = torch.arange(logits.shape[dim], device=logits.device, dtype=logits.dtype)
-    return torch.tensordot(logits.softmax(dim), bins, dims=([dim], [0]))
+    probabilities = logits.softmax(dim)
+    if dim in (-2, logits.ndim - 2):
+        return bins @ probabilities  # as it lies in memory; tensordot would copy it
+    return probabilities.movedim(dim, -1) @ bins
 
 
 def distances_to_boxes(points: Tensor, distances: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Which tokens of a caption an object's phrases cover (MDETR, https://arxiv.org/abs/2104.12763, section 2.2.1)."""
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -48,12 +49,12 @@ def positive_map(offsets: Offsets, spans: Sequence[Spans], num_columns: int = NU
     Returns:
         (N, num_columns) float32; a row of zeros for an object without a token.
     """
-    rows = torch.zeros(len(spans), num_columns)
+    rows = np.zeros((len(spans), num_columns), dtype=np.float32)
     for row, own in zip(rows, spans):
         for begin, end in own:
             tokens = span_tokens(offsets, begin, end)
             row[tokens.start:tokens.stop] = 1
-    return rows / (rows.sum(dim=1, keepdim=True) + 1e-6) if normalised else rows
+    return torch.from_numpy(rows / (rows.sum(axis=1, keepdims=True) + np.float32(1e-6)) if normalised else rows)
 
 
 def _first_found(offsets: Offsets, chars: Sequence[int]) -> int | None:

@@ -159,8 +159,13 @@ def positional_norm(x: Tensor, eps: float = 1e-5, *, biased: bool = False) -> Te
         (B, N, H, W).
     """
     x = x.to(torch.promote_types(x.dtype, torch.float32))
-    variance, mean = torch.var_mean(x, dim=1, correction=0 if biased else 1, keepdim=True)
-    return (x - mean) / ((variance + eps).sqrt() if biased else variance.sqrt() + eps)
+    if x.is_cuda:
+        variance, mean = torch.var_mean(x, dim=1, correction=0 if biased else 1, keepdim=True)
+        centred = x - mean
+    else:  # where var_mean over channels takes many times as long
+        centred = x - x.mean(dim=1, keepdim=True)
+        variance = centred.square().sum(dim=1, keepdim=True) / (x.shape[1] - (0 if biased else 1))
+    return centred / ((variance + eps).sqrt() if biased else variance.sqrt() + eps)
 
 
 def _conv(in_channels: int, out_channels: int, kernel_size: int = 1, *, groups: int = 1, norm: bool,
@@ -195,9 +200,9 @@ def _dictionary_weight(alpha: float | None, lambda_: float | None) -> float:
 class FoldedRetrieverDictionary(nn.Module):
     """A trained `RetrieverDictionary` for inference, with its batch norms folded and its normalisation behind D.
 
-    D is linear, so that D((c - mean) / deviation) = (D(c) - mean * D(1)) / deviation: the normalised coefficients are
-    never written down. alpha with its gate or ramp, and the learned scale and shift, are part of D. In half precision
-    the mean is subtracted in float32 before D, since D(c) and mean * D(1) may nearly cancel.
+    D is linear, so that D((c - mean) / deviation) = D'(c) / deviation, where each row of D' is D's less its mean: the
+    normalised coefficients are never written down. A shift of all coefficients changes nothing, so that the mean of E's
+    bias is left out. alpha with its gate or ramp, and the learned scale and shift, are part of D'.
 
     Args:
         rd: With its batch norms folded already; its convolutions are taken over.
@@ -215,22 +220,46 @@ class FoldedRetrieverDictionary(nn.Module):
                 bias = bias + alpha * rd.dictionary.conv.bias
             if rd.scale is not None:
                 bias, weight = bias + weight @ rd.shift, weight * rd.scale
-            self.dictionary.weight.copy_(weight[:, :, None, None])
+            self.dictionary.weight.copy_((weight - weight.mean(dim=1, keepdim=True))[:, :, None, None])
             self.dictionary.bias = None
+            if self.exchanger.conv.bias is not None:
+                self.exchanger.conv.bias -= self.exchanger.conv.bias.mean()
         self.bias = nn.Parameter(bias.view(1, -1, 1, 1))
-        self.register_buffer('sums', weight.sum(dim=1).view(1, -1, 1, 1))
         self.register_buffer('input_weight', 1 - alpha)
 
     def forward(self, x: Tensor) -> Tensor:
         coefficients = self.exchanger(self.generator(x))
-        wide = coefficients.to(torch.promote_types(coefficients.dtype, torch.float32))
-        mean = wide.mean(dim=1, keepdim=True)
-        # torch.var_mean over channels takes several times as long on the CPU
-        squares = (wide - mean).square_().sum(dim=1, keepdim=True)
-        variance = squares / (wide.shape[1] - (0 if self.biased else 1))
-        scale = 1 / ((variance + self.eps).sqrt() if self.biased else variance.sqrt() + self.eps)
-        if wide.dtype == coefficients.dtype:
-            retrieved = torch.addcmul(self.dictionary(coefficients), mean, self.sums, value=-1)
+        retrieved = self.dictionary(coefficients)
+        scale = self._inverse_deviation(coefficients).clamp_(max=torch.finfo(retrieved.dtype).max).to(retrieved.dtype)
+        mixed = torch.addcmul(self.bias.to(retrieved.dtype), retrieved, scale)
+        return torch.addcmul(mixed, x, self.input_weight.to(x.dtype)).to(x.dtype)
+
+    def _inverse_deviation(self, coefficients: Tensor) -> Tensor:
+        """(B, N, H, W) -> (B, 1, H, W) in float32 at least.
+
+        Of halves, which are rounded more than that, the variance is that of two sums in float32, without a copy of them.
+        """
+        number, dtype = coefficients.shape[1], torch.promote_types(coefficients.dtype, torch.float32)
+        total = coefficients.sum(dim=1, keepdim=True, dtype=dtype)
+        if dtype == coefficients.dtype:
+            squares = _squares(coefficients - total / number)
         else:
-            retrieved = self.dictionary((wide - mean).to(x.dtype))
-        return torch.addcmul(self.bias + self.input_weight * x, retrieved, scale.to(retrieved.dtype)).to(x.dtype)
+            squares = torch.addcmul(_squares(coefficients), total, total, value=-1 / number).clamp_(min=0)
+        variance = squares / (number - (0 if self.biased else 1))
+        return (variance + self.eps).rsqrt_() if self.biased else variance.sqrt_().add_(self.eps).reciprocal_()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
+        """Weights of earlier versions had the sums over each row of D beside D."""
+        key, sums = f'{prefix}dictionary.weight', state_dict.pop(f'{prefix}sums', None)
+        if sums is not None and key in state_dict:
+            weight = state_dict[key]
+            state_dict[key] = weight - sums.view(-1, 1, 1, 1).to(weight) / weight.shape[1]
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _squares(x: Tensor) -> Tensor:
+    """(B, N, H, W) -> (B, 1, H, W), the sum of squares, in float32 at least."""
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    if x.is_cuda or x.is_contiguous(memory_format=torch.channels_last):
+        return torch.linalg.vector_norm(x, dim=1, keepdim=True, dtype=dtype).square()
+    return x.to(dtype).square().sum(dim=1, keepdim=True)  # a CPU takes long over the norm of distant numbers

@@ -1,4 +1,5 @@
 """Contrastive alignment of objects and tokens (MDETR, https://arxiv.org/abs/2104.12763, equations 1 and 2)."""
+import torch
 import torch.nn as nn
 from mmdet.registry import MODELS
 from torch import Tensor
@@ -23,15 +24,19 @@ class ContrastiveAlignLoss(nn.Module):
     def forward(self, queries: Tensor, tokens: Tensor, positive: Tensor, avg_factor: float | Tensor) -> Tensor:
         """
         Args:
-            queries: (B, Q, D), of unit length.
+            queries: (..., B, Q, D), of unit length.
             tokens: (B, L, D), of unit length.
-            positive: (B, Q, L) bool, whether the query's object covers the token.
+            positive: (..., B, Q, L) bool, whether the query's object covers the token.
             avg_factor: What the sum is divided by, the number of objects.
+
+        Returns:
+            (...), of each layer if the leading axes are layers.
         """
-        similarity = queries.float() @ tokens.float().mT / self.temperature  # (B, Q, L)
-        total = similarity.new_zeros(())
-        for dim in (2, 1):
+        with torch.autocast(queries.device.type, enabled=False):
+            similarity = queries.float() @ tokens.float().mT / self.temperature  # (..., B, Q, L)
+        total, chosen = 0, similarity * positive
+        for dim in (-1, -2):
             count = positive.sum(dim=dim)
-            mean = (similarity * positive).sum(dim=dim) / (count + 1e-6)
-            total = total + ((similarity.logsumexp(dim=dim) - mean) * (count > 0)).sum()
+            mean = chosen.sum(dim=dim) / (count + 1e-6)
+            total = total + ((similarity.logsumexp(dim=dim) - mean) * (count > 0)).sum(dim=(-2, -1))
         return self.loss_weight * total / 2 / avg_factor

@@ -22,13 +22,16 @@ class SoftTokenLoss(nn.Module):
     def forward(self, logits: Tensor, targets: Tensor, matched: Tensor, avg_factor: float | Tensor) -> Tensor:
         """
         Args:
-            logits: (B, Q, T), the last column for "no object".
-            targets: (B, Q, T), a row of `positive_map` for each matched query; those of others are not looked at. A
-                row of zeros adds nothing.
-            matched: (B, Q) bool.
+            logits: (..., B, Q, T), the last column for "no object".
+            targets: (..., B, Q, T), a row of `positive_map` for each matched query; those of others are not looked at.
+                A row of zeros adds nothing.
+            matched: (..., B, Q) bool.
             avg_factor: What the sum is divided by, the number of objects; not the sum of weights.
+
+        Returns:
+            (...), of each layer if the leading axes are layers.
         """
         log_probs = logits.float().log_softmax(dim=-1)
         found = -(targets * log_probs).sum(dim=-1)
         missed = -self.eos_coef * log_probs[..., -1]
-        return self.loss_weight * torch.where(matched, found, missed).sum() / avg_factor
+        return self.loss_weight * torch.where(matched, found, missed).sum(dim=(-2, -1)) / avg_factor

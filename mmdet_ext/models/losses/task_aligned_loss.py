@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..layers import complete_iou, distances_to_boxes, distribution_focal_loss, expected_distances
-from ..task_modules.targets import Assignment, BatchTargets
+from ..task_modules.targets import Assignment, BatchTargets, PaddedAssignment
 
 
 class DensePredictions(NamedTuple):
@@ -30,8 +30,8 @@ class DensePredictions(NamedTuple):
         return torch.cat([points - distances[:, :2], points + distances[:, 2:]], dim=1)
 
 
-def task_aligned_losses(predictions: DensePredictions, assignment: Assignment, targets: BatchTargets, *,
-                        min_normaliser: float = 1.0) -> dict[str, Tensor]:
+def task_aligned_losses(predictions: DensePredictions, assignment: Assignment | PaddedAssignment,
+                        targets: BatchTargets, *, min_normaliser: float = 1.0) -> dict[str, Tensor]:
     """The terms before their gains, each divided by the sum of all target scores.
 
     The class target is zero but for one entry per positive point, so that binary cross-entropy needs no dense target:
@@ -46,7 +46,7 @@ def task_aligned_losses(predictions: DensePredictions, assignment: Assignment, t
     Returns:
         `loss_cls`, `loss_bbox` (1 - CIoU) and `loss_dfl`, scalars, connected to all predictions even without positives.
     """
-    images, at, rows, scores = assignment
+    images, at, rows, scores = assignment.slots
     total = scores.sum()
     total = total.clamp(min=min_normaliser) if min_normaliser else torch.where(total > 0, total, 1.0)
 

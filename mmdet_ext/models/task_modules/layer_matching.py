@@ -1,57 +1,70 @@
 """Hungarian matching of all layers of a decoder at once."""
-from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from mmdet.models.task_modules.assigners import HungarianAssigner
-from mmengine.structures import InstanceData
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from .layer_costs import layer_costs
+from .objects import Objects
+from .transfers import to_device, to_host
+
 
 class Matched(NamedTuple):
-    """For one decoder layer which query stands for which object, over the batch, sorted by picture and query.
+    """For one decoder layer which query stands for which object, over the batch, sorted by image and query.
 
-    image, query, object: (M, ) indices; an object's index counts within its picture.
+    image, query, object: (M, ) indices; an object's index counts within its image.
     """
     image: Tensor
     query: Tensor
     object: Tensor
 
 
+class LayerMatching(NamedTuple):
+    """The same for all layers, each of which matches the same number M of queries.
+
+    Attributes:
+        image, query, object: (layers, M), as in `Matched`.
+        place: (layers, M), of the query in (layers, B, Q) flattened.
+        entry: (layers, M), of the object among those of the batch.
+    """
+    image: Tensor
+    query: Tensor
+    object: Tensor
+    place: Tensor
+    entry: Tensor
+
+    def by_layer(self) -> list[Matched]:
+        return [Matched(*each) for each in zip(*(part.unbind() for part in self[:3]))]
+
+
 @torch.no_grad()
-def match_layers(assigner: HungarianAssigner, scores: Tensor, boxes: Tensor, objects: Sequence[InstanceData],
-                 metas: Sequence[dict]) -> list[Matched]:
-    """What `assigner` says of each layer and picture, with one pass of its costs and one transfer for all layers.
+def match_layers(assigner: HungarianAssigner, scores: Tensor, boxes: Tensor, objects: Objects) -> LayerMatching:
+    """What `assigner` says of each layer and image, with one copy to the host and one back.
 
     Args:
         assigner: Its `match_costs` are used.
         scores: (layers, B, Q, K).
-        boxes: (layers, B, Q, 4), x1, y1, x2, y2 in pixels.
-        objects: For each picture `bboxes`, `labels` and what the costs need.
-        metas: Meta information of each picture.
-
-    Returns:
-        A matching for each layer.
+        boxes: (layers, B, Q, 4), cx, cy, w, h relative to the image.
+        objects: Of the B images.
     """
-    num_layers, _, num_queries = scores.shape[:3]
-    costs = []
-    for image, (own, meta) in enumerate(zip(objects, metas, strict=True)):
-        predicted = InstanceData(scores=scores[:, image].flatten(0, 1), bboxes=boxes[:, image].flatten(0, 1))
-        each = [cost(pred_instances=predicted, gt_instances=own, img_meta=meta) for cost in assigner.match_costs
-                ] if len(own) else [boxes.new_zeros(num_layers * num_queries, 0)]
-        costs.append(torch.stack(each).sum(dim=0))
-    numbers = torch.cat([cost.flatten() for cost in costs]).cpu().split([cost.numel() for cost in costs])
-    costs = [own.view(num_layers, num_queries, -1) if len(own) else None for own in numbers]
-    return [_matched([None if own is None else own[layer] for own in costs], boxes.device)
-            for layer in range(num_layers)]
-
-
-def _matched(costs: Sequence[Tensor | None], device: torch.device) -> Matched:
-    """Of one layer, from the costs (Q, N) of each picture, None for a picture without objects."""
-    rows = [torch.zeros(3, 0, dtype=torch.long)]
-    for image, cost in enumerate(costs):
-        if cost is not None:
-            query, own = map(torch.from_numpy, linear_sum_assignment(cost))
-            rows.append(torch.stack([torch.full_like(query, image), query, own]))
-    return Matched(*torch.cat(rows, dim=1).to(device))
+    with torch.autocast(boxes.device.type, enabled=False):
+        costs = to_host(layer_costs(assigner.match_costs, scores, boxes, objects)).numpy() if len(objects) else None
+    num_layers, num_images, num_queries = scores.shape[:3]
+    rows, start = [], 0  # (3, layers, M_i) each: query, object, entry
+    for number in objects.numbers:
+        if number:
+            own = costs[start:start + number].transpose(1, 2, 0)  # (layers, Q, N_i)
+            pairs = np.array([linear_sum_assignment(cost) for cost in own])  # (layers, 2, M_i)
+            rows.append(np.stack([pairs[:, 0], pairs[:, 1], pairs[:, 1] + start]))
+        else:
+            rows.append(np.zeros((3, num_layers, 0), dtype=np.int64))
+        start += number
+    image = np.repeat(np.arange(num_images), [row.shape[2] for row in rows])
+    query, number, entry = np.concatenate(rows, axis=2)
+    image = np.broadcast_to(image, query.shape)
+    place = (np.arange(num_layers)[:, None] * num_images + image) * num_queries + query
+    found = torch.from_numpy(np.stack([image, query, number, place, entry]))
+    return LayerMatching(*to_device(found, boxes.device).unbind())

@@ -1,11 +1,13 @@
 """Ground truth and its assignment for a whole batch, as padded or flat tensors."""
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import torch
 from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 
 class BatchTargets(NamedTuple):
@@ -22,7 +24,7 @@ class BatchTargets(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """The K positive points of a batch.
+    """Points of a batch, each given to a box; those with a score of 0 are empty and add nothing to any loss.
 
     Attributes:
         images: (K,) index of the image.
@@ -35,6 +37,34 @@ class Assignment(NamedTuple):
     targets: Tensor
     scores: Tensor
 
+    @property
+    def slots(self) -> 'Assignment':
+        return self
+
+
+class PaddedAssignment:
+    """An assignment in as many `slots` as follow from shapes alone, empty ones among them.
+
+    Whoever asks for anything else, as in ``assignment.points``, gets it of the positive points only, for whose number the
+    host waits.
+    """
+
+    def __init__(self, slots: Assignment) -> None:
+        self.slots = slots
+
+    @cached_property
+    def positives(self) -> Assignment:
+        used = self.slots.scores > 0
+        return Assignment(*(part[used] for part in self.slots))
+
+    def __getattr__(self, name: str) -> Any:
+        if name == 'slots':  # of an object that is still being copied
+            raise AttributeError(name)
+        return getattr(self.positives, name)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.positives)
+
 
 def pad_targets(batch_gt_instances: Sequence[InstanceData], dtype: torch.dtype = torch.float32) -> BatchTargets:
     """Pad the boxes and labels of a batch to its greatest count, at least 1.
@@ -43,14 +73,8 @@ def pad_targets(batch_gt_instances: Sequence[InstanceData], dtype: torch.dtype =
         batch_gt_instances: One per image, each with `bboxes` (G_i, 4) in pixels and `labels` (G_i,).
         dtype: Of the boxes.
     """
-    counts = [len(instances.labels) for instances in batch_gt_instances]
-    labels = batch_gt_instances[0].labels
-    shape = (len(counts), max(1, *counts))
-    boxes = torch.zeros(*shape, 4, dtype=dtype, device=labels.device)
-    padded_labels = torch.zeros(shape, dtype=torch.long, device=labels.device)
-    for i, (count, instances) in enumerate(zip(counts, batch_gt_instances)):
-        boxes[i, :count] = get_box_tensor(instances.bboxes).to(dtype)
-        padded_labels[i, :count] = instances.labels
-    places = torch.arange(shape[1], device=labels.device)
-    valid = places < torch.tensor(counts, device=labels.device).unsqueeze(1)
-    return BatchTargets(boxes, padded_labels, valid)
+    labels = pad_sequence([instances.labels for instances in batch_gt_instances], batch_first=True, padding_value=-1)
+    boxes = pad_sequence([get_box_tensor(instances.bboxes) for instances in batch_gt_instances], batch_first=True)
+    if not labels.shape[1]:
+        labels, boxes = labels.new_full((len(labels), 1), -1), boxes.new_zeros(len(labels), 1, 4)
+    return BatchTargets(boxes.to(dtype), labels.clamp(min=0), labels >= 0)

@@ -11,14 +11,15 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..layers import GaussianModulation, build_attention, log_gaussian
+from ..layers import GaussianModulation, axis_terms, build_attention, modulated_attention
 
 
 class Memory(NamedTuple):
     """What the decoder attends to, one entry per map.
 
     values: (B, S, C): the h * w cells, and behind them what has no place, such as words, which no Gaussian touches.
-    keys: the same with positions added. padding: (B, S), True where ignored, or None. shapes: h, w.
+    keys: the same with positions added. padding: (B, S), True where ignored, never all of an image, or None.
+    shapes: h, w.
     """
     values: Sequence[Tensor]
     keys: Sequence[Tensor]
@@ -95,7 +96,7 @@ class SMCATransformerDecoder(BaseModule):
             image_sizes: (B, 2), width and height of each picture in pixels, without padding.
 
         Raises:
-            ValueError: If the maps are not as many as `strides`, or all of a picture is padding.
+            ValueError: If the maps are not as many as `strides`.
         """
         _check_memory(memory, len(self.strides))
         reference_logits = self.references(query + query_pos)
@@ -156,15 +157,12 @@ class SMCATransformerDecoderLayer(nn.Module):
         placed = query + query_pos
         query = self.norms[0](query + self.self_dropout(self.self_attn(placed, placed, query)))
         q = self.cross_attn.project(query + query_pos, 0)
-        attended = 0
+        attended, dropout = 0, self.cross_attn.dropout if self.training else 0.
         for level in range(len(memory.values)):
             k, v = self.keys_and_values(memory, level)
-            bias = log_gaussian(centres[:, :, level, None] + modulation.offsets[:, :, level].float(),
-                                modulation.scales[:, :, level], memory.shapes[level], smooths[level])
-            if placeless := k.shape[2] - bias.shape[3]:
-                bias = nn.functional.pad(bias, (0, placeless))
-            bias = narrow(bias, q.dtype)
-            part = self.cross_attn.attend(q, k, v, bias, memory.padding[level])
+            terms = axis_terms(centres[:, :, level, None] + modulation.offsets[:, :, level].float(),
+                               modulation.scales[:, :, level], memory.shapes[level], smooths[level])
+            part = modulated_attention(q, k, v, terms, memory.padding[level], dropout)
             attended = attended + part * modulation.alpha[:, :, level, None].to(part.dtype)
         query = self.norms[1](query + self.cross_dropout(self.cross_attn.out_proj(attended)))
         return self.norms[2](self.ffn(query))
@@ -179,21 +177,6 @@ class SMCATransformerDecoderLayer(nn.Module):
         return k, v
 
 
-def narrow(bias: Tensor, dtype: torch.dtype) -> Tensor:
-    """A bias (..., S) of softmax in another dtype: shifted so that its largest value, which matters most, is 0.
-
-    A half has no room for log Gaussians of far cells: what lies beyond its range becomes its least number.
-    """
-    if dtype == bias.dtype:
-        return bias
-    bias = bias - bias.detach().amax(dim=-1, keepdim=True)
-    return bias.clamp_(min=torch.finfo(dtype).min / 2).to(dtype)
-
-
 def _check_memory(memory: Memory, num_maps: int) -> None:
     if len(memory.values) != num_maps:
         raise ValueError(f'the decoder has strides for {num_maps} maps, got {len(memory.values)} maps')
-    for level, padding in enumerate(memory.padding):
-        if padding is not None and padding.all(dim=1).any():
-            picture = int(padding.all(dim=1).nonzero()[0])
-            raise ValueError(f'map {level}: the padding of picture {picture} covers all of it')

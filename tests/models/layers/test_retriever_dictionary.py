@@ -2,6 +2,7 @@
 import pytest
 import torch
 import torch.nn as nn
+from mmdet_ext.benchmarks.counts import count
 from mmdet_ext.models.layers import PAPER_FORM, RetrieverDictionary, fuse, positional_norm
 from torch.testing import assert_close
 
@@ -84,3 +85,51 @@ def test_wrong_values_are_named(options, message):
 
 def test_lambda_is_the_complement_of_alpha():
     assert RetrieverDictionary(8, 4, lambda_=0.25).alpha == 0.75 and RetrieverDictionary(8, 4).alpha == 0.8
+
+
+def folded(dtype: torch.dtype = torch.float32, **options) -> nn.Module:
+    rd = fuse(nn.Sequential(RetrieverDictionary(8, num_atoms=16, **options).eval())).requires_grad_(False)
+    return rd.to(dtype).to(memory_format=torch.channels_last)
+
+
+def test_the_folded_form_reads_its_coefficients_without_a_copy_in_float32():
+    rd, x = folded(torch.bfloat16), torch.randn(2, 8, 4, 4).bfloat16().to(memory_format=torch.channels_last)
+    operators = count(lambda: rd(x)).operators
+    assert operators['_to_copy'] == 1  # of the deviations, one per pixel
+    assert operators['sum'] == operators['linalg_vector_norm'] == 1 and operators['addcmul'] == 3
+    assert operators.keys().isdisjoint({'sub', 'mean', 'clone'})
+
+
+def test_a_shift_of_all_coefficients_changes_nothing():
+    rd, x = folded()[0], torch.randn(2, 8, 4, 4)
+    before = rd(x)
+    rd.exchanger.conv.bias += 3
+    assert_close(rd(x), before, rtol=1e-4, atol=1e-5)
+
+
+def test_equal_coefficients_are_finite_in_half_precision():
+    rd = folded(torch.float16)
+    for conv in (rd[0].generator.conv, rd[0].exchanger.conv):
+        conv.weight.zero_(), conv.bias.zero_()
+    assert rd(torch.randn(1, 8, 2, 2).half()).isfinite().all()
+
+
+@pytest.mark.parametrize('layout', [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize('biased', [False, True])
+def test_both_layouts_give_the_deviation(layout, biased):
+    coefficients = torch.randn(2, 16, 3, 5).to(memory_format=layout)
+    rd = folded(biased=biased)[0]
+    variance = coefficients.var(dim=1, correction=0 if biased else 1, keepdim=True)
+    expected = 1 / ((variance + 1e-5).sqrt() if biased else variance.sqrt() + 1e-5)
+    assert_close(rd._inverse_deviation(coefficients), expected)
+
+
+def test_weights_of_earlier_versions_with_sums_beside_them_are_read():
+    rd, x = folded(), torch.randn(2, 8, 4, 4)
+    state, expected = rd.state_dict(), rd(x)
+    means = torch.randn(8)
+    state['0.dictionary.weight'] = state['0.dictionary.weight'] + means.view(-1, 1, 1, 1)
+    state['0.sums'] = (16 * means).view(1, -1, 1, 1)
+    other = folded()
+    other.load_state_dict(state)
+    assert_close(other(x), expected, rtol=1e-4, atol=1e-5)

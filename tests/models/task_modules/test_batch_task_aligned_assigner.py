@@ -1,9 +1,12 @@
-"""The sparse assigner against the dense textbook form, by hand, and in its limits."""
+"""The assigner against the dense textbook form, by hand, and in its limits."""
 import pytest
 import torch
+from mmdet_ext.benchmarks.counts import count
+from mmdet_ext.benchmarks.measure import peak_bytes
 from mmdet_ext.benchmarks.textbook import dense_assign, dense_losses
 from mmdet_ext.benchmarks.yolov9 import random_targets, raw_predictions
 from mmdet_ext.models.losses import task_aligned_losses
+from mmdet_ext.models.task_modules import batch_task_aligned_assigner
 from mmdet_ext.models.task_modules import BatchTargets, BatchTaskAlignedAssigner, pad_targets
 from mmengine.structures import InstanceData
 from torch.testing import assert_close
@@ -104,3 +107,46 @@ def test_a_batch_of_two_equals_two_batches_of_one():
 def test_topk_below_1_is_refused():
     with pytest.raises(ValueError, match='topk.*0'):
         BatchTaskAlignedAssigner(0)
+
+
+def test_a_contested_point_may_go_to_a_box_that_did_not_choose_it():
+    """Two boxes want the point, a third one that does not reach it overlaps its prediction most."""
+    truth = torch.tensor([[[0., 0, 10, 10], [0, 0, 10, 12], [6, 0, 16, 10]]])
+    targets = BatchTargets(truth, torch.tensor([[0, 1, 2]]), torch.ones(1, 3, dtype=torch.bool))
+    found = BatchTaskAlignedAssigner()(torch.zeros(1, 3, 1), torch.tensor([[[5.5], [0], [15.5], [10]]]),
+                                       torch.tensor([[5., 5.]]), targets)
+    assert found.targets.tolist() == [2] and found.points.tolist() == [0]
+
+
+@pytest.mark.parametrize('pairs', [1, 1000, 20_000])
+def test_chunks_change_nothing(pairs, monkeypatch):
+    predictions, targets = raw_predictions(2, 128, 5, CPU), random_targets(2, 30, 128, 5, CPU)
+    arguments = (predictions.class_logits.detach(), predictions.boxes().detach(), predictions.points, targets)
+    whole = BatchTaskAlignedAssigner()(*arguments)
+    monkeypatch.setattr(batch_task_aligned_assigner, 'CPU_PAIRS', pairs)
+    for part, expected in zip(BatchTaskAlignedAssigner()(*arguments).slots, whole.slots, strict=True):
+        assert part.equal(expected)
+
+
+def test_the_host_waits_for_nothing_and_boxes_add_no_operators():
+    operators = []
+    for boxes in (3, 30):
+        predictions, targets = raw_predictions(2, 128, 5, CPU), random_targets(2, boxes, 128, 5, CPU)
+
+        def step():
+            found = BatchTaskAlignedAssigner()(predictions.class_logits, predictions.boxes(), predictions.points, targets)
+            sum(task_aligned_losses(predictions, found, targets).values()).backward()
+
+        counts = count(step)
+        assert not counts.synchronisations and not counts.uploads
+        operators.append(counts.operators.total())
+    assert operators[0] == operators[1] < 600
+
+
+def test_memory_does_not_grow_with_the_number_of_pairs():
+    predictions, peaks = raw_predictions(2, 320, 5, CPU), []
+    for boxes in (250, 2000):
+        targets = random_targets(2, boxes, 320, 5, CPU)
+        arguments = (predictions.class_logits.detach(), predictions.boxes().detach(), predictions.points, targets)
+        peaks.append(peak_bytes(lambda: BatchTaskAlignedAssigner()(*arguments), CPU))
+    assert peaks[1] < 1.5 * peaks[0]  # eight times as many pairs

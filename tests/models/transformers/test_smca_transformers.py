@@ -152,6 +152,23 @@ def test_half_precision_stays_close_and_finite(dtype, num_scales, options):
     assert all(p.grad is None or p.grad.isfinite().all() for p in decoder.parameters())
 
 
+@pytest.mark.parametrize('dtype, offset, scale', [(torch.float16, 60., 8.), (torch.bfloat16, 200., 0.14)])
+@torch.no_grad()
+def test_half_precision_tells_cells_far_from_the_centre_apart(dtype, offset, scale):
+    """All log Gaussians lie beyond the range of a half, or in steps as wide as their differences: only these matter."""
+    decoder, memory = make_decoder(), make_memory()
+    for layer in decoder.layers:
+        layer.modulation.offset.weight.zero_()
+        layer.modulation.offset.bias.fill_(offset)
+        layer.modulation.scale.weight.zero_()
+        layer.modulation.scale.bias.fill_(scale)
+    query, query_pos = torch.randn(2, 7, 16), torch.randn(2, 7, 16)
+    expected = decode(decoder, memory, query, query_pos)
+    with torch.autocast('cpu', dtype=dtype):
+        found = decode(decoder, memory, query, query_pos)
+    assert_close(found.float(), expected, rtol=0, atol=0.05)
+
+
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 def test_half_precision_bears_centres_far_outside_the_map(dtype):
     decoder, memory = make_decoder(), make_memory()
@@ -243,25 +260,28 @@ def test_what_does_not_fit_is_named(make, message):
         make()
 
 
-def test_padding_that_covers_a_picture_is_an_error():
-    memory = make_memory(padded=True)
-    memory.padding[0][1] = True
-    with pytest.raises(ValueError, match='padding of picture 1 covers all of it'):
-        decode(make_decoder(), memory, torch.randn(2, 7, 16), torch.randn(2, 7, 16))
-
-
-def test_words_behind_the_map_are_attended_without_a_gaussian(monkeypatch):
+def test_words_behind_the_map_are_attended_without_a_gaussian():
     decoder, plain = make_decoder(), make_memory()
     words = torch.randn(2, 5, plain.values[0].shape[2])
     memory = Memory([torch.cat([plain.values[0], words], dim=1)], [torch.cat([plain.keys[0], words], dim=1)], [None],
                     plain.shapes)
-    biases, attention = [], decoder.layers[0].cross_attn
-    attend = attention.attend
-    monkeypatch.setattr(attention, 'attend', lambda q, k, v, bias, padding: (
-        biases.append(bias.clone()), attend(q, k, v, bias, padding))[1])
-    query = torch.randn(2, 3, words.shape[2])
-    for each in (plain, memory):
-        decode(decoder, each, torch.zeros_like(query), query)
-    alone, both = biases
-    torch.testing.assert_close(both[..., :alone.shape[3]], alone)
-    assert both.shape[3] == alone.shape[3] + 5 and not both[..., -5:].any() and alone.any()
+    layer, query, query_pos = decoder.layers[0], torch.randn(2, 3, 16), torch.randn(2, 3, 16)
+    centres = torch.full((2, 3, 1, 2), 1e4)  # so far away that nothing is left of the map
+    found = layer(query, query_pos, memory, centres, decoder.smooths)
+    only_words = Memory([words], [words], [None], [(1, 5)])
+    layer.modulation.scale.weight.data.zero_(), layer.modulation.scale.bias.data.zero_()  # no Gaussian at all
+    assert_close(found, layer(query, query_pos, only_words, centres, decoder.smooths), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('num_scales, options', [(1, dict(dynamic_scale='type4'))])
+def test_the_compiler_sees_one_graph_of_both_passes(num_scales, options):
+    decoder, memory = make_decoder(num_scales, **options), make_memory(num_scales, padded=True)
+    query, query_pos = torch.randn(2, 7, 16), torch.randn(2, 7, 16)
+    torch._dynamo.reset()
+    compiled, found = torch.compile(decoder, fullgraph=True, backend='aot_eager'), []
+    for form in (decoder, compiled):
+        output = form(query, query_pos, memory, torch.tensor([[190., 150]] * 2))
+        (output.hidden_states.sin().sum() + output.reference_logits.sum()).backward()
+        found.append([output.hidden_states, *(p.grad.clone() for p in decoder.parameters())])
+        decoder.zero_grad()
+    assert_close(*found, rtol=1e-5, atol=1e-5)

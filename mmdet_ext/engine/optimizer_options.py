@@ -1,0 +1,49 @@
+"""How an optimizer computes: its fused kernels on CUDA, also where a run resumes what another implementation began."""
+import inspect
+from typing import Any
+
+import torch
+from mmdet.registry import OPTIMIZERS
+from torch import nn
+
+IMPLEMENTATIONS = ('fused', 'foreach', 'differentiable')  # arguments that choose one
+WITHOUT_CUDA = (torch.optim.Adagrad, )  # take `fused`, for the CPU only
+
+
+def with_fused(optimizer_cfg: dict, model: nn.Module) -> dict:
+    """A copy of an optimizer's config, with ``fused=True`` where the model is on a GPU and nothing else is asked for.
+
+    Fused optimizers read the scale of the gradients and whether they are finite on the device, so that GradScaler
+    does not wait for it in each step of mixed precision.
+
+    Args:
+        optimizer_cfg: Config with `type`, a name or a class.
+        model: The model, on the device where it is trained.
+    """
+    parameters = list(model.parameters())
+    asked = any(name in optimizer_cfg for name in IMPLEMENTATIONS)
+    if asked or not (_on_cuda(parameters) and all(parameter.is_floating_point() for parameter in parameters)):
+        return dict(optimizer_cfg)
+    optimizer = optimizer_cfg['type']
+    optimizer = OPTIMIZERS.get(optimizer) if isinstance(optimizer, str) else optimizer
+    takes_fused = 'fused' in inspect.signature(optimizer).parameters and optimizer not in WITHOUT_CUDA
+    return dict(optimizer_cfg, fused=True) if takes_fused else dict(optimizer_cfg)
+
+
+def keep_implementation(optimizer: torch.optim.Optimizer) -> None:
+    """Let a state that is loaded not change how the optimizer computes.
+
+    torch takes `fused` and `foreach` from the state: one of a CPU, or of an optimizer that was not fused, would undo
+    the choice that was made for this run.
+    """
+    optimizer.register_load_state_dict_pre_hook(_keep)
+
+
+def _keep(optimizer: torch.optim.Optimizer, state_dict: dict[str, Any]) -> dict[str, Any]:
+    first = optimizer.param_groups[0]
+    choices = {name: first[name] for name in IMPLEMENTATIONS if name in first}
+    return dict(state_dict, param_groups=[dict(group, **choices) for group in state_dict['param_groups']])
+
+
+def _on_cuda(parameters: list[nn.Parameter]) -> bool:
+    return bool(parameters) and all(parameter.is_cuda for parameter in parameters)

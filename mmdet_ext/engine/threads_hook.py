@@ -1,0 +1,148 @@
+"""With how many threads the network computes on a CPU, found out in the first iterations."""
+import os
+import time
+from statistics import median
+from typing import Any, NamedTuple, Sequence
+
+import torch
+from mmdet.registry import HOOKS
+from mmengine.device import get_device
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+SLOW = 3  # times the usual time of an iteration
+
+
+class Iteration(NamedTuple):
+    """Seconds of an iteration: waiting for its batch, and everything else."""
+    wait: float
+    compute: float
+
+    def __str__(self) -> str:
+        return f'{sum(self):.3f} s an iteration, {self.wait:.3f} s of it waiting for data'
+
+
+@HOOKS.register_module()
+class ThreadsHook(Hook):
+    """Compute with all cores as long as that is faster than leaving some to the data workers; on a CPU only.
+
+    Alone on its cores a network is the faster the more of them it has. But a parallel loop of OpenMP ends with its last
+    thread: where a data worker that is never idle, another run or another program takes a core from one thread, the
+    others spin for a time slice of the scheduler, thousands of times in an iteration, which then takes five to twenty
+    times as long. Waiting otherwise (`OMP_WAIT_POLICY`, `GOMP_SPINCOUNT`) softens that and does not cure it; so many
+    threads as there are free cores do. Which case it is shows in the time of the iterations.
+
+    Training, or testing, therefore begins with the cores that data workers leave, then takes twice as many threads, and
+    so on up to one for each core of this process, and stops where iterations become slower. Each number is tried for
+    one iteration that does not count, because buffers and kernels are made anew, and `iters` that do; fewer as soon as
+    they have taken longer than those of the number before. One line of the log says what was measured. Should `iters`
+    iterations in a row compute three times as long later on, somebody else came to need the cores, and the threads go
+    back to the first number.
+
+    With OMP_NUM_THREADS in the environment, and on other devices than a CPU, nothing is set. Rounding depends on the
+    number of threads: for runs that repeat to the last digit set that variable, or `randomness.deterministic`, which
+    keeps the first number.
+
+    Args:
+        iters: Iterations that count, of each number of threads.
+    """
+
+    priority = 'LOWEST'
+
+    def __init__(self, iters: int = 5) -> None:
+        if iters < 1:
+            raise ValueError(f'iters must be at least 1, got {iters}')
+        self.iters = iters
+        self._mode = ''  # 'train' or 'test', once it has begun
+        self._numbers: list[int] = []  # to be tried or in use, in this order, from `_index` on
+        self._index = 0
+        self._usual: dict[int, Iteration] = {}  # by number of threads
+        self._iterations: list[Iteration] = []  # with the present number
+        self._warm = False
+        self._chosen = False
+        self._begin = 0.
+        self._end: float | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        self._start(runner, 'train', runner.train_dataloader.num_workers)
+
+    def before_test(self, runner: Runner) -> None:
+        self._start(runner, 'test', runner.test_dataloader.num_workers)
+
+    def _start(self, runner: Runner, mode: str, num_workers: int) -> None:
+        if get_device() != 'cpu' or 'OMP_NUM_THREADS' in os.environ:
+            return
+        self._mode, self._usual, self._chosen = mode, {}, False
+        self._numbers = numbers_to_try(process_cores(), num_workers)
+        if torch.are_deterministic_algorithms_enabled():
+            del self._numbers[1:]
+        self._set(0)
+        if len(self._numbers) == 1:
+            self._choose(runner, 0)
+
+    def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
+        self._end = None
+
+    def _before_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, mode: str = 'train') -> None:
+        self._begin = time.perf_counter()
+
+    def _after_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
+                    outputs: dict | Sequence | None = None, mode: str = 'train') -> None:
+        now = time.perf_counter()
+        if mode == self._mode and self._end is not None:  # else it waited for more than its batch
+            iteration = Iteration(self._begin - self._end, now - self._begin)
+            (self._watch if self._chosen else self._try)(runner, iteration)
+        self._end = now if mode == self._mode else None
+
+    def _try(self, runner: Runner, iteration: Iteration) -> None:
+        if not self._warm:
+            self._warm = True
+            return
+        self._iterations.append(iteration)
+        before = self._usual.get(self._numbers[self._index - 1]) if self._index else None
+        spent = sum(map(sum, self._iterations))
+        if len(self._iterations) < self.iters and not (before and spent > self.iters * sum(before)):
+            return
+        usual = Iteration(*map(median, zip(*self._iterations)))
+        self._usual[self._numbers[self._index]] = usual
+        if before and sum(usual) >= sum(before):
+            self._choose(runner, self._index - 1)
+        elif self._index + 1 == len(self._numbers):
+            self._choose(runner, self._index)
+        else:
+            self._set(self._index + 1)
+
+    def _watch(self, runner: Runner, iteration: Iteration) -> None:
+        if self._index == 0:
+            return
+        slow = iteration.compute > SLOW * self._usual[self._numbers[self._index]].compute
+        self._iterations = [*self._iterations, iteration] if slow else []
+        if len(self._iterations) == self.iters:
+            runner.logger.info(f'Threads: iterations became {SLOW} times slower, which happens where another program '
+                               f'needs the cores. Back to {self._numbers[0]}.')
+            self._set(0)
+
+    def _choose(self, runner: Runner, index: int) -> None:
+        self._set(index)
+        self._chosen = True
+        tried = '; '.join(f'with {number}: {usual}' for number, usual in self._usual.items())
+        runner.logger.info(f'Threads: {self._numbers[index]} on {process_cores()} cores{tried and f" ({tried})"}.')
+
+    def _set(self, index: int) -> None:
+        self._index, self._iterations, self._warm = index, [], False
+        torch.set_num_threads(self._numbers[index])
+
+
+def process_cores() -> int:
+    """Cores for this process: those that it may run on, shared among the processes of a distributed run on them."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    processes = os.environ.get('LOCAL_WORLD_SIZE') or os.environ.get('OMPI_COMM_WORLD_LOCAL_SIZE') or 1
+    return max(1, cores // int(processes))
+
+
+def numbers_to_try(cores: int, num_workers: int) -> list[int]:
+    """Numbers of threads: the cores that `num_workers` leave, twice as many, and so on up to all cores."""
+    numbers = [max(1, cores - num_workers)]
+    while numbers[-1] < cores:
+        numbers.append(min(2 * numbers[-1], cores))
+    return numbers

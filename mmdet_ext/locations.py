@@ -1,0 +1,46 @@
+"""Where mmdet's registries find our classes: they import them at their first look-up, not `import mmdet_ext`.
+
+Every class of ours derives from some part of mmdet, and importing all of mmdet takes several seconds. mmdet spares them
+`import mmdet`: each of its registries has a list of packages (mmengine's `locations`), imported before it is first asked
+for a `type`. Ours join the lists, so that a class is found wherever mmdet's own are, in whatever order mmdet_ext, the
+parts of mmdet and the registries are imported and asked. A process that unpickles our data sets (a data worker that was
+spawned) imports this module on the way and finds them too.
+
+Like mmdet's own, our classes are in `module_dict` only after a look-up or an import of their package. Three ways to look
+up pass by the lists: `module_dict` itself, the counts of `mmengine.registry.count_registered_modules`, and registries
+whose parent is one of mmdet's. Whoever uses those imports `mmdet_ext.models` and the other packages by name.
+"""
+from importlib import import_module
+
+import mmdet.registry
+from mmengine.registry import Registry
+
+LOCATIONS = {  # registry of mmdet: our packages that register into it
+    'MODELS': ('models', 'engine'),
+    'TASK_UTILS': ('models', ),
+    'DATASETS': ('datasets', ),
+    'DATA_SAMPLERS': ('datasets', ),
+    'TRANSFORMS': ('datasets', ),
+    'METRICS': ('evaluation', ),
+    'HOOKS': ('engine', ),
+    'OPTIM_WRAPPERS': ('engine', ),
+    'OPTIM_WRAPPER_CONSTRUCTORS': ('engine', ),
+    'PARAM_SCHEDULERS': ('engine', ),
+    'VISUALIZERS': ('visualization', ),
+}
+PACKAGES = {package for packages in LOCATIONS.values() for package in packages}
+
+
+def add_locations() -> None:
+    """Add our packages to the locations of mmdet's registries, and import those of registries that have been asked."""
+    asked = [package for name, packages in LOCATIONS.items() if _add(getattr(mmdet.registry, name), packages)
+             for package in packages]
+    for package in dict.fromkeys(asked):
+        import_module(f'{__package__}.{package}')
+
+
+def _add(registry: Registry, packages: tuple[str, ...]) -> bool:
+    """Add to one registry's locations; whether it has imported its locations already, and will not again."""
+    # mmengine takes locations in the constructor only; in place, because a look-up may be going through the list
+    registry._locations += [f'{__package__}.{package}' for package in packages]
+    return registry._imported

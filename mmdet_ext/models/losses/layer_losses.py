@@ -1,0 +1,55 @@
+"""Losses of all layers of a decoder at once, one number for each."""
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn as nn
+from mmdet.models.losses import GIoULoss
+from mmdet.utils import reduce_mean
+from mmengine.dist import get_world_size
+from torch import Tensor
+
+from ..layers.overlaps import pair_overlaps
+from ..task_modules.transfers import to_device
+
+# What mmdet's losses add to the number that they divide a sum by.
+EPS = torch.finfo(torch.float32).eps
+
+
+def by_layer(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Of each name (layers, ) numbers -> the last one under the name, that of layer i under `di.name`."""
+    layers = list(zip(*(values.unbind() for values in losses.values())))
+    prefixes = [*(f'd{layer}.' for layer in range(len(layers) - 1)), '']
+    return {f'{prefix}{name}': value for prefix, values in zip(prefixes, layers) for name, value in zip(losses, values)}
+
+
+def average_factors(numbers: Sequence[float], device: torch.device) -> list[float] | list[Tensor]:
+    """What sums are divided by: means of `numbers` over all processes, 1 at least. A single process asks no device."""
+    if get_world_size() == 1:
+        return [max(float(number), 1.) for number in numbers]
+    return list(reduce_mean(to_device(torch.tensor(numbers, dtype=torch.float32), device)).clamp(min=1).unbind())
+
+
+def matched_losses(loss: nn.Module, predicted: Tensor, truth: Tensor, avg_factor: float | Tensor) -> Tensor:
+    """One of mmdet's losses of boxes, summed over the boxes of each layer.
+
+    Args:
+        loss: Such as an `L1Loss` or a `GIoULoss`.
+        predicted: (layers, M, 4), as the loss takes them.
+        truth: (layers, M, 4).
+        avg_factor: What sums are divided by.
+
+    Returns:
+        (layers, ).
+    """
+    if not predicted.numel():
+        return predicted.sum(dim=(1, 2))  # zeros with a gradient
+    if type(loss) is GIoULoss:
+        each = loss.loss_weight * (1 - pair_overlaps(predicted, truth, eps=loss.eps))
+    else:
+        each = loss(predicted.flatten(0, 1), truth.flatten(0, 1), reduction_override='none')
+    return layer_sums(each, len(predicted)) / (avg_factor + EPS)
+
+
+def layer_sums(each: Tensor, num_layers: int) -> Tensor:
+    """Of anything whose leading axes are layers, flattened or not, the sum over each layer: (layers, )."""
+    return each.reshape(num_layers, -1).sum(dim=1)

@@ -1,0 +1,134 @@
+"""What `import mmdet_ext` leaves out, and that every class is found all the same, each time in a fresh process."""
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mmdet.registry
+import pytest
+from mmengine.registry import Registry
+
+from mmdet_ext import datasets, engine, evaluation, models, visualization  # noqa: F401  fill `module_dict`
+from mmdet_ext.locations import LOCATIONS
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ('transformers', 'open_clip', 'sklearn', 'matplotlib', 'timm', 'scipy', 'pandas', 'pycocotools', 'torchvision',
+         'torch._dynamo', 'mmcv.ops', 'mmengine.runner', 'mmengine.model', 'mmdet.models', 'mmdet.datasets',
+         'mmdet.engine', 'mmdet.evaluation', 'mmdet.visualization', 'mmdet.structures')
+
+
+@pytest.fixture(scope='module')
+def ours() -> dict[str, list[str]]:
+    """The names of our classes in each of mmdet's registries."""
+    found = {}
+    for variable, registry in vars(mmdet.registry).items():
+        if isinstance(registry, Registry) and registry.scope == 'mmdet':
+            found[variable] = [name for name, cls in registry.module_dict.items() if cls.__module__.startswith('mmdet_ext')]
+    return {variable: names for variable, names in found.items() if names}
+
+
+def run(*command: object) -> str:
+    result = subprocess.run([sys.executable, '-W', 'ignore', *map(str, command)], text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, env=os.environ | dict(PYTHONPATH=str(ROOT)))
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+def test_nothing_heavy_is_imported():
+    out = run('-c', f'import sys, mmdet_ext; print([name for name in {HEAVY} if name in sys.modules])')
+    assert out == '[]\n'
+
+
+def test_mmdet_ext_imports_nothing_that_mmdet_does_not_but_registries_and_the_library_of_mmcv():
+    out = run('-c', '''
+import sys, mmdet
+before = set(sys.modules)
+import mmdet_ext
+print(sorted(name for name in set(sys.modules) - before if not name.startswith('mmdet_ext')))''')
+    assert set(json.loads(out.replace("'", '"'))) <= {'mmcv._ext', 'mmdet.registry', 'packaging.version'}
+
+
+def test_packages_are_attributes_and_others_are_not():
+    out = run('-c', '''
+import mmdet_ext
+assert not hasattr(mmdet_ext, 'no_such_package')
+from mmdet_ext import engine
+print(mmdet_ext.engine is engine, mmdet_ext.models.detectors.PGIDetector.__name__)''')
+    assert out == 'True PGIDetector\n'
+
+
+def test_each_registry_of_ours_has_a_location(ours):
+    assert set(ours) == set(LOCATIONS) and sum(map(len, ours.values())) > 40
+
+
+GET = 'getattr(mmdet.registry, variable).get(name)'
+
+
+@pytest.mark.parametrize('start, look_up', [
+    ('import mmdet_ext', GET),
+    ('import mmdet_ext', 'getattr(mmdet.registry, variable).root.get("mmdet." + name)'),
+    ('register_all_modules(False); import mmdet_ext', GET),
+    ('[getattr(mmdet.registry, variable).get("x") for variable in ours]; import mmdet_ext', GET),
+    ('[getattr(mmdet.registry, variable)._locations.append("late_plugin") for variable in ours]', GET),
+    ('from mmdet_ext.models.detectors import MDETR', 'in_default_scope(getattr(mmdet.registry, variable).root, name)'),
+], ids=['at_once', 'from_the_root', 'after_mmdet', 'after_a_look_up', 'during_a_look_up', 'in_the_default_scope'])
+def test_every_type_is_found(ours, tmp_path, start, look_up):
+    (tmp_path / 'late_plugin.py').write_text('import mmdet_ext')
+    out = run('-c', f'''
+import sys; sys.path.append({str(tmp_path)!r})
+import mmdet.registry
+from mmengine.registry import DefaultScope
+from mmdet.utils import register_all_modules
+
+def in_default_scope(root, name):
+    if not DefaultScope.check_instance_created('test'):
+        DefaultScope.get_instance('test', scope_name='mmdet')
+    with root.switch_scope_and_registry(None) as registry:  # what build_from_cfg does
+        return registry.get(name)
+
+ours = {ours}
+{start}
+for variable, names in ours.items():
+    for name in names:
+        assert {look_up}.__module__.startswith('mmdet_ext.'), name
+print('found')''')
+    assert out.endswith('found\n')
+
+
+def test_a_runner_is_built_from_a_config(tmp_path):
+    out = run('-c', f'''
+from mmengine.config import Config
+from mmengine.runner import Runner
+cfg = Config.fromfile('configs/yolov9/yolov9t_shapes.py')
+runner = Runner.from_cfg(Config(dict(cfg, work_dir={str(tmp_path)!r}, log_level='ERROR')))
+wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+print(type(runner.model).__name__, type(wrapper).__name__)''')
+    assert out.splitlines()[-1] == 'PGIDetector SumOptimWrapper'
+
+
+def test_an_inferencer_is_built_from_a_config():
+    out = run('-c', '''
+from mmdet.apis import DetInferencer
+inferencer = DetInferencer('configs/yolov9/yolov9t_shapes.py', device='cpu')
+print(type(inferencer.model).__name__)''')
+    assert out.splitlines()[-1] == 'PGIDetector'
+
+
+def test_workers_find_types_however_they_were_started(tmp_path):
+    (tmp_path / 'workers.py').write_text('''
+import multiprocessing
+
+def names(transform):
+    from mmdet.registry import TRANSFORMS
+    return [type(transform).__name__, TRANSFORMS.get('YOLOMosaic').__name__]
+
+if __name__ == '__main__':
+    import mmdet_ext
+    from mmdet.registry import TRANSFORMS
+    hsv = TRANSFORMS.build(dict(type='YOLOHSV', hue=0, saturation=0, value=0))
+    for method in ('fork', 'spawn'):
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            print(method, *pool.apply(names, (hsv, )))
+''')
+    assert run(tmp_path / 'workers.py').splitlines()[-2:] == ['fork YOLOHSV YOLOMosaic', 'spawn YOLOHSV YOLOMosaic']
