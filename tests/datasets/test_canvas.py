@@ -28,7 +28,7 @@ def pictures(seed: int) -> dict:
 
 
 def the_old_way(results: dict) -> np.ndarray:
-    """The whole canvas, as it was drawn before there was a lazy one, from the same draws."""
+    """The whole canvas, as it was drawn before there was another way, from the same draws."""
     center_x, center_y = np.random.uniform(0.5 * SIZE, 1.5 * SIZE, 2).astype(int)
     canvas = np.full((2 * SIZE, 2 * SIZE, 3), 114, np.uint8)
     for index, picture in enumerate([results, *results['mix_results']]):
@@ -45,15 +45,15 @@ def test_pixels_boxes_and_draws_are_those_of_the_whole_canvas(scale, prob):
     num_pasted = 0
     for seed in range(60):
         made = []
-        for way in ('old', 'whole', 'lazy'):
+        for way in ('old', 'whole', 'deferred'):
             np.random.seed(seed)
             results = pictures(seed)
             if way == 'old':
                 state = np.random.get_state()
                 canvas = the_old_way(copy.deepcopy(results))
                 np.random.set_state(state)
-            results = YOLOMosaic(SIZE, lazy=way == 'lazy')(results)
-            assert isinstance(results['img'], Canvas) == (way == 'lazy')
+            results = YOLOMosaic(SIZE, deferred=way == 'deferred')(results)
+            assert isinstance(results['img'], Canvas) == (way == 'deferred')
             if way == 'old':
                 results['img'] = canvas
             results = YOLOCopyPaste(prob)(results)

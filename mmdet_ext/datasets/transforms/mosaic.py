@@ -19,14 +19,14 @@ class YOLOMosaic(BaseTransform):
     Args:
         size: Long side in pixels that the pictures have; the canvas is 2 size x 2 size.
         pad_value: Colour of the canvas, 0 to 255.
-        lazy: Whether the picture stays a `Canvas`, which the next steps, `YOLOCopyPaste` and `YOLOAffine`, draw no
+        deferred: Whether the picture stays a `Canvas`, which the next steps, `YOLOCopyPaste` and `YOLOAffine`, draw no
             more of than the crop keeps. Pixels are the same. Other steps want an array.
     """
 
-    def __init__(self, size: int = 640, pad_value: int = 114, lazy: bool = False) -> None:
+    def __init__(self, size: int = 640, pad_value: int = 114, deferred: bool = False) -> None:
         self.size = size
         self.pad_value = pad_value
-        self.lazy = lazy
+        self.deferred = deferred
 
     def get_indexes(self, dataset: Sequence) -> list[int]:
         return np.random.randint(len(dataset), size=3).tolist()
@@ -46,7 +46,8 @@ class YOLOMosaic(BaseTransform):
             tiles.append(Tile(picture['img'], left, top))
             shift_and_clip(picture, (left, top), side, side)
         canvas = Canvas(tiles, side, self.pad_value)
-        results.update(concatenate(pictures), img=canvas if self.lazy else np.asarray(canvas), img_shape=(side, side))
+        img = canvas if self.deferred else np.asarray(canvas)
+        results.update(concatenate(pictures), img=img, img_shape=(side, side))
         return results
 
 
