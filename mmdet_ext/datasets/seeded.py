@@ -57,7 +57,7 @@ class SeededSampler(DefaultSampler):
 
 @DATASETS.register_module()
 class SeededMixDataset(MultiImageMixDataset):
-    """mmdet's `MultiImageMixDataset` that seeds the generators from a `SeededIndex`: Python's, NumPy's, torch's of CPUs.
+    """mmdet's `MultiImageMixDataset` that seeds Python's, NumPy's and torch's CPU generator from a `SeededIndex`.
 
     With plain indices it is mmdet's. Samples are the same as there, and pictures are copied only where a step could
     ask for them again.

@@ -49,7 +49,8 @@ def test_generated_files_fit_each_other(tmp_path):
     content = json.loads((tmp_path / 'truth.json').read_text())
     assert len(content['annotations']) > 10
     for image in content['images']:
-        assert cv2.imread(str(tmp_path / image['file_name'])).shape[:2] == (image['height'], image['width']) == data.SIZE
+        assert cv2.imread(str(tmp_path / image['file_name'])).shape[:2] == data.SIZE
+        assert (image['height'], image['width']) == data.SIZE
     samples = data.generated_detections(str(tmp_path / 'truth.json'), 20)
     assert [len(scores) for _, _, scores, _ in samples] == [20] * 5
     assert all(np.diff(boxes.reshape(-1, 2, 2), axis=1).max() > 0 for _, boxes, _, _ in samples)

@@ -62,8 +62,8 @@ def samples(dataset: SeededMixDataset, epochs: tuple[int, ...], workers: int = 0
         sampler.set_epoch(epoch)
         for sample in DataLoader(dataset, batch_size=None, sampler=sampler, num_workers=workers):
             instances = sample['data_samples'].gt_instances
-            seen.append((sample['inputs'].numpy().tobytes(), instances.bboxes.tensor.tolist(), instances.labels.tolist(),
-                         sample['data_samples'].ori_shape, sample['data_samples'].img_shape))
+            seen.append((sample['inputs'].numpy().tobytes(), instances.bboxes.tensor.tolist(),
+                         instances.labels.tolist(), sample['data_samples'].ori_shape, sample['data_samples'].img_shape))
     return seen
 
 
