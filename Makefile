@@ -8,7 +8,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile
 OTHER_PYTHON := Python 3.11 or 3.12 is needed (mmcv 2.1.0 does not build on 3.13): make PYTHON=python3.11 ...
 export PIP_NO_INPUT := 1
 
-.PHONY: help install demo demo-rd demo-mdetr demo-mdetr-qa demo-mdetr-seg test clean
+.PHONY: help install demo demo-rd demo-mdetr demo-mdetr-qa demo-mdetr-seg test test-gpu clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo 'make demo-mdetr-qa   questions, after demo-mdetr, which comes first if it was not made: half an hour more'
 	@echo 'make demo-mdetr-seg  the same with masks of expressions: ten minutes more'
 	@echo 'make test     install, run the tests: 10 minutes on 2 cores'
+	@echo 'make test-gpu install, run what needs a CUDA device: published numbers, mixed precision, an epoch of each'
 	@echo 'make clean    remove $(VENV) and what was built'
 	@echo 'PYTHON=...    the interpreter to make $(VENV) with (python3)'
 
@@ -41,6 +42,12 @@ demo-mdetr-seg: install
 
 test: install
 	$(VENV)/bin/python -m pytest $(PYTEST_FLAGS) tests
+
+test-gpu: install
+	@$(VENV)/bin/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())' || \
+	  { echo 'make test-gpu: torch sees no CUDA device' >&2; exit 2; }
+	$(VENV)/bin/python -m pytest --device cuda tests/parity
+	$(VENV)/bin/python -m pytest -m gpu tests
 
 clean:
 	rm -rf $(VENV) build dist mmdet_ext.egg-info mmdet_ext/.mim .pytest_cache

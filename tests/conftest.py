@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption('--device', choices=('cpu', 'cuda', 'simulated'), default='cpu',
-                     help='where tests/parity computes; tolerances on CUDA are in tests/golden/compare.py, simulated is '
-                          'the CPU with tensors of a device of their own')
+                     help='where tests/parity computes (tolerances on CUDA: tests/golden/compare.py); simulated is the '
+                          'CPU with tensors of a device of their own')
 
 
 def pytest_configure(config: pytest.Config) -> None:

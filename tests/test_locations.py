@@ -49,6 +49,16 @@ print(sorted(name for name in set(sys.modules) - before if not name.startswith('
     assert set(json.loads(out.replace("'", '"'))) <= {'mmcv._ext', 'mmdet.registry', 'packaging.version'}
 
 
+def test_our_parts_import_nothing_heavy_that_mmdets_do_not():
+    out = run('-c', '''
+import sys, mmdet.models, mmdet.datasets, mmdet.engine, mmdet.evaluation, mmdet.visualization
+before = {name.split('.')[0] for name in sys.modules}
+from mmdet_ext import datasets, engine, evaluation, models, visualization
+after = {name.split('.')[0] for name in sys.modules} - before
+print(sorted(after & {'transformers', 'open_clip', 'sklearn', 'matplotlib', 'timm', 'pandas', 'onnx', 'onnxruntime'}))''')
+    assert out.endswith('[]\n')
+
+
 def test_packages_are_attributes_and_others_are_not():
     out = run('-c', '''
 import mmdet_ext

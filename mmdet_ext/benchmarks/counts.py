@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 # Operators, by their names without overload, whose result has a size that the host must be told, or is a number.
 WAITING = {'_local_scalar_dense', 'nonzero', 'masked_select', 'equal', 'bincount', '_unique', '_unique2', 'unique_dim',
-           'unique_consecutive', 'unique_dim_consecutive'}
+           'unique_consecutive', 'unique_dim_consecutive', 'nms'}
 INDEXING = {'index', 'index_put', 'index_put_', '_index_put_impl_', '_unsafe_index', '_unsafe_index_put'}
 READS = {'cpu', 'numpy', 'tolist', '__array__'}
 UPLOADS = {'tensor', 'as_tensor', 'new_tensor'}

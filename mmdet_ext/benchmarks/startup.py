@@ -34,33 +34,32 @@ def imports(repeats: int = 5) -> list[Row]:
     return [(statement, Measurement(*map(median, zip(*found)))) for statement, found in measured.items()]
 
 
-def threads(checkout: Path, *, size: int = 160, batch: int = 8, iters: int = 10) -> list[Row]:
+def threads(checkout: Path, *, size: int = 160, batch: int = 8, iters: int = 6, busy: bool = False) -> list[Row]:
     """Time of a training iteration of YOLOv9-T with one data worker on the CPU, by how the threads are chosen.
 
-    The cores that the worker leaves, which was the rule before `ThreadsHook`; the hook; and both again beside a process
-    that takes one core all the time, where all cores for the network show the slow-down that the hook must not keep.
+    The cores that the worker leaves, which was the rule before `ThreadsHook`, and the hook. Beside a process that takes
+    one core all the time also all cores: the slow-down that the hook must not keep.
 
     Args:
         checkout: Folder of tools/ and configs/.
         size: Side of the images.
         batch: Images of an iteration.
         iters: Iterations that count, of each form; of the slow-down two.
+        busy: Whether there is such a process.
     """
     cores = process_cores()
     before, every = dict(OMP_NUM_THREADS=str(max(1, cores - 1))), dict(OMP_NUM_THREADS=str(cores))
-    forms = [(f'{before["OMP_NUM_THREADS"]} of {cores} cores, one left to the worker', before, False, iters),
-             ('ThreadsHook', {}, False, iters),
-             (f'{before["OMP_NUM_THREADS"]} of {cores} cores, one of them busy', before, True, iters),
-             ('ThreadsHook, one core busy', {}, True, iters),
-             ('all cores, one of them busy', every, True, 2)]
+    forms = [(f'threads that leave one of {cores} cores', before, iters), ('ThreadsHook', {}, iters)]
+    if busy:
+        forms += [('threads on all cores', every, 2)]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         make_shapes(Path(folder, 'data/shapes'), ShapesConfig(train=batch * (CHOOSING + iters + 1), val=0, test=0))
         config = write_config(checkout, Path(folder), size, batch)
-        for label, env, busy, count in tqdm(forms, desc='threads', leave=False):
+        for label, env, count in tqdm(forms, desc='threads', leave=False):
             images = batch * (count + (2 if env else CHOOSING))
             seconds, peak, chosen = train(checkout / 'tools/train.py', config, images, env, busy=busy)
-            rows.append((f'{label}{chosen}', Measurement(median(seconds[-count:]), peak)))
+            rows.append((f'{label}{chosen}{", beside a busy process" * busy}', Measurement(median(seconds[-count:]), peak)))
     return rows
 
 

@@ -56,9 +56,19 @@ class Step:
         self.data = random_batch(batch, shape, boxes, 'text_encoder' in cfg.model)
 
     def __call__(self) -> None:
+        self.train(self.prepare())
+
+    def prepare(self) -> dict:
+        """The normalised and padded batch on the device."""
         inputs, samples = self.data
-        self.model.train_step(dict(inputs=list(inputs), data_samples=[sample.clone() for sample in samples]),
-                              self.optim_wrapper)
+        batch = dict(inputs=list(inputs), data_samples=[sample.clone() for sample in samples])
+        return self.model.data_preprocessor(batch, True)
+
+    def train(self, batch: dict) -> None:
+        """What mmengine's `train_step` does behind the preprocessor, which looks at sizes in the host's memory only."""
+        with self.optim_wrapper.optim_context(self.model):
+            losses = self.model(**batch, mode='loss')
+        self.optim_wrapper.update_params(self.model.parse_losses(losses)[0])
 
     @property
     def groups(self) -> int:
@@ -158,7 +168,9 @@ def timed(work: Work, device: torch.device) -> float:
 
 
 def counted(work: Work) -> dict[str, object]:
-    counts = sibling('counts').count(work, getattr(work, 'host_tensors', ()))
+    batch = work.prepare() if isinstance(work, Step) else None
+    counts = sibling('counts').count(work if batch is None else lambda: work.train(batch),
+                                     getattr(work, 'host_tensors', ()))
     return dict(operators=counts.operators.total(), synchronisations=dict(counts.synchronisations),
                 uploads=counts.uploads.total(), groups=getattr(work, 'groups', None))
 

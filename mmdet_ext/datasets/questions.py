@@ -2,7 +2,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from mmengine.fileio import load
+from .annotation_json import load_json
 
 GQA_TYPES = ('obj', 'attr', 'rel', 'global', 'cat')
 CLEVR_TYPES = ('binary', 'attr', 'reg')
@@ -103,13 +103,13 @@ def with_clevr_images(content: object, file: str) -> object:
 
 def read_gqa_questions(file: str) -> dict[int | str, Question]:
     """All questions by their ids, in the file's order."""
-    rows = _images(load(file, file_format='json'), file)
+    rows = _images(load_json(file), file)
     return _by_id([gqa_question(row, f'{file}: image {row.get("id")}') for row in rows], file)
 
 
 def read_clevr_questions(file: str) -> dict[int | str, Question]:
     """All questions by their ids, in the file's order; from CLEVR's own question files too."""
-    rows = _images(with_clevr_images(load(file, file_format='json'), file), file)
+    rows = _images(with_clevr_images(load_json(file), file), file)
     return _by_id([clevr_question(row, f'{file}: image {row.get("id")}') for row in rows], file)
 
 

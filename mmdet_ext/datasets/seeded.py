@@ -3,15 +3,22 @@
 mmengine seeds a worker once, when it starts. Where a run is resumed, or has another number of workers, the same picture
 is then augmented in another way than in a run that went through. Here each index carries the seed of its own sample.
 """
+import copy
 import random
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator, Sequence, Sized
 from typing import Any
 
 import numpy as np
 import torch
 from mmdet.datasets import MultiImageMixDataset
+from mmdet.datasets.transforms import PackDetInputs, RandomFlip
 from mmdet.registry import DATA_SAMPLERS, DATASETS
-from mmengine.dataset import DefaultSampler
+from mmengine.dataset import BaseDataset, DefaultSampler
+
+from .transforms import YOLOHSV, YOLOAffine, YOLOCopyPaste, YOLOFilters, YOLOMixUp, YOLOMosaic
+
+# Steps that always give a sample, so that none of them is asked a second time with the same one.
+_NEVER_NONE = (YOLOMosaic, YOLOCopyPaste, YOLOAffine, YOLOMixUp, YOLOFilters, YOLOHSV, RandomFlip, PackDetInputs)
 
 
 class SeededIndex(int):
@@ -50,14 +57,46 @@ class SeededSampler(DefaultSampler):
 
 @DATASETS.register_module()
 class SeededMixDataset(MultiImageMixDataset):
-    """mmdet's `MultiImageMixDataset` that seeds Python's, NumPy's and torch's generators from a `SeededIndex`.
+    """mmdet's `MultiImageMixDataset` that seeds Python's, NumPy's and torch's CPU generator from a `SeededIndex`.
 
-    With plain indices it is mmdet's.
+    With plain indices it is mmdet's. Samples are the same as there, and pictures are copied only where a step could
+    ask for them again.
     """
 
     def __getitem__(self, idx: int) -> Any:
         if isinstance(idx, SeededIndex):
             random.seed(idx.seed)
             np.random.seed(idx.seed)
-            torch.manual_seed(idx.seed)
-        return super().__getitem__(idx)
+            torch.default_generator.manual_seed(idx.seed)  # torch.manual_seed formats a traceback for each device
+        results = self._load(idx)
+        for transform, kind in zip(self.pipeline, self.pipeline_types):
+            if kind in (self._skip_type_keys or ()):
+                continue
+            if hasattr(transform, 'get_indexes'):
+                results['mix_results'] = self._others(transform)
+            results = self._apply(transform, results)
+            if 'mix_results' in results:
+                results.pop('mix_results')
+        return results
+
+    def _load(self, idx: int) -> dict:
+        """A sample that nobody else holds; mmengine's data sets make a new one each time."""
+        sample = self.dataset[idx]
+        return sample if isinstance(self.dataset, BaseDataset) else copy.deepcopy(sample)
+
+    def _others(self, transform: Any) -> list[dict]:
+        for _ in range(self.max_refetch):
+            indexes = transform.get_indexes(self.dataset)
+            samples = [self._load(index) for index in (indexes if isinstance(indexes, Sequence) else [indexes])]
+            if None not in samples:
+                return samples
+        raise RuntimeError(f'the loading pipeline gave None in all of {self.max_refetch} draws for '
+                           f'{type(transform).__name__}')
+
+    def _apply(self, transform: Any, results: dict) -> Any:
+        if type(transform) in _NEVER_NONE:
+            return transform(results)
+        for _ in range(self.max_refetch):
+            if (changed := transform(copy.deepcopy(results))) is not None:
+                return changed
+        raise RuntimeError(f'{type(transform).__name__} gave None in all of {self.max_refetch} attempts')

@@ -43,7 +43,8 @@ class YOLOCocoDataset(SharedItems, CocoDataset):
     def load_data_list(self) -> list[dict]:
         content = load_json(self.ann_file, self.backend_args)
         if not isinstance(content, dict):
-            raise ValueError(f'{self.ann_file} is no annotation file of COCO\'s format: it holds a {type(content).__name__}')
+            raise ValueError(f"{self.ann_file} is no annotation file of COCO's format: it holds a "
+                             f'{type(content).__name__}')
         check_file(content, self.ann_file)
         self.cat_ids = match_categories(content['categories'], self.metainfo['classes'], self.ann_file)
         self.cat2label = {cat_id: label for label, cat_id in enumerate(self.cat_ids)}

@@ -14,11 +14,19 @@ from torch import Tensor
 Tensors = Mapping[str, Tensor]
 
 
-class _CountingModel(BaseAveragedModel):
-    """Averaged model that knows the number of its updates without reading a tensor in each."""
+class _ForeachModel(BaseAveragedModel):
+    """Averaged model for updates of all tensors at once, which reads and walks through as little as it can.
+
+    A tensor that modules share is averaged once; mmengine's averages move it once for each of its names.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.update_buffers:  # otherwise `avg_parameters` are `named_parameters`, each once
+            tensors = self.module.state_dict(keep_vars=True)
+            first = {id(tensor): name for name, tensor in reversed(tensors.items())}
+            self.avg_parameters = {name: self.avg_parameters[name] for name, tensor in tensors.items()
+                                   if first[id(tensor)] == name}
         self._count = 0
         self._seen: tuple[int, int] | None = None
 
@@ -31,9 +39,15 @@ class _CountingModel(BaseAveragedModel):
         self._seen = id(self.steps), self.steps._version
         return self._count
 
+    def sources(self, model: nn.Module) -> Tensors:
+        """Tensors of the model by name, those of `avg_parameters` among them."""
+        tensors = dict(model.named_parameters(remove_duplicate=False))
+        tensors.update(model.named_buffers(remove_duplicate=False))
+        return tensors if self.avg_parameters.keys() <= tensors.keys() else model.state_dict()
+
 
 @MODELS.register_module()
-class ForeachEMA(_CountingModel, ExponentialMovingAverage):
+class ForeachEMA(_ForeachModel, ExponentialMovingAverage):
     """mmengine's `ExponentialMovingAverage`, number for number, but all tensors at once; arguments as there.
 
     Checkpoints of either are resumed by the other.
@@ -41,18 +55,18 @@ class ForeachEMA(_CountingModel, ExponentialMovingAverage):
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
-        sources = model.state_dict() if self.update_buffers else dict(model.named_parameters())
+        sources = self.sources(model)
         before = self.count_update() - 1
         if before == 0:
-            copy(self.avg_parameters, sources)
+            overwrite(self.avg_parameters, sources)
         elif before % self.interval == 0:
             move(_floats(self.avg_parameters), sources, self.momentum)
         if not self.update_buffers:
-            copy(dict(self.module.named_buffers()), dict(model.named_buffers()))
+            overwrite(dict(self.module.named_buffers()), dict(model.named_buffers()))
 
 
 @MODELS.register_module()
-class RampedEMA(_CountingModel):
+class RampedEMA(_ForeachModel):
     """Average that keeps d = decay * (1 - exp(-u / tau)) of itself at update u = 1, 2, ... and takes 1 - d anew.
 
     Running statistics are averaged too; integers are copied. mmdet's `ExpMomentumEMA` has the same decay, but copies
@@ -78,10 +92,10 @@ class RampedEMA(_CountingModel):
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
         decay = self.decay * (1 - math.exp(-self.count_update() / self.tau))
-        sources = model.state_dict()
+        sources = self.sources(model)
         floats = _floats(self.avg_parameters)
         move(floats, sources, 1 - decay)
-        copy({name: value for name, value in self.avg_parameters.items() if name not in floats}, sources)
+        overwrite({name: value for name, value in self.avg_parameters.items() if name not in floats}, sources)
 
     def avg_func(self, averaged_param: Tensor, source_param: Tensor, steps: int) -> None:
         raise NotImplementedError('RampedEMA updates all tensors at once, in update_parameters')
@@ -93,7 +107,7 @@ def move(averages: Tensors, sources: Tensors, weight: float) -> None:
         torch._foreach_lerp_(list(averages.values()), _like(averages, sources), weight)
 
 
-def copy(averages: Tensors, sources: Tensors) -> None:
+def overwrite(averages: Tensors, sources: Tensors) -> None:
     """Overwrite `averages` with the tensors of the same names."""
     if averages:
         torch._foreach_copy_(list(averages.values()), _like(averages, sources))

@@ -63,11 +63,11 @@ class _WaitingRows:
         if not rows:
             return
         numbers = iter(torch.cat([row for _, row in rows]).tolist())
-        found = defaultdict(list)
+        new = defaultdict(list)
         for buffers, _ in rows:
             for buffer in buffers:
-                found[buffer].append(next(numbers))
-        for buffer, values in found.items():
+                new[buffer].append(next(numbers))
+        for buffer, values in new.items():
             buffer.extend(values)
 
 

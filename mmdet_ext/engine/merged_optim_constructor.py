@@ -48,21 +48,21 @@ class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
 
 def merge_groups(groups: list[dict], defaults: dict) -> list[dict]:
-    """Merge groups of parameters whose options, or else `defaults`, are equal, in the order in which they come first."""
+    """Merge groups whose options, or else `defaults`, are equal, in the order in which they come first."""
     parameters = [parameter for group in groups for parameter in group['params']]
     if len(set(parameters)) < len(parameters):  # torch forbids it between groups, and would update twice within one
         raise ValueError('some parameters appear in more than one parameter group: modules share them. Try '
                          'optim_wrapper.paramwise_cfg.bypass_duplicate=True')
-    found: list[tuple[dict, list[nn.Parameter]]] = []
+    merged: list[tuple[dict, list[nn.Parameter]]] = []
     for group in groups:
         options = _options(group)
-        for known, members in found:
+        for known, members in merged:
             if defaults | known == defaults | options:
                 members.extend(group['params'])
                 break
         else:
-            found.append((options, list(group['params'])))
-    return [dict(params=members, **options) for options, members in found]
+            merged.append((options, list(group['params'])))
+    return [dict(params=members, **options) for options, members in merged]
 
 
 def merge_state(optimizer: Optimizer, state_dict: dict[str, Any], places: dict[nn.Parameter, int]) -> dict[str, Any]:
@@ -73,14 +73,14 @@ def merge_state(optimizer: Optimizer, state_dict: dict[str, Any], places: dict[n
         state_dict: As `Optimizer.state_dict` gives it.
         places: Number of the saved group of each parameter.
     """
-    saved, own = state_dict['param_groups'], optimizer.param_groups
-    if len(saved) == len(own):
+    saved, current = state_dict['param_groups'], optimizer.param_groups
+    if len(saved) == len(current):
         return state_dict
     if [len(group['params']) for group in saved] != [1] * len(places):
         raise ValueError(f'the optimizer in the checkpoint has {len(saved)} parameter groups, that of this config '
-                         f'{len(own)}: resume with the model and optim_wrapper that the checkpoint was trained with')
+                         f'{len(current)}: resume with the model and optim_wrapper that the checkpoint was trained with')
     groups = []
-    for group in own:
+    for group in current:
         members = [saved[places[parameter]] for parameter in group['params']]
         options = _options(members[0])
         if any(_options(member) != options for member in members):

@@ -21,8 +21,8 @@ class YOLOOptimWrapperConstructor:
 
     Gradients are accumulated over round(nominal / batch) iterations, at least 1, unless `accumulative_counts` is
     given, with batch = batch_size_per_gpu * number of processes; the weight decay is multiplied by batch *
-    accumulation / nominal. mmengine's own wrappers, which average, are replaced by those that sum. On CUDA the optimizer
-    is fused unless its config says otherwise (`optimizer_options.with_fused`).
+    accumulation / nominal. mmengine's own wrappers, which average, are replaced by those that sum. On CUDA the
+    optimizer is fused unless its config says otherwise (`optimizer_options.with_fused`).
 
     Args:
         optim_wrapper_cfg: Config of the wrapper with its `optimizer`, which names `weight_decay`.

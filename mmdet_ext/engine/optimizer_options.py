@@ -11,7 +11,7 @@ WITHOUT_CUDA = (torch.optim.Adagrad, )  # take `fused`, for the CPU only
 
 
 def with_fused(optimizer_cfg: dict, model: nn.Module) -> dict:
-    """A copy of the config of an optimizer, with ``fused=True`` where that works on a GPU and nothing else is asked for.
+    """A copy of an optimizer's config, with ``fused=True`` where the model is on a GPU and nothing else is asked for.
 
     Fused optimizers read the scale of the gradients and whether they are finite on the device, so that GradScaler
     does not wait for it in each step of mixed precision.
@@ -41,8 +41,8 @@ def keep_implementation(optimizer: torch.optim.Optimizer) -> None:
 
 def _keep(optimizer: torch.optim.Optimizer, state_dict: dict[str, Any]) -> dict[str, Any]:
     first = optimizer.param_groups[0]
-    own = {name: first[name] for name in IMPLEMENTATIONS if name in first}
-    return dict(state_dict, param_groups=[dict(group, **own) for group in state_dict['param_groups']])
+    choices = {name: first[name] for name in IMPLEMENTATIONS if name in first}
+    return dict(state_dict, param_groups=[dict(group, **choices) for group in state_dict['param_groups']])
 
 
 def _on_cuda(parameters: list[nn.Parameter]) -> bool:

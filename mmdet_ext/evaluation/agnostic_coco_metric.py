@@ -5,9 +5,9 @@ from typing import Any
 from mmdet.datasets.api_wrappers import COCO
 from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
-from mmengine.fileio import get_local_path
 from torchvision.ops import box_convert
 
+from ..datasets.annotation_json import load_json
 from .coco_figures import coco_figures
 from .fast_coco_metric import AP_ITEMS
 
@@ -28,8 +28,9 @@ class AgnosticCocoMetric(BaseMetric):
     def __init__(self, ann_file: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.ann_file = ann_file
-        with get_local_path(ann_file) as path:
-            self.coco = COCO(path)
+        self.coco = COCO()
+        self.coco.dataset = load_json(ann_file)
+        self.coco.createIndex()
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:

@@ -2,8 +2,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from mmengine.fileio import load
-
+from ..datasets.annotation_json import load_json
 from ..datasets.questions import with_clevr_images
 
 Answers = Mapping[tuple[str, ...], Counter]
@@ -51,7 +50,7 @@ def _most_frequent(answers: Answers, words: Sequence[str]) -> str:
 
 def _read(file: str) -> list[tuple[tuple[str, ...], str, str | None]]:
     """Of each question its words, its answer, and its kind or else its type."""
-    content = with_clevr_images(load(file, file_format='json'), file)
+    content = with_clevr_images(load_json(file), file)
     images = content.get('images') if isinstance(content, dict) else None
     if not images:
         raise ValueError(f"{file}: 'images' is missing or empty: it is no file of questions")

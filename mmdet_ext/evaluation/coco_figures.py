@@ -1,4 +1,4 @@
-"""COCO's AP and AR, counted by faster-coco-eval where it is installed, else by pycocotools: the figures are the same."""
+"""COCO's AP and AR, counted by faster-coco-eval where it is installed, else by pycocotools: figures are the same."""
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -69,7 +69,7 @@ def coco_figures(truth: COCO, detections: Sequence[dict], kind: str = 'bbox', *,
 
 
 def summarize(precision: np.ndarray, recall: np.ndarray, max_dets: Sequence[int], iou_thrs: np.ndarray) -> np.ndarray:
-    """The `stats` of `CocoFigures` by pycocotools' definition, which faster-coco-eval's first number does not follow."""
+    """The `stats` of `CocoFigures` as pycocotools defines them, which faster-coco-eval's first number does not follow."""
 
     def mean(values: np.ndarray) -> float:
         values = values[values > -1]

@@ -12,6 +12,7 @@ from mmengine.fileio import dump
 from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
+from ..datasets.annotation_json import paused_collector
 from .coco_figures import AREAS, CocoFigures, coco_figures
 
 AP_ITEMS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
@@ -28,7 +29,7 @@ class FastCocoMetric(CocoMetric):
     0 instead of none.
 
     Args:
-        proposal_nums: Three numbers of detections of an image and class; AP but the first and AR by size count the last.
+        proposal_nums: Three numbers of detections of an image and class; the last is that of AP but the first, and of AR by size.
 
     Raises:
         ValueError: For other than three `proposal_nums`, or unknown `metric_items`.
@@ -42,7 +43,10 @@ class FastCocoMetric(CocoMetric):
             raise ValueError(f'metric_items should be among {list(_PLACES)}, got {sorted(unknown)}')
 
     def compute_metrics(self, results: list[tuple[dict, dict]]) -> dict[str, float]:
-        logger = MMLogger.get_current_instance()
+        with paused_collector():
+            return self._compute_metrics(results, MMLogger.get_current_instance())
+
+    def _compute_metrics(self, results: list[tuple[dict, dict]], logger: MMLogger) -> dict[str, float]:
         truths, predictions = zip(*results)
         self._find_truth(truths)
         kinds = ['segm' if metric == 'segm' else 'bbox' for metric in self.metrics]

@@ -4,9 +4,9 @@ from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
-from mmengine.fileio import load
 from PIL import Image, ImageDraw
 
+from ..datasets.annotation_json import load_json
 from ..datasets.grounding_checks import check_tables, size_of
 from ..datasets.mask_checks import decode_masks, mask_problem
 
@@ -41,7 +41,7 @@ def read_tasks(file: str) -> Tasks:
     Raises:
         ValueError: If the file is neither, a task stands twice, has no instance, or an instance has no valid outline.
     """
-    content = load(file, file_format='json')
+    content = load_json(file)
     if isinstance(content, list):
         return Tasks('task_id', _phrasecut_tasks(content, file), draw_polygons)
     check_tables(content, file)

@@ -11,7 +11,7 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 @pytest.mark.parametrize('name, expected', [
     ('yolov9/yolov9t_shapes', GroupCounts(897, 897, 3)),  # weights, norms, biases
     ('smca/smca_r50_50e_coco', GroupCounts(277, 277, 2)),  # backbone and the rest
-    ('mdetr/mdetr_r101_refcoco', GroupCounts(491, 491, 3)),  # the text encoder has the backbone's rate, and its own group
+    ('mdetr/mdetr_r101_refcoco', GroupCounts(491, 491, 3)),  # the text encoder is alone, at the backbone's rate
     ('mdetr/mdetr_r18_shapes', GroupCounts(365, 1, 1)),  # no paramwise_cfg
     ('mix/rd_rtmdet_tiny_8xb32-300e_coco', GroupCounts(249, 249, 2)),
 ])

@@ -34,10 +34,16 @@ def test_last_iterations_of_each_form_are_measured(checkout, monkeypatch):
     monkeypatch.setattr(startup, 'process_cores', lambda: 2)
     rows = dict(startup.threads(checkout, batch=4, iters=2))
     assert {label: measured.seconds for label, measured in rows.items()} == {
-        '1 of 2 cores, one left to the worker': 1.5, 'ThreadsHook (chooses 2)': 5.5,
-        '1 of 2 cores, one of them busy': 1.5, 'ThreadsHook, one core busy (chooses 2)': 5.5,
-        'all cores, one of them busy': 2.5}
+        'threads that leave one of 2 cores': 1.5, 'ThreadsHook (chooses 2)': 5.5}
     assert min(measured.peak_bytes for measured in rows.values()) > 2**20
+
+
+def test_a_busy_process_shows_the_slow_down(checkout, monkeypatch):
+    monkeypatch.setattr(startup, 'process_cores', lambda: 2)
+    rows = startup.threads(checkout, batch=4, iters=2, busy=True)
+    assert [(label, measured.seconds) for label, measured in rows] == [
+        ('threads that leave one of 2 cores, beside a busy process', 1.5),
+        ('ThreadsHook (chooses 2), beside a busy process', 5.5), ('threads on all cores, beside a busy process', 2.5)]
 
 
 def test_the_config_trains_once_without_evaluation(tmp_path):

@@ -4,7 +4,9 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from mmdet.registry import DATASETS
 from mmdet_ext.datasets.seeded import SeededIndex, SeededMixDataset, SeededSampler
+from mmengine.config import Config
 from torch.utils.data import DataLoader
 
 
@@ -76,3 +78,56 @@ def test_a_plain_index_leaves_the_generators_alone():
     expected = np.random.rand()
     np.random.seed(5)
     assert noisy()[3]['noise'][0] == expected
+
+
+class NoneOnce:
+    """A step that spoils its sample and gives None the first time."""
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, results):
+        self.seen.append(results['index'])
+        results['index'] += 100
+        return results if len(self.seen) == 2 else None
+
+
+def test_a_step_that_gives_none_is_asked_again_with_the_sample_as_it_was():
+    dataset = noisy()
+    dataset.max_refetch, dataset.pipeline = 2, [NoneOnce()]
+    assert dataset[3]['index'] == 103 and dataset.pipeline[0].seen == [3, 3]
+    dataset.pipeline[0].seen.clear()
+    dataset.max_refetch = 1
+    with pytest.raises(RuntimeError, match='NoneOnce gave None in all of 1 attempts'):
+        dataset[3]
+
+
+def test_a_data_set_that_keeps_its_samples_is_not_changed_by_the_steps():
+    dataset = noisy()
+    kept = [np.zeros(3) for _ in range(12)]
+    dataset.dataset.__class__ = type('Kept', (Numbers, ), dict(__getitem__=lambda self, i: dict(img=kept[i])))
+    dataset.pipeline = [lambda results: results.update(img=np.add(results['img'], 1, out=results['img'])) or results]
+    dataset[3]
+    assert not kept[3].any()
+
+
+@pytest.mark.parametrize('deferred', [False, True])
+def test_samples_are_those_of_mmdets_data_set(coco128, deferred):
+    samples = []
+    for kind in ('MultiImageMixDataset', 'SeededMixDataset'):
+        cfg = Config.fromfile('configs/_base_/yolov9_500e_coco.py').train_dataloader.dataset
+        cfg.type = kind
+        cfg.dataset.update(data_root='', ann_file=str(coco128 / 'annotations/instances_train2017.json'),
+                           data_prefix=dict(img=str(coco128 / 'train2017')))
+        for mosaic in (cfg.pipeline[0], cfg.pipeline[3].transforms[0]):
+            mosaic.deferred = deferred and kind == 'SeededMixDataset'
+        cfg.pipeline[3].prob = 0.5
+        np.random.seed(2)
+        dataset = DATASETS.build(cfg)
+        samples.append([dataset[i] for i in range(8)])
+    for theirs, ours in zip(*samples, strict=True):
+        assert ours['inputs'].equal(theirs['inputs'])
+        for key in ('labels', 'bboxes'):
+            values = [sample['data_samples'].gt_instances[key] for sample in (theirs, ours)]
+            values = [value if torch.is_tensor(value) else value.tensor for value in values]
+            assert values[0].equal(values[1])

@@ -159,3 +159,37 @@ def test_operators_do_not_grow_with_the_model(cls):
         ran = count(lambda: ema.update_parameters(model)).operators
         operators.append({name: number for name, number in ran.items() if name not in ('detach', 'alias')})
     assert operators[0] == operators[1]
+
+
+@pytest.mark.parametrize('cls', [ForeachEMA, RampedEMA])
+def test_a_tensor_that_modules_share_is_averaged_once(cls):
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    model[1].weight = model[0].weight
+    ema = cls(model, **dict(update_buffers=True, momentum=0.4) if cls is ForeachEMA else dict(decay=0.6, tau=1e-9))
+    ema.update_parameters(model)
+    before = ema.module[0].weight.clone()
+    with torch.no_grad():
+        model[0].weight.add_(1)
+    ema.update_parameters(model)
+    assert_close(ema.module[0].weight, before + 0.4)
+    assert ema.module[1].weight is ema.module[0].weight
+
+
+class Renamed(nn.Linear):
+    """Has a name of its own in state dicts."""
+
+    def __init__(self) -> None:
+        super().__init__(2, 2)
+        self.register_state_dict_post_hook(lambda module, state, prefix, _: state.update(other=state.pop('weight')))
+
+
+@pytest.mark.parametrize('update_buffers', [True, False])
+def test_models_that_rename_their_tensors_are_averaged_too(update_buffers):
+    model = Renamed()
+    ema = ForeachEMA(model, update_buffers=update_buffers)
+    ema.update_parameters(model)
+    with torch.no_grad():
+        model.weight.fill_(3)
+    before = ema.module.weight.clone()
+    ema.update_parameters(model)
+    assert_close(ema.module.weight, before + 0.0002 * (3 - before))

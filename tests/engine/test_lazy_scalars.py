@@ -36,8 +36,8 @@ def test_histories_are_the_same_to_the_digit(hub, dtype):
     plain, lazy = both(hub, updates)
     assert list(plain) == list(lazy)
     for key in plain:
-        for expected, found in zip(plain[key].data, lazy[key].data):
-            assert found.tolist() == expected.tolist() and found.dtype == expected.dtype
+        for expected, values in zip(plain[key].data, lazy[key].data):
+            assert values.tolist() == expected.tolist() and values.dtype == expected.dtype
         assert lazy[key].mean(3) == plain[key].mean(3) and lazy[key].current() == plain[key].current()
 
 
@@ -108,19 +108,19 @@ def run(work_dir, hook: str, **settings) -> tuple[dict, list[dict]]:
     return runner.message_hub.log_scalars, [json.loads(line) for line in lines]
 
 
-@pytest.mark.parametrize('checkpoint', [dict(interval=1), dict(interval=4, by_epoch=False)], ids=['epochs', 'iterations'])
+@pytest.mark.parametrize('checkpoint', [dict(interval=1), dict(interval=4, by_epoch=False)])
 def test_a_run_logs_and_saves_what_it_logs_with_mmengines_hook(tmp_path, checkpoint):
     hook = dict(type='CheckpointHook', **checkpoint)
-    found = {}
+    runs = {}
     for name in ('RuntimeInfoHook', 'NoWaitRuntimeInfoHook'):
-        found[name] = run(tmp_path / name, name, **dict(custom_hooks=[hook]))
-    (plain, plain_lines), (lazy, lazy_lines) = found.values()
+        runs[name] = run(tmp_path / name, name, custom_hooks=[hook])
+    (plain, plain_lines), (lazy, lazy_lines) = runs.values()
     assert list(plain) == list(lazy) and len(plain['train/loss'].data[0]) == 15
     for key in plain:
         np.testing.assert_array_equal(lazy[key].data, plain[key].data, err_msg=key)
     assert lazy_lines == plain_lines and len(lazy_lines) == 6
     for path in (tmp_path / 'RuntimeInfoHook').glob('*.pth'):
-        logs = [torch.load(tmp_path / name / path.name)['message_hub']['log_scalars'] for name in found]
+        logs = [torch.load(tmp_path / name / path.name)['message_hub']['log_scalars'] for name in runs]
         assert [list(log) for log in logs] == [list(plain)] * 2
         for key in plain:
             np.testing.assert_array_equal(logs[1][key].data, logs[0][key].data, err_msg=key)

@@ -76,7 +76,7 @@ def test_each_set_of_options_has_one_group(paramwise_cfg, count):
     theirs, ours = pair(optimizer=ADAMW, paramwise_cfg=paramwise_cfg)
     assert len(options(theirs)) == 19 and len(options(ours)) == count
     everything = options(theirs)
-    assert options(ours) == [found for i, found in enumerate(everything) if found not in everything[:i]]
+    assert options(ours) == [group for i, group in enumerate(everything) if group not in everything[:i]]
     assert sum(len(group['params']) for group in ours.optimizer.param_groups) == 19
 
 

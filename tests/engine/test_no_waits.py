@@ -29,17 +29,17 @@ CASES = dict(
 
 def iterations(work_dir, *, model, hooks, runtime_info: str = 'NoWaitRuntimeInfoHook', **settings) -> list[Counts]:
     """What each iteration costs, hooks before and behind it included. The log is written every third."""
-    found = []
+    costs = []
     run_iter = EpochBasedTrainLoop.run_iter
 
     def counted(self, idx, data_batch) -> None:
-        found.append(count(lambda: run_iter(self, idx, data_batch)))
+        costs.append(count(lambda: run_iter(self, idx, data_batch)))
 
     hooks = hooks | dict(runtime_info=dict(type=runtime_info), timer=dict(type='IterTimerHook'),
                          logger=dict(type='LoggerHook', interval=3))
     with mock.patch.object(EpochBasedTrainLoop, 'run_iter', counted):
         tiny_runner(work_dir, model(), hooks=hooks, iters=8, epochs=2, **settings).train()
-    return found
+    return costs
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +58,6 @@ def test_the_host_waits_only_where_the_log_is_written(tmp_path, name):
 
 @pytest.mark.parametrize('name', CASES)
 def test_with_mmengines_hook_it_waits_for_each_loss(tmp_path, name):
-    found = iterations(tmp_path, runtime_info='RuntimeInfoHook', **CASES[name])
+    costs = iterations(tmp_path, runtime_info='RuntimeInfoHook', **CASES[name])
     num_losses = 3 if name == 'yolo' else 1
-    assert [counts.synchronisations['_local_scalar_dense'] for counts in found[3:5]] == [num_losses] * 2
+    assert [counts.synchronisations['_local_scalar_dense'] for counts in costs[3:5]] == [num_losses] * 2

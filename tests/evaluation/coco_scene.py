@@ -39,10 +39,8 @@ def write_scene(folder: Path, seed: int = 0, num_images: int = 12, classes: tupl
                 w = 0.
             box = [x, y, x + w, y + h]
             outline = run_lengths(box) if crowd else [[x, y, x + w, y, x + w, y + h, x, y + h]]
-            rows.append(dict(id=len(rows), image_id=image['id'], category_id=int(rng.integers(1, 4)), iscrowd=int(crowd),
-                             bbox=[x, y, w, h], area=w * h, segmentation=outline))
-    for number, row in enumerate(rows, 1):
-        row['id'] = number
+            rows.append(dict(id=len(rows) + 1, image_id=image['id'], category_id=int(rng.integers(1, 4)),
+                             iscrowd=int(crowd), bbox=[x, y, w, h], area=w * h, segmentation=outline))
     content = dict(images=images, annotations=rows, categories=[dict(id=i, name=name)
                                                                 for i, name in enumerate(classes, 1)])
     path = folder / 'scene.json'

@@ -33,7 +33,8 @@ def test_results_are_those_of_mmdet(tmp_path, options):
 
 def test_truth_may_come_with_the_samples():
     instances = [dict(bbox=[10., 10., 50., 60.], bbox_label=1, ignore_flag=0)]
-    results = [evaluate(kind, [dict(hit(), instances=instances)], classwise=True) for kind in (FastCocoMetric, CocoMetric)]
+    results = [evaluate(kind, [dict(hit(), instances=instances)], classwise=True)
+               for kind in (FastCocoMetric, CocoMetric)]
     assert results[0]['coco/bbox_mAP'] == results[1]['coco/bbox_mAP'] == 0.7
     assert results[0]['coco/dog_precision'] == results[1]['coco/dog_precision'] == 0.7
 

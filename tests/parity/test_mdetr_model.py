@@ -21,7 +21,7 @@ def build(case: Case, folder, device: torch.device, **options) -> torch.nn.Modul
     layer = dict(self_attn_cfg=attention, ffn_cfg=dict(embed_dims=256, feedforward_channels=2048, ffn_drop=0.1))
     text = {key: value for key, value in case.meta['roberta'].items() if key not in ('class', 'note')}
     depth = int(args['backbone'].removeprefix('resnet'))
-    return MODELS.build(dict(
+    model = MODELS.build(dict(
         dict(
             type='MDETR',
             num_queries=args['num_queries'],
@@ -33,7 +33,8 @@ def build(case: Case, folder, device: torch.device, **options) -> torch.nn.Modul
             encoder=dict(num_layers=args['enc_layers'], layer_cfg=layer),
             decoder=dict(num_layers=args['dec_layers'], layer_cfg=dict(layer, cross_attn_cfg=attention)),
             positional_encoding=dict(num_feats=128, normalize=True),
-            bbox_head=dict(type='MDETRHead', loss_align=dict(type='ContrastiveAlignLoss'))), **options)).to(device).eval()
+            bbox_head=dict(type='MDETRHead', loss_align=dict(type='ContrastiveAlignLoss'))), **options))
+    return model.to(device).eval()
 
 
 def inputs_of(case: Case, device: torch.device) -> tuple[torch.Tensor, list[DetDataSample]]:

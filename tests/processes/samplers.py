@@ -2,6 +2,8 @@
 from mmengine.dataset import BaseDataset
 from mmengine.runner import Runner
 
+import mmdet_ext.datasets  # noqa: F401  registers the samplers
+
 NUM_PAIRS = 24
 # sampler and number of epochs that see everything once
 SAMPLERS = {

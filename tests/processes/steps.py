@@ -1,5 +1,6 @@
 """Small models of each system, batches for them, and what a step of training gives: for one process or several."""
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-import mmdet_ext  # noqa: F401  registers the models
+import mmdet_ext.models  # noqa: F401  registers the models
 
 CONFIGS = dict(yolov9='yolov9/yolov9t_shapes', smca='smca/smca_r18_shapes', mdetr='mdetr/mdetr_r18_shapes',
                mdetr_masks='mdetr/mdetr_r18_shapes_seg')
@@ -65,11 +66,12 @@ def images(numbers: Sequence[int], first: int = 0) -> dict[str, Any]:
     return dict(inputs=torch.stack(inputs), data_samples=samples)
 
 
-def step(model: nn.Module, batch: dict[str, Any]) -> Step:
-    """A pass forward and backward of a detector, or of one that DistributedDataParallel wraps."""
+def step(model: nn.Module, batch: dict[str, Any], forward: AbstractContextManager = nullcontext()) -> Step:
+    """A pass forward, in a context such as autocast's, and backward of a detector or one that DDP wraps."""
     detector = getattr(model, 'module', model)
     detector.zero_grad()
-    total, losses = detector.parse_losses(model(**batch, mode='loss'))
+    with forward:
+        total, losses = detector.parse_losses(model(**batch, mode='loss'))
     total.backward()
     gradients = {name: p.grad.clone() for name, p in detector.named_parameters() if p.requires_grad}
     return Step({name: value.detach() for name, value in losses.items()}, gradients)

@@ -51,7 +51,7 @@ def test_two_halves_of_a_batch_are_the_whole(folder, found, system):
 
 
 def test_yolov9_sums_over_the_images_of_all_processes(folder, found):
-    """As published, each process divides by its own scores: its steps add up, and are the whole where these are equal."""
+    """As published, each divides by its own scores: steps add up, and are the whole where these are equal."""
     model = build('yolov9', folder / 'text')
     halves = [step(model, images(boxes, 2 * rank)) for rank, boxes in enumerate(BOXES)]
     total = Step(*({name: value + halves[1][i][name] for name, value in halves[0][i].items()} for i in range(2)))

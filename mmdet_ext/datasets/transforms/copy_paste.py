@@ -1,9 +1,9 @@
 """Copy-paste within a picture (https://arxiv.org/abs/2012.07177): instances pasted again at the mirrored place."""
-import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 
+from .canvas import Canvas, fill, polygon_extent
 from .instances import KEYS, concatenate, get_boxes, has_polygon, select, set_boxes
 
 
@@ -47,7 +47,10 @@ class YOLOCopyPaste(BaseTransform):
         set_boxes(pasted, boxes)
         img = results['img']
         pasted['gt_polygons'] = pasted['gt_polygons'] * np.float32([-1, 1]) + np.float32([img.shape[1], 0])
-        results['img'] = paste_mirrored(img, pasted['gt_polygons'])
+        if isinstance(img, Canvas):
+            img.paste_mirrored(pasted['gt_polygons'])
+        else:
+            results['img'] = paste_mirrored(img, pasted['gt_polygons'])
         results.update(concatenate([results, pasted]))
 
 
@@ -59,15 +62,12 @@ def covered_shares(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 def paste_mirrored(img: np.ndarray, polygons: np.ndarray) -> np.ndarray:
     """Return the picture with the pixels of its own mirror image inside the polygons (N, P, 2), in pixels."""
-    height, width = img.shape[:2]
+    width = img.shape[1]
     result = img.copy()
     for polygon in polygons.astype(np.int32):
-        x1, y1 = polygon.min(axis=0).clip(0)
-        x2, y2 = np.minimum(polygon.max(axis=0) + 1, (width, height))
+        x1, y1, x2, y2 = polygon_extent(polygon, img.shape)
         if x1 >= x2 or y1 >= y2:
             continue
-        mask = np.zeros((y2 - y1, x2 - x1), np.uint8)
-        cv2.fillPoly(mask, [polygon - (x1, y1)], 1)
         source = img[y1:y2, width - x2:width - x1][:, ::-1]  # the picture as it was, not what was pasted before
-        np.copyto(result[y1:y2, x1:x2], source, where=mask[..., None] == 1)
+        np.copyto(result[y1:y2, x1:x2], source, where=fill(polygon, (x1, y1, x2, y2))[..., None])
     return result

@@ -6,6 +6,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform, Compose
 from mmdet.registry import TRANSFORMS
 
+from .canvas import Canvas, Tile
 from .instances import concatenate, shift_and_clip
 
 
@@ -18,11 +19,14 @@ class YOLOMosaic(BaseTransform):
     Args:
         size: Long side in pixels that the pictures have; the canvas is 2 size x 2 size.
         pad_value: Colour of the canvas, 0 to 255.
+        deferred: Whether the picture stays a `Canvas`, which the next steps, `YOLOCopyPaste` and `YOLOAffine`, draw no
+            more of than the crop keeps. Pixels are the same. Other steps want an array.
     """
 
-    def __init__(self, size: int = 640, pad_value: int = 114) -> None:
+    def __init__(self, size: int = 640, pad_value: int = 114, deferred: bool = False) -> None:
         self.size = size
         self.pad_value = pad_value
+        self.deferred = deferred
 
     def get_indexes(self, dataset: Sequence) -> list[int]:
         return np.random.randint(len(dataset), size=3).tolist()
@@ -32,18 +36,18 @@ class YOLOMosaic(BaseTransform):
         if len(pictures) != 4:
             raise ValueError(f'YOLOMosaic needs mix_results of 3 pictures, got {len(pictures) - 1}: it is for the '
                              'pipeline of MultiImageMixDataset')
-        center_x, center_y = np.random.uniform(0.5 * self.size, 1.5 * self.size, 2).astype(int)
+        center_x, center_y = np.random.uniform(0.5 * self.size, 1.5 * self.size, 2).astype(int).tolist()
         side = 2 * self.size
-        canvas = np.full((side, side, 3), self.pad_value, np.uint8)
+        tiles = []
         for index, picture in enumerate(pictures):
-            img = picture['img']
-            height, width = img.shape[:2]
+            height, width = picture['img'].shape[:2]
             left = center_x if index % 2 else center_x - width
             top = center_y if index >= 2 else center_y - height
-            x1, y1, x2, y2 = max(left, 0), max(top, 0), min(left + width, side), min(top + height, side)
-            canvas[y1:y2, x1:x2] = img[y1 - top:y2 - top, x1 - left:x2 - left]
+            tiles.append(Tile(picture['img'], left, top))
             shift_and_clip(picture, (left, top), side, side)
-        results.update(concatenate(pictures), img=canvas, img_shape=(side, side))
+        canvas = Canvas(tiles, side, self.pad_value)
+        img = canvas if self.deferred else np.asarray(canvas)
+        results.update(concatenate(pictures), img=img, img_shape=(side, side))
         return results
 
 

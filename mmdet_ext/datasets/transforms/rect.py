@@ -29,16 +29,15 @@ class YOLOResize(BaseTransform):
         self.shrink = shrink
 
     def transform(self, results: dict) -> dict:
-        height, width = results['img'].shape[:2]
+        scaled_from = results.pop('scaled_from', None)  # by `CachedLoading`
+        height, width = scaled_from or results['img'].shape[:2]
         said = results.get('height', height), results.get('width', width)
         if said != (height, width):
             raise ValueError(f'{results.get("img_path")} has {height} x {width} pixels (height x width), the '
                              f'annotation file says {said[0]} x {said[1]}')
-        ratio = self.size / max(height, width)
-        new_height, new_width = max(int(height * ratio), 1), max(int(width * ratio), 1)
-        if ratio != 1:
-            interpolation = _SHRINK[self.shrink] if ratio < 1 else cv2.INTER_LINEAR
-            results['img'] = cv2.resize(results['img'], (new_width, new_height), interpolation=interpolation)
+        if scaled_from is None:
+            results['img'] = self.scale(results['img'])
+        new_height, new_width = results['img'].shape[:2]
         results['img_shape'] = (new_height, new_width)
         results['scale_factor'] = (new_height / height, ) * 2
         scale = np.float32([new_width / width, new_height / height])
@@ -47,6 +46,15 @@ class YOLOResize(BaseTransform):
         if 'gt_polygons' in results:
             results['gt_polygons'] = results['gt_polygons'] * scale
         return results
+
+    def scale(self, img: np.ndarray) -> np.ndarray:
+        """(H, W, C) -> (h, w, C) with the long side `size`."""
+        height, width = img.shape[:2]
+        ratio = self.size / max(height, width)
+        if ratio == 1:
+            return img
+        size = max(int(width * ratio), 1), max(int(height * ratio), 1)
+        return cv2.resize(img, size, interpolation=_SHRINK[self.shrink] if ratio < 1 else cv2.INTER_LINEAR)
 
 
 @TRANSFORMS.register_module()

@@ -4,6 +4,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 
+from .canvas import Canvas, Region
 from .instances import boxes_of_polygons, get_boxes, has_polygon, select, set_boxes
 
 
@@ -49,10 +50,20 @@ class YOLOAffine(BaseTransform):
         height, width = results['img'].shape[:2]
         offset = target - factor * np.array([width, height]) / 2  # new (x, y) = factor * (x, y) + offset
         matrix = np.array([[factor, 0, offset[0]], [0, factor, offset[1]]])
-        results['img'] = cv2.warpAffine(results['img'], matrix, dsize=self.size, borderValue=(self.pad_value, ) * 3)
+        img = results['img']
+        if isinstance(img, Canvas):
+            img = img.draw(self._seen(factor, offset, img.shape))
+        results['img'] = cv2.warpAffine(img, matrix, dsize=self.size, borderValue=(self.pad_value, ) * 3)
         results['img_shape'] = self.size[::-1]
         self._move_boxes(results, factor, offset)
         return results
+
+    def _seen(self, factor: float, offset: np.ndarray, shape: tuple[int, ...]) -> Region:
+        """What the new picture shows of one of the shape (H, W, ...), and two pixels more for the interpolation."""
+        first = np.floor(-offset / factor) - 2
+        last = np.ceil((np.array(self.size) - offset) / factor) + 2
+        limits = np.array(shape[1::-1])
+        return *first.clip(0, limits).astype(int).tolist(), *last.clip(0, limits).astype(int).tolist()
 
     def _move_boxes(self, results: dict, factor: float, offset: np.ndarray) -> None:
         width, height = self.size

@@ -150,7 +150,8 @@ class YOLOv9Head(BaseDenseHead):
                 return _boxes(box_logits, priors)[images, points]  # several classes for most points: once for all
 
             cfg = dict((self.test_cfg if cfg is None else cfg) or {})
-            results = batch_detections(class_logits, boxes_at, **cfg)
+            with torch.autocast(class_logits.device.type, enabled=False):
+                results = batch_detections(class_logits, boxes_at, **cfg)
         if rescale:
             to_original_images(results, batch_img_metas)
         return results

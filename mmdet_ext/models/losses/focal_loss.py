@@ -24,7 +24,7 @@ class SigmoidFocalLoss(nn.Module):
         super().__init__()
         for key, value, needed in (('use_sigmoid', use_sigmoid, True), ('activated', activated, False)):
             if value is not needed:
-                raise ValueError(f'loss_cls: {key} should be {needed}, got {value!r}: focal loss is of sigmoids of logits')
+                raise ValueError(f'{key} should be {needed}, got {value!r}: focal loss is of sigmoids of logits')
         _check_reduction(reduction)
         self.use_sigmoid = use_sigmoid
         self.gamma = gamma

@@ -102,16 +102,17 @@ class RobertaTextEncoder(BaseModule):
         ids, offsets = tokenize(self.tokenizer, captions, self.max_tokens)
         length = max(map(len, ids))
         input_ids, mask = pad_tokens(ids, self.tokenizer.pad_token_id, length, self.language_model.device)
-        hidden, pooled = self._encode_known(ids) if self._keeps_features() else self.encode_tokens(input_ids, mask)
+        hidden, pooled = self._encode_known(ids) if self._keeps_features() else self.encode_tokens(
+            input_ids, self._seen_mask(ids, mask))
         offsets = [own + [(0, 0)] * (length - len(own)) for own in offsets]
         return TextFeatures(hidden, pooled, mask == 0, offsets)
 
-    def encode_tokens(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor | None]:
+    def encode_tokens(self, input_ids: Tensor, attention_mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Features of tokens made elsewhere; they are not kept.
 
         Args:
             input_ids: (B, L) integers.
-            attention_mask: (B, L), 1 for tokens and 0 for padding.
+            attention_mask: (B, L), 1 for tokens and 0 for padding; or as transformers takes it.
 
         Returns:
             Hidden states (B, L, D), those of padding included, and the pooled feature (B, D) or None.
@@ -122,6 +123,12 @@ class RobertaTextEncoder(BaseModule):
             attention_mask = attention_mask.bool()[:, None, None].expand(-1, -1, length, -1)
         output = self.language_model(input_ids=input_ids, attention_mask=attention_mask)
         return output.last_hidden_state, output.pooler_output if self.pooled else None
+
+    def _seen_mask(self, ids: list[list[int]], mask: Tensor) -> Tensor | None:
+        """The mask (B, L) as transformers makes it: none without padding, else (B, 1, 1, L). It would wait to see which."""
+        if self.language_model.config._attn_implementation != 'sdpa':
+            return mask
+        return None if len({len(row) for row in ids}) == 1 else mask[:, None, None].bool()
 
     def _keeps_features(self) -> bool:
         return self.cache is not None and self.language_model.dtype not in (torch.float16, torch.bfloat16)

@@ -73,7 +73,7 @@ class SMCATransformerEncoder(BaseModule):
             else:
                 tokens = [layer(*each, scale) for scale, each in enumerate(zip(tokens, pos, padding))]
         feats = [each.transpose(1, 2).view_as(feat) for each, feat in zip(tokens, maps.feats)]
-        return maps._replace(feats=feats)
+        return Maps(feats, maps.pos, maps.padding)
 
 
 def _tokens(feat: Tensor) -> Tensor:

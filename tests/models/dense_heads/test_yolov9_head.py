@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 from mmdet_ext.models.dense_heads import YOLOv9Head
-from mmdet_ext.models.dense_heads.postprocess import multiclass_nms, to_original_image
+from mmdet_ext.models.dense_heads.postprocess import batch_detections, to_original_image
 from mmengine.structures import InstanceData
 from torch.testing import assert_close
 
@@ -129,26 +129,31 @@ def test_without_suppression_every_point_is_returned():
     assert len(found.scores) == 64 + 16 + 4
 
 
+def suppressed(boxes: torch.Tensor, scores: torch.Tensor, **options) -> InstanceData:
+    found, = batch_detections(scores.logit()[None], lambda images, points: boxes[points], **options)
+    return found
+
+
 def test_suppression_by_hand():
     boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60]])
     scores = torch.tensor([[0.9, 0.1], [0.8, 0.7], [0.3, 0.0]])
-    found = multiclass_nms(boxes, scores, score_thr=0.2)
+    found = suppressed(boxes, scores, score_thr=0.2)
     assert found.scores.tolist() == pytest.approx([0.9, 0.7, 0.3])
     assert found.labels.tolist() == [0, 1, 0]
-    found = multiclass_nms(boxes, scores, score_thr=0.2, nms=dict(class_agnostic=True))
+    found = suppressed(boxes, scores, score_thr=0.2, nms=dict(class_agnostic=True))
     assert found.scores.tolist() == pytest.approx([0.9, 0.3])
-    found = multiclass_nms(boxes, scores, score_thr=0.2, multi_label=False, nms=dict(iou_threshold=0.95), max_per_img=2)
+    found = suppressed(boxes, scores, score_thr=0.2, multi_label=False, nms=dict(iou_threshold=0.95), max_per_img=2)
     assert found.scores.tolist() == pytest.approx([0.9, 0.8])
 
 
 def test_no_score_above_the_threshold_gives_no_box():
-    found = multiclass_nms(torch.rand(4, 4), torch.zeros(4, 2))
+    found = suppressed(torch.rand(4, 4), torch.zeros(4, 2))
     assert found.bboxes.shape == (0, 4) and len(found.scores) == len(found.labels) == 0
 
 
 def test_another_kind_of_suppression_is_refused():
     with pytest.raises(ValueError, match='soft_nms'):
-        multiclass_nms(torch.rand(4, 4), torch.rand(4, 2), nms=dict(type='soft_nms', iou_threshold=0.5))
+        suppressed(torch.rand(4, 4), torch.rand(4, 2), nms=dict(type='soft_nms', iou_threshold=0.5))
 
 
 def test_boxes_return_through_padding_and_scale_and_are_clipped():

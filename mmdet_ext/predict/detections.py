@@ -1,0 +1,66 @@
+"""What a `Predictor` says about an image."""
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from mmdet.structures import DetDataSample
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Objects in one image, in the order of the model (YOLOv9: by falling score).
+
+    Attributes:
+        boxes: (K, 4) float32 as (x1, y1, x2, y2) in pixels of the original image.
+        scores: (K,) float32 in [0, 1].
+        labels: (K,) int64, numbers of classes; MDETR's number the phrases of the caption.
+        names: K names of classes or phrases; numbers as text where neither is known.
+        path: Of the image, or None if it was given as an array.
+        shape: (height, width) of the original image in pixels.
+        sample: mmdet's own, with all that the model predicts, on its device.
+    """
+    boxes: np.ndarray
+    scores: np.ndarray
+    labels: np.ndarray
+    names: list[str]
+    path: str | None
+    shape: tuple[int, int]
+    sample: DetDataSample
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def above(self, score: float) -> 'Detections':
+        """Those with a score above `score`."""
+        rows = np.flatnonzero(self.scores > score)
+        sample = self.sample.new()
+        sample.pred_instances = self.sample.pred_instances[torch.from_numpy(rows)]
+        return replace(self, boxes=self.boxes[rows], scores=self.scores[rows], labels=self.labels[rows],
+                       names=[self.names[row] for row in rows], sample=sample)
+
+    def to_dict(self) -> dict:
+        """Plain numbers and strings, as json takes them; `bboxes`, `scores` and `labels` as mmdet's inferencer has."""
+        return dict(path=self.path, shape=list(self.shape), bboxes=self.boxes.tolist(), scores=self.scores.tolist(),
+                    labels=self.labels.tolist(), names=self.names)
+
+
+def detections_of(samples: Sequence[DetDataSample], classes: Sequence[str] | None) -> list[Detections]:
+    """Bring the boxes, scores and labels of a batch to the host in one copy."""
+    found = [sample.pred_instances for sample in samples]
+    columns = torch.cat([torch.cat([each.bboxes.float(), each.scores.float()[:, None], each.labels.float()[:, None]], 1)
+                         for each in found]).cpu().numpy()
+    results, start = [], 0
+    for sample, each in zip(samples, found, strict=True):
+        rows = columns[start:start + len(each)]
+        start += len(each)
+        labels = rows[:, 5].astype(np.int64)
+        names = list(each.label_names) if 'label_names' in each else [_name(label, classes) for label in labels]
+        meta = sample.metainfo
+        results.append(Detections(rows[:, :4].copy(), rows[:, 4].copy(), labels, names, meta.get('img_path'),
+                                  tuple(meta['ori_shape'][:2]), sample))
+    return results
+
+
+def _name(label: int, classes: Sequence[str] | None) -> str:
+    return classes[label] if classes is not None and label < len(classes) else str(label)

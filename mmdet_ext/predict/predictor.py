@@ -1,0 +1,174 @@
+"""A thin way around mmdet's `DetInferencer`: the same transforms, preprocessor and model, and nothing else."""
+import copy
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from mmdet.structures import DetDataSample
+from mmdet.utils import get_test_pipeline_cfg
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from torch import Tensor
+
+from ..dictionary.progress import progress_bar
+from ..models.detectors import MDETR, PromptedMDETR
+from .detections import Detections, detections_of
+from .loading import choose_device, load_model, read_config
+from .packing import PackedConv2d
+
+Image = str | Path | np.ndarray
+LONG = 32  # images, from which on a bar shows how many are done
+
+
+class Prepared(NamedTuple):
+    """An image as the config's test pipeline packs it: (3, H, W) of the pipeline's type, and its sample."""
+    inputs: Tensor
+    sample: DetDataSample
+
+
+class Predictor:
+    """Predict with a config's own test pipeline and `test_cfg`; detections are `DetInferencer`'s.
+
+        predictor = Predictor('configs/yolov9/yolov9t_coco.py', 'yolov9t.pth')
+        found = predictor('street.jpg').above(0.25)
+        for box, score, name in zip(found.boxes, found.scores, found.names):
+            print(name, score, box)
+
+    A prediction is `prepare` for each image, then for each batch `collate`, `network` and `finish`, which may be called
+    one by one. The model is `model`, its config `cfg`.
+
+    Args:
+        config: File, or a config, which is not changed.
+        checkpoint: File or URL; None for random weights.
+        device: 'cpu', 'cuda', 'cuda:1', ...; by default a GPU if there is one. The number of threads is left alone.
+        deployed: Whether a YOLOv9 (any `PGIDetector`) is folded and loses its auxiliary branch.
+        cfg_options: Values that replace the config's, by dotted key: `{'model.test_cfg.score_thr': 0.25}` suits a
+            YOLOv9 that is looked at, 0.001 its evaluation.
+
+    Raises:
+        OSError: A file is missing.
+        ValueError: Config, checkpoint and device do not fit together.
+    """
+
+    def __init__(self, config: str | Path | Config, checkpoint: str | Path | None = None,
+                 device: str | torch.device | None = None, *, deployed: bool = True,
+                 cfg_options: dict | None = None) -> None:
+        self.cfg = read_config(config, cfg_options)
+        self.device = choose_device(device)
+        self.model = load_model(self.cfg, checkpoint, self.device, deployed)
+        steps = copy.deepcopy(get_test_pipeline_cfg(self.cfg))
+        kinds = [_kind(step) for step in steps]
+        if 'LoadImageFromFile' not in kinds:
+            raise ValueError(f'the test pipeline has no LoadImageFromFile, but {", ".join(kinds)}')
+        steps[kinds.index('LoadImageFromFile')]['type'] = 'mmdet.InferencerLoader'
+        self.pipeline = Compose([step for step, kind in zip(steps, kinds) if kind != 'LoadAnnotations'])
+        self.one_shape = 'RectLetterbox' in kinds
+        self.packed = any(isinstance(module, PackedConv2d) for module in self.model.modules())
+
+    def __call__(self, images: Image | Sequence[Image], texts: str | Sequence[str] | None = None, *,
+                 batch_size: int = 1, progress: bool | None = None) -> Detections | list[Detections]:
+        """Predict.
+
+        Args:
+            images: A path, an array (H, W, 3) or (H, W), uint8, BGR as OpenCV reads it, or a list of either.
+            texts: For MDETR what to look for: one caption for all images, or one for each.
+            batch_size: Images of a list that go through the network together. Those of YOLOv9's pipeline do so where
+                they have one shape, since padding changes detections.
+            progress: Whether to show a bar; by default for a list of more than 32 images.
+
+        Returns:
+            `Detections`, for a list a list of them in its order.
+
+        Raises:
+            ValueError: An image cannot be read, or a caption is missing.
+        """
+        if batch_size < 1:
+            raise ValueError(f'batch_size should be at least 1, got {batch_size}')
+        single = isinstance(images, Image)
+        images = [images] if single else list(images)
+        texts = self._texts(texts, len(images))
+        results: list[Detections | None] = [None] * len(images)
+        with progress_bar('predict', len(images), 'images',
+                          disable=len(images) <= LONG if progress is None else not progress) as bar:
+            for rows, batch in self._batches(images, texts, batch_size):
+                for row, found in zip(rows, self.finish(self.network(*self.collate(batch))), strict=True):
+                    results[row] = found
+                bar.update(len(rows))
+        return results[0] if single else results
+
+    def prepare(self, image: Image, text: str | None = None) -> Prepared:
+        """Read an image and run the test pipeline."""
+        if not isinstance(image, Image):
+            raise ValueError(f'an image should be a path or an array, got {type(image).__name__}')
+        given = dict(img=_bgr(image)) if isinstance(image, np.ndarray) else dict(img_path=str(image))
+        if text is not None:
+            given |= dict(text=text, custom_entities=False, tokens_positive=None)
+        try:
+            packed = self.pipeline(given)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f'there is no image {image} (seen from {Path.cwd()})') from error
+        except (AssertionError, cv2.error) as error:
+            if isinstance(image, np.ndarray):
+                raise
+            raise ValueError(f'{image} is no image that OpenCV can decode') from error
+        sample = packed['data_samples']
+        if text is not None and 'text' not in sample:
+            raise ValueError(f'texts: the test pipeline of this config takes none, got {text!r}')
+        return Prepared(packed['inputs'], sample)
+
+    @torch.inference_mode()
+    def collate(self, batch: Sequence[Prepared]) -> tuple[Tensor, list[DetDataSample]]:
+        """The config's data preprocessor: (B, 3, H, W) float32 on the device, and the samples."""
+        data = dict(inputs=[each.inputs for each in batch], data_samples=[each.sample for each in batch])
+        data = self.model.data_preprocessor(data, False)
+        inputs = data['inputs'].contiguous(memory_format=torch.channels_last) if self.packed else data['inputs']
+        return inputs, data['data_samples']
+
+    @torch.inference_mode()
+    def network(self, inputs: Tensor, samples: Sequence[DetDataSample]) -> list[DetDataSample]:
+        """Adds `pred_instances` to the samples, boxes in pixels of the original images."""
+        return self.model.predict(inputs, samples, rescale=True)
+
+    @torch.inference_mode()
+    def finish(self, samples: Sequence[DetDataSample]) -> list[Detections]:
+        """Bring what was predicted to the host."""
+        return detections_of(samples, self.model.dataset_meta.get('classes'))
+
+    def _batches(self, images: Sequence[Image], texts: Sequence[str | None],
+                 batch_size: int) -> Iterator[tuple[list[int], list[Prepared]]]:
+        """Rows of `images` and what goes through the network together; where shapes must agree, as soon as
+        `batch_size` of one shape are there."""
+        waiting: dict[tuple, list[tuple[int, Prepared]]] = {}
+        for row, (image, text) in enumerate(zip(images, texts, strict=True)):
+            prepared = self.prepare(image, text)
+            key = tuple(prepared.inputs.shape) if self.one_shape else ()
+            waiting.setdefault(key, []).append((row, prepared))
+            if len(waiting[key]) == batch_size:
+                yield tuple(map(list, zip(*waiting.pop(key))))
+        for rest in waiting.values():
+            yield tuple(map(list, zip(*rest)))
+
+    def _texts(self, texts: str | Sequence[str] | None, count: int) -> list[str | None]:
+        if texts is None:
+            if isinstance(self.model, MDETR) and not isinstance(self.model, PromptedMDETR):
+                raise ValueError("texts is missing: MDETR looks for what a caption names, texts='a red car'")
+            return [None] * count
+        texts = [texts] * count if isinstance(texts, str) else list(texts)
+        if len(texts) != count:
+            raise ValueError(f'texts should be one for each of {count} images, got {len(texts)}')
+        return texts
+
+
+def _kind(step: dict) -> str:
+    kind = step['type']
+    return kind.rsplit('.', 1)[-1] if isinstance(kind, str) else kind.__name__
+
+
+def _bgr(image: np.ndarray) -> np.ndarray:
+    """(H, W, 3) of an array that may be grey."""
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.ndim == 3 and image.shape[2] not in (1, 3):
+        raise ValueError(f'an array should be (H, W, 3) or (H, W) uint8, got {image.shape} {image.dtype}')
+    return image if image.ndim == 3 and image.shape[2] == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
