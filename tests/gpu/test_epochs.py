@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmdet.registry import OPTIM_WRAPPERS
+from mmengine.optim import AmpOptimWrapper
 
+from mmdet_ext import launch
 from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
 
@@ -53,6 +56,16 @@ def train(config: str, way: str, workplace: Path, amp: bool = True) -> dict[str,
     for row in map(json.loads, scalars.read_text().splitlines()):
         figures |= row
     return figures
+
+
+@pytest.mark.parametrize('config', CONFIGS)
+def test_mixed_precision_knows_the_optimizer_wrapper(config, monkeypatch):
+    cfg = launch.load_config(f'configs/{config}.py')
+    assert OPTIM_WRAPPERS.get(cfg.optim_wrapper.type) is not None  # what is imported on the way asks for devices
+    with monkeypatch.context() as patched:
+        patched.setattr('torch.cuda.is_available', lambda: True)
+        launch.use_amp(cfg)
+    assert issubclass(OPTIM_WRAPPERS.get(cfg.optim_wrapper.type), AmpOptimWrapper)
 
 
 @pytest.mark.gpu

@@ -40,7 +40,8 @@ class MDETR(NetworkOptions, DetectionTransformer):
         loss_image_text: Config of an `ImageTextContrastiveLoss`, with which a learned token stands before the
             picture's; None, as in all published checkpoints, for none.
         text_dropout: Dropout after the projection of the text's features.
-        channels_last: Whether maps and weights of convolutions lie in memory with their channels last; None for yes.
+        channels_last: Whether maps and weights of convolutions lie in memory with their channels last; None for on
+            CUDA, where it is faster.
         compile: Arguments of torch.compile, by which backbone, neck, encoder, decoder and heads are compiled, `dict()`
             for its defaults, with `dynamic=True`; the text encoder is not. None to compile nothing.
         cuda_graph: Whether backbone, encoder and decoder are CUDA graphs in evaluation, recorded once per size of batch
@@ -62,7 +63,8 @@ class MDETR(NetworkOptions, DetectionTransformer):
         self.detection = detection
         parts = [self.backbone, *([self.neck] if self.with_neck else []), self.encoder, self.decoder, self.bbox_head]
         parts += [self.answer_head] if self.answer_head is not None else []
-        self.set_network_options(parts, channels_last=channels_last, compile=compile, cuda_graph=cuda_graph, dynamic=True)
+        self.set_network_options(parts, channels_last=channels_last, compile=compile, cuda_graph=cuda_graph, dynamic=True,
+                                 on_cpu=False)
 
     def _init_layers(self) -> None:
         self.encoder = MODELS.build(dict(dict(type='TextFusionEncoder'), **self.encoder))

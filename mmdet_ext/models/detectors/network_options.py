@@ -24,15 +24,16 @@ class NetworkOptions:
     """
 
     def set_network_options(self, parts: Iterable[nn.Module], *, channels_last: bool | None, compile: dict | None,
-                            cuda_graph: bool, dynamic: bool) -> None:
+                            cuda_graph: bool, dynamic: bool, on_cpu: bool) -> None:
         """
         Args:
             parts: Whose forward passes are compiled.
             channels_last: Whether images, maps and weights of convolutions lie in memory with their channels last; None
-                for wherever there are convolutions, since it is faster on CUDA and on the CPU, in training too.
+                for wherever there are convolutions, on CUDA, and on the CPU with `on_cpu`.
             compile: Arguments of torch.compile for each part; None to compile nothing.
             cuda_graph: Whether `graphed` replays CUDA graphs.
             dynamic: What `compile.dynamic` is by default.
+            on_cpu: Whether channels last pay on the CPU, too, as they do for networks that are convolutions throughout.
 
         Raises:
             ValueError: If one of these is wrong.
@@ -44,7 +45,8 @@ class NetworkOptions:
         has_convolutions = any(weight.dim() == 4 for weight in self.parameters())
         if channels_last and not has_convolutions:
             raise ValueError(f'channels_last=True needs convolutions, {type(self).__name__} has none here')
-        self.channels_last = has_convolutions if channels_last is None else channels_last
+        self.channels_last = channels_last if has_convolutions else False
+        self._channels_last_on_cpu = on_cpu
         self.cuda_graph = cuda_graph
         self.compile_options = checked_compile_options(compile, dynamic)
         if self.compile_options is not None:
@@ -56,7 +58,7 @@ class NetworkOptions:
 
     def lay_out(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) in the memory format of the network, whose weights are brought to it once."""
-        if not self.channels_last:
+        if not self._lays_out(images):
             return images
         if not self._laid_out:
             self._lay_out_weights()
@@ -94,6 +96,9 @@ class NetworkOptions:
                           'set compile.dynamic=True for images of many sizes', stacklevel=5)
         self._warned_of_shapes = True
 
+    def _lays_out(self, tensor: Tensor) -> bool:
+        return tensor.is_cuda or self._channels_last_on_cpu if self.channels_last is None else self.channels_last
+
     def _lay_out_weights(self) -> None:
         super()._apply(lambda x: x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x)
         self._laid_out = True
@@ -101,7 +106,7 @@ class NetworkOptions:
     def _apply(self, *args: Any, **kwargs: Any) -> nn.Module:
         super()._apply(*args, **kwargs)
         self._graphs.clear()
-        if self.channels_last:  # before DistributedDataParallel looks at the strides
+        if self._lays_out(next(self.parameters())):  # before DistributedDataParallel looks at the strides
             self._lay_out_weights()
         return self
 

@@ -64,7 +64,7 @@ class PGIDetector(NetworkOptions, SingleStageDetector):
             fuse(self)
         parts = [self.backbone, *([self.neck] if self.with_neck else []), self.bbox_head]
         parts += [self.aux_head.branch, self.aux_head.head] if self.with_aux else []
-        self.set_network_options(parts, channels_last=channels_last, cuda_graph=cuda_graph, dynamic=False,
+        self.set_network_options(parts, channels_last=channels_last, cuda_graph=cuda_graph, dynamic=False, on_cpu=True,
                                  compile=compile if deployed or not cuda_graph else graphed_training(compile))
         if cuda_graph and deployed and type(self.bbox_head).predict is not BaseDenseHead.predict:
             raise ValueError(f"cuda_graph=True needs a head with mmdet's BaseDenseHead.predict, got bbox_head.type="

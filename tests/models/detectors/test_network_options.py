@@ -59,7 +59,7 @@ def test_channels_last_changes_nothing_for_smca():
 
 @pytest.mark.parametrize('make', [
     lambda: MODELS.build(config()), lambda: MODELS.build(Config.fromfile('configs/yolov9/yolov9c_coco.py').model),
-    lambda: MODELS.build(Config.fromfile('configs/gelan/gelane_coco.py').model), lambda: build_smca('ms_r50_50e')],
+    lambda: MODELS.build(Config.fromfile('configs/gelan/gelane_coco.py').model), lambda: build_smca('ms_r50_50e', channels_last=True)],
     ids=['t', 'c', 'e', 'smca'])
 def test_no_convolution_is_given_another_layout(make):
     model, others = make().train(), []
@@ -80,6 +80,7 @@ def test_no_convolution_is_given_another_layout(make):
 def test_the_layout_is_set_before_the_first_image_where_a_model_is_moved():
     model = small().to('cpu')
     assert model.backbone.trunk.downs[1].conv.weight.stride(1) == 1
+    assert build_smca('r50_50e').to('cpu').backbone.layer1[0].conv2.weight.is_contiguous()
     assert small(channels_last=False).to('cpu').backbone.trunk.downs[1].conv.weight.is_contiguous()
 
 
@@ -157,7 +158,7 @@ class Plain(NetworkOptions, nn.Module):
         super().__init__()
         self.linear = nn.Linear(2, 2)
         self.set_network_options([self.linear], **dict(
-            dict(channels_last=None, compile=None, cuda_graph=False, dynamic=False), **options))
+            dict(channels_last=None, compile=None, cuda_graph=False, dynamic=False, on_cpu=True), **options))
 
 
 @pytest.mark.parametrize('options, message', [
