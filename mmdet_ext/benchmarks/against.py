@@ -13,8 +13,9 @@ from .measure import Measurement, Row
 from .workloads import ANSWER
 
 HERE = Path(__file__).resolve().parents[2]
-WORKLOADS = ('step-yolov9t', 'step-yolov9c', 'step-yolov9c-rd', 'step-smca', 'step-mdetr', 'assign-20', 'assign-100',
-             'assign-1000')
+STEPS = ('step-yolov9t', 'step-yolov9c', 'step-yolov9c-rd', 'step-smca', 'step-mdetr')
+WORKLOADS = (*STEPS, 'assign-20', 'assign-100', 'assign-1000', 'smca-decoder', 'predict-yolov9t', 'training-images',
+             'figures', 'captions', 'import')
 
 
 class Worker:

@@ -6,8 +6,10 @@ The process prepares the work, prints a line, and answers each line that it read
 'peak' with the bytes that a call held at most, 'count' with what the host did. Answers are lines of json that begin with
 `ANSWER`. This file takes from the package only what old checkouts have too.
 """
-import importlib.util
+import importlib
 import json
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -129,32 +131,138 @@ def assignment_and_loss(device: torch.device, boxes: int) -> Work:
     return work
 
 
-def workload(root: Path, name: str, device: torch.device) -> Work:
-    """The work of a name: the sizes are smaller on the CPU."""
+def modulated_attention(device: torch.device) -> Work:
+    """Six layers of SMCA's decoder on a map of 25 x 34 cells, forward and backward, batch 2, 300 queries."""
+    from mmdet_ext.models.transformers import Memory, SMCATransformerDecoder
+
+    attention = dict(embed_dims=256, num_heads=8, dropout=0.)
+    layer = dict(self_attn_cfg=attention, cross_attn_cfg=attention,
+                 ffn_cfg=dict(embed_dims=256, feedforward_channels=1024, ffn_drop=0.))
+    torch.manual_seed(0)
+    decoder = SMCATransformerDecoder(6, layer).to(device)
+    generator = torch.Generator().manual_seed(0)
+    query_pos, value, key = (torch.randn(2, size, 256, generator=generator).to(device) for size in (300, 850, 850))
+    memory = Memory([value], [key], [None], [(25, 34)])
+    sizes = torch.tensor([[1066., 800.]] * 2, device=device)
+
+    def work() -> None:
+        decoder(torch.zeros_like(query_pos), query_pos, memory, sizes).hidden_states.square().mean().backward()
+        decoder.zero_grad()
+
+    return work
+
+
+def prediction(root: Path, device: torch.device, folder: Path) -> Work:
+    """YOLOv9-T from a jpg to boxes, by `Predictor` or, where there is none, by `DetInferencer`; some 30 boxes."""
+    import cv2
+    from mmdet.apis import DetInferencer
+    from mmdet.registry import MODELS
+    from mmengine.config import Config
+
+    from mmdet_ext.deployment import deploy, deployed_config
+
+    sibling('data').write_images(folder, 1)
+    image = str(folder / '0.jpg')
+    cfg = Config.fromfile(root / 'configs/yolov9/yolov9t_coco.py')
+    cfg.model.test_cfg.update(score_thr=0.25, nms=dict(type='nms', iou_threshold=0.7), max_per_img=300)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).eval()
+    pixels = torch.from_numpy(cv2.imread(image)).flip(2).permute(2, 0, 1)[None] / 255
+    sibling('ultralytics_worker').make_sure([tower[-1] for tower in model.bbox_head.class_towers], lambda x: model(x, mode='tensor'), pixels)
+    meta = dict(dataset_meta=dict(classes=tuple(map(str, range(80)))))
+    torch.save(dict(state_dict=deploy(model).state_dict(), meta=meta), folder / 'folded.pth')
+    cfg = deployed_config(cfg)
+    try:
+        from mmdet_ext.predict import Predictor
+    except ImportError:
+        inferencer = DetInferencer(cfg, str(folder / 'folded.pth'), device=str(device), show_progress=False)
+    else:
+        inferencer = Predictor(cfg, str(folder / 'folded.pth'), str(device))
+    return lambda: inferencer(image)
+
+
+def figures(folder: Path) -> Work:
+    """COCO's figures of YOLOv9's recipe for 500 images with 100 detections each."""
+    from mmdet_ext.evaluation import YOLOCocoMetric
+
+    data = sibling('data')
+    truth = folder / 'truth.json'
+    data.write_truth(truth, 500)
+    metric = YOLOCocoMetric(str(truth))
+    metric.dataset_meta = dict(classes=tuple(f'class {i}' for i in range(data.CLASSES)))
+    samples = data.generated_detections(str(truth), 100)
+
+    def work() -> None:
+        for key, boxes, scores, labels in samples:
+            predictions = dict(bboxes=torch.from_numpy(boxes), scores=torch.from_numpy(scores),
+                               labels=torch.from_numpy(labels))
+            metric.process({}, [dict(img_id=key, ori_shape=data.SIZE, pred_instances=predictions)])
+        metric.evaluate(len(samples))
+
+    return work
+
+
+def captions(folder: Path) -> Work:
+    """MDETR's data set of 50,000 captions, read and checked."""
+    from mmdet_ext.datasets import MDETRDataset
+
+    sibling('data').write_caption_file(folder / 'captions.json', 50_000)
+    return lambda: MDETRDataset(ann_file=str(folder / 'captions.json'), data_prefix=dict(img='images'), pipeline=[])
+
+
+def training_images(root: Path, folder: Path, count: int = 32) -> Work:
+    """So many training images of YOLOv9-C at 640 px, one process and one thread."""
+    import cv2
+    from mmdet.registry import DATASETS
+    from mmengine.config import Config
+
+    from mmdet_ext.datasets.seeded import SeededIndex
+
+    cv2.setNumThreads(0)
+    data = sibling('data')
+    data.write_truth(folder / 'truth.json', count)
+    data.write_images(folder, count)
+    cfg = Config.fromfile(root / 'configs/yolov9/yolov9c_coco.py').train_dataloader.dataset
+    cfg.dataset.update(data_root='', ann_file=str(folder / 'truth.json'), data_prefix=dict(img=str(folder)),
+                       metainfo=dict(classes=[f'class {i}' for i in range(data.CLASSES)]))
+    dataset = DATASETS.build(cfg)
+    return lambda: [dataset[SeededIndex(i, i)] for i in range(count)]
+
+
+def importing(root: Path) -> Work:
+    """`import mmdet_ext` in a new interpreter."""
+    environment = os.environ | dict(PYTHONPATH=str(root))
+    return lambda: subprocess.run([sys.executable, '-W', 'ignore', '-c', 'import mmdet_ext'], env=environment, check=True)
+
+
+def workload(root: Path, name: str, device: torch.device, folder: Path) -> Work:
+    """The work of a name: the sizes of steps are smaller on the CPU."""
     cuda = device.type == 'cuda'
     yolo = dict(batch=16, shape=(640, 640)) if cuda else dict(batch=2, shape=(320, 320))
     detr = dict(batch=2, shape=(800, 1066)) if cuda else dict(batch=2, shape=(320, 416))
-    steps = {
-        'step-yolov9t': ('yolov9/yolov9t_coco.py', yolo),
-        'step-yolov9c': ('yolov9/yolov9c_coco.py', yolo),
-        'step-yolov9c-rd': ('yolo_rd/yolov9c_rd_coco.py', yolo),
-        'step-smca': ('smca/smca_r50_50e_coco.py', detr),
-        'step-mdetr': ('mdetr/mdetr_r101_pretrain.py', detr)}
-    if name in steps:
-        config, options = steps[name]
-        return Step(root, config, device, **options)
-    if name.startswith('assign-'):
-        return assignment_and_loss(device, int(name.removeprefix('assign-')))
-    raise ValueError(f'there is no workload {name}')
+    makers: dict[str, Callable[[], Work]] = {
+        'step-yolov9t': lambda: Step(root, 'yolov9/yolov9t_coco.py', device, **yolo),
+        'step-yolov9c': lambda: Step(root, 'yolov9/yolov9c_coco.py', device, **yolo),
+        'step-yolov9c-rd': lambda: Step(root, 'yolo_rd/yolov9c_rd_coco.py', device, **yolo),
+        'step-smca': lambda: Step(root, 'smca/smca_r50_50e_coco.py', device, **detr),
+        'step-mdetr': lambda: Step(root, 'mdetr/mdetr_r101_pretrain.py', device, **detr),
+        'assign-20': lambda: assignment_and_loss(device, 20),
+        'assign-100': lambda: assignment_and_loss(device, 100),
+        'assign-1000': lambda: assignment_and_loss(device, 1000),
+        'smca-decoder': lambda: modulated_attention(device),
+        'predict-yolov9t': lambda: prediction(root, device, folder),
+        'figures': lambda: figures(folder),
+        'captions': lambda: captions(folder),
+        'training-images': lambda: training_images(root, folder),
+        'import': lambda: importing(root)}
+    return makers[name]()
 
 
 def sibling(name: str) -> ModuleType:
     """A module beside this file, whatever checkout the package comes from."""
-    spec = importlib.util.spec_from_file_location(f'benchmark_{name}', BENCHMARKS / f'{name}.py')
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    package = sys.modules.setdefault('these_benchmarks', ModuleType('these_benchmarks'))
+    package.__path__ = [str(BENCHMARKS)]
+    return importlib.import_module(f'these_benchmarks.{name}')
 
 
 def timed(work: Work, device: torch.device) -> float:
@@ -183,12 +291,13 @@ def serve(root: Path, name: str, device: torch.device) -> None:
     if Path(mmdet_ext.__file__).resolve().parents[1] != root.resolve():
         raise RuntimeError(f'mmdet_ext is imported from {mmdet_ext.__file__}, not from {root}')
     init_default_scope('mmdet')
-    work = workload(root, name, device)
-    answers = dict(time=lambda: timed(work, device), peak=lambda: sibling('measure').peak_bytes(work, device),
-                   count=lambda: counted(work), ready=lambda: 'ready')
-    print(f'{ANSWER}"ready"', flush=True)
-    for line in sys.stdin:
-        print(ANSWER + json.dumps(answers[line.strip()]()), flush=True)
+    with TemporaryDirectory() as folder:
+        work = workload(root, name, device, Path(folder))
+        answers = dict(time=lambda: timed(work, device), peak=lambda: sibling('measure').peak_bytes(work, device),
+                       count=lambda: counted(work))
+        print(f'{ANSWER}"ready"', flush=True)
+        for line in sys.stdin:
+            print(ANSWER + json.dumps(answers[line.strip()]()), flush=True)
 
 
 if __name__ == '__main__':
