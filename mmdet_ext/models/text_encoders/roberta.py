@@ -117,10 +117,6 @@ class RobertaTextEncoder(BaseModule):
         Returns:
             Hidden states (B, L, D), those of padding included, and the pooled feature (B, D) or None.
         """
-        if self.language_model.config._attn_implementation == 'sdpa':
-            # as transformers makes it, but for a look at its values, for which the host would wait
-            length = attention_mask.shape[1]
-            attention_mask = attention_mask.bool()[:, None, None].expand(-1, -1, length, -1)
         output = self.language_model(input_ids=input_ids, attention_mask=attention_mask)
         return output.last_hidden_state, output.pooler_output if self.pooled else None
 
