@@ -17,7 +17,7 @@ REQUIRED = {  # module: lowest version, first version that does not work, what t
 def check_dependencies() -> None:
     """Import mmengine, mmcv, mmdet and mmcv's operators; raise an ImportError that says what to install if one fails.
 
-    Of the operators only the compiled library is loaded, which takes no time; `mmcv.ops` itself imports mmengine's models.
+    Of the operators only the compiled library is loaded, which takes no time; `mmcv.ops` imports mmengine's models.
     Versions are read from the modules, since distributions of other names (the maintained fork's) provide the same.
     """
     for module, (lowest, excluded, _) in REQUIRED.items():

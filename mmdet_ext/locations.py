@@ -1,14 +1,14 @@
 """Where mmdet's registries find our classes: they import them at their first look-up, not `import mmdet_ext`.
 
 Every class of ours derives from some part of mmdet, and importing all of mmdet takes several seconds. mmdet spares them
-`import mmdet`: each of its registries has a list of packages (mmengine's `locations`), imported before it is first asked
-for a `type`. Ours join the lists, so that a class is found wherever mmdet's own are, in whatever order mmdet_ext, the
-parts of mmdet and the registries are imported and asked. A process that unpickles our data sets (a data worker that was
-spawned) imports this module on the way and finds them too.
+`import mmdet`: each of its registries has a list of packages (mmengine's `locations`) that it imports before it is first
+asked for a `type`. Ours join the lists, so that a class is found wherever mmdet's own are, in whatever order mmdet_ext,
+the parts of mmdet and the registries are imported and asked. A process that unpickles our data sets (a data worker that
+was spawned) imports this module on the way and finds them too.
 
-Like mmdet's own, our classes are in `module_dict` only after a look-up or an import of their package. Three ways to look
-up pass by the lists: `module_dict` itself, the counts of `mmengine.registry.count_registered_modules`, and registries
-whose parent is one of mmdet's. Whoever uses those imports `mmdet_ext.models` and the other packages by name.
+Like mmdet's own, our classes are in `module_dict` only after a look-up or an import of their package. Three ways pass
+by the lists: `module_dict` itself, the counts of `mmengine.registry.count_registered_modules`, and registries whose
+parent is one of mmdet's. Whoever uses those imports `mmdet_ext.models` and the other packages by name.
 """
 from importlib import import_module
 

@@ -22,7 +22,7 @@ CHOOSING = 14  # iterations until the hook has chosen between two numbers, and o
 
 
 def imports(repeats: int = 5) -> list[Row]:
-    """Time and memory of an interpreter that imports mmdet, and one that imports mmdet_ext: fresh processes, in turn."""
+    """Time and memory of an interpreter that imports mmdet, and of one that imports mmdet_ext, in turn."""
     statements = ('import mmdet', 'import mmdet_ext')
     measured: dict[str, list[Measurement]] = {statement: [] for statement in statements}
     for i in tqdm(range(repeats + 1), desc='imports', leave=False):
@@ -59,7 +59,8 @@ def threads(checkout: Path, *, size: int = 160, batch: int = 8, iters: int = 6, 
         for label, env, count in tqdm(forms, desc='threads', leave=False):
             images = batch * (count + (2 if env else CHOOSING))
             seconds, peak, chosen = train(checkout / 'tools/train.py', config, images, env, busy=busy)
-            rows.append((f'{label}{chosen}{", beside a busy process" * busy}', Measurement(median(seconds[-count:]), peak)))
+            label += chosen + ', beside a busy process' * busy
+            rows.append((label, Measurement(median(seconds[-count:]), peak)))
     return rows
 
 
@@ -86,7 +87,8 @@ def train(tool: Path, config: Path, images: int, env: dict[str, str], *,
 def write_config(checkout: Path, folder: Path, size: int, batch: int) -> Path:
     """A config of one epoch without validation, as `CONFIG` with images of another size and another batch."""
     text = (checkout / CONFIG).read_text()
-    for pattern, value in ((r"'\.\./_base_", f"'{checkout}/configs/_base_"), (r'\bimage_size = \d+', f'image_size = {size}'),
+    for pattern, value in ((r"'\.\./_base_", f"'{checkout}/configs/_base_"),
+                           (r'\bimage_size = \d+', f'image_size = {size}'),
                            (r'\bbatch_size = \d+', f'batch_size = {batch}')):
         text, count = re.subn(pattern, value, text)
         if not count:
@@ -105,9 +107,10 @@ log_processor = dict(window_size=1)
 
 
 def run(command: list, env: dict[str, str] | None = None, folder: Path | None = None) -> tuple[str, int]:
-    """What a process printed, and its peak memory in bytes; the environment is this one's with `env` for the threads."""
+    """What a process printed, and its peak memory in bytes; `env` says how many threads it takes."""
     variables = {key: value for key, value in os.environ.items() if key != 'OMP_NUM_THREADS'} | (env or {})
-    variables['PYTHONPATH'] = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get('PYTHONPATH'))))
+    paths = str(Path(__file__).parents[2]), os.environ.get('PYTHONPATH')
+    variables['PYTHONPATH'] = os.pathsep.join(filter(None, paths))
     with tempfile.TemporaryFile('w+') as log:
         process = subprocess.Popen(list(map(str, command)), stdout=log, stderr=log, env=variables, cwd=folder)
         _, status, usage = os.wait4(process.pid, 0)

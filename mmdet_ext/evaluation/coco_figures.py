@@ -69,7 +69,7 @@ def coco_figures(truth: COCO, detections: Sequence[dict], kind: str = 'bbox', *,
 
 
 def summarize(precision: np.ndarray, recall: np.ndarray, max_dets: Sequence[int], iou_thrs: np.ndarray) -> np.ndarray:
-    """The `stats` of `CocoFigures` as pycocotools defines them, which faster-coco-eval's first number does not follow."""
+    """The `stats` of `CocoFigures` as pycocotools defines them: the first of faster-coco-eval is another."""
 
     def mean(values: np.ndarray) -> float:
         values = values[values > -1]

@@ -29,7 +29,8 @@ class FastCocoMetric(CocoMetric):
     0 instead of none.
 
     Args:
-        proposal_nums: Three numbers of detections of an image and class; the last is that of AP but the first, and of AR by size.
+        proposal_nums: Three numbers of detections of an image and class; the last is that of AP but the first, and of
+            AR by size.
 
     Raises:
         ValueError: For other than three `proposal_nums`, or unknown `metric_items`.
