@@ -80,8 +80,8 @@ test_dataloader = dict(
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(ann_file='annotations/instances_test.json', data_prefix=dict(img='test/'), **evaluated))
-val_evaluator = dict(type='CocoMetric', ann_file=data_root + 'annotations/instances_val.json', metric='bbox')
-test_evaluator = dict(type='CocoMetric', ann_file=data_root + 'annotations/instances_test.json', metric='bbox')
+val_evaluator = dict(type='FastCocoMetric', ann_file=data_root + 'annotations/instances_val.json', metric='bbox')
+test_evaluator = dict(type='FastCocoMetric', ann_file=data_root + 'annotations/instances_test.json', metric='bbox')
 
 max_epochs = 60
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=3)

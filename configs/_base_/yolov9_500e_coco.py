@@ -29,7 +29,7 @@ load_train = [
     dict(type='LoadPolygons'),
     dict(type='YOLOResize', size=image_size, shrink='linear'),
 ]
-mosaic = dict(type='YOLOMosaic', size=image_size)
+mosaic = dict(type='YOLOMosaic', size=image_size, deferred=True)  # drawn by `affine`, as far as it is seen
 copy_paste = dict(type='YOLOCopyPaste', prob=0.3)
 affine = dict(type='YOLOAffine', size=(image_size, image_size), scale=0.9, translate=0.1)
 mixup = dict(type='YOLOMixUp', prob=0.15, transforms=[mosaic, copy_paste, affine])

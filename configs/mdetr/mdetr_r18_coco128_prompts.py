@@ -38,7 +38,7 @@ val_dataloader = dict(
         return_classes=True,
         pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='CocoMetric', ann_file=images + 'annotations/instances_val2017.json', metric='bbox')
+val_evaluator = dict(type='FastCocoMetric', ann_file=images + 'annotations/instances_val2017.json', metric='bbox')
 test_evaluator = val_evaluator
 visualizer = dict(type='DetLocalVisualizer')
 

@@ -26,3 +26,5 @@ train_cfg = dict(max_epochs=50)
 param_scheduler = [dict(type='MultiStepLR', end=50, milestones=[40])]
 optim_wrapper = dict(type='NoWaitOptimWrapper', constructor='MergedOptimWrapperConstructor')
 default_hooks = dict(runtime_info=dict(type='NoWaitRuntimeInfoHook'))
+val_evaluator = dict(type='FastCocoMetric')
+test_evaluator = dict(type='FastCocoMetric')
