@@ -40,8 +40,8 @@ class ThreadsHook(Hook):
     back to the first number.
 
     With OMP_NUM_THREADS in the environment, and on other devices than a CPU, nothing is set. Rounding depends on the
-    number of threads: for runs that repeat to the last digit set that variable, or `randomness.deterministic`, which
-    keeps the first number.
+    number of threads. A checkpoint therefore holds it, and a resumed run on as many cores keeps it; for runs that repeat
+    to the last digit set that variable, or `randomness.deterministic`, which keeps the first number.
 
     Args:
         iters: Iterations that count, of each number of threads.
@@ -77,7 +77,10 @@ class ThreadsHook(Hook):
         if torch.are_deterministic_algorithms_enabled():
             del self._numbers[1:]
         self._set(0)
-        if len(self._numbers) == 1:
+        cores, number = runner.message_hub.runtime_info.get('threads', (None, None)) if mode == 'train' else (None, None)
+        if cores == process_cores() and number in self._numbers:
+            self._choose(runner, self._numbers.index(number), 'as before')
+        elif len(self._numbers) == 1:
             self._choose(runner, 0)
 
     def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
@@ -113,20 +116,26 @@ class ThreadsHook(Hook):
             self._set(self._index + 1)
 
     def _watch(self, runner: Runner, iteration: Iteration) -> None:
-        if self._index == 0:
+        if self._index == 0 or not self._usual:
             return
         slow = iteration.compute > SLOW * self._usual[self._numbers[self._index]].compute
         self._iterations = [*self._iterations, iteration] if slow else []
         if len(self._iterations) == self.iters:
             runner.logger.info(f'Threads: iterations became {SLOW} times slower, which happens where another program '
                                f'needs the cores. Back to {self._numbers[0]}.')
-            self._set(0)
+            self._keep(runner, 0)
 
-    def _choose(self, runner: Runner, index: int) -> None:
-        self._set(index)
+    def _choose(self, runner: Runner, index: int, why: str = '') -> None:
+        self._keep(runner, index)
         self._chosen = True
-        tried = '; '.join(f'with {number}: {usual}' for number, usual in self._usual.items())
-        runner.logger.info(f'Threads: {self._numbers[index]} on {process_cores()} cores{tried and f" ({tried})"}.')
+        why = why or '; '.join(f'with {number}: {usual}' for number, usual in self._usual.items())
+        runner.logger.info(f'Threads: {self._numbers[index]} on {process_cores()} cores{why and f" ({why})"}.')
+
+    def _keep(self, runner: Runner, index: int) -> None:
+        """Set a number, in training for a resumed run too."""
+        self._set(index)
+        if self._mode == 'train':
+            runner.message_hub.update_info('threads', (process_cores(), self._numbers[index]))
 
     def _set(self, index: int) -> None:
         self._index, self._iterations, self._warm = index, [], False

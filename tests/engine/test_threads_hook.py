@@ -7,6 +7,7 @@ import cv2
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MessageHub
 from tiny_run import Numbers, tiny_runner
 from torch.utils.data import DataLoader
 
@@ -30,6 +31,7 @@ class Machine:
         loader = SimpleNamespace(num_workers=num_workers)
         self.train_dataloader = self.test_dataloader = loader
         self.logger = SimpleNamespace(info=self.lines.append)
+        self.message_hub = MessageHub('test_threads_hook')
 
     def set_number(self, number: int) -> None:
         self.number = number
@@ -134,6 +136,17 @@ def test_who_comes_later_gets_the_cores_back(machine):
                           if iteration >= 15 else shared(iteration, number))
     assert threads == [1] * 5 + [2] * 13 + [1] * 12
     assert len(machine.lines) == 2 and machine.lines[1].endswith('Back to 1.')
+
+
+def test_a_resumed_run_keeps_the_number(machine):
+    machine.run(ThreadsHook(), lambda iteration, number: 1 / number)
+    state, machine.lines[:] = machine.message_hub.state_dict(), []
+    machine.message_hub = MessageHub('resumed')
+    machine.message_hub.load_state_dict(state)
+    assert set(machine.run(ThreadsHook(), lambda iteration, number: number)[-30:]) == {2}
+    assert machine.lines == ['Threads: 2 on 2 cores (as before).']
+    machine.cores = 3  # another machine
+    assert machine.run(ThreadsHook(), lambda iteration, number: number)[-1] == 2  # of 2 and 3
 
 
 def test_single_slow_iterations_later_change_nothing(machine):
