@@ -34,3 +34,10 @@ def test_without_annotations_there_are_no_spans():
 def test_boxes_dropped_without_their_spans_are_an_error():
     with pytest.raises(ValueError, match='1.png: gt_tokens_positive has 1 entries for 2 boxes'):
         PackGroundingInputs()(results(gt_tokens_positive=[[[0, 1]]]))
+
+
+def test_equal_pixels_have_equal_digests():
+    img = np.arange(240, dtype=np.uint8).reshape(8, 10, 3)
+    same, other = (PackGroundingInputs()(results(img=pixels))['data_samples'] for pixels in (img, img[:, ::-1]))
+    assert same.image_digest == PackGroundingInputs()(results(img=img.copy()))['data_samples'].image_digest
+    assert same.image_digest != other.image_digest

@@ -1,5 +1,6 @@
 """The last step of a grounding pipeline."""
 from collections.abc import Sequence
+from hashlib import blake2b
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'fl
 @TRANSFORMS.register_module()
 class PackGroundingInputs(PackDetInputs):
     """mmdet's `PackDetInputs` with the caption, and with `tokens_positive` among the instances.
+
+    In training a sample has an `image_digest` of its pixels, by which `MDETR` knows the same image in several
+    samples of a batch.
 
     `gt_instances.tokens_positive` is a list with one entry per box, each a list of spans [begin, end) of characters.
     `gt_instances.isfinal` (N,) float32 is there if the results have `gt_isfinal`.
@@ -32,6 +36,8 @@ class PackGroundingInputs(PackDetInputs):
         packed = super().transform(results)
         if 'gt_bboxes' not in results or 'gt_tokens_positive' not in results:
             return packed
+        pixels = np.ascontiguousarray(results['img'])
+        packed['data_samples'].image_digest = blake2b(pixels, digest_size=8).digest()
         spans, num_boxes = results['gt_tokens_positive'], len(results['gt_bboxes'])
         if len(spans) != num_boxes:
             raise ValueError(f'{results.get("img_path")}: gt_tokens_positive has {len(spans)} entries for {num_boxes} '

@@ -9,6 +9,8 @@ import torch
 from mmdet.structures import SampleList
 from torch import Tensor
 
+from ..layers.transfers import to_device, to_host
+
 
 class ImageSizes(NamedTuple):
     """sizes: (B, 2) float32, width and height of each image in pixels, without padding. padding: (B, h, w) per map, True
@@ -62,29 +64,23 @@ def any_padded(samples: SampleList) -> bool:
 def distinct_rows(images: Tensor, samples: SampleList) -> list[int]:
     """For each image its number among those that are not the one before once more.
 
-    Two are the same if they come from one file and all their pixels are equal: crops differ. The host waits once for the
-    device, and only in a batch with two neighbours of one file.
+    Two are the same if they come from one file and all their pixels are equal: crops differ. Samples that carry a digest of
+    their pixels tell it themselves; for others the host waits once for the device, where two neighbours are of one file.
 
     Args:
         images: (B, 3, H, W).
-        samples: With `img_path`, without which an image is like no other.
+        samples: With `img_path`, without which an image is like no other, and maybe `image_digest`.
     """
-    files = [(sample.metainfo.get('img_path'), tuple(sample.img_shape)) for sample in samples]
+    files = [(sample.metainfo.get('img_path'), tuple(sample.img_shape), sample.get('image_digest'))
+             for sample in samples]
     same = [before == after and after[0] is not None for before, after in zip(files, files[1:])]
-    if any(same):
-        equal = images[1:].eq(images[:-1]).flatten(1).all(dim=1).tolist()
+    if any(before[2] is None for before, equal in zip(files, same) if equal):
+        equal = to_host(images[1:].eq(images[:-1]).flatten(1).all(dim=1)).tolist()
         same = [file and pixels for file, pixels in zip(same, equal)]
     rows = [0]
     for repeated in same:
         rows.append(rows[-1] + (not repeated))
     return rows
-
-
-def to_device(host: Tensor, device: torch.device) -> Tensor:
-    """A tensor of the host on the device; the host does not wait for it."""
-    if device.type == 'cuda':
-        host = host.pin_memory()  # from other memory the copy waits for all that the device has to do before
-    return host.to(device, non_blocking=True)
 
 
 def _cells_inside(limit: int, size: int, cells: int) -> int:

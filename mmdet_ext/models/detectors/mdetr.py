@@ -12,8 +12,9 @@ from mmdet.structures import SampleList
 from torch import Tensor
 
 from ..layers.feature_resizer import FeatureResizer
+from ..layers.transfers import to_device
 from ..transformers.smca_decoder import Memory, SMCATransformerDecoder
-from .image_sizes import distinct_rows, image_sizes, to_device
+from .image_sizes import distinct_rows, image_sizes
 from .mdetr_tokens import Fused, ImageTokens, TextTokens
 from .network_options import NetworkOptions
 

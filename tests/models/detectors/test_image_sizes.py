@@ -71,6 +71,16 @@ def test_only_neighbours_of_one_file_with_equal_pixels_are_the_same():
     assert distinct_rows(images, batch) == [0, 0, 1, 2, 2, 3, 4]
 
 
+def test_digests_of_pixels_tell_without_a_wait():
+    images = torch.zeros(4, 3, 8, 8)  # not looked at
+    batch = samples(*[(8, 8)] * 4, batch=(8, 8), paths='aaab')
+    for sample, digest in zip(batch, (b'1', b'1', b'2', b'2')):
+        sample.image_digest = digest
+    found = []
+    counts = count(lambda: found.extend(distinct_rows(images, batch)))
+    assert found == [0, 0, 1, 2] and not counts.synchronisations
+
+
 def test_the_host_waits_once_for_neighbours_of_one_file_and_never_without():
     images = torch.zeros(4, 3, 8, 8)
     waits = [count(lambda paths=paths: distinct_rows(images, samples(*[(8, 8)] * 4, batch=(8, 8), paths=paths)))
