@@ -24,7 +24,7 @@ KINDS = dict(
     AgnosticCocoMetric=('grounding', 'bbox_mAP'),
     ClevrMetric=('questions', 'clevr/accuracy'),
     GQAMetric=('gqa', 'gqa/accuracy'),
-    CocoMetric=('instances', 'coco/bbox_mAP'),
+    FastCocoMetric=('instances', 'coco/bbox_mAP'),
     LVISFixedAPMetric=('lvis', 'lvis_fixed_ap/AP'))
 CLASSES = ('circle', 'square', 'star')  # asked of each picture in the place of LVIS's 1,203
 
