@@ -18,7 +18,6 @@ from ..deployment import deploy
 from ..dictionary.config import forget_atoms_files
 from ..launch import check_checkpoint, load_config
 from ..models.detectors import PGIDetector
-from .packing import pack
 
 # What a checkpoint may lack: a counter, and parts that exist for training only.
 _OPTIONAL = ('num_batches_tracked', 'aux_head.', '.pooler.', '.align_')
@@ -50,7 +49,7 @@ def load_model(cfg: Config, checkpoint: str | Path | None, device: torch.device,
         cfg: Whose `model` is built.
         checkpoint: A file or URL; None for random weights, with a warning.
         device: Where it goes.
-        deployed: Whether a `PGIDetector` is folded, and on the CPU made faster: channels last, packed weights.
+        deployed: Whether a `PGIDetector` is folded.
 
     Raises:
         OSError: The checkpoint is missing.
@@ -72,14 +71,10 @@ def load_model(cfg: Config, checkpoint: str | Path | None, device: torch.device,
     model = revert_sync_batchnorm(MODELS.build(model_cfg)).eval()
     if content:
         load_weights(model, content.get('state_dict', content), str(checkpoint))
-    is_pgi = isinstance(model, PGIDetector)
-    if deployed and is_pgi and not model.deployed:
+    if deployed and isinstance(model, PGIDetector) and not model.deployed:
         model = deploy(model)
     model.dataset_meta = dataset_meta(cfg, content)
-    model = model.to(device)
-    if deployed and is_pgi and device.type == 'cpu':
-        model = pack(model.to(memory_format=torch.channels_last))
-    return model
+    return model.to(device)
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], path: str) -> None:

@@ -17,7 +17,7 @@ from ..dictionary.progress import progress_bar
 from ..models.detectors import MDETR, PromptedMDETR
 from .detections import Detections, detections_of
 from .loading import choose_device, load_model, read_config
-from .packing import PackedConv2d
+from .freezing import freeze
 
 Image = str | Path | np.ndarray
 LONG = 32  # images, from which on a bar shows how many are done
@@ -66,7 +66,7 @@ class Predictor:
         steps[kinds.index('LoadImageFromFile')]['type'] = 'mmdet.InferencerLoader'
         self.pipeline = Compose([step for step, kind in zip(steps, kinds) if kind != 'LoadAnnotations'])
         self.one_shape = 'RectLetterbox' in kinds
-        self.packed = any(isinstance(module, PackedConv2d) for module in self.model.modules())
+        self.raw_maps = freeze(self.model)
 
     def __call__(self, images: Image | Sequence[Image], texts: str | Sequence[str] | None = None, *,
                  batch_size: int = 1, progress: bool | None = None) -> Detections | list[Detections]:
@@ -124,13 +124,17 @@ class Predictor:
         """The config's data preprocessor: (B, 3, H, W) float32 on the device, and the samples."""
         data = dict(inputs=[each.inputs for each in batch], data_samples=[each.sample for each in batch])
         data = self.model.data_preprocessor(data, False)
-        inputs = data['inputs'].contiguous(memory_format=torch.channels_last) if self.packed else data['inputs']
-        return inputs, data['data_samples']
+        return data['inputs'], data['data_samples']
 
     @torch.inference_mode()
     def network(self, inputs: Tensor, samples: Sequence[DetDataSample]) -> list[DetDataSample]:
         """Adds `pred_instances` to the samples, boxes in pixels of the original images."""
-        return self.model.predict(inputs, samples, rescale=True)
+        if self.raw_maps is None:
+            return self.model.predict(inputs, samples, rescale=True)
+        maps = self.raw_maps(inputs.contiguous(memory_format=torch.channels_last))
+        metas = [sample.metainfo for sample in samples]
+        results = self.model.bbox_head.predict_by_feat(*maps, batch_img_metas=metas, rescale=True)
+        return self.model.add_pred_to_datasample(samples, results)
 
     @torch.inference_mode()
     def finish(self, samples: Sequence[DetDataSample]) -> list[Detections]:

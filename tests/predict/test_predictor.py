@@ -60,12 +60,12 @@ def test_photographs_give_what_the_inferencer_finds(predictor, inferencer, coco1
 
 def test_a_model_that_is_not_folded_finds_the_same(weights, inferencer, images):
     predictor = Predictor(sure_config(), weights, 'cpu', deployed=False)
-    assert predictor.model.with_aux and not predictor.packed
+    assert predictor.model.with_aux and predictor.raw_maps is None
     assert_same(predictor(images[0]), inferencer(images[0])['predictions'][0])
 
 
-def test_the_folded_model_has_no_auxiliary_head_and_packed_weights(predictor):
-    assert not hasattr(predictor.model, 'aux_head') and predictor.packed
+def test_the_folded_model_has_no_auxiliary_head_and_is_frozen(predictor):
+    assert not hasattr(predictor.model, 'aux_head') and predictor.raw_maps is not None
     assert predictor.model.backbone.__class__.__name__ == 'GELAN' and not predictor.model.training
 
 
