@@ -111,7 +111,7 @@ def use_tta(cfg: Config) -> None:
         found = cfg.model.get('test_cfg') or {}
         tta_cfg = dict(nms=found.get('nms') or dict(type='nms', iou_threshold=0.5),
                        max_per_img=found.get('max_per_img') or 100)
-        cfg.tta_model = dict(type='DetTTAModel', tta_cfg=tta_cfg)
+        cfg.tta_model = dict(type='FlipTTAModel', tta_cfg=tta_cfg)
     if not cfg.get('tta_pipeline'):
         load, *others, pack = deepcopy(dataset.pipeline)
         if 'meta_keys' in pack:

@@ -7,7 +7,7 @@
 # of it reading torch's headers again for each of some 90 files. With those precompiled and no debug symbols it takes
 # three. pip keeps the wheel it built, so that the next environment on the same machine takes seconds.
 # Where torch sees a GPU and there is an nvcc, mmcv adds its CUDA operators, half an hour of one core's time or more.
-# mmdet's own models and its test-time augmentation (--tta) need them on a GPU, the models of this package do not:
+# mmdet's own models need them on a GPU, those of this package do not:
 # CUDA_VISIBLE_DEVICES= in the environment leaves them out.
 set -euo pipefail
 

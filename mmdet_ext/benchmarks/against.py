@@ -63,7 +63,7 @@ def compare(other: Path, names: Sequence[str], device: str, repeats: int, thread
     for name in names:
         workers = [Worker(root, name, device, threads) for root in (other, HERE)]
         seconds = [[] for _ in workers]
-        for i in tqdm(range(repeats + 2), desc=name, leave=False):
+        for i in tqdm(range(repeats + 2), desc=name, leave=False, disable=None):
             for worker, times in zip(workers, seconds):
                 answer = worker.ask('time')
                 if i >= 2:

@@ -21,6 +21,7 @@ CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/*.py') if path.pare
 UNNAMED = {
     'AmpNoWaitOptimWrapper',  # --amp puts it in the place of NoWaitOptimWrapper
     'AmpSumOptimWrapper',  # --amp puts it in the place of SumOptimWrapper
+    'FlipTTAModel',  # tools/test.py --tta builds it
     'ThreadsHook',  # tools/train.py and test.py add it
     'ImageTextContrastiveLoss',  # an option that no published MDETR was trained with
 }

@@ -1,7 +1,8 @@
+from .flip_tta import FlipTTAModel
 from .mdetr import MDETR
 from .mdetr_segmenter import MDETRSegmenter
 from .pgi_detector import PGIDetector
 from .prompted_mdetr import PromptedMDETR
 from .smca_detr import SMCADETR
 
-__all__ = ['MDETR', 'MDETRSegmenter', 'PGIDetector', 'PromptedMDETR', 'SMCADETR']
+__all__ = ['FlipTTAModel', 'MDETR', 'MDETRSegmenter', 'PGIDetector', 'PromptedMDETR', 'SMCADETR']
