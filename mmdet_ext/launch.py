@@ -80,6 +80,18 @@ def add_threads_hook(runner: Runner) -> None:
         runner.register_hook(ThreadsHook())
 
 
+def pin_batches(cfg: Config) -> None:
+    """On CUDA, copy training batches from pinned memory, so that the host does not wait for the device at each of them.
+
+    What the config says of `train_dataloader.pin_memory` and of the preprocessor's `non_blocking` stays.
+    """
+    if torch.cuda.is_available():
+        cfg.train_dataloader.setdefault('pin_memory', True)
+        preprocessor = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor')
+        if preprocessor:
+            preprocessor.setdefault('non_blocking', True)
+
+
 def use_amp(cfg: Config) -> None:
     """Replace the config's optimizer wrapper by its mixed-precision twin, which has ``Amp`` before the same name."""
     if not torch.cuda.is_available():

@@ -1,14 +1,14 @@
-"""Where mmdet's registries find our classes: they import them at their first look-up, not `import mmdet_ext`.
+"""Tells mmdet's registries where our classes are: they import them at their first look-up, not `import mmdet_ext`.
 
-Every class of ours derives from some part of mmdet, and importing all of mmdet takes several seconds. mmdet spares them
-`import mmdet`: each of its registries has a list of packages (mmengine's `locations`) that it imports before it is first
-asked for a `type`. Ours join the lists, so that a class is found wherever mmdet's own are, in whatever order mmdet_ext,
-the parts of mmdet and the registries are imported and asked. A process that unpickles our data sets (a data worker that
-was spawned) imports this module on the way and finds them too.
+Our classes derive from classes of mmdet, and importing all of mmdet takes several seconds. `import mmdet` avoids that:
+each of its registries has a list of packages (mmengine's `locations`) that it imports when it first looks up a `type`.
+Our packages are added to these lists, so that a class is found wherever mmdet's own are, in whatever order mmdet_ext
+and the parts of mmdet are imported and types are looked up. A process that unpickles our data sets (a spawned data
+worker) imports this module on the way and finds them too.
 
-Like mmdet's own, our classes are in `module_dict` only after a look-up or an import of their package. Three ways pass
-by the lists: `module_dict` itself, the counts of `mmengine.registry.count_registered_modules`, and registries whose
-parent is one of mmdet's. Whoever uses those imports `mmdet_ext.models` and the other packages by name.
+Like mmdet's own, our classes are in `module_dict` only after a look-up or an import of their package. Three ways bypass
+the lists: `module_dict` itself, the counts of `mmengine.registry.count_registered_modules`, and registries whose parent
+is one of mmdet's. Code that uses one of these must import `mmdet_ext.models` and the other packages by name.
 """
 from importlib import import_module
 
@@ -32,7 +32,7 @@ PACKAGES = {package for packages in LOCATIONS.values() for package in packages}
 
 
 def add_locations() -> None:
-    """Add our packages to the locations of mmdet's registries, and import those of registries that have been asked."""
+    """Add our packages to the locations of mmdet's registries; import them where a registry has imported its own."""
     asked = [package for name, packages in LOCATIONS.items() if _add(getattr(mmdet.registry, name), packages)
              for package in packages]
     for package in dict.fromkeys(asked):
@@ -40,7 +40,7 @@ def add_locations() -> None:
 
 
 def _add(registry: Registry, packages: tuple[str, ...]) -> bool:
-    """Add to one registry's locations; whether it has imported its locations already, and will not again."""
+    """Add to one registry's locations; returns whether it has imported its locations already, and will not again."""
     # mmengine takes locations in the constructor only; in place, because a look-up may be going through the list
     registry._locations += [f'{__package__}.{package}' for package in packages]
     return registry._imported

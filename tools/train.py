@@ -52,6 +52,7 @@ def main() -> None:
     except (OSError, ValueError) as error:
         sys.exit(f'train.py: {error}')
 
+    launch.pin_batches(cfg)
     launch.init_cpu_processes(cfg)
     setup_cache_size_limit_of_dynamo()
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

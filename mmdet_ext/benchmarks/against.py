@@ -1,4 +1,4 @@
-"""This checkout against another one, each in a process of its own, asked in turn."""
+"""This checkout compared with another one, each in a process of its own; the two take turns."""
 import json
 import os
 import statistics
@@ -22,13 +22,13 @@ class Worker:
     """A process that has prepared one workload of one checkout.
 
     Args:
-        root: Checkout.
-        name: Of the workload.
+        root: Path of the checkout.
+        name: Name of the workload.
         device: 'cpu' or 'cuda'.
-        threads: Of the process on the CPU.
+        threads: Number of threads of the process on the CPU.
 
     Raises:
-        RuntimeError: If it ends before it answers; with what it printed.
+        RuntimeError: If the process ends before it answers; the message contains what it printed.
     """
 
     def __init__(self, root: Path, name: str, device: str, threads: int = 1) -> None:
@@ -59,7 +59,7 @@ class Worker:
 
 
 def compare(other: Path, names: Sequence[str], device: str, repeats: int, threads: int = 1) -> Iterator[Row]:
-    """Rows of the other checkout and of this one for each workload: medians of `repeats` calls, asked in turn."""
+    """Rows of the other checkout and of this one for each workload: medians of `repeats` calls, taken in turns."""
     for name in names:
         workers = [Worker(root, name, device, threads) for root in (other, HERE)]
         seconds = [[] for _ in workers]
@@ -76,7 +76,7 @@ def compare(other: Path, names: Sequence[str], device: str, repeats: int, thread
 
 
 def counts(roots: Sequence[Path], names: Sequence[str], device: str) -> Iterator[tuple[str, dict]]:
-    """What the host does in the third call of each workload, for each checkout."""
+    """What the third call of each workload costs the host, for each checkout."""
     for name in names:
         for root in roots:
             worker = Worker(root, name, device)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-# Operators, by their names without overload, whose result has a size that the host must be told, or is a number.
+# Operators, by name without overload, that the host waits for: the result is a number, or its size depends on values.
 WAITING = {'_local_scalar_dense', 'nonzero', 'masked_select', 'equal', 'bincount', '_unique', '_unique2', 'unique_dim',
            'unique_consecutive', 'unique_dim_consecutive', 'nms'}
 INDEXING = {'index', 'index_put', 'index_put_', '_index_put_impl_', '_unsafe_index', '_unsafe_index_put'}
@@ -24,7 +24,7 @@ UPLOADS = {'tensor', 'as_tensor', 'new_tensor'}
 
 @dataclass
 class Counts:
-    """Of one call.
+    """What one call costs the host.
 
     Attributes:
         operators: Name of each dispatched operator of ATen and how often it was dispatched, views included.
@@ -38,10 +38,10 @@ class Counts:
 
 
 def count(work: Callable[[], object], host_tensors: Iterable[Tensor] = ()) -> Counts:
-    """Call `work` once and count.
+    """Call `work` once and count what it costs the host.
 
-    On the CPU every tensor is taken for one of a device, but for `host_tensors` and for those that a copy to the host,
-    ``torch.from_numpy`` or ``torch.tensor`` without a device has made. Where a CUDA device is used, tensors of the CPU
+    On the CPU every tensor is counted as one of a device, except `host_tensors` and those that a copy to the host,
+    ``torch.from_numpy`` or ``torch.tensor`` without a device has made. If a CUDA device is used, tensors of the CPU
     are the host's.
     """
     counts, host = Counts(), _Host()
@@ -53,7 +53,7 @@ def count(work: Callable[[], object], host_tensors: Iterable[Tensor] = ()) -> Co
 
 
 class _Host:
-    """Remembers storages that lie in the host's memory where the device is the CPU, too."""
+    """Remembers which storages are the host's when the device is the CPU too."""
 
     def __init__(self) -> None:
         self._kept: dict[int, Tensor] = {}  # kept alive, so that no address is used again
@@ -69,7 +69,7 @@ class _Host:
 
 
 class _FunctionCounter(TorchFunctionMode):
-    """Counts copies between host and device, of which those on the CPU dispatch nothing."""
+    """Counts copies between host and device; on the CPU these dispatch no operator."""
 
     def __init__(self, counts: Counts, host: _Host) -> None:
         super().__init__()
@@ -124,6 +124,6 @@ class _DispatchCounter(TorchDispatchMode):
 
 
 def _asks_for_host(args: tuple, kwargs: dict) -> bool:
-    """Whether ``Tensor.to`` names the CPU in so many words."""
+    """Whether ``Tensor.to`` is given the CPU explicitly."""
     target = kwargs.get('device', args[1] if len(args) > 1 else None)
     return target == 'cpu'

@@ -1,10 +1,10 @@
-"""Work that two checkouts of the package are compared by; `against.py` starts this file once for each of them.
+"""Workloads by which two checkouts of the package are compared; `against.py` starts this file once for each of them.
 
     PYTHONPATH=CHECKOUT python workloads.py CHECKOUT NAME DEVICE
 
 The process prepares the work, prints a line, and answers each line that it reads: 'time' with the seconds of one call,
-'peak' with the bytes that a call held at most, 'count' with what the host did. Answers are lines of json that begin with
-`ANSWER`. This file takes from the package only what old checkouts have too.
+'peak' with the peak memory of a call in bytes, 'count' with what a call costs the host. Answers are lines of json that
+begin with `ANSWER`. This file uses only those parts of the package that old checkouts have too.
 """
 import importlib
 import json
@@ -29,12 +29,12 @@ class Step:
     """A whole training step: normalise, forward, loss, backward, clip, optimizer.
 
     Args:
-        root: Checkout.
-        config: Its config file below configs/.
+        root: Path of the checkout.
+        config: Path of its config below configs/.
         device: Where to train.
-        batch: Images.
+        batch: Number of images.
         shape: Height and width of the images.
-        boxes: Per image.
+        boxes: Number of boxes per image.
     """
 
     def __init__(self, root: Path, config: str, device: torch.device, *, batch: int, shape: tuple[int, int],
@@ -67,7 +67,7 @@ class Step:
         return self.model.data_preprocessor(batch, True)
 
     def train(self, batch: dict) -> None:
-        """What mmengine's `train_step` does behind the preprocessor, which looks at sizes in the host's memory only."""
+        """What mmengine's `train_step` does after the preprocessor, which reads sizes from the host's memory only."""
         with self.optim_wrapper.optim_context(self.model):
             losses = self.model(**batch, mode='loss')
         self.optim_wrapper.update_params(self.model.parse_losses(losses)[0])
@@ -90,7 +90,7 @@ CAPTIONS = ('two men in blue jackets are standing next to a parked motorcycle on
 
 
 def random_batch(batch: int, shape: tuple[int, int], boxes: int, captions: bool) -> tuple[list[Tensor], list]:
-    """Images (3, H, W) of noise, and samples with boxes of any size; with captions whose words the boxes are."""
+    """Images (3, H, W) of noise, and samples with random boxes; with `captions`, each box belongs to the first word."""
     from mmdet.structures import DetDataSample
     from mmengine.structures import InstanceData
 
@@ -182,7 +182,7 @@ def prediction(root: Path, device: torch.device, folder: Path) -> Work:
 
 
 def figures(folder: Path) -> Work:
-    """COCO's figures of YOLOv9's recipe for 500 images with 100 detections each."""
+    """YOLOv9's COCO metric for 500 images with 100 detections each."""
     from mmdet_ext.evaluation import YOLOCocoMetric
 
     data = sibling('data')
@@ -203,7 +203,7 @@ def figures(folder: Path) -> Work:
 
 
 def captions(folder: Path) -> Work:
-    """MDETR's data set of 50,000 captions, read and checked."""
+    """Read and check a data set of MDETR with 50,000 captions."""
     from mmdet_ext.datasets import MDETRDataset
 
     sibling('data').write_caption_file(folder / 'captions.json', 50_000)
@@ -211,7 +211,7 @@ def captions(folder: Path) -> Work:
 
 
 def training_images(root: Path, folder: Path, count: int = 32) -> Work:
-    """So many training images of YOLOv9-C at 640 px, one process and one thread."""
+    """Load and augment `count` training images of YOLOv9-C at 640 px, with one process and one thread."""
     import cv2
     from mmdet.registry import DATASETS
     from mmengine.config import Config
@@ -236,7 +236,7 @@ def importing(root: Path) -> Work:
 
 
 def workload(root: Path, name: str, device: torch.device, folder: Path) -> Work:
-    """The work of a name: the sizes of steps are smaller on the CPU."""
+    """The workload of this name; training steps are smaller on the CPU."""
     cuda = device.type == 'cuda'
     yolo = dict(batch=16, shape=(640, 640)) if cuda else dict(batch=2, shape=(320, 320))
     detr = dict(batch=2, shape=(800, 1066)) if cuda else dict(batch=2, shape=(320, 416))

@@ -1,4 +1,4 @@
-"""Large annotation files, read in less time than json takes."""
+"""Large annotation files, read faster than by json."""
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +13,9 @@ except ImportError:  # json reads the same in twice the time
 
 
 def load_json(file: str, backend_args: dict | None = None) -> Any:
-    """The content of a json file by msgspec where it is installed, else by json.
+    """The content of a json file, read by msgspec where it is installed, else by json.
 
-    What msgspec refuses json reads, which takes NaN and numbers beyond a float, or raises json's error.
+    If msgspec raises an error, json reads the file: it accepts NaN and numbers beyond a float, or raises its own error.
     """
     with paused_collector():
         if msgspec is not None:
@@ -28,7 +28,7 @@ def load_json(file: str, backend_args: dict | None = None) -> Any:
 
 @contextmanager
 def paused_collector() -> Iterator[None]:
-    """Without the search for cycles, which goes through all objects again and again while millions are made."""
+    """Pause Python's garbage collector, which visits all objects again and again while millions are made."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -1,4 +1,4 @@
-"""Images that are decoded and shrunk once, in front of all that is random."""
+"""A cache of images after decoding and resizing, before any random transform."""
 import hashlib
 import os
 import shutil
@@ -10,6 +10,7 @@ from mmcv.transforms import LoadImageFromFile
 from mmdet.datasets.transforms import LoadAnnotations
 from mmengine.logging import print_log
 
+from ..processes import local_processes
 from .image_store import GIB, DiskStore, MemoryStore, StoredImage
 from .transforms import LoadPolygons, YOLOResize
 
@@ -26,14 +27,16 @@ def check_cache(cache: str | None, limit: float | None, folder: str | None) -> N
 
 def cached_steps(steps: Sequence[Callable], cache: str, limit: float | None, folder: Path,
                  num_images: int) -> list[Callable]:
-    """The steps of a pipeline, with an image's loading, and its `YOLOResize` where nothing else changes it, cached.
+    """The steps of a pipeline, with a cache of loaded images, or of resized ones if `YOLOResize` comes next.
+
+    Only annotations may be loaded between `LoadImageFromFile` and `YOLOResize`.
 
     Args:
-        steps: Of the pipeline.
+        steps: Steps of the pipeline.
         cache: 'ram' or 'disk'.
         limit: GiB at most, shared by the processes of a machine; None: half of the memory or disk that is free.
-        folder: Of the files on the disk.
-        num_images: Of the data set.
+        folder: Folder of the files on the disk.
+        num_images: Number of images of the data set.
 
     Raises:
         ValueError: If the pipeline does not begin with `LoadImageFromFile`, or the folder cannot be written to.
@@ -45,7 +48,7 @@ def cached_steps(steps: Sequence[Callable], cache: str, limit: float | None, fol
     size = int(limit * GIB) if limit is not None else free // 2
     print_log(f'cache={cache!r} takes up to {size / GIB:.2f} GiB of {free / GIB:.2f} GiB that are free.',
               logger='current')
-    size //= int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+    size //= local_processes()
     store = MemoryStore(size, num_images) if cache == 'ram' else DiskStore(folder, size, num_images)
     between = next((place for place, step in enumerate(steps[1:], 1)
                     if not isinstance(step, (LoadAnnotations, LoadPolygons))), len(steps))
@@ -54,9 +57,9 @@ def cached_steps(steps: Sequence[Callable], cache: str, limit: float | None, fol
 
 
 class CachedLoading:
-    """`LoadImageFromFile` that keeps what it loaded; `YOLOResize` finds its own work done, if it is given.
+    """`LoadImageFromFile` with a cache; with `resize`, it caches resized images, and the later `YOLOResize` skips them.
 
-    Files are told apart by path, time of change and size: one that was changed is loaded anew.
+    Files are identified by path, modification time and size: a file that was changed is loaded again.
     """
 
     def __init__(self, load: LoadImageFromFile, resize: YOLOResize | None, store: MemoryStore | DiskStore) -> None:
@@ -91,7 +94,7 @@ class CachedLoading:
 
 
 def available_memory() -> int:
-    """Bytes that can be taken, of the machine and of the container's share of it."""
+    """Free bytes of memory, of the machine or, if less, of the container."""
     lines = dict(line.split(':') for line in Path('/proc/meminfo').read_text().splitlines())
     free = int(lines['MemAvailable'].split()[0]) << 10
     limit, used = (Path('/sys/fs/cgroup', f'memory.{name}') for name in ('max', 'current'))
@@ -101,5 +104,5 @@ def available_memory() -> int:
 
 
 def existing(folder: Path) -> Path:
-    """The folder, or the nearest one above it that is there."""
+    """The folder, or its nearest parent that exists."""
     return next(path for path in (folder, *folder.absolute().parents) if path.is_dir())

@@ -1,4 +1,4 @@
-"""Images that the workers of a data loader keep for each other, in memory or on the disk."""
+"""Cached images that the workers of a data loader share, in memory or on the disk."""
 import math
 import mmap
 import multiprocessing
@@ -16,13 +16,13 @@ _HEADER = 20  # bytes of the five int32 in front of the pixels of a file: height
 
 
 class StoredImage(NamedTuple):
-    """An image uint8 (h, w, C) as it is kept, and (height, width) of the file it comes from."""
+    """An image uint8 (h, w, C) as it is cached, and (height, width) of the original file."""
     img: np.ndarray
     read_shape: tuple[int, int]
 
 
 class _Shared:
-    """Numbers that forked workers share: how many images and bytes there are, and whether that was said."""
+    """Numbers that forked workers share: how many images and bytes there are, and whether that was logged."""
 
     def __init__(self, name: str, limit: int, num_images: int) -> None:
         self.name = name
@@ -39,7 +39,7 @@ class _Shared:
                          "multiprocessing_context='fork', or leave cache out")
 
     def reserve(self, size: int) -> bool:
-        """Whether `size` more bytes fit; they are taken then. To be called with the lock held."""
+        """Reserve `size` bytes if they fit, and return whether they do. Call it with the lock held."""
         count, used, said = self.numbers.tolist()
         if used + size > self.limit:
             self._say_once('it is full, other images are decoded each time')
@@ -58,7 +58,7 @@ class _Shared:
 
 
 class MemoryStore(_Shared):
-    """In memory that is taken when images come, of which workers that are forked share one copy.
+    """Images in memory, which is allocated as they come; forked workers share one copy.
 
     Args:
         limit: Bytes at most.
@@ -90,7 +90,7 @@ class MemoryStore(_Shared):
             self.slots[place] = [*np.frombuffer(key, np.int64), begin, *image.read_shape, *image.img.shape]
 
     def _find(self, key: bytes) -> int:
-        """The row of a key, or the empty one where it belongs."""
+        """The row of a key, or the empty row where it would be inserted."""
         halves = np.frombuffer(key, np.int64)
         place = int(halves[0]) % len(self.slots)
         while self.slots[place, :2].any() and (self.slots[place, :2] != halves).any():
@@ -99,10 +99,10 @@ class MemoryStore(_Shared):
 
 
 class DiskStore(_Shared):
-    """In files of a folder, each written whole, which serve later runs as well.
+    """Images in files of a folder, each written atomically; later runs use them as well.
 
     Args:
-        folder: Made if it is not there. What it holds already counts.
+        folder: Created if it is missing. Files that it holds already count towards `limit`.
         limit: Bytes at most.
         num_images: How many images there will be at most.
     """

@@ -13,21 +13,21 @@ from .image_cache import cached_steps, check_cache
 
 
 class SharedItems:
-    """To stand in front of mmengine's `BaseDataset`: items become bytes one by one, and workers leave the rest alone.
+    """Mixin listed before mmengine's `BaseDataset`: items are pickled one by one, and workers share them.
 
-    mmengine holds all items and the bytes of all items at once, twice. A worker shares the memory of the process that
-    it comes from until it writes there, which Python's collector does to every list and dict that it looks at.
+    mmengine holds all items at once with the bytes of all items, and these twice. A forked worker shares the memory of
+    its parent until it writes there, and Python's garbage collector writes to every list and dict that it visits.
 
     Args:
-        cache: Whether images are kept as the pipeline's `LoadImageFromFile` gives them, or its `YOLOResize` where
-            that comes next but for annotations: 'ram', where forked workers share one copy and each process of a
-            distributed training has its own; 'disk', which serves later runs too; or None. Pixels are the same.
+        cache: Where images are kept after `LoadImageFromFile`, or after `YOLOResize` if only the loading of
+            annotations comes between: 'ram', where forked workers share one copy and each process of a distributed
+            training has its own; 'disk', which later runs use too; or None for no cache. Pixels are the same.
         cache_limit: GiB at most on this machine; None: half of what is free.
-        cache_dir: Folder for 'disk'; None: that of the images with '_cache' at its end.
+        cache_dir: Folder for 'disk'; None: that of the images with '_cache' appended.
 
     Raises:
-        ValueError: For options of the cache that do not go together, a pipeline without such steps, a folder that
-            cannot be written to.
+        ValueError: If options of the cache do not go together, the pipeline does not begin with `LoadImageFromFile`, or
+            the folder cannot be written to.
     """
 
     def __init__(self, *args: Any, cache: str | None = None, cache_limit: float | None = None,
@@ -53,7 +53,7 @@ class SharedItems:
         return super().prepare_data(idx)
 
     def _serialize_data(self) -> tuple[np.ndarray, np.ndarray]:
-        """The items as bytes, and where each of them ends; `data_list` is empty then."""
+        """The items as bytes, and where each of them ends; empties `data_list`."""
         pickled, items = bytearray(), self.data_list
         ends = np.empty(len(items), np.int64)
         for place, item in enumerate(items):

@@ -1,4 +1,4 @@
-"""Exponential moving averages of the weights that update all tensors at once; one whose decay rises to its limit."""
+"""Exponential moving averages (EMA) of the weights that update all tensors at once; in one the decay ramps up."""
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -15,9 +15,9 @@ Tensors = Mapping[str, Tensor]
 
 
 class _ForeachModel(BaseAveragedModel):
-    """Averaged model for updates of all tensors at once, which reads and walks through as little as it can.
+    """Base of averaged models that update all tensors at once, and read from the device only if they must.
 
-    A tensor that modules share is averaged once; mmengine's averages move it once for each of its names.
+    A tensor that several modules share is averaged once; mmengine updates it once for each of its names.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -31,7 +31,7 @@ class _ForeachModel(BaseAveragedModel):
         self._seen: tuple[int, int] | None = None
 
     def count_update(self) -> int:
-        """Add 1 to `steps` and return it. Only where something else has changed it, as loading does, it is read."""
+        """Add 1 to `steps` and return it. It is read only if something else, such as loading, has changed it."""
         if self._seen != (id(self.steps), self.steps._version):
             self._count = int(self.steps)
         self.steps += 1
@@ -48,9 +48,9 @@ class _ForeachModel(BaseAveragedModel):
 
 @MODELS.register_module()
 class ForeachEMA(_ForeachModel, ExponentialMovingAverage):
-    """mmengine's `ExponentialMovingAverage`, number for number, but all tensors at once; arguments as there.
+    """mmengine's `ExponentialMovingAverage` with the same arguments and values, but all tensors are updated at once.
 
-    Checkpoints of either are resumed by the other.
+    Checkpoints of either can be resumed with the other.
     """
 
     @torch.no_grad()
@@ -67,10 +67,10 @@ class ForeachEMA(_ForeachModel, ExponentialMovingAverage):
 
 @MODELS.register_module()
 class RampedEMA(_ForeachModel):
-    """Average that keeps d = decay * (1 - exp(-u / tau)) of itself at update u = 1, 2, ... and takes 1 - d anew.
+    """average = d * average + (1 - d) * weights, where d = decay * (1 - exp(-u / tau)) at update u = 1, 2, ...
 
-    Running statistics are averaged too; integers are copied. mmdet's `ExpMomentumEMA` has the same decay, but copies
-    the model at the first update, and it updates tensor by tensor.
+    Running statistics are averaged too; integer tensors are copied. mmdet's `ExpMomentumEMA` has the same decay, but
+    copies the model at the first update, and it updates tensor by tensor.
 
     Args:
         model: The model to average.
@@ -102,7 +102,7 @@ class RampedEMA(_ForeachModel):
 
 
 def move(averages: Tensors, sources: Tensors, weight: float) -> None:
-    """Move `averages`, floats, by `weight` of the way to the tensors of the same names."""
+    """averages += weight * (sources - averages), in place, for the tensors of the same names."""
     if averages:
         torch._foreach_lerp_(list(averages.values()), _like(averages, sources), weight)
 
@@ -123,7 +123,7 @@ def _like(averages: Tensors, sources: Tensors) -> list[Tensor]:
 
 @HOOKS.register_module()
 class YOLOEMAHook(EMAHook):
-    """`EMAHook` that updates once per step of the optimizer, not per iteration, where gradients are accumulated.
+    """`EMAHook` that, when gradients are accumulated, updates once per optimizer step instead of per iteration.
 
     Args:
         ema_type: Name of the averaged model; `kwargs` are its arguments, as for `EMAHook`.

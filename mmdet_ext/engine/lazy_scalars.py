@@ -1,4 +1,4 @@
-"""Logged numbers that stay on the device until somebody reads the log."""
+"""Logged numbers that stay on the device until the log is read."""
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -9,15 +9,15 @@ import torch
 from mmengine.logging import HistoryBuffer, MessageHub
 from torch import Tensor
 
-MAX_WAITING = 1000  # rows, so that a run whose log nobody reads does not fill the device
+MAX_WAITING = 1000  # rows, so that a run whose log is never read does not fill the device
 
 
 def update_scalars(hub: MessageHub, scalars: Mapping[str, Any]) -> None:
     """Do what `hub.update_scalar` does with each of `scalars`, without waiting for the device.
 
-    mmengine reads the numbers at once, which lets the host wait for all work that is queued. Here floating-point
-    tensors of one element are copied on their device; the first read of any history, whoever reads it, brings all that
-    wait to the host in one transfer. A key that is new to the hub, and any other value, is taken at once.
+    mmengine reads the numbers immediately, so that the host waits for all queued work. Here floating-point tensors of
+    one element are kept as copies on their device; the first read of any history moves all waiting values to the host
+    in one transfer. The first value of a key, and values of any other type, are stored immediately.
 
     Args:
         hub: The message hub of the run.
@@ -45,14 +45,14 @@ def _lazy_buffer(hub: MessageHub, key: str, waiting: '_WaitingRows') -> 'LazyHis
 
 
 class _WaitingRows:
-    """Values of one hub that are still on the device, a vector for each update."""
+    """Values of one hub that are still on the device, one vector per update."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[list['LazyHistoryBuffer'], Tensor]] = []
 
     def add(self, buffers: list['LazyHistoryBuffer'], values: list[Tensor]) -> None:
         device = values[0].device
-        row = torch.stack([value.detach().reshape(()).to(device, non_blocking=True) for value in values])
+        row = torch.stack([value.detach().reshape(()).to(device, non_blocking=device.type == 'cuda') for value in values])
         self._rows.append((buffers, row))
         if len(self._rows) >= MAX_WAITING:
             self.flush()
@@ -72,11 +72,11 @@ class _WaitingRows:
 
 
 class LazyHistoryBuffer(HistoryBuffer):
-    """A history that fetches what waits for it when it is read; copies and pickles are plain `HistoryBuffer`.
+    """A history that fetches its waiting values when it is read; copies and pickles are plain `HistoryBuffer`.
 
     Args:
         history: What was logged before.
-        waiting: The values that wait, of this and all other histories of the hub.
+        waiting: The waiting values of this and all other histories of the hub.
     """
 
     def __init__(self, history: HistoryBuffer, waiting: _WaitingRows) -> None:
@@ -104,7 +104,7 @@ class LazyHistoryBuffer(HistoryBuffer):
         self._counts = counts
 
     def extend(self, values: list[float]) -> None:
-        """Append values that count once each."""
+        """Append values, each with a count of 1."""
         self._values = np.append(self._values, values)[-self.max_length:]
         self._counts = np.append(self._counts, [1] * len(values))[-self.max_length:]
 

@@ -15,16 +15,16 @@ from .optimizer_options import keep_implementation, with_fused
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
-    """mmengine's default constructor, of whose groups those with the same options are one.
+    """mmengine's default constructor, but parameters with the same options share one parameter group.
 
-    With `paramwise_cfg`, mmengine makes a group of each parameter, and optimizers launch their kernels group by group.
-    Here each set of options has one group; groups stand in the order of their first parameters, so that the same rates
-    are logged. Updates are the same to the digit. `paramwise_cfg` is read by mmengine. To keep parameters in a group of
-    their own, for a schedule of their own, give them an option of their own in `custom_keys`, such as
-    ``role='text_encoder'``: optimizers ignore what they do not know.
+    With `paramwise_cfg`, mmengine makes one group per parameter, and optimizers launch their kernels group by group.
+    Here there is one group per set of options, in the order of each group's first parameter, so that the logged
+    learning rates stay the same. Updates are exactly the same. `paramwise_cfg` is read as in mmengine. To give some
+    parameters a learning rate schedule of their own, keep them in a separate group by an extra option in
+    `custom_keys`, such as ``role='text_encoder'``: optimizers ignore options that they do not know.
 
-    States of optimizers that were saved with mmengine's groups are merged when they are loaded. On CUDA the optimizer
-    is fused unless its config says otherwise (`optimizer_options.with_fused`).
+    Optimizer states that were saved with mmengine's groups are merged when they are loaded. On CUDA the optimizer is
+    fused unless its config says otherwise (`optimizer_options.with_fused`).
     """
 
     def add_params(self, params: list[dict], module: nn.Module, prefix: str = '', **kwargs: Any) -> None:
@@ -48,7 +48,7 @@ class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
 
 def merge_groups(groups: list[dict], defaults: dict) -> list[dict]:
-    """Merge groups whose options, or else `defaults`, are equal, in the order in which they come first."""
+    """Merge groups with equal options (`defaults` fill in missing ones), in the order in which they first appear."""
     parameters = [parameter for group in groups for parameter in group['params']]
     if len(set(parameters)) < len(parameters):  # torch forbids it between groups, and would update twice within one
         raise ValueError('some parameters appear in more than one parameter group: modules share them. Try '
@@ -66,12 +66,12 @@ def merge_groups(groups: list[dict], defaults: dict) -> list[dict]:
 
 
 def merge_state(optimizer: Optimizer, state_dict: dict[str, Any], places: dict[nn.Parameter, int]) -> dict[str, Any]:
-    """Merge the groups of a saved state that has one of each parameter; any other must have the optimizer's groups.
+    """Merge the groups of a saved state that has one per parameter; any other state must have the optimizer's groups.
 
     Args:
-        optimizer: Whose groups are to be filled.
+        optimizer: The optimizer that loads the state.
         state_dict: As `Optimizer.state_dict` gives it.
-        places: Number of the saved group of each parameter.
+        places: Index of each parameter's group in a state with one group per parameter.
     """
     saved, current = state_dict['param_groups'], optimizer.param_groups
     if len(saved) == len(current):

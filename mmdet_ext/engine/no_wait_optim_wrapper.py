@@ -11,11 +11,11 @@ from .lazy_scalars import update_scalars
 class NoWaitMixin:
     """Log the norm of the gradients as a tensor, which `lazy_scalars` reads when the log is written.
 
-    mmengine reads it in each step.
+    mmengine copies it to the host in each step, and waits for it.
 
     Attributes:
-        clip_order: Parameters in the order in which their norms are added up, which a sum of floats depends on. None:
-            that of the optimizer's groups.
+        clip_order: Parameters in the order in which their norms are summed, because a sum of floats depends on it.
+            None: the order of the optimizer's groups.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -33,9 +33,9 @@ class NoWaitMixin:
 
 @OPTIM_WRAPPERS.register_module()
 class NoWaitOptimWrapper(NoWaitMixin, OptimWrapper):
-    """`OptimWrapper` that does not wait for the norm of the gradients; arguments as there."""
+    """`OptimWrapper` that does not wait for the norm of the gradients; the arguments are the same."""
 
 
 @OPTIM_WRAPPERS.register_module()
 class AmpNoWaitOptimWrapper(NoWaitMixin, AmpOptimWrapper):
-    """`AmpOptimWrapper` that does not wait for the norm of the gradients; arguments as there."""
+    """`AmpOptimWrapper` that does not wait for the norm of the gradients; the arguments are the same."""

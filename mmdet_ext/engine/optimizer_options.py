@@ -31,18 +31,33 @@ def with_fused(optimizer_cfg: dict, model: nn.Module) -> dict:
 
 
 def keep_implementation(optimizer: torch.optim.Optimizer) -> None:
-    """Let a state that is loaded not change how the optimizer computes.
+    """Let a state that is loaded not change how the optimizer computes, and let it begin with momentum of 0.
 
     torch takes `fused` and `foreach` from the state: one of a CPU, or of an optimizer that was not fused, would undo
-    the choice that was made for this run.
+    the choice that was made for this run. Fused kernels want states with the strides of the weights, which a state of
+    another memory format does not have. Fused SGD makes its momentum without filling it and, where the first gradients
+    of mixed precision are not finite, does not fill it later either.
     """
     optimizer.register_load_state_dict_pre_hook(_keep)
+    optimizer.register_load_state_dict_post_hook(_match_strides)
+    if isinstance(optimizer, torch.optim.SGD):
+        for group in optimizer.param_groups:
+            if group.get('fused') and group['momentum'] and not group['dampening']:
+                for parameter in group['params']:
+                    optimizer.state[parameter]['momentum_buffer'] = torch.zeros_like(parameter)
 
 
 def _keep(optimizer: torch.optim.Optimizer, state_dict: dict[str, Any]) -> dict[str, Any]:
     first = optimizer.param_groups[0]
     choices = {name: first[name] for name in IMPLEMENTATIONS if name in first}
     return dict(state_dict, param_groups=[dict(group, **choices) for group in state_dict['param_groups']])
+
+
+def _match_strides(optimizer: torch.optim.Optimizer) -> None:
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape and value.stride() != parameter.stride():
+                state[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _on_cuda(parameters: list[nn.Parameter]) -> bool:

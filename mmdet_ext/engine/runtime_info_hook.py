@@ -1,4 +1,4 @@
-"""The log of a training without a wait for the device in each iteration."""
+"""Logging of losses without waiting for the device in each iteration."""
 from typing import Any
 
 from mmdet.registry import HOOKS
@@ -10,7 +10,7 @@ from .lazy_scalars import update_scalars
 
 @HOOKS.register_module()
 class NoWaitRuntimeInfoHook(RuntimeInfoHook):
-    """`RuntimeInfoHook` that leaves losses on the device until the log is written, in the place of that hook.
+    """Replaces `RuntimeInfoHook`: leaves losses on the device until the log is written.
 
     The histories in the message hub hold the same numbers in the same order as with mmengine's hook, which reads each
     loss in each iteration.

@@ -1,4 +1,4 @@
-"""An end to training whose numbers have gone wrong, before they reach a checkpoint."""
+"""Stop training when numbers become NaN or infinite, before they reach a checkpoint."""
 from collections.abc import Callable
 from typing import Any, Iterable, NamedTuple
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class _Look(NamedTuple):
-    """Whether an iteration has gone wrong in any process, on its way to the host."""
+    """The check of one iteration, over all processes, whose result is on its way to the host."""
     iteration: int  # from 1
     losses: dict[str, Tensor]
     went_wrong: Callable[[], bool]  # waits for the answer
@@ -21,10 +21,10 @@ class _Look(NamedTuple):
 class StopOnNaNHook(Hook):
     """Raise a FloatingPointError when a loss, or a tensor of the model at the end of an epoch, is NaN or infinite.
 
-    On the CPU losses are looked at after each iteration, before averaged weights are updated. On CUDA that would let
-    the host wait for the device: there they are looked at one iteration later, and at once wherever a checkpoint or an
-    evaluation follows. What was saved last is sound either way. Several processes exchange one number per iteration,
-    agree and stop together.
+    On the CPU losses are checked after each iteration, before averaged weights are updated. On CUDA that would make the
+    host wait for the device: there they are checked one iteration later, and immediately if a checkpoint or an
+    evaluation follows. Either way the last saved checkpoint is sound. Several processes exchange one number per
+    iteration and stop together.
     """
 
     priority = 'VERY_HIGH'  # before EMAHook and CheckpointHook
@@ -58,7 +58,7 @@ class StopOnNaNHook(Hook):
         self._finish(runner)
 
     def _finish(self, runner: Runner) -> None:
-        """Wait for the look at the last iteration, and stop if it found something."""
+        """Wait for the check of the last iteration, and stop if it failed."""
         look, self._last = self._last, None
         if look is not None and look.went_wrong():
             bad = [f'{name} is {value.item()}' for name, value in look.losses.items() if not _all_finite([value])]
@@ -72,12 +72,12 @@ class StopOnNaNHook(Hook):
 
 
 def _is_late(tensor: Tensor) -> bool:
-    """Whether the host would wait for a number of this tensor's device."""
+    """Whether reading this tensor would make the host wait for a device."""
     return tensor.is_cuda
 
 
 def _any_bad(values: Iterable[Tensor]) -> Tensor:
-    """1 where a number is NaN or infinite, otherwise 0: a float () where the values are, which processes exchange."""
+    """1 if any number is NaN or infinite, else 0: a float tensor () on the values' device, for `all_reduce`."""
     values = [value.flatten() for value in values]
     if not values:
         return torch.zeros(())
@@ -90,7 +90,7 @@ def _all_finite(values: Iterable[Tensor]) -> bool:
 
 
 def _sent_to_host(flag: Tensor) -> Callable[[], bool]:
-    """Begin to copy a flag to the host; what is returned waits for this copy and for nothing behind it."""
+    """Begin to copy a flag to the host; the returned function waits for this copy only, not for work queued later."""
     host = torch.tensor(0., pin_memory=flag.is_cuda)
     host.copy_(flag, non_blocking=True)
     copied = torch.cuda.Event() if flag.is_cuda else None

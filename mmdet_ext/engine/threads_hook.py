@@ -1,4 +1,4 @@
-"""With how many threads the network computes on a CPU, found out in the first iterations."""
+"""The number of CPU threads, chosen by timing the first iterations."""
 import os
 import time
 from statistics import median
@@ -9,6 +9,8 @@ from mmdet.registry import HOOKS
 from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+
+from ..processes import local_processes
 
 SLOW = 3  # times the usual time of an iteration
 
@@ -24,27 +26,27 @@ class Iteration(NamedTuple):
 
 @HOOKS.register_module()
 class ThreadsHook(Hook):
-    """Compute with all cores as long as that is faster than leaving some to the data workers; on a CPU only.
+    """Choose the number of CPU threads in the first iterations: all cores, unless fewer threads are faster.
 
-    Alone on its cores a network is the faster the more of them it has. But a parallel loop of OpenMP ends with its last
-    thread: where a data worker that is never idle, another run or another program takes a core from one thread, the
-    others spin for a time slice of the scheduler, thousands of times in an iteration, which then takes five to twenty
-    times as long. Waiting otherwise (`OMP_WAIT_POLICY`, `GOMP_SPINCOUNT`) softens that and does not cure it; so many
-    threads as there are free cores do. Which case it is shows in the time of the iterations.
+    A network that is alone on its cores runs faster with more threads. But a parallel loop of OpenMP waits for its last
+    thread: if a busy data worker or another program occupies one of the cores, the other threads spin for a time slice
+    of the scheduler, thousands of times per iteration, which then takes five to twenty times as long. `OMP_WAIT_POLICY`
+    and `GOMP_SPINCOUNT` reduce this but do not cure it; using only as many threads as there are free cores does. The
+    time of the iterations shows which case it is.
 
-    Training, or testing, therefore begins with the cores that data workers leave, then takes twice as many threads, and
-    so on up to one for each core of this process, and stops where iterations become slower. Each number is tried for
-    one iteration that does not count, because buffers and kernels are made anew, and `iters` that do; fewer as soon as
-    they have taken longer than those of the number before. One line of the log says what was measured. Should `iters`
-    iterations in a row compute three times as long later on, somebody else came to need the cores, and the threads go
-    back to the first number.
+    Training (or testing) therefore begins with one thread for each core that the data workers leave, doubles the number
+    up to one thread per core of this process, and stops when iterations become slower. Each number is tried for one
+    warm-up iteration, in which buffers and kernels are made anew, and for `iters` timed ones, or fewer if these have
+    already taken longer than those of the number before. One line of the log reports the measurements. If later `iters`
+    iterations in a row compute three times slower than usual, another program needs the cores, and the hook goes back
+    to the first number.
 
-    With OMP_NUM_THREADS in the environment, and on other devices than a CPU, nothing is set. Rounding depends on the
-    number of threads. A checkpoint therefore holds it, and a resumed run on as many cores keeps it; for runs that repeat
-    to the last digit set that variable, or `randomness.deterministic`, which keeps the first number.
+    If OMP_NUM_THREADS is set, and on other devices than a CPU, the hook changes nothing. Rounding depends on the number
+    of threads. A checkpoint therefore stores it, and a resumed run on as many cores keeps it. For runs that repeat
+    exactly, set that variable, or `randomness.deterministic`, which keeps the first number.
 
     Args:
-        iters: Iterations that count, of each number of threads.
+        iters: Timed iterations for each number of threads.
     """
 
     priority = 'LOWEST'
@@ -145,8 +147,7 @@ class ThreadsHook(Hook):
 def process_cores() -> int:
     """Cores for this process: those that it may run on, shared among the processes of a distributed run on them."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-    processes = os.environ.get('LOCAL_WORLD_SIZE') or os.environ.get('OMPI_COMM_WORLD_LOCAL_SIZE') or 1
-    return max(1, cores // int(processes))
+    return max(1, cores // local_processes())
 
 
 def numbers_to_try(cores: int, num_workers: int) -> list[int]:

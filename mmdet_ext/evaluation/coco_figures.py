@@ -1,4 +1,4 @@
-"""COCO's AP and AR, counted by faster-coco-eval where it is installed, else by pycocotools: figures are the same."""
+"""COCO's AP and AR, computed by faster-coco-eval where it is installed, else by pycocotools, with the same results."""
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,12 +16,12 @@ IOU_THRESHOLDS = np.linspace(.5, .95, 10)
 
 
 class CocoFigures(NamedTuple):
-    """What pycocotools counts; -1 where there is no truth to be found.
+    """What pycocotools computes; -1 where there is no ground truth.
 
-    stats: (12,), AP, AP50, AP75, AP of small, medium and large objects, AR at each of the three numbers of detections,
-        AR of small, medium and large ones. The first counts 100 detections, whatever `max_dets` is.
-    precision: (IoU thresholds, 101 recalls, classes in the order of their ids, 4 areas, 3 numbers of detections).
-    recall: The same without the recalls.
+    stats: (12,), AP, AP50, AP75, AP of small, medium and large objects, AR at each of the three `max_dets`, AR of
+        small, medium and large ones. The first AP is that at 100 detections, and -1 if 100 is not among `max_dets`.
+    precision: (IoU thresholds, 101 recalls, classes in the order of their ids, 4 areas, 3 `max_dets`).
+    recall: (IoU thresholds, classes, 4 areas, 3 `max_dets`).
     """
     stats: np.ndarray
     precision: np.ndarray
@@ -29,7 +29,7 @@ class CocoFigures(NamedTuple):
 
 
 def evaluator() -> type:
-    """The fastest class there is that evaluates as pycocotools' `COCOeval`."""
+    """The fastest installed class with the interface of pycocotools' `COCOeval`."""
     return COCOeval_faster or COCOeval
 
 
@@ -39,14 +39,14 @@ def coco_figures(truth: COCO, detections: Sequence[dict], kind: str = 'bbox', *,
     """Evaluate detections on all images of a COCO file.
 
     Args:
-        truth: The file; stays as it is.
-        detections: Rows with `image_id`, `category_id`, `score` and `bbox` (x, y, w, h) in pixels or, for masks, the
-            run-length code `segmentation`. They are changed.
+        truth: The annotations, which are not changed.
+        detections: Rows with `image_id`, `category_id`, `score` and `bbox` (x, y, w, h) in pixels or, for masks,
+            `segmentation` as RLE. They are changed in place.
         kind: 'bbox' or 'segm'.
-        cat_ids: Classes to evaluate, None for all of the file.
-        max_dets: Three numbers of detections of an image and class, of which the best count.
-        iou_thrs: Least IoU with the truth that makes a detection a right one.
-        by_class: Whether a detection finds objects of its own class only.
+        cat_ids: Ids of the classes to evaluate, None for all of the file.
+        max_dets: Three limits for the number of detections per image and class; those with the best scores are kept.
+        iou_thrs: IoU thresholds.
+        by_class: Whether a detection matches objects of its own class only.
 
     Raises:
         ValueError: If there are not three `max_dets`, an image of a detection is not in the file, or an annotation of
@@ -69,7 +69,7 @@ def coco_figures(truth: COCO, detections: Sequence[dict], kind: str = 'bbox', *,
 
 
 def summarize(precision: np.ndarray, recall: np.ndarray, max_dets: Sequence[int], iou_thrs: np.ndarray) -> np.ndarray:
-    """The `stats` of `CocoFigures` as pycocotools defines them: the first of faster-coco-eval is another."""
+    """The `stats` of `CocoFigures` as pycocotools defines them: faster-coco-eval computes the first one differently."""
 
     def mean(values: np.ndarray) -> float:
         values = values[values > -1]
@@ -85,7 +85,7 @@ def summarize(precision: np.ndarray, recall: np.ndarray, max_dets: Sequence[int]
 
 
 class _Rows:
-    """As much of pycocotools' `COCO` as evaluators read: rows, all of which are asked for, and the sizes of images."""
+    """The part of pycocotools' `COCO` that evaluators read: all rows, and the sizes of images."""
 
     def __init__(self, rows: list[dict], truth: COCO, kind: str) -> None:
         self.rows = rows

@@ -1,4 +1,4 @@
-"""mmdet's `CocoMetric` without its detours."""
+"""mmdet's `CocoMetric` without the json file in between."""
 import os
 from collections.abc import Sequence
 from tempfile import TemporaryDirectory
@@ -22,15 +22,15 @@ _PLACES = {item: place for place, item in enumerate(AP_ITEMS + AR_ITEMS)}
 
 @METRICS.register_module()
 class FastCocoMetric(CocoMetric):
-    """mmdet's `CocoMetric` with the same options and figures, in a fraction of the time.
+    """mmdet's `CocoMetric` with the same options and results, in a fraction of the time.
 
-    Detections go to the evaluator as they are, where mmdet writes them to a json file and reads it again; the evaluator
-    is faster-coco-eval where that is installed. `use_mp_eval` is not read. A model that detects nothing has figures of
+    Detections go directly to the evaluator, whereas mmdet writes them to a json file and reads it again; the evaluator
+    is faster-coco-eval where that is installed. `use_mp_eval` is ignored. A model that detects nothing gets results of
     0 instead of none.
 
     Args:
-        proposal_nums: Three numbers of detections of an image and class; the last is that of AP but the first, and of
-            AR by size.
+        proposal_nums: Three limits for the number of detections per image and class. 'mAP' is computed at 100, and is
+            -1 if 100 is not among them; all other AP, and AR by size, are computed at the largest.
 
     Raises:
         ValueError: For other than three `proposal_nums`, or unknown `metric_items`.
@@ -77,7 +77,7 @@ class FastCocoMetric(CocoMetric):
         return metrics
 
     def detections(self, predictions: Sequence[dict], kind: str) -> list[dict]:
-        """Rows of COCO's format: 'bbox' (x, y, w, h) in pixels, or 'segmentation' as a run-length code for 'segm'."""
+        """Rows of COCO's format: with 'bbox' (x, y, w, h) in pixels or, for 'segm', with 'segmentation' as RLE."""
         rows = []
         for result in predictions:
             scores = result['scores'] if kind == 'bbox' else result.get('mask_scores', result['scores'])
@@ -93,11 +93,11 @@ class FastCocoMetric(CocoMetric):
         return rows
 
     def rounded_boxes(self, boxes: np.ndarray) -> np.ndarray:
-        """(N, 4) float64 (x, y, w, h) before evaluation; here as they are."""
+        """Boxes (N, 4) float64 as (x, y, w, h) that are evaluated; unchanged here, for subclasses to round."""
         return boxes
 
     def rounded_scores(self, scores: np.ndarray) -> np.ndarray:
-        """(N,) float64 before evaluation; here as they are."""
+        """Scores (N,) float64 that are evaluated; unchanged here, for subclasses to round."""
         return scores
 
     def results2json(self, results: Sequence[dict], outfile_prefix: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a `Predictor` says about an image."""
+"""The detections that a `Predictor` returns for an image."""
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,16 +9,16 @@ from mmdet.structures import DetDataSample
 
 @dataclass(frozen=True)
 class Detections:
-    """Objects in one image, in the order of the model (YOLOv9: by falling score).
+    """Detections in one image, in the order in which the model returns them (YOLOv9: by descending score).
 
     Attributes:
         boxes: (K, 4) float32 as (x1, y1, x2, y2) in pixels of the original image.
         scores: (K,) float32 in [0, 1].
-        labels: (K,) int64, numbers of classes; MDETR's number the phrases of the caption.
-        names: K names of classes or phrases; numbers as text where neither is known.
-        path: Of the image, or None if it was given as an array.
+        labels: (K,) int64, class indices; for MDETR indices of the phrases of the caption.
+        names: K class names or phrases; the label as text where neither is known.
+        path: Path of the image, or None if it was given as an array.
         shape: (height, width) of the original image in pixels.
-        sample: mmdet's own, with all that the model predicts, on its device.
+        sample: mmdet's `DetDataSample` with everything that the model predicts, on the model's device.
     """
     boxes: np.ndarray
     scores: np.ndarray
@@ -32,7 +32,7 @@ class Detections:
         return len(self.scores)
 
     def above(self, score: float) -> 'Detections':
-        """Those with a score above `score`."""
+        """The detections with a score above `score`."""
         rows = np.flatnonzero(self.scores > score)
         sample = self.sample.new()
         sample.pred_instances = self.sample.pred_instances[torch.from_numpy(rows)]
@@ -40,13 +40,13 @@ class Detections:
                        names=[self.names[row] for row in rows], sample=sample)
 
     def to_dict(self) -> dict:
-        """Plain numbers and strings, as json takes them; `bboxes`, `scores` and `labels` as mmdet's inferencer has."""
+        """Plain numbers and strings for json; `bboxes`, `scores` and `labels` are those of mmdet's inferencer."""
         return dict(path=self.path, shape=list(self.shape), bboxes=self.boxes.tolist(), scores=self.scores.tolist(),
                     labels=self.labels.tolist(), names=self.names)
 
 
 def detections_of(samples: Sequence[DetDataSample], classes: Sequence[str] | None) -> list[Detections]:
-    """Bring the boxes, scores and labels of a batch to the host in one copy."""
+    """The `Detections` of each image of a batch, with one copy to the host."""
     found = [sample.pred_instances for sample in samples]
     columns = torch.cat([torch.cat([each.bboxes.float(), each.scores.float()[:, None], each.labels.float()[:, None]], 1)
                          for each in found]).cpu().numpy()

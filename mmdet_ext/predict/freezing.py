@@ -1,4 +1,4 @@
-"""A folded YOLOv9 as one TorchScript graph, which the CPU runs without Python between its many small convolutions."""
+"""A deployed YOLOv9 as one TorchScript graph, which the CPU runs without Python between the many small convolutions."""
 import warnings
 
 import torch
@@ -21,10 +21,10 @@ class RawMaps(nn.Module):
 
 
 def freeze(model: nn.Module) -> torch.jit.ScriptModule | None:
-    """The raw maps of a deployed YOLOv9 on the CPU for images (B, 3, H, W) of any size, with channels last.
+    """Trace a deployed YOLOv9 on the CPU: images (B, 3, H, W) of any size, in channels_last format -> the head's maps.
 
-    The graph has its own copy of the weights: it does not follow later changes of the model. None for other models, and
-    for those that are compiled or recorded otherwise.
+    The graph has its own copy of the weights: it does not follow later changes of the model. None for other models, on
+    other devices, and with `compile` or `cuda_graph`.
     """
     if not (isinstance(model, PGIDetector) and model.deployed and isinstance(model.bbox_head, YOLOv9Head)):
         return None
@@ -32,6 +32,6 @@ def freeze(model: nn.Module) -> torch.jit.ScriptModule | None:
         return None
     example = torch.zeros(1, 3, 64, 96).contiguous(memory_format=torch.channels_last)
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # TorchScript is announced to end, and names Python's numbers in the graph
+        warnings.simplefilter('ignore')  # that TorchScript is deprecated, and that Python numbers become constants
         traced = torch.jit.trace(RawMaps(model).eval(), example, check_trace=False)
         return torch.jit.freeze(traced)

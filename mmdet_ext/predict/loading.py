@@ -24,7 +24,7 @@ _OPTIONAL = ('num_batches_tracked', 'aux_head.', '.pooler.', '.align_')
 
 
 def read_config(config: str | Path | Config, options: dict | None = None) -> Config:
-    """A config of one's own, with `options` by dotted key laid over it, and its scope as the default one."""
+    """A copy of the config with `options` (by dotted key) merged into it; its scope becomes the default scope."""
     if isinstance(config, Config):
         cfg = copy.deepcopy(config)
         cfg.merge_from_dict(options or {})
@@ -35,7 +35,7 @@ def read_config(config: str | Path | Config, options: dict | None = None) -> Con
 
 
 def choose_device(device: str | torch.device | None) -> torch.device:
-    """The one named, or else a GPU if there is one."""
+    """The given device, or by default a GPU if there is one."""
     chosen = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     if chosen.type == 'cuda' and not torch.cuda.is_available():
         raise ValueError(f'device is {device!r}, and no CUDA device is visible')
@@ -43,17 +43,17 @@ def choose_device(device: str | torch.device | None) -> torch.device:
 
 
 def load_model(cfg: Config, checkpoint: str | Path | None, device: torch.device, deployed: bool = True) -> nn.Module:
-    """The config's model in evaluation mode, with `dataset_meta`.
+    """The config's model in evaluation mode, with the attribute `dataset_meta`.
 
     Args:
-        cfg: Whose `model` is built.
+        cfg: The config, whose `model` is built.
         checkpoint: A file or URL; None for random weights, with a warning.
-        device: Where it goes.
-        deployed: Whether a `PGIDetector` is folded.
+        device: Device of the model.
+        deployed: Whether a `PGIDetector` is converted to its deployed form.
 
     Raises:
         OSError: The checkpoint is missing.
-        ValueError: It is no checkpoint, or lacks tensors that prediction needs, or has them in another shape.
+        ValueError: The file is no checkpoint, or lacks tensors that prediction needs, or has them in another shape.
     """
     model_cfg = copy.deepcopy(cfg.model)
     content = {}
@@ -78,7 +78,7 @@ def load_model(cfg: Config, checkpoint: str | Path | None, device: torch.device,
 
 
 def load_weights(model: nn.Module, weights: Mapping[str, Tensor], path: str) -> None:
-    """Fill `model`; tensors that it does not know are left out.
+    """Load `weights` into `model`; tensors that the model does not have are ignored.
 
     Raises:
         ValueError: A tensor that prediction needs is missing or has another shape.
@@ -95,7 +95,7 @@ def load_weights(model: nn.Module, weights: Mapping[str, Tensor], path: str) -> 
 
 
 def dataset_meta(cfg: Config, content: Mapping) -> dict:
-    """Names of classes (`classes`) and colours (`palette`): the checkpoint's, or else the config's data set's."""
+    """Class names (`classes`) and colours (`palette`) of the checkpoint, or else of the config's data set."""
     meta = content.get('meta', {})
     if 'dataset_meta' in meta:
         return {key.lower(): value for key, value in meta['dataset_meta'].items()}

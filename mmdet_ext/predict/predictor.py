@@ -1,4 +1,4 @@
-"""A thin way around mmdet's `DetInferencer`: the same transforms, preprocessor and model, and nothing else."""
+"""Prediction with the transforms, preprocessor and model of mmdet's `DetInferencer`, and nothing else."""
 import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,33 +20,33 @@ from .loading import choose_device, load_model, read_config
 from .freezing import freeze
 
 Image = str | Path | np.ndarray
-LONG = 32  # images, from which on a bar shows how many are done
+LONG = 32  # images; longer lists get a progress bar
 
 
 class Prepared(NamedTuple):
-    """An image as the config's test pipeline packs it: (3, H, W) of the pipeline's type, and its sample."""
+    """An image as the config's test pipeline packs it: (3, H, W) in the pipeline's dtype, and its data sample."""
     inputs: Tensor
     sample: DetDataSample
 
 
 class Predictor:
-    """Predict with a config's own test pipeline and `test_cfg`; detections are `DetInferencer`'s.
+    """Predict with a config's own test pipeline and `test_cfg`; the detections are the same as with `DetInferencer`.
 
         predictor = Predictor('configs/yolov9/yolov9t_coco.py', 'yolov9t.pth')
         found = predictor('street.jpg').above(0.25)
         for box, score, name in zip(found.boxes, found.scores, found.names):
             print(name, score, box)
 
-    A prediction is `prepare` for each image, then for each batch `collate`, `network` and `finish`, which may be called
-    one by one. The model is `model`, its config `cfg`.
+    A prediction calls `prepare` for each image, then `collate`, `network` and `finish` for each batch. They may also be
+    called one by one. The attribute `model` is the detector, `cfg` its config.
 
     Args:
-        config: File, or a config, which is not changed.
+        config: Path of a config, or a `Config`, which is not changed.
         checkpoint: File or URL; None for random weights.
-        device: 'cpu', 'cuda', 'cuda:1', ...; by default a GPU if there is one. The number of threads is left alone.
-        deployed: Whether a YOLOv9 (any `PGIDetector`) is folded and loses its auxiliary branch.
-        cfg_options: Values that replace the config's, by dotted key: `{'model.test_cfg.score_thr': 0.25}` suits a
-            YOLOv9 that is looked at, 0.001 its evaluation.
+        device: 'cpu', 'cuda', 'cuda:1', ...; by default a GPU if there is one. The number of threads is not changed.
+        deployed: Whether a YOLOv9 (any `PGIDetector`) is converted to its deployed form, without auxiliary branch.
+        cfg_options: Values that replace the config's, by dotted key: `{'model.test_cfg.score_thr': 0.25}` suits
+            YOLOv9 when detections are displayed, 0.001 when they are evaluated.
 
     Raises:
         OSError: A file is missing.
@@ -75,12 +75,12 @@ class Predictor:
         Args:
             images: A path, an array (H, W, 3) or (H, W), uint8, BGR as OpenCV reads it, or a list of either.
             texts: For MDETR what to look for: one caption for all images, or one for each.
-            batch_size: Images of a list that go through the network together. Those of YOLOv9's pipeline do so where
-                they have one shape, since padding changes detections.
-            progress: Whether to show a bar; by default for a list of more than 32 images.
+            batch_size: How many images of a list go through the network together. With YOLOv9's pipeline only images
+                of the same shape do, because padding changes detections.
+            progress: Whether to show a progress bar; by default for a list of more than 32 images.
 
         Returns:
-            `Detections`, for a list a list of them in its order.
+            `Detections`, or for a list of images a list of them in the same order.
 
         Raises:
             ValueError: An image cannot be read, or a caption is missing.
@@ -121,14 +121,14 @@ class Predictor:
 
     @torch.inference_mode()
     def collate(self, batch: Sequence[Prepared]) -> tuple[Tensor, list[DetDataSample]]:
-        """The config's data preprocessor: (B, 3, H, W) float32 on the device, and the samples."""
+        """Run the config's data preprocessor: (B, 3, H, W) float32 on the device, and the samples."""
         data = dict(inputs=[each.inputs for each in batch], data_samples=[each.sample for each in batch])
         data = self.model.data_preprocessor(data, False)
         return data['inputs'], data['data_samples']
 
     @torch.inference_mode()
     def network(self, inputs: Tensor, samples: Sequence[DetDataSample]) -> list[DetDataSample]:
-        """Adds `pred_instances` to the samples, boxes in pixels of the original images."""
+        """Run the model: add `pred_instances` to the samples, with boxes in pixels of the original images."""
         if self.raw_maps is None:
             return self.model.predict(inputs, samples, rescale=True)
         maps = self.raw_maps(inputs.contiguous(memory_format=torch.channels_last))
@@ -138,13 +138,13 @@ class Predictor:
 
     @torch.inference_mode()
     def finish(self, samples: Sequence[DetDataSample]) -> list[Detections]:
-        """Bring what was predicted to the host."""
+        """Copy the predictions to the host, as `Detections`."""
         return detections_of(samples, self.model.dataset_meta.get('classes'))
 
     def _batches(self, images: Sequence[Image], texts: Sequence[str | None],
                  batch_size: int) -> Iterator[tuple[list[int], list[Prepared]]]:
-        """Rows of `images` and what goes through the network together; where shapes must agree, as soon as
-        `batch_size` of one shape are there."""
+        """Indices and prepared images of each batch; where shapes must agree, a batch is complete as soon as
+        `batch_size` images of one shape are there."""
         waiting: dict[tuple, list[tuple[int, Prepared]]] = {}
         for row, (image, text) in enumerate(zip(images, texts, strict=True)):
             prepared = self.prepare(image, text)

@@ -12,6 +12,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ..layers.box_attention import BoxAttention
+from ..layers.transfers import to_device
 
 # Masks of one picture that are enlarged at a time, which bounds the memory.
 _CHUNK = 16
@@ -132,7 +133,7 @@ def target_masks(samples: SampleList, device: torch.device) -> list[Tensor]:
         if masks is None:
             raise ValueError(f'{name}: gt_instances has no masks: load them with LoadAnnotations(with_mask=True)')
         if isinstance(masks, BaseInstanceMasks):
-            masks = masks.to_tensor(torch.bool, device)
+            masks = to_device(masks.to_tensor(torch.bool, 'cpu'), device)
         height, width = sample.batch_input_shape
         if masks.shape[1] > height or masks.shape[2] > width:
             raise ValueError(f'{name}: masks of {tuple(masks.shape[1:])} are larger than the batch, {(height, width)}')

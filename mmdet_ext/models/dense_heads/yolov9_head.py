@@ -136,9 +136,11 @@ class YOLOv9Head(BaseDenseHead):
         """
         if not with_nms:
             predictions = self.predictions(class_maps, box_maps)
+            with torch.autocast(predictions.points.device.type, enabled=False):
+                boxes = predictions.boxes().mT
             scores, labels = predictions.class_logits.sigmoid().max(dim=1)  # (B, N)
             results = [InstanceData(bboxes=bboxes, scores=own, labels=classes)
-                       for bboxes, own, classes in zip(predictions.boxes().mT, scores, labels, strict=True)]
+                       for bboxes, own, classes in zip(boxes, scores, labels, strict=True)]
         else:
             class_logits, box_logits = _point_by_point(class_maps), _point_by_point(box_maps)
             priors = torch.cat(self.prior_generator.grid_priors(

@@ -1,4 +1,4 @@
-"""Calls recorded as CUDA graphs: the host launches one graph in place of every kernel.
+"""Calls recorded as CUDA graphs: the host launches one graph instead of each kernel.
 
 The recipe is torch's: https://docs.pytorch.org/docs/stable/notes/cuda.html#whole-network-capture
 """
@@ -15,7 +15,7 @@ WARM_UPS = 3  # calls before a capture, in which libraries choose their kernels 
 
 
 class Recording(NamedTuple):
-    """A captured call: `replay` reads what lies in `inputs` and writes over what lies in `outputs`."""
+    """A captured call: `replay` reads `inputs` and overwrites `outputs`."""
     inputs: Sequence[Tensor]
     outputs: Any
     replay: Callable[[], None]
@@ -25,16 +25,16 @@ Capture = Callable[[Callable[..., Any], Sequence[Tensor]], Recording]
 
 
 class CudaGraphs:
-    """Runs functions without gradients by CUDA graphs, one for each function and kind of input.
+    """Run functions without gradients as CUDA graphs, one per function and kind of input (shapes, strides, dtypes).
 
-    Results are copies, which the next call leaves alone. Where a capture fails, and where kinds of input keep changing,
-    functions run as they are, with one warning. A copy of this object has no graphs: those belong to the weights that
-    they were recorded with, and must be dropped by `clear` when weights move or change their dtype.
+    Results are copies, which later calls do not overwrite. If a capture fails, or after `captures` of them, functions
+    run without a graph, with one warning. A copy of this object has no graphs, because graphs belong to the weights
+    that they were recorded with; call `clear` when weights move or change their dtype.
 
     Args:
-        size: How many graphs are kept, the last used ones, each with the memory of a call.
-        captures: How many are recorded at most until `clear`; kinds of input that come later run as they are.
-        capture: What records a call.
+        size: How many graphs are kept, the most recently used ones, each with the memory of one call.
+        captures: How many graphs are recorded at most until `clear`; later kinds of input run without one.
+        capture: Function that records a call; by default `CudaCapture`.
     """
 
     def __init__(self, size: int = 8, captures: int = 32, capture: Capture | None = None) -> None:
@@ -49,8 +49,8 @@ class CudaGraphs:
 
     @torch.no_grad()
     def __call__(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
-        """`function(*args)`, which must depend on the tensors in `args` (in tuples, lists or dicts) alone, and on nothing
-        that changes under one `name`."""
+        """`function(*args)`, which must depend only on `args` (tensors may be in tuples, lists or dicts), and otherwise
+        do the same in each call with this `name`."""
         leaves, structure = tree_flatten(args)
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
         key = (name, str(structure), tuple(map(_kind, leaves)), *_autocast_state())
@@ -67,7 +67,7 @@ class CudaGraphs:
 
     def _record(self, key: Hashable, function: Callable[..., Any], leaves: Sequence[Any], structure: Any,
                 tensors: Sequence[Tensor]) -> bool:
-        """Capture a call, or remember that this cannot be done; whether any of both."""
+        """Capture a call, or remember that it cannot be captured; False if `captures` does not allow a further one."""
         if self._captured >= self.captures:
             self._warn(f'{self.captures} CUDA graphs were recorded and yet another kind of input came: from now on new '
                        'kinds run without; use fewer sizes of images')
@@ -103,8 +103,8 @@ class CudaGraphs:
 
 
 class CudaCapture:
-    """Records by `torch.cuda.graph`. All recordings share one pool of memory, since outputs are copied before the next
-    replay."""
+    """Records a call with `torch.cuda.graph`. All recordings can share one memory pool, because outputs are copied
+    before the next replay."""
 
     def __init__(self) -> None:
         self._pool = None
@@ -128,8 +128,12 @@ class CudaCapture:
             torch.cuda.current_stream().wait_stream(side)
             graph = torch.cuda.CUDAGraph()
             # other threads, such as one that pins batches, may call CUDA meanwhile
-            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode='thread_local'):
-                outputs = function(*static)
+            previous = torch.cuda.current_stream()
+            try:
+                with torch.cuda.graph(graph, pool=self._pool, stream=side, capture_error_mode='thread_local'):
+                    outputs = function(*static)
+            finally:
+                torch.cuda.set_stream(previous)  # which a capture that fails leaves behind
         return Recording(static, outputs, graph.replay)
 
     def __deepcopy__(self, memo: dict) -> 'CudaCapture':

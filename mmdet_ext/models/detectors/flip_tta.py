@@ -1,4 +1,4 @@
-"""Test-time augmentation on torchvision's suppression, which runs on every device."""
+"""Test-time augmentation with torchvision's NMS, which runs on every device."""
 import torch
 from mmdet.models.test_time_augs import DetTTAModel
 from mmdet.registry import MODELS
@@ -9,14 +9,14 @@ from torchvision.ops import batched_nms, nms
 
 @MODELS.register_module()
 class FlipTTAModel(DetTTAModel):
-    """mmdet's `DetTTAModel` without mmcv's operator: detections of the views of an image, mirrored back and suppressed.
+    """mmdet's `DetTTAModel` without mmcv's NMS: detections of all views of an image are flipped back, then NMS is run.
 
     Args:
         tta_cfg: `nms`, `dict(type='nms', iou_threshold=..., class_agnostic=False)`, and `max_per_img`.
         kwargs: As for mmengine's BaseTTAModel: `module`, the detector.
 
     Raises:
-        ValueError: For another kind of suppression.
+        ValueError: For another type of NMS.
     """
 
     def __init__(self, tta_cfg: dict | None = None, **kwargs) -> None:
@@ -26,7 +26,7 @@ class FlipTTAModel(DetTTAModel):
             raise ValueError(f"tta_cfg.nms takes type='nms', iou_threshold and class_agnostic, got {settings}")
 
     def _merge_single_sample(self, data_samples: list[DetDataSample]) -> DetDataSample:
-        """The sample of the first view with the detections of all."""
+        """The sample of the first view, with the merged detections of all views."""
         views = [sample.pred_instances for sample in data_samples]
         if 'masks' in views[0]:
             raise ValueError('test-time augmentation has no way to merge masks')

@@ -1,4 +1,4 @@
-"""Sizes of images and the padding of maps: computed on the host, brought to the device in one copy."""
+"""Image sizes and the padding of feature maps: computed on the host, moved to the device in one copy."""
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,23 +13,23 @@ from ..layers.transfers import to_device, to_host
 
 
 class ImageSizes(NamedTuple):
-    """sizes: (B, 2) float32, width and height of each image in pixels, without padding. padding: (B, h, w) per map, True
-    where there is no image."""
+    """sizes: (B, 2) float32, width and height of each image in pixels, without padding. padding: for each feature map
+    (B, h, w), True where a cell is padding."""
     sizes: Tensor
     padding: list[Tensor]
 
 
 def image_sizes(samples: SampleList, shapes: Sequence[tuple[int, int]], device: torch.device,
                 extra_maps: int = 0) -> ImageSizes:
-    """Sizes of the images of a batch, and which cells of its maps are padding. Nobody waits for the device.
+    """Sizes of the images of a batch, and which cells of its feature maps are padding, without waiting for the device.
 
-    A cell is padding where the pixel is that nearest interpolation takes for it.
+    A cell is padding if the pixel that nearest interpolation takes for it is padding.
 
     Args:
-        samples: With `img_shape` and `batch_input_shape` in their meta information.
-        shapes: h, w of each map.
-        device: Of the result.
-        extra_maps: How many of the last maps take the padding of the map before them in place of that of the images.
+        samples: Data samples with `img_shape` and `batch_input_shape` in their meta information.
+        shapes: h, w of each feature map.
+        device: Device of the result.
+        extra_maps: How many of the last maps derive their padding from the map before them instead of the images.
     """
     batch_shape = samples[0].batch_input_shape
     images = [sample.img_shape[:2] for sample in samples]
@@ -50,7 +50,7 @@ def image_sizes(samples: SampleList, shapes: Sequence[tuple[int, int]], device: 
 
 
 def any_padded(samples: SampleList) -> bool:
-    """Whether a batch has an image that is smaller than the batch.
+    """Whether any image of a batch is padded.
 
     Raises:
         ValueError: If an image has no pixels.
@@ -62,14 +62,15 @@ def any_padded(samples: SampleList) -> bool:
 
 
 def distinct_rows(images: Tensor, samples: SampleList) -> list[int]:
-    """For each image its number among those that are not the one before once more.
+    """Index of each image after repetitions of the image before it are removed, such as [0, 0, 1, 2, 2].
 
-    Two are the same if they come from one file and all their pixels are equal: crops differ. Samples that carry a digest of
-    their pixels tell it themselves; for others the host waits once for the device, where two neighbours are of one file.
+    Two neighbours are the same if they come from one file and all their pixels are equal (crops of one file differ).
+    Samples with `image_digest`, a hash of the pixels, are compared by it; for others the host waits once for the
+    device, if two neighbours come from one file.
 
     Args:
         images: (B, 3, H, W).
-        samples: With `img_path`, without which an image is like no other, and maybe `image_digest`.
+        samples: Data samples with `img_path`, without which an image equals no other, and optionally `image_digest`.
     """
     files = [(sample.metainfo.get('img_path'), tuple(sample.img_shape), sample.get('image_digest'))
              for sample in samples]
@@ -84,7 +85,7 @@ def distinct_rows(images: Tensor, samples: SampleList) -> list[int]:
 
 
 def _cells_inside(limit: int, size: int, cells: int) -> int:
-    """Of `cells` over `size` pixels, how many begin before pixel `limit`."""
+    """How many of `cells` cells over `size` pixels have their nearest pixel before pixel `limit`."""
     return bisect_left(_nearest_pixels(size, cells), limit)
 
 

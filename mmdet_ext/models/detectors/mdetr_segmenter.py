@@ -50,7 +50,10 @@ class MDETRSegmenter(MDETR):
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
         """Pictures (B, 3, H, W) -> the backbone's maps, the largest first, the last one as the neck makes it."""
-        *stages, last = self.backbone(batch_inputs)
+        return self.graphed('features', self._stages, self.lay_out(batch_inputs))
+
+    def _stages(self, images: Tensor) -> tuple[Tensor, ...]:
+        *stages, last = self.backbone(images)
         if len(stages) != len(self.mask_head.adapters):
             raise ValueError(f'mask_head.in_channels has {len(self.mask_head.adapters)} maps, backbone.out_indices '
                              f'should have one more, got {len(stages) + 1}')

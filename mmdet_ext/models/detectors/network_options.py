@@ -1,4 +1,4 @@
-"""Options of detectors that make their network faster and leave what it computes alone."""
+"""Options of detectors that make their network faster without changing what it computes."""
 import inspect
 import warnings
 from collections.abc import Callable, Iterable
@@ -12,28 +12,27 @@ from torch import Tensor
 from .cuda_graphs import CudaGraphs
 
 COMPILE_OPTIONS = tuple(name for name in inspect.signature(torch.compile).parameters if name != 'model')
-MAX_SHAPES = 8  # shapes of images that are compiled one by one where `dynamic=False`
+MAX_SHAPES = 8  # image shapes that are compiled one by one with `dynamic=False`
 
 
 class NetworkOptions:
-    """Stands before one of mmdet's detectors among the bases of ours, which calls `set_network_options` at the end of
-    its constructor.
+    """Mixin for a detector, listed before mmdet's detector among its base classes. The constructor must call
+    `set_network_options` at its end.
 
-    Neither option changes names or values of a checkpoint, and a copy of the detector has the same options, but runs
-    uncompiled.
+    No option changes names or values of a checkpoint. A copy of the detector has the same options, but runs uncompiled.
     """
 
     def set_network_options(self, parts: Iterable[nn.Module], *, channels_last: bool | None, compile: dict | None,
                             cuda_graph: bool, dynamic: bool, on_cpu: bool) -> None:
         """
         Args:
-            parts: Whose forward passes are compiled.
-            channels_last: Whether images, maps and weights of convolutions lie in memory with their channels last; None
-                for wherever there are convolutions, on CUDA, and on the CPU with `on_cpu`.
+            parts: Modules whose forward passes are compiled.
+            channels_last: Whether images, feature maps and convolution weights have the memory format channels_last;
+                None: if there are convolutions, on CUDA, and with `on_cpu` on the CPU too.
             compile: Arguments of torch.compile for each part; None to compile nothing.
             cuda_graph: Whether `graphed` replays CUDA graphs.
-            dynamic: What `compile.dynamic` is by default.
-            on_cpu: Whether channels last pay on the CPU, too, as they do for networks that are convolutions throughout.
+            dynamic: Default of `compile['dynamic']`.
+            on_cpu: Whether channels_last is faster on the CPU too, as it is for purely convolutional networks.
 
         Raises:
             ValueError: If one of these is wrong.
@@ -57,7 +56,7 @@ class NetworkOptions:
         self._laid_out = False
 
     def lay_out(self, images: Tensor) -> Tensor:
-        """Images (B, 3, H, W) in the memory format of the network, whose weights are brought to it once."""
+        """Images (B, 3, H, W) in the memory format of the network; the first call converts the weights too."""
         if not self._lays_out(images):
             return images
         if not self._laid_out:
@@ -65,7 +64,7 @@ class NetworkOptions:
         return images.contiguous(memory_format=torch.channels_last)
 
     def graphed(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
-        """`function(*args)`; in evaluation without gradients, with `cuda_graph`, by a CUDA graph (see `CudaGraphs`)."""
+        """`function(*args)`; with `cuda_graph`, in evaluation without gradients, as a CUDA graph (see `CudaGraphs`)."""
         if not self.cuda_graph or self.training or torch.is_grad_enabled():
             return function(*args)
         return self._graphs(name, function, *args)
@@ -75,12 +74,12 @@ class NetworkOptions:
             return super().forward(inputs, *args, **kwargs)
 
     def _compiler(self, images: Tensor) -> AbstractContextManager:
-        """Within it torch.compile compiles for no more than `MAX_SHAPES` shapes of images."""
+        """A context in which torch.compile compiles for at most `MAX_SHAPES` image shapes."""
         options = self.compile_options
         if options is None:
             return nullcontext()
         if options.get('mode') in ('reduce-overhead', 'max-autotune'):
-            torch.compiler.cudagraph_mark_step_begin()  # until the next one all parts belong together
+            torch.compiler.cudagraph_mark_step_begin()  # all parts up to the next mark belong to one step
         if options['dynamic'] is False:
             kind = (tuple(images.shape), images.dtype, self.training)
             if kind not in self._compiled_shapes and len(self._compiled_shapes) >= MAX_SHAPES:
@@ -112,7 +111,7 @@ class NetworkOptions:
 
 
 def checked_compile_options(options: dict | None, dynamic: bool) -> dict | None:
-    """A copy with `dynamic`; ValueError for what torch.compile does not know."""
+    """A copy with a default for `dynamic`; ValueError for an argument that torch.compile does not have."""
     if options is None:
         return None
     if not isinstance(options, dict):

@@ -1,4 +1,4 @@
-"""Attention that is modulated by Gaussians, in the memory of their axis terms (SMCA-DETR,
+"""Attention that is modulated by Gaussians, which are kept as vectors along the axes to save memory (SMCA-DETR,
 https://arxiv.org/abs/2101.07448, section 3.2)."""
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -9,27 +9,27 @@ from torch import Tensor
 
 from .gaussian import AxisTerms
 
-# How many weights of attention are held at once, by device: what a cache of a CPU holds, what keeps a GPU busy.
+# How many attention weights are in memory at once: on a CPU what its cache holds, otherwise enough to keep a GPU busy.
 _WEIGHTS_AT_ONCE = dict(cpu=2**20)
 _OTHERWISE = 2**24
-# Lesser weights are 0: far from its centre a Gaussian leaves denormal numbers, with which a CPU multiplies slowly.
+# Smaller weights become 0: far from its centre a Gaussian gives denormal numbers, which a CPU multiplies slowly.
 _NOTHING = 1e-20
 
 
 def modulated_attention(q: Tensor, k: Tensor, v: Tensor, terms: AxisTerms, padding: Tensor | None = None,
                         dropout: float = 0.) -> Tensor:
-    """softmax(q k / sqrt(D) + terms) v, where neither pass of training ever holds all weights at once.
+    """softmax(q k^T / sqrt(D) + terms) v, where neither forward nor backward pass holds all attention weights at once.
 
-    What is kept for the backward pass is q, k, v, the terms and, with dropout, one byte per weight; weights are computed
-    again there, for some heads at a time.
+    The backward pass keeps q, k, v, the terms and, with dropout, one byte per weight; it computes the weights again,
+    for some heads at a time.
 
     Args:
-        q: (B, M, Q, D).
-        k: (B, M, S, D), the h * w cells and behind them what has no place.
+        q: (B, M, Q, D) for M heads.
+        k: (B, M, S, D), keys of the h * w cells, and after them keys without a position, which have no Gaussian.
         v: (B, M, S, D).
         terms: Logarithms of Gaussians over the cells.
-        padding: (B, S), True where keys are ignored, never all of an image.
-        dropout: Probability for the weights after softmax.
+        padding: (B, S), True where keys are ignored; at least one key of each image must not be.
+        dropout: Dropout probability of the attention weights.
 
     Returns:
         (B, Q, M * D).
@@ -48,7 +48,7 @@ def modulated_attention(q: Tensor, k: Tensor, v: Tensor, terms: AxisTerms, paddi
 def narrow(bias: Tensor, dtype: torch.dtype) -> Tensor:
     """A bias (..., S) of softmax in another dtype: shifted so that its largest value, which matters most, is 0.
 
-    A half has no room for log Gaussians of far cells: what lies beyond its range becomes its least number.
+    The range of float16 is too small for log Gaussians of far cells: they are clamped to half of the dtype's minimum.
     """
     if dtype == bias.dtype:
         return bias
@@ -70,7 +70,7 @@ class _Inputs(NamedTuple):
     kept: Tensor | None
 
     def split(self) -> list['_Inputs']:
-        if torch.compiler.is_compiling():  # which takes sizes for variables, by which nothing can be unrolled
+        if torch.compiler.is_compiling():  # sizes may be symbolic there, so that the loop cannot be unrolled
             return [self]
         limit, weights = _WEIGHTS_AT_ONCE.get(self.q.device.type, _OTHERWISE), self.q.shape[1] * self.k.shape[1]
         step = max(limit // max(weights, 1), 1)
@@ -80,7 +80,7 @@ class _Inputs(NamedTuple):
                 for start in range(0, len(self.q), step)]
 
     def bias(self, dtype: torch.dtype) -> Tensor:
-        """(G, Q, S), what is added to the products of q and k; 0 for what has no place, -inf where ignored."""
+        """(G, Q, S), added to the products of q and k; 0 for keys without a position, -inf for ignored keys."""
         bias = AxisTerms(self.rows, self.columns, self.row_factors, self.column_factors).sum()
         if placeless := self.k.shape[1] - bias.shape[2]:
             bias = F.pad(bias, (0, placeless))
@@ -129,7 +129,7 @@ def _attend(inputs: _Inputs, dropout: float) -> Tensor:
 
 
 def _gradients(inputs: _Inputs, gradient: Tensor, dropout: float) -> tuple[Tensor | None, ...]:
-    """Of q, k, v and the terms, from that of the result."""
+    """Gradients of q, k, v and the terms, from the gradient of the result."""
     q, k, v = inputs[:3]
     scale, weights = q.shape[-1]**-0.5, inputs.weights()
     of_weights = (gradient @ v.mT).to(weights.dtype)

@@ -1,20 +1,20 @@
-"""IoU and generalized IoU (https://arxiv.org/abs/1902.09630) of boxes pair by pair."""
+"""IoU and generalized IoU (https://arxiv.org/abs/1902.09630) of pairs of boxes."""
 import torch
 from torch import Tensor
 
 
 def pair_overlaps(boxes1: Tensor, boxes2: Tensor, mode: str = 'giou', eps: float = 1e-6) -> Tensor:
-    """`mmdet.structures.bbox.bbox_overlaps` with its values, of any boxes that broadcast, and without the copy to the
-    device that it makes of `eps`, for which the host waits.
+    """Like `mmdet.structures.bbox.bbox_overlaps`, with the same values, but for any boxes that broadcast, and without
+    its copy of `eps` to the device, which makes the host wait.
 
     Args:
         boxes1: (..., 4) as (x1, y1, x2, y2).
         boxes2: (..., 4), broadcastable against `boxes1`.
-        mode: 'iou', 'giou', or 'iof', over the area of `boxes1`.
-        eps: The least denominator.
+        mode: 'iou', 'giou', or 'iof' (intersection over the area of `boxes1`).
+        eps: Smallest denominator.
 
     Returns:
-        (...).
+        (...), one value per pair.
     """
     if mode not in ('iou', 'iof', 'giou'):
         raise ValueError(f"mode should be 'iou', 'iof' or 'giou', got {mode!r}")

@@ -129,7 +129,7 @@ class RetrieverDictionary(nn.Module):
                                     'checkpoint was loaded instead; tools/build_dictionary.py makes one')
         weight = self.dictionary_weight()
         if self.ramp and self.training:
-            self.passes = self.passes + 1
+            self.passes += 1
         return weight * self.retrieve(x) + (1 - weight) * x
 
     @torch.no_grad()

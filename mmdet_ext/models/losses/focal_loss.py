@@ -1,4 +1,4 @@
-"""Focal loss (https://arxiv.org/abs/1708.02002) on torchvision's function, which runs on every device."""
+"""Focal loss (https://arxiv.org/abs/1708.02002) with torchvision's function, which runs on every device."""
 import torch.nn as nn
 from mmdet.models.losses.utils import weight_reduce_loss
 from mmdet.registry import MODELS
@@ -8,12 +8,12 @@ from torchvision.ops import sigmoid_focal_loss
 
 @MODELS.register_module()
 class SigmoidFocalLoss(nn.Module):
-    """mmdet's `FocalLoss`, with its keys and values, without the CUDA operator of mmcv that it calls on a GPU.
+    """mmdet's `FocalLoss`, with the same arguments and values, but without mmcv's CUDA operator.
 
     Args:
         use_sigmoid: Must be True; heads read it.
-        gamma: Exponent of the distance from the right answer.
-        alpha: Weight of the right class, 1 - alpha that of the others.
+        gamma: Focusing exponent, of the distance between target and probability.
+        alpha: Weight of positive targets; negative ones have the weight 1 - alpha.
         reduction: 'mean', 'sum' or 'none'.
         loss_weight: Factor of the result.
         activated: Must be False: the loss takes logits.
@@ -37,10 +37,10 @@ class SigmoidFocalLoss(nn.Module):
         """
         Args:
             logits: (N, C).
-            targets: (N, ), labels from 0 to C, of which C is background; or (N, C), in [0, 1].
+            targets: (N, ), labels from 0 to C, where C is background; or (N, C), in [0, 1].
             weight: (N, ) or (N, C).
-            avg_factor: What the sum is divided by instead of N * C; with reduction 'mean' alone.
-            reduction_override: In the place of `reduction`.
+            avg_factor: What the sum is divided by instead of N * C; only with reduction 'mean'.
+            reduction_override: Used instead of `reduction`.
         """
         reduction = reduction_override or self.reduction
         _check_reduction(reduction)

@@ -1,4 +1,4 @@
-"""Losses of all layers of a decoder at once, one number for each."""
+"""Losses of all layers of a decoder at once, one number per layer."""
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -11,29 +11,29 @@ from torch import Tensor
 from ..layers.overlaps import pair_overlaps
 from ..layers.transfers import to_device
 
-# What mmdet's losses add to the number that they divide a sum by.
+# mmdet's losses add this to the number that they divide a sum by.
 EPS = torch.finfo(torch.float32).eps
 
 
 def by_layer(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Of each name (layers, ) numbers -> the last one under the name, that of layer i under `di.name`."""
+    """Split losses (layers, ) into mmdet's names: the last layer's under `name`, that of layer i under `di.name`."""
     layers = list(zip(*(values.unbind() for values in losses.values())))
     prefixes = [*(f'd{layer}.' for layer in range(len(layers) - 1)), '']
     return {f'{prefix}{name}': value for prefix, values in zip(prefixes, layers) for name, value in zip(losses, values)}
 
 
 def average_factors(numbers: Sequence[float], device: torch.device) -> list[float] | list[Tensor]:
-    """What sums are divided by: means of `numbers` over all processes, 1 at least. A single process asks no device."""
+    """What sums are divided by: means of `numbers` over all processes, at least 1. One process alone uses no device."""
     if get_world_size() == 1:
         return [max(float(number), 1.) for number in numbers]
     return list(reduce_mean(to_device(torch.tensor(numbers, dtype=torch.float32), device)).clamp(min=1).unbind())
 
 
 def matched_losses(loss: nn.Module, predicted: Tensor, truth: Tensor, avg_factor: float | Tensor) -> Tensor:
-    """One of mmdet's losses of boxes, summed over the boxes of each layer.
+    """One of mmdet's box losses, summed over the boxes of each layer and divided by `avg_factor`.
 
     Args:
-        loss: Such as an `L1Loss` or a `GIoULoss`.
+        loss: The loss, such as an `L1Loss` or a `GIoULoss`.
         predicted: (layers, M, 4), as the loss takes them.
         truth: (layers, M, 4).
         avg_factor: What sums are divided by.
@@ -51,5 +51,5 @@ def matched_losses(loss: nn.Module, predicted: Tensor, truth: Tensor, avg_factor
 
 
 def layer_sums(each: Tensor, num_layers: int) -> Tensor:
-    """Of anything whose leading axes are layers, flattened or not, the sum over each layer: (layers, )."""
+    """The sum over each layer, (layers, ), of a tensor (layers, ...) whose leading axes may be flattened."""
     return each.reshape(num_layers, -1).sum(dim=1)

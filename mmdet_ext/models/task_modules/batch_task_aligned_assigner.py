@@ -8,12 +8,12 @@ from torch import Tensor
 from ..layers import complete_iou
 from .targets import Assignment, BatchTargets, PaddedAssignment
 
-# Pairs of a box and a point that are looked at at once: on the CPU few enough to stay in its caches.
+# Pairs of a box and a point that are computed at once: on the CPU few enough to stay in its caches.
 CPU_PAIRS, DEVICE_PAIRS = 2**20, 2**22
 
 
 class _Candidates(NamedTuple):
-    """The best k points of each of G boxes, and what all boxes want of each of N points.
+    """The best k points of each of G boxes, and the best box of each of N points.
 
     points: (B, G, k) indices. metrics: (B, G, k), 0 where a point lies outside its box. best_rows: (B, N), the box that
     overlaps a point's prediction most.
@@ -25,16 +25,16 @@ class _Candidates(NamedTuple):
 
 @TASK_UTILS.register_module()
 class BatchTaskAlignedAssigner:
-    """Give each box the points inside it that classify and locate it best.
+    """Assign to each box the points inside it whose predictions classify and locate it best.
 
-    The metric of a box and a point is score^alpha * max(0, CIoU)^beta. Boxes are taken in chunks of a fixed number of
-    pairs, so that memory does not grow with them. All shapes follow from the inputs' shapes: the host waits for nothing.
+    The metric of a box and a point is score^alpha * max(0, CIoU)^beta. Boxes are processed in chunks with a fixed
+    number of pairs, which limits memory. All shapes follow from those of the inputs: the host never waits.
 
     Args:
         topk: Points per box.
         alpha: Exponent of the score.
         beta: Exponent of the CIoU.
-        eps: A point is inside if it is farther than this from every side, in pixels; also guards the normalisation.
+        eps: A point is inside if it is farther than this from every side, in pixels; also avoids division by zero.
     """
 
     def __init__(self, topk: int = 10, alpha: float = 0.5, beta: float = 6.0, *, eps: float = 1e-9) -> None:
@@ -53,10 +53,10 @@ class BatchTaskAlignedAssigner:
             class_logits: (B, C, N), float32 or wider.
             boxes: (B, 4, N) predicted, as (x1, y1, x2, y2) in pixels.
             points: (N, 2) as (x, y) in pixels.
-            targets: Boxes and labels in pixels and class indices.
+            targets: Ground truth: boxes in pixels, labels as class indices.
 
         Returns:
-            B * G * min(topk, N) slots.
+            An assignment with B * G * min(topk, N) slots, some of them empty.
         """
         candidates = self._candidates(class_logits, boxes, points, targets)
         batch, num_boxes, k = candidates.points.shape
@@ -98,17 +98,17 @@ class BatchTaskAlignedAssigner:
 
     def _align(self, images: Tensor, rows: Tensor, at: Tensor, class_logits: Tensor, boxes: Tensor,
                targets: BatchTargets) -> tuple[Tensor, Tensor]:
-        """Overlap and metric of pairs."""
+        """CIoU and metric of the box and point of each slot."""
         overlaps = complete_iou(targets.boxes[images, rows], boxes[images, :, at]).clamp(min=0)
         scores = class_logits[images, targets.labels[images, rows], at].sigmoid()
         return overlaps, scores.pow(self.alpha) * overlaps.pow(self.beta)
 
 
 def _settle(at: Tensor, own_rows: Tensor, positive: Tensor, best_rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Give points that several boxes want to the box that they overlap most.
+    """Give a point that several boxes claim to the box that its prediction overlaps most.
 
-    As published, any box of the image can win, even one of which the point was no candidate: the first slot of the point
-    is then its.
+    As published, any box of the image can win, even one for which the point was no candidate: this box then gets the
+    first slot of the point.
 
     Args:
         at: (B, S), the point of each slot.

@@ -1,4 +1,4 @@
-"""Costs of matching for all layers of a decoder and all images at once, with the values of mmdet's cost classes."""
+"""Matching costs of all layers of a decoder and all images at once, with the values of mmdet's cost classes."""
 from collections.abc import Callable, Sequence
 
 import torch
@@ -17,7 +17,7 @@ def layer_costs(costs: Sequence[BaseMatchCost], scores: Tensor, boxes: Tensor, o
     """The sum of all costs between each object and the queries of its own image.
 
     Args:
-        costs: Those named in this file are computed for the whole batch; any others image by image, by themselves.
+        costs: Those in `_BATCHED` are computed for the whole batch at once, others by their own call for each image.
         scores: (layers, B, Q, K) logits.
         boxes: (layers, B, Q, 4), cx, cy, w, h relative to the image.
         objects: N objects of B images, N at least 1.
@@ -70,7 +70,7 @@ def _of_labels(scores: Tensor, objects: Objects) -> Tensor:
 
 
 def _image_by_image(cost: BaseMatchCost, scores: Tensor, boxes: Tensor, objects: Objects) -> Tensor:
-    """Any cost, from the queries of all layers side by side as if they were one layer's."""
+    """Any cost class, called for each image with the queries of all layers as if they were those of one layer."""
     corners, found, start = bbox_cxcywh_to_xyxy(boxes), [], 0
     for image, (number, meta) in enumerate(zip(objects.numbers, objects.metas)):
         if number:

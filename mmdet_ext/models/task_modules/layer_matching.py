@@ -13,9 +13,9 @@ from ..layers.transfers import to_device, to_host
 
 
 class Matched(NamedTuple):
-    """For one decoder layer which query stands for which object, over the batch, sorted by image and query.
+    """The matched queries and objects of one decoder layer, over the batch, sorted by image and query.
 
-    image, query, object: (M, ) indices; an object's index counts within its image.
+    image, query, object: (M, ) indices; objects are counted within their image.
     """
     image: Tensor
     query: Tensor
@@ -23,12 +23,12 @@ class Matched(NamedTuple):
 
 
 class LayerMatching(NamedTuple):
-    """The same for all layers, each of which matches the same number M of queries.
+    """The matched queries and objects of all layers; each layer matches the same number M of queries.
 
     Attributes:
         image, query, object: (layers, M), as in `Matched`.
-        place: (layers, M), of the query in (layers, B, Q) flattened.
-        entry: (layers, M), of the object among those of the batch.
+        place: (layers, M), index of the query in (layers, B, Q) flattened.
+        entry: (layers, M), index of the object among all objects of the batch.
     """
     image: Tensor
     query: Tensor
@@ -42,13 +42,13 @@ class LayerMatching(NamedTuple):
 
 @torch.no_grad()
 def match_layers(assigner: HungarianAssigner, scores: Tensor, boxes: Tensor, objects: Objects) -> LayerMatching:
-    """What `assigner` says of each layer and image, with one copy to the host and one back.
+    """Match each layer and image as `assigner` does, with one copy to the host and one back.
 
     Args:
         assigner: Its `match_costs` are used.
-        scores: (layers, B, Q, K).
+        scores: (layers, B, Q, K) logits.
         boxes: (layers, B, Q, 4), cx, cy, w, h relative to the image.
-        objects: Of the B images.
+        objects: Objects of the B images.
     """
     with torch.autocast(boxes.device.type, enabled=False):
         costs = to_host(layer_costs(assigner.match_costs, scores, boxes, objects)).numpy() if len(objects) else None

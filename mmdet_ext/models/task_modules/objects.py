@@ -1,4 +1,4 @@
-"""The objects of a batch as flat tensors, one image after the other, made once per step."""
+"""The ground-truth objects of a batch as flat tensors, one image after the other, made once per step."""
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,13 +17,13 @@ class Objects(NamedTuple):
         corners: (N, 4), x1, y1, x2, y2 in pixels.
         boxes: (N, 4), cx, cy, w, h relative to the image.
         labels: (N, ).
-        image: (N, ), number of the object's image.
+        image: (N, ), index of the object's image.
         sizes: (N, 4), width, height, width, height of the object's image in pixels.
-        maps: (N, T), its tokens, or None where there is no text.
-        counts: (B, ), objects of each image, on the device.
+        maps: (N, T), MDETR's positive map: the object's tokens in the caption. None where there is no text.
+        counts: (B, ), number of objects of each image, on the device.
         numbers: The same on the host.
-        instances: B times what the objects were made of.
-        metas: B times meta information.
+        instances: For each image the ground truth that the objects were made of.
+        metas: Meta information of each image.
     """
     corners: Tensor
     boxes: Tensor
@@ -42,12 +42,12 @@ class Objects(NamedTuple):
 
 def gather_objects(instances: Sequence[InstanceData], metas: Sequence[dict],
                    maps: Sequence[Tensor] | None = None) -> Objects:
-    """The objects of a batch, with one copy to the device of what the host knows.
+    """The objects of a batch; everything that is known on the host goes to the device in one copy.
 
     Args:
         instances: For each image `bboxes` (N_i, 4) in pixels and `labels` (N_i, ), on the device.
-        metas: With `img_shape`.
-        maps: For each image (N_i, T), on the host or the device.
+        metas: Meta information of each image, with `img_shape`.
+        maps: For each image its positive map (N_i, T), on the host or the device.
     """
     numbers = [len(own.labels) for own in instances]
     counts = torch.tensor(numbers)

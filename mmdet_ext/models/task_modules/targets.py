@@ -24,13 +24,13 @@ class BatchTargets(NamedTuple):
 
 
 class Assignment(NamedTuple):
-    """Points of a batch, each given to a box; those with a score of 0 are empty and add nothing to any loss.
+    """Points of a batch, each assigned to a box; entries with score 0 are empty and add nothing to any loss.
 
     Attributes:
         images: (K,) index of the image.
         points: (K,) index of the point.
         targets: (K,) index of the box within its image.
-        scores: (K,) target of the class score, in [0, 1].
+        scores: (K,) classification target, in [0, 1].
     """
     images: Tensor
     points: Tensor
@@ -43,10 +43,9 @@ class Assignment(NamedTuple):
 
 
 class PaddedAssignment:
-    """An assignment in as many `slots` as follow from shapes alone, empty ones among them.
+    """An assignment of a fixed size: the number of `slots` depends on shapes alone, and some of them are empty.
 
-    Whoever asks for anything else, as in ``assignment.points``, gets it of the positive points only, for whose number the
-    host waits.
+    Any other attribute, as in ``assignment.points``, holds the positive points only; the host waits for their number.
     """
 
     def __init__(self, slots: Assignment) -> None:
@@ -67,11 +66,11 @@ class PaddedAssignment:
 
 
 def pad_targets(batch_gt_instances: Sequence[InstanceData], dtype: torch.dtype = torch.float32) -> BatchTargets:
-    """Pad the boxes and labels of a batch to its greatest count, at least 1.
+    """Pad the boxes and labels of a batch to the largest number per image, at least 1.
 
     Args:
         batch_gt_instances: One per image, each with `bboxes` (G_i, 4) in pixels and `labels` (G_i,).
-        dtype: Of the boxes.
+        dtype: Dtype of the padded boxes.
     """
     labels = pad_sequence([instances.labels for instances in batch_gt_instances], batch_first=True, padding_value=-1)
     boxes = pad_sequence([get_box_tensor(instances.bboxes) for instances in batch_gt_instances], batch_first=True)
