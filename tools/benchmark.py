@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / 'configs'
 NAMES = ('deployment', 'loss', 'loss-100', 'loss-1000', 'dictionary', 'dictionary-module', 'modulation',
          'modulation-large', 'prompts', 'prompted-detection', 'text-cache', 'prediction', 'figures', 'captions',
-         'training-images', 'imports', 'threads', 'threads-busy', 'combination')
+         'training-images', 'imports', 'threads', 'threads-large', 'threads-busy', 'combination')
 
 
 def parse_args() -> tuple[argparse.ArgumentParser, argparse.Namespace]:
@@ -113,6 +113,7 @@ def forms(args: argparse.Namespace, device: 'torch.device', calls: int) -> 'dict
         'training-images': lambda: data.training_images(CONFIGS / 'yolov9/yolov9c_coco.py'),
         'imports': lambda: startup.imports(min(args.repeats, 5)),
         'threads': lambda: startup.threads(ROOT),
+        'threads-large': lambda: startup.threads(ROOT, size=320, batch=16),
         'threads-busy': lambda: startup.threads(ROOT, busy=True),
         'combination': lambda: combination.combination(ROOT / 'tools/data/build_mdetr_combined.py'),
     }

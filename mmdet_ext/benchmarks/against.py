@@ -33,7 +33,8 @@ class Worker:
 
     def __init__(self, root: Path, name: str, device: str, threads: int = 1) -> None:
         environment = os.environ | dict(PYTHONPATH=str(root), OMP_NUM_THREADS=str(threads))
-        command = [sys.executable, '-W', 'ignore', str(Path(__file__).with_name('workloads.py')), str(root), name, device]
+        script = Path(__file__).with_name('workloads.py')
+        command = [sys.executable, '-W', 'ignore', str(script), str(root), name, device]
         self.label = f'{name} of {root}'
         self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, text=True, cwd=root)

@@ -80,7 +80,8 @@ class Step:
     def host_tensors(self) -> list[Tensor]:
         """The optimizer's counts of steps, which torch keeps in the host's memory unless the optimizer is fused."""
         optimizer = self.optim_wrapper.optimizer
-        states = [(group, optimizer.state[parameter]) for group in optimizer.param_groups for parameter in group['params']]
+        states = [(group, optimizer.state[parameter]) for group in optimizer.param_groups
+                  for parameter in group['params']]
         return [state['step'] for group, state in states
                 if 'step' in state and not (group.get('fused') or group.get('capturable'))]
 
@@ -168,16 +169,16 @@ def prediction(root: Path, device: torch.device, folder: Path) -> Work:
     torch.manual_seed(0)
     model = MODELS.build(cfg.model).eval()
     pixels = torch.from_numpy(cv2.imread(image)).flip(2).permute(2, 0, 1)[None] / 255
-    sibling('ultralytics_worker').make_sure([tower[-1] for tower in model.bbox_head.class_towers], lambda x: model(x, mode='tensor'), pixels)
+    classifiers = [tower[-1] for tower in model.bbox_head.class_towers]
+    sibling('ultralytics_worker').make_sure(classifiers, lambda x: model(x, mode='tensor'), pixels)
     meta = dict(dataset_meta=dict(classes=tuple(map(str, range(80)))))
     torch.save(dict(state_dict=deploy(model).state_dict(), meta=meta), folder / 'folded.pth')
     cfg = deployed_config(cfg)
-    try:
+    if (root / 'mmdet_ext/predict').is_dir():  # an import would find that of an installed checkout
         from mmdet_ext.predict import Predictor
-    except ImportError:
-        inferencer = DetInferencer(cfg, str(folder / 'folded.pth'), device=str(device), show_progress=False)
-    else:
         inferencer = Predictor(cfg, str(folder / 'folded.pth'), str(device))
+    else:
+        inferencer = DetInferencer(cfg, str(folder / 'folded.pth'), device=str(device), show_progress=False)
     return lambda: inferencer(image)
 
 
@@ -232,7 +233,8 @@ def training_images(root: Path, folder: Path, count: int = 32) -> Work:
 def importing(root: Path) -> Work:
     """`import mmdet_ext` in a new interpreter."""
     environment = os.environ | dict(PYTHONPATH=str(root))
-    return lambda: subprocess.run([sys.executable, '-W', 'ignore', '-c', 'import mmdet_ext'], env=environment, check=True)
+    command = [sys.executable, '-W', 'ignore', '-c', 'import mmdet_ext']
+    return lambda: subprocess.run(command, env=environment, check=True)
 
 
 def workload(root: Path, name: str, device: torch.device, folder: Path) -> Work:

@@ -79,8 +79,8 @@ class ThreadsHook(Hook):
         if torch.are_deterministic_algorithms_enabled():
             del self._numbers[1:]
         self._set(0)
-        cores, number = runner.message_hub.runtime_info.get('threads', (None, None)) if mode == 'train' else (None, None)
-        if cores == process_cores() and number in self._numbers:
+        cores, number = runner.message_hub.runtime_info.get('threads', (None, None))
+        if mode == 'train' and cores == process_cores() and number in self._numbers:
             self._choose(runner, self._numbers.index(number), 'as before')
         elif len(self._numbers) == 1:
             self._choose(runner, 0)

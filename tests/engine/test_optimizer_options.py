@@ -103,3 +103,38 @@ def test_mixed_precision_waits_for_the_scale_unless_the_optimizer_is_fused(monke
     waits = count(step).synchronisations
     assert not model[0].weight.equal(before)
     assert (sum(waits.values()) == 0) == bool(flag), waits
+
+
+@pytest.mark.parametrize('dampening', [0, 0.5])
+def test_fused_sgd_has_its_momentum_before_the_first_step(dampening):
+    """Where the first gradients are not finite, its kernel leaves memory that was never filled."""
+    model, plain = net(), net()
+    plain.load_state_dict(model.state_dict())
+    optimizers = [torch.optim.SGD(each.parameters(), lr=0.1, momentum=0.9, dampening=dampening, fused=True)
+                  for each in (model, plain)]
+    optimizer_options.keep_implementation(optimizers[0])
+    buffers = [state['momentum_buffer'] for state in optimizers[0].state.values()]
+    assert len(buffers) == (len(list(model.parameters())) if not dampening else 0)
+    assert all(not buffer.any() for buffer in buffers)
+    for _ in range(3):
+        images = torch.randn(2, 4)
+        for each, optimizer in zip((model, plain), optimizers):
+            optimizer.zero_grad()
+            each(images).square().sum().backward()
+            optimizer.step()
+    for ours, expected in zip(model.parameters(), plain.parameters()):
+        assert ours.equal(expected)
+
+
+def test_a_loaded_state_takes_the_strides_of_the_weights():
+    conv = torch.nn.Conv2d(4, 4, 3)
+    optimizer = torch.optim.AdamW(conv.parameters())
+    conv(torch.randn(1, 4, 8, 8)).sum().backward()
+    optimizer.step()
+    state = deepcopy(optimizer.state_dict())
+    conv = conv.to(memory_format=torch.channels_last)
+    resumed = torch.optim.AdamW(conv.parameters())
+    optimizer_options.keep_implementation(resumed)
+    resumed.load_state_dict(state)
+    average = resumed.state[conv.weight]['exp_avg']
+    assert average.stride() == conv.weight.stride() and average.equal(state['state'][0]['exp_avg'])

@@ -3,6 +3,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 import torch.nn as nn
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.detectors import SingleStageDetector
@@ -66,6 +67,12 @@ class PGIDetector(NetworkOptions, SingleStageDetector):
         parts += [self.aux_head.branch, self.aux_head.head] if self.with_aux else []
         self.set_network_options(parts, channels_last=channels_last, cuda_graph=cuda_graph, dynamic=False, on_cpu=True,
                                  compile=compile if deployed or not cuda_graph else graphed_training(compile))
+        if cuda_graph and not deployed:
+            # gradients lie in the graphs' memory, which the next iteration writes to: those that accumulate are copied
+            for part in parts:
+                for parameter in part.parameters():
+                    if parameter.requires_grad:
+                        parameter.register_hook(torch.clone)
         if cuda_graph and deployed and type(self.bbox_head).predict is not BaseDenseHead.predict:
             raise ValueError(f"cuda_graph=True needs a head with mmdet's BaseDenseHead.predict, got bbox_head.type="
                              f'{type(self.bbox_head).__name__!r}')

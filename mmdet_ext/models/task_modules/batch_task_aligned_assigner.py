@@ -9,7 +9,7 @@ from ..layers import complete_iou
 from .targets import Assignment, BatchTargets, PaddedAssignment
 
 # Pairs of a box and a point that are computed at once: on the CPU few enough to stay in its caches.
-CPU_PAIRS, DEVICE_PAIRS = 2**20, 2**22
+CPU_PAIRS, DEVICE_PAIRS = 2**19, 2**22
 
 
 class _Candidates(NamedTuple):

@@ -171,6 +171,12 @@ def test_a_cpu_is_named_when_images_come_not_before():
         model.loss(torch.rand(1, 3, 64, 64), samples(1))
 
 
+def test_gradients_of_graphed_training_are_copied_out_of_the_graphs():
+    graphed, plain = small(cuda_graph=True), small()
+    assert all(parameter._backward_hooks for parameter in graphed.parameters())
+    assert not any(parameter._backward_hooks for parameter in plain.parameters())
+
+
 def test_options_that_contradict_cuda_graphs_are_named():
     with pytest.raises(ValueError, match="reduce-overhead.* got compile={'mode': 'default'}"):
         small(cuda_graph=True, compile=dict(mode='default'))
