@@ -2,8 +2,10 @@
 
 Its tensors hold one of the CPU. It tells nothing about rounding, kernels or time.
 """
+from contextlib import ExitStack
 from typing import Any, Union
 
+import pytest
 import torch
 from mmengine.structures import instance_data
 from torch import Tensor
@@ -53,15 +55,28 @@ class SimulatedBools(metaclass=_OfBools):
 class SimulatedDevice(TorchDispatchMode):
     """Where this mode is entered, tensors can be made on the device or go there."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __enter__(self) -> 'SimulatedDevice':
+        self._undo = ExitStack()
         torch._C._set_only_lift_cpu_tensors(True)  # torch.tensor(..., device=...) then comes by here
+        self._undo.callback(torch._C._set_only_lift_cpu_tensors, False)
         # modules take parameters that they are given, where they would copy the insides of tensors
+        before = torch.__future__.get_overwrite_module_params_on_conversion()
         torch.__future__.set_overwrite_module_params_on_conversion(True)
+        self._undo.callback(torch.__future__.set_overwrite_module_params_on_conversion, before)
+        patch = self._undo.enter_context(pytest.MonkeyPatch.context())
         autocast = torch.autocast  # which the device does not have
-        torch.autocast = lambda name, *args, **kwargs: autocast('cpu' if name == NAME else name, *args, **kwargs)
-        instance_data.IndexType = Union[instance_data.IndexType, SimulatedTensor]
-        instance_data.BoolTypeTensor = Union[instance_data.BoolTypeTensor, SimulatedBools]
+
+        def cpu_autocast(device_type: str, *args: Any, **kwargs: Any) -> torch.autocast:
+            return autocast('cpu' if device_type == NAME else device_type, *args, **kwargs)
+
+        patch.setattr(torch, 'autocast', cpu_autocast)
+        patch.setattr(instance_data, 'IndexType', Union[instance_data.IndexType, SimulatedTensor])
+        patch.setattr(instance_data, 'BoolTypeTensor', Union[instance_data.BoolTypeTensor, SimulatedBools])
+        return super().__enter__()
+
+    def __exit__(self, *exception: Any) -> None:
+        super().__exit__(*exception)
+        self._undo.close()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         return dispatch(func, args, kwargs or {})
