@@ -1,6 +1,6 @@
 """Prediction with the transforms, preprocessor and model of mmdet's `DetInferencer`, and nothing else."""
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,6 +88,8 @@ class Predictor:
         if batch_size < 1:
             raise ValueError(f'batch_size should be at least 1, got {batch_size}')
         single = isinstance(images, Image)
+        if not single and not isinstance(images, Iterable):
+            raise ValueError(f'images should be a path, an array or a list of either, got {images!r}')
         images = [images] if single else list(images)
         texts = self._texts(texts, len(images))
         results: list[Detections | None] = [None] * len(images)

@@ -164,3 +164,8 @@ def test_wrong_checkpoints_are_named(weights, tmp_path):
 def test_a_device_that_is_not_there_is_named(weights):
     with pytest.raises(ValueError, match="device is 'cuda'"):
         Predictor(CONFIG, weights, 'cuda')
+
+
+def test_what_is_neither_an_image_nor_a_list_is_named(predictor):
+    with pytest.raises(ValueError, match='images should be a path.*got 3'):
+        predictor(3)
