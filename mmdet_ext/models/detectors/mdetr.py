@@ -64,8 +64,7 @@ class MDETR(NetworkOptions, DetectionTransformer):
         self.detection = detection
         parts = [self.backbone, *([self.neck] if self.with_neck else []), self.encoder, self.decoder, self.bbox_head]
         parts += [self.answer_head] if self.answer_head is not None else []
-        self.set_network_options(parts, channels_last=channels_last, compile=compile, cuda_graph=cuda_graph, dynamic=True,
-                                 on_cpu=False)
+        self.set_network_options(parts, channels_last=channels_last, compile=compile, cuda_graph=cuda_graph, dynamic=True)
 
     def _init_layers(self) -> None:
         self.encoder = MODELS.build(dict(dict(type='TextFusionEncoder'), **self.encoder))

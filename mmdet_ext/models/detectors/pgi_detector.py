@@ -32,8 +32,8 @@ class PGIDetector(NetworkOptions, SingleStageDetector):
         data_preprocessor: Config.
         deployed: Whether to build the network as `tools/deploy.py` writes it: without auxiliary head, batch norms and
             re-parameterised convolutions folded. It loads such weights and no others, and does not train.
-        channels_last: Whether maps and weights of convolutions lie in memory with their channels last; None for yes where
-            there are convolutions.
+        channels_last: Whether feature maps and weights of convolutions have the memory format channels_last; None for yes on
+            CUDA, and on the CPU where the network is deployed.
         compile: Arguments of torch.compile, by which backbone, neck, the head's maps and the auxiliary branch's are
             compiled, `dict()` for its defaults; for one size of images after the other (`dynamic=False`), 8 of them at most.
             None to compile nothing.
@@ -65,7 +65,7 @@ class PGIDetector(NetworkOptions, SingleStageDetector):
             fuse(self)
         parts = [self.backbone, *([self.neck] if self.with_neck else []), self.bbox_head]
         parts += [self.aux_head.branch, self.aux_head.head] if self.with_aux else []
-        self.set_network_options(parts, channels_last=channels_last, cuda_graph=cuda_graph, dynamic=False, on_cpu=True,
+        self.set_network_options(parts, channels_last=channels_last, cuda_graph=cuda_graph, dynamic=False,
                                  compile=compile if deployed or not cuda_graph else graphed_training(compile))
         if cuda_graph and not deployed:
             # gradients lie in the graphs' memory, which the next iteration writes to: those that accumulate are copied

@@ -50,8 +50,7 @@ class SMCADETR(NetworkOptions, DetectionTransformer):
         super().__init__(encoder=encoder, decoder=decoder, positional_encoding=positional_encoding,
                          bbox_head=bbox_head, num_queries=num_queries, **kwargs)
         parts = [self.backbone, *([self.neck] if self.with_neck else []), self.encoder, self.decoder, self.bbox_head]
-        self.set_network_options(parts, channels_last=channels_last, compile=compile, cuda_graph=cuda_graph, dynamic=True,
-                                 on_cpu=False)
+        self.set_network_options(parts, channels_last=channels_last, compile=compile, cuda_graph=cuda_graph, dynamic=True)
 
     def _init_layers(self) -> None:
         encoder, decoder = dict(self.encoder), dict(self.decoder)
