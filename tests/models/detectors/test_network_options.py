@@ -94,7 +94,7 @@ def test_training_on_the_cpu_keeps_the_exact_batch_norm():
     images = torch.nn.functional.interpolate(torch.rand(8, 3, 20, 20), size=160, mode='bilinear')
     with torch.no_grad():
         found, expected = plain.extract_feat(images)[0].double(), exact.extract_feat(images.double())[0]
-    assert (found - expected).norm() < 1e-5 * expected.norm()
+    assert (found - expected).norm() < 3e-6 * expected.norm()  # 6.5e-6 with channels_last
 
 
 def test_a_copy_and_a_state_dict_are_as_without_options():
