@@ -1,7 +1,6 @@
 """Trainings side by side: a metric over epochs from mmengine's logs, and how many epochs one needs to reach another."""
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple

@@ -90,7 +90,7 @@ def dispatch(func: Any, args: tuple, kwargs: dict) -> Any:
     operands = [value for value in tree_flatten((args, kwargs))[0] if isinstance(value, Tensor)]
     simulated = [value for value in operands if isinstance(value, SimulatedTensor)]
     plain = [value for value in operands if value.ndim and not isinstance(value, SimulatedTensor)]
-    if simulated and plain and (packet not in MIXED or operands[0] is plain[0] and packet is not aten.copy_):
+    if simulated and plain and (packet not in MIXED or (operands[0] is plain[0] and packet is not aten.copy_)):
         raise RuntimeError(f'{func}: expected all tensors to be on the same device, found {NAME} and cpu')
     wanted = kwargs.get('device')
     there = bool(simulated) if wanted is None else torch.device(wanted).type == NAME

@@ -14,8 +14,7 @@ from tempfile import TemporaryDirectory
 from .measure import Measurement, Row
 
 PUBLISHED_PAIRS = 1_300_000  # of text and picture, after the combination: https://arxiv.org/abs/2104.12763, section 4.1
-WORDS = ('man woman dog cat tree car street shirt table chair window wall plate building sky grass white black old '
-         'small').split()
+WORDS = ['man', 'woman', 'dog', 'cat', 'tree', 'car', 'street', 'shirt', 'table', 'chair', 'window', 'wall', 'plate', 'building', 'sky', 'grass', 'white', 'black', 'old', 'small']
 SHARES = dict(regions=0.7, gqa=0.2, refexp=0.1)  # of the captions of a picture
 
 

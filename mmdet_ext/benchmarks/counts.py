@@ -79,7 +79,7 @@ class _FunctionCounter(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
         name = getattr(func, '__name__', '')
-        if name in READS or name == 'to' and _asks_for_host(args, kwargs):
+        if name in READS or (name == 'to' and _asks_for_host(args, kwargs)):
             if not self.host.has(args[0]):
                 self.counts.synchronisations[name] += 1
             result = func(*args, **kwargs)

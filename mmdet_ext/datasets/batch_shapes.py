@@ -1,6 +1,6 @@
 """Rectangular evaluation batches: pictures of one batch share a padded shape that fits their aspect ratios."""
 from math import ceil
-from typing import Sequence
+from collections.abc import Sequence
 
 
 def padded_shapes(aspect_ratios: Sequence[float], *, batch_size: int = 32, size: int = 640, stride: int = 32,

@@ -1,6 +1,7 @@
 """What must hold of a COCO annotation file before it is trained on, with errors that name the file and the entry."""
 from math import isfinite
-from typing import NamedTuple, Sequence
+from typing import NamedTuple
+from collections.abc import Sequence
 
 _PLAIN = {int, float}
 

@@ -2,7 +2,8 @@
 import inspect
 import logging
 from collections import defaultdict
-from typing import Any, Sequence
+from typing import Any
+from collections.abc import Sequence
 
 import cv2
 from mmdet.datasets import CocoDataset

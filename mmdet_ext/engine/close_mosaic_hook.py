@@ -1,5 +1,6 @@
 """The last epochs without mixing pictures."""
-from typing import Any, Sequence
+from typing import Any
+from collections.abc import Sequence
 
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook

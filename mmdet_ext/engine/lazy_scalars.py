@@ -48,7 +48,7 @@ class _WaitingRows:
     """Values of one hub that are still on the device, one vector per update."""
 
     def __init__(self) -> None:
-        self._rows: list[tuple[list['LazyHistoryBuffer'], Tensor]] = []
+        self._rows: list[tuple[list[LazyHistoryBuffer], Tensor]] = []
 
     def add(self, buffers: list['LazyHistoryBuffer'], values: list[Tensor]) -> None:
         device = values[0].device

@@ -1,6 +1,7 @@
 """Stop training when numbers become NaN or infinite, before they reach a checkpoint."""
 from collections.abc import Callable
-from typing import Any, Iterable, NamedTuple
+from typing import Any, NamedTuple
+from collections.abc import Iterable
 
 import torch
 from mmdet.registry import HOOKS
@@ -110,6 +111,6 @@ def _saves_now(runner: Runner) -> bool:
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook) and not hook.by_epoch:
             since_begin = runner.iter + 1 - getattr(hook, 'save_begin', 0)
-            if hook.interval > 0 and since_begin % hook.interval == 0 or hook.is_last_train_iter(runner):
+            if (hook.interval > 0 and since_begin % hook.interval == 0) or hook.is_last_train_iter(runner):
                 return True
     return False

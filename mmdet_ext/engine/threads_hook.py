@@ -2,7 +2,8 @@
 import os
 import time
 from statistics import median
-from typing import Any, NamedTuple, Sequence
+from typing import Any, NamedTuple
+from collections.abc import Sequence
 
 import torch
 from mmdet.registry import HOOKS

@@ -91,13 +91,13 @@ class _Rows:
         self.rows = rows
         self.imgs = dict(enumerate(truth.imgs.values())) if kind == 'segm' else {}
 
-    def getAnnIds(self, **_: Any) -> range:  # noqa: N802  the name that evaluators call
+    def getAnnIds(self, **_: Any) -> range:
         return range(len(self.rows))
 
-    def loadAnns(self, ids: range) -> list[dict]:  # noqa: N802
+    def loadAnns(self, ids: range) -> list[dict]:
         return self.rows
 
-    annToRLE = COCO.annToRLE  # noqa: N815
+    annToRLE = COCO.annToRLE
 
 
 def _truth_rows(truth: COCO, numbers: dict, cat_ids: Sequence[int], by_class: bool) -> list[dict]:

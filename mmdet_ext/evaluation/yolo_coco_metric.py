@@ -1,5 +1,6 @@
 """COCO AP as YOLO papers report it, and one number to choose checkpoints by."""
-from typing import Any, Sequence
+from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from mmdet.registry import METRICS

@@ -175,6 +175,6 @@ def _kind(step: dict) -> str:
 
 def _bgr(image: np.ndarray) -> np.ndarray:
     """(H, W, 3) of an array that may be grey."""
-    if image.dtype != np.uint8 or image.ndim not in (2, 3) or image.ndim == 3 and image.shape[2] not in (1, 3):
+    if image.dtype != np.uint8 or image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] not in (1, 3)):
         raise ValueError(f'an array should be (H, W, 3) or (H, W) uint8, got {image.shape} {image.dtype}')
     return image if image.ndim == 3 and image.shape[2] == 3 else cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)

@@ -1,7 +1,7 @@
 """Small COCO annotation files with plain pictures."""
 import json
 from pathlib import Path
-from typing import Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np

@@ -12,7 +12,7 @@ from grounding_files import image, row, write_grounding
 from mmdet.registry import DATASETS
 from mmdet_ext.datasets import MDETRDataset, SeededMixDataset, YOLOCocoDataset, image_store
 from mmdet_ext.datasets.image_store import DiskStore, MemoryStore, StoredImage
-from mmdet_ext.datasets.seeded import SeededIndex, SeededSampler
+from mmdet_ext.datasets.seeded import SeededSampler
 from mmengine.config import Config
 from numpy.testing import assert_array_equal
 from torch.utils.data import DataLoader

@@ -27,7 +27,7 @@ def test_results_are_those_of_mmdet(tmp_path, options):
                          for kind in (FastCocoMetric, CocoMetric))
     assert metrics.keys() == expected.keys() and len(metrics) > 1
     for key, value in expected.items():
-        assert metrics[key] == value or np.isnan(value) and np.isnan(metrics[key]), key
+        assert metrics[key] == value or (np.isnan(value) and np.isnan(metrics[key])), key
     assert 'segm' not in options.get('metric', ()) or metrics['coco/segm_mAP_50'] > 0.05
 
 

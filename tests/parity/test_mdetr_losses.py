@@ -1,5 +1,4 @@
 """MDETR's positive maps, losses, backbone and post-processing against the numbers of the published implementation."""
-import numpy as np
 import pytest
 import torch
 from golden.cases import load_case

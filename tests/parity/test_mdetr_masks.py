@@ -1,5 +1,4 @@
 """MDETR's masks against the numbers of the published implementation: the whole model, post-processing, losses."""
-from pathlib import Path
 
 import pytest
 import torch

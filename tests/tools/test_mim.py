@@ -1,7 +1,6 @@
 """mim with the package as its wheel installs it, from a folder that is not the checkout."""
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest

@@ -11,6 +11,17 @@ from .text_aware_flip import TextAwareFlip
 from .yolo_affine import YOLOAffine
 
 __all__ = [
-    'BoxSafeRandomCrop', 'FloorResize', 'LoadPolygons', 'PackGroundingInputs', 'RectLetterbox', 'TextAwareFlip',
-    'YOLOAffine', 'YOLOCopyPaste', 'YOLOFilters', 'YOLOHSV', 'YOLOMixUp', 'YOLOMosaic', 'YOLOResize'
+    'YOLOHSV',
+    'BoxSafeRandomCrop',
+    'FloorResize',
+    'LoadPolygons',
+    'PackGroundingInputs',
+    'RectLetterbox',
+    'TextAwareFlip',
+    'YOLOAffine',
+    'YOLOCopyPaste',
+    'YOLOFilters',
+    'YOLOMixUp',
+    'YOLOMosaic',
+    'YOLOResize'
 ]

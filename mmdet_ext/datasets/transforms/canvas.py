@@ -1,5 +1,6 @@
 """The picture of a mosaic, of which only what is asked for is drawn."""
-from typing import NamedTuple, Sequence
+from typing import NamedTuple
+from collections.abc import Sequence
 
 import cv2
 import numpy as np

@@ -2,7 +2,7 @@
 
 `gt_polygons` (N, P, 2), float32, are P points (x, y) in pixels on the outline of each instance; NaN where it has none.
 """
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from mmdet.structures.bbox import HorizontalBoxes

@@ -1,5 +1,5 @@
 """Outlines of instances, which let boxes stay tight when a picture is cropped and let instances be pasted."""
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from mmcv.transforms import BaseTransform

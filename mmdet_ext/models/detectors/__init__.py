@@ -5,4 +5,4 @@ from .pgi_detector import PGIDetector
 from .prompted_mdetr import PromptedMDETR
 from .smca_detr import SMCADETR
 
-__all__ = ['FlipTTAModel', 'MDETR', 'MDETRSegmenter', 'PGIDetector', 'PromptedMDETR', 'SMCADETR']
+__all__ = ['MDETR', 'SMCADETR', 'FlipTTAModel', 'MDETRSegmenter', 'PGIDetector', 'PromptedMDETR']

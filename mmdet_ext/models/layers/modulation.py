@@ -1,7 +1,6 @@
 """What each query predicts to modulate its attention (SMCA-DETR, https://arxiv.org/abs/2101.07448, sections 3.2, 3.4)."""
 from typing import NamedTuple
 
-import torch
 import torch.nn as nn
 from torch import Tensor
 

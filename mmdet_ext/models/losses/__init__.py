@@ -6,6 +6,14 @@ from .soft_token_loss import SoftTokenLoss
 from .task_aligned_loss import DensePredictions, task_aligned_losses
 
 __all__ = [
-    'AnswerLoss', 'ContrastiveAlignLoss', 'DensePredictions', 'ImageTextContrastiveLoss', 'NO_ANSWER',
-    'SigmoidFocalLoss', 'SoftTokenLoss', 'answer_loss', 'chosen_answers', 'task_aligned_losses'
+    'NO_ANSWER',
+    'AnswerLoss',
+    'ContrastiveAlignLoss',
+    'DensePredictions',
+    'ImageTextContrastiveLoss',
+    'SigmoidFocalLoss',
+    'SoftTokenLoss',
+    'answer_loss',
+    'chosen_answers',
+    'task_aligned_losses'
 ]

@@ -2,4 +2,4 @@ from .extra_map_mapper import ExtraMapMapper
 from .gelan_pan import GELANPAN
 from .rd_neck import RDNeck
 
-__all__ = ['ExtraMapMapper', 'GELANPAN', 'RDNeck']
+__all__ = ['GELANPAN', 'ExtraMapMapper', 'RDNeck']

@@ -1,5 +1,4 @@
 """Detections of a batch against the plain way, image by image over all points; what the host waits for."""
-from itertools import pairwise
 
 import pytest
 import torch

@@ -1,0 +1,78 @@
+"""How a command line of this package ends: a user's mistake in one message and exit status 2, a fault in a traceback."""
+import logging
+import os
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# What wrong input raises. Anything else is a fault of the program and keeps its traceback.
+USER_ERRORS = (ValueError, OSError, ImportError, MemoryError)
+
+
+class Interrupted(Exception):
+    """The user or the machine asked the work to stop; what was done is saved."""
+
+
+def run(main: Callable[[], int | None], *, interrupted: str = 'interrupted') -> None:
+    """Run the main function of a command line, and leave the process with the exit status that says how it went.
+
+    The status is 0, or what `main` returns; 2 after a user's mistake, of which one message is printed; 130 after
+    Ctrl-C. The traceback of a user's mistake is written to the log file of the run, if there is one, and is printed if
+    the environment variable MMDET_EXT_TRACEBACK is set.
+
+    Args:
+        main: The function.
+        interrupted: What Ctrl-C leaves behind, such as 'interrupted, nothing was written'.
+    """
+    program = Path(sys.argv[0]).name
+    try:
+        status = main()
+    except (KeyboardInterrupt, Interrupted) as error:
+        reason = f' ({error})' if str(error) else ''
+        print(f'{program}: {interrupted}{reason}', file=sys.stderr)
+        status = 128 + signal.SIGINT
+    except USER_ERRORS as error:
+        _log_traceback(error)
+        print(f'{program}: error: {message_of(error)}', file=sys.stderr)
+        status = 2
+    sys.exit(status)
+
+
+@contextmanager
+def wrong_config(file: str) -> Iterator[None]:
+    """Turn what mmengine raises while it builds from a config with wrong keys or values into a ValueError.
+
+    Args:
+        file: Config file, for the message.
+    """
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, SyntaxError, AssertionError) as error:
+        raise ValueError(f'{file}: {type(error).__name__}: {message_of(error)}') from error
+
+
+def message_of(error: BaseException) -> str:
+    """The message of an error; of one that a data worker passed on, without the worker's traceback."""
+    message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if found := re.match(r'Caught (\w+) in DataLoader worker process', message):
+        message = message.rpartition(f'\n{found[1]}: ')[2]
+    return message.strip() or type(error).__name__
+
+
+def _log_traceback(error: BaseException) -> None:
+    text = ''.join(traceback.format_exception(error))
+    if os.environ.get('MMDET_EXT_TRACEBACK'):
+        print(text, file=sys.stderr)
+    if 'mmengine' not in sys.modules:  # no run has begun
+        return
+    from mmengine.logging import MMLogger
+
+    for logger in MMLogger._instance_dict.values():
+        for handler in logger.handlers:
+            if isinstance(handler, logging.FileHandler):
+                handler.stream.write(text)
+                handler.flush()
