@@ -24,7 +24,7 @@ model = dict(
         init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet101')),
     neck=dict(
         type='ChannelMapper', in_channels=[2048], kernel_size=1, out_channels=256, act_cfg=None, norm_cfg=None,
-        num_outs=1),
+        num_outs=1, init_cfg=dict(type='TorchInit', layer='Conv2d')),
     text_encoder=dict(type='RobertaTextEncoder', name='roberta-base'),
     encoder=dict(
         type='TextFusionEncoder', num_layers=6, layer_cfg=dict(self_attn_cfg=attention, ffn_cfg=ffn)),
