@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 from ..models.detectors import MDETR
-from ..models.text_encoders.tokenizer_training import train_tokenizer
+from ..text.tokenizer_training import train_tokenizer
 from .measure import Row, measure
 
 CLASSES = CocoDataset.METAINFO['classes']

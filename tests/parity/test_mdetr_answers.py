@@ -12,7 +12,7 @@ from parity.test_mdetr_model import inputs_of, text_of
 
 from mmdet_ext.checkpoints import convert_with_report
 from mmdet_ext.models.dense_heads.answer_heads import CLEVR_ATTRIBUTES, CLEVR_TYPES
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 TOLERANCE = dict(rtol=1e-4, atol=1e-4)
 

@@ -12,7 +12,7 @@ from torchvision.ops import box_convert
 
 from mmdet_ext.checkpoints import convert_with_report
 from mmdet_ext.models.detectors.mdetr_segmenter import MDETRSegmenter, mask_inputs
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 TOLERANCE = dict(rtol=1e-4, atol=1e-4)
 

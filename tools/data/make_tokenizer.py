@@ -52,7 +52,7 @@ def caption_of(image: object, file: Path) -> str:
 
 
 def make_tokenizer(args: argparse.Namespace) -> None:
-    from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+    from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
     if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
         raise ValueError(f'--out {args.out} is there already: give a new folder')

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ...models.layers.prompt_text import prompt_text
+from ...text.prompts import prompt_text
 from ..coco_checks import BadBox, check_file, clip_box
 from .balanced_subset import ImageClasses, balanced_subset
 from .grounding_file import GroundingFile

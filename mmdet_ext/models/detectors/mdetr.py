@@ -11,8 +11,8 @@ from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from torch import Tensor
 
+from ...transfers import to_device
 from ..layers.feature_resizer import FeatureResizer
-from ..layers.transfers import to_device
 from ..transformers.smca_decoder import Memory, SMCATransformerDecoder
 from .image_sizes import distinct_rows, image_sizes
 from .mdetr_tokens import Fused, ImageTokens, TextTokens

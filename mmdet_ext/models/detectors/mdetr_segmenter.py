@@ -6,8 +6,8 @@ from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from torch import Tensor
 
+from ...transfers import to_device, to_host
 from ..dense_heads.mask_head import MaskInputs, target_masks
-from ..layers.transfers import to_device, to_host
 from ..losses.layer_losses import average_factors
 from ..task_modules.layer_matching import match_layers
 from .mdetr import MDETR, Fused, TextTokens, captions_of

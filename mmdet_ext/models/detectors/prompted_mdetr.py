@@ -8,7 +8,7 @@ from mmdet.structures import DetDataSample, SampleList
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ..layers.prompt_text import prompt_text
+from ...text.prompts import prompt_text
 from .mdetr import MDETR
 from .mdetr_tokens import ImageTokens, TextTokens
 

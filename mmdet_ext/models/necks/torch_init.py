@@ -10,7 +10,7 @@ from mmengine.registry import WEIGHT_INITIALIZERS
 class TorchInit:
     """Start layers as their `reset_parameters` does.
 
-    Weights and biases of an `nn.Conv2d` are uniform within 1 / sqrt(in_channels * kernel_height * kernel_width) of 0, as
+    Weights and biases of an `nn.Conv2d` are uniform in +-1 / sqrt(in_channels * kernel_height * kernel_width), as
     published for DETR, SMCA-DETR and MDETR; mmdet's `ChannelMapper` has Xavier's weights and biases of 0.
 
     Args:

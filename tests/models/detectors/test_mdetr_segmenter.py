@@ -7,7 +7,7 @@ from mmengine.structures import InstanceData
 from torch.testing import assert_close
 
 from mmdet_ext.models.detectors import MDETRSegmenter
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 CAPTIONS = ('a red circle left of two blue stars', 'the cat')
 
