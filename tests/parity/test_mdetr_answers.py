@@ -57,7 +57,7 @@ def test_answers_objects_and_losses_of_clevr(tmp_path, device):
     pictures, samples = inputs_of(case, device)
     _, text = text_of(model, case)
     fused = model.fuse(model.encode_image(pictures.double(), samples), text)
-    states, answer_states = model.decode_with_answers(fused)
+    states, _, answer_states = model.decode(fused)
     assert_close(answer_states[0].float(), case['answer_embeds_first'], **TOLERANCE)
     assert_close(answer_states[-1].float(), case['answer_embeds_last'], **TOLERANCE)
     logits = model.answer_head(answer_states)

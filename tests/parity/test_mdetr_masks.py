@@ -53,7 +53,7 @@ def stages(case, model, device) -> tuple:
     with torch.no_grad():
         maps = model.extract_feat(pictures)
         fused = model.fuse(model.image_tokens(maps[-1], samples), text_of(model, case)[1])
-        return maps, fused, model.decode(fused)
+        return maps, fused, model.decode(fused).objects
 
 
 @torch.no_grad()
