@@ -101,7 +101,7 @@ optim_wrapper = dict(
 param_scheduler = None  # the hook below sets the rates, the text encoder's in its own way
 custom_hooks = [
     dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=35),
-    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.0002, update_buffers=True)
+    dict(type='StepEMAHook', decay=0.9998, tau=0)
 ]
 default_hooks = dict(runtime_info=dict(type='NoWaitRuntimeInfoHook'))
 auto_scale_lr = dict(base_batch_size=64)
