@@ -87,7 +87,7 @@ class MDETR(NetworkOptions, SingleStageDetector):
         self.text_projection = nn.Linear(self.text_encoder.embed_dims, 64, bias=False)
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
-        return self.graphed('features', super().extract_feat, self.lay_out(batch_inputs))
+        return self.run_graphed('features', super().extract_feat, self.to_memory_format(batch_inputs))
 
     def encode(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> Encoded:
         """Each image with its caption, `text` in the meta information of its sample, through the encoder.
@@ -136,14 +136,14 @@ class MDETR(NetworkOptions, SingleStageDetector):
 
     def fuse(self, image: ImageTokens, text: TextTokens) -> Fused:
         """Encode each image with its caption."""
-        memory, pos, padding = self.graphed('encoder', self.encoder, image.tokens, image.pos, image.padding, text.tokens,
+        memory, pos, padding = self.run_graphed('encoder', self.encoder, image.tokens, image.pos, image.padding, text.tokens,
                                             text.padding)
         pooled = None if self.image_token is None else memory[:, 0]
         return Fused(memory, pos, padding, memory[:, image.tokens.shape[1]:], pooled, image.sizes, image.shape)
 
     def decode(self, fused: Fused) -> Decoded:
         """The queries of objects and, with `answer_head`, those of answers, through the decoder."""
-        states, references = self.graphed('decoder', self._decode, fused.memory, fused.pos, fused.padding, fused.sizes,
+        states, references = self.run_graphed('decoder', self._decode, fused.memory, fused.pos, fused.padding, fused.sizes,
                                           fused.shape)
         count = self.num_queries
         return Decoded(states[:, :, :count], None if references is None else references[:, :count],

@@ -104,10 +104,8 @@ class RetrieverDictionary(nn.Module):
 
     def coefficients(self, x: Tensor) -> Tensor:
         """Normalised coefficients (B, N, H, W) of the atoms at each pixel, in float32 at least."""
-        found = positional_norm(self.exchanger(self.generator(x)), self.eps, biased=self.biased)
-        if self.scale is not None:
-            found = found * self.scale.view(-1, 1, 1) + self.shift.view(-1, 1, 1)
-        return found
+        normed = positional_norm(self.exchanger(self.generator(x)), self.eps, biased=self.biased)
+        return normed if self.scale is None else normed * self.scale.view(-1, 1, 1) + self.shift.view(-1, 1, 1)
 
     def retrieve(self, x: Tensor) -> Tensor:
         """What the dictionary has for each pixel, before it is mixed with the pixel: (B, C, H, W)."""
@@ -239,13 +237,13 @@ class FoldedRetrieverDictionary(nn.Module):
 
         Of halves, which are rounded more than that, the variance is that of two sums in float32, without a copy of them.
         """
-        number, dtype = coefficients.shape[1], torch.promote_types(coefficients.dtype, torch.float32)
+        num_atoms, dtype = coefficients.shape[1], torch.promote_types(coefficients.dtype, torch.float32)
         total = coefficients.sum(dim=1, keepdim=True, dtype=dtype)
         if dtype == coefficients.dtype:
-            squares = _squares(coefficients - total / number)
+            squares = _squares(coefficients - total / num_atoms)
         else:
-            squares = torch.addcmul(_squares(coefficients), total, total, value=-1 / number).clamp_(min=0)
-        variance = squares / (number - (0 if self.biased else 1))
+            squares = torch.addcmul(_squares(coefficients), total, total, value=-1 / num_atoms).clamp_(min=0)
+        variance = squares / (num_atoms - (0 if self.biased else 1))
         return (variance + self.eps).rsqrt_() if self.biased else variance.sqrt_().add_(self.eps).reciprocal_()
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
