@@ -43,8 +43,8 @@ def positive_map(offsets: Offsets, spans: Sequence[Spans], num_columns: int = NU
         offsets: Characters [start, end) of each token; (0, 0) for special ones.
         spans: For each of N objects its spans of characters.
         num_columns: Tokens further back fall away.
-        normalised: Whether a row sums to (nearly) 1, as in the paper, or holds 1 at each token, as published weights were
-            trained with.
+        normalised: Whether a row sums to (nearly) 1, as in the paper, or holds 1 at each token, as in the published
+            code.
 
     Returns:
         (N, num_columns) float32; a row of zeros for an object without a token.

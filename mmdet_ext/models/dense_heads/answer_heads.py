@@ -134,7 +134,7 @@ class GQAAnswerHead(AnswerHead):
         split: Whether the five types have an answer each, as in the published checkpoints, or one stands for all.
         vocabulary: Path or content of a file like `gqa_answer2id_by_type.json`, or, without `split`, like
             `gqa_answer2id.json`; read when an answer is first needed.
-        num_answers: With `split`, how many answers a type has, for types that differ from the published ones, under the names of
+        num_answers: With `split`, how many answers a type has where it is not the published number, under the names of
             the file: `dict(answer_global=90)`, or without `answer_` (no config can be written to a file with `global`
             as a name); else one number.
         loss_weight: Factor of every loss; 25 in the published training.

@@ -45,8 +45,8 @@ class AnswerVocabulary:
         if answer in table:
             return table[answer]
         if UNKNOWN not in table:
-            raise ValueError(f'{name_of(sample)}: the answer {answer!r} is none of the {len(table)} of type {kind!r} in '
-                             f'{self.origin} ({_some(table)}), and {UNKNOWN!r} is not among them')
+            raise ValueError(f'{name_of(sample)}: the answer {answer!r} is none of the {len(table)} of type {kind!r} '
+                             f'in {self.origin} ({_some(table)}), and {UNKNOWN!r} is not among them')
         return table[UNKNOWN]
 
 

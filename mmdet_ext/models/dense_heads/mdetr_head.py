@@ -234,8 +234,8 @@ def _final_losses(logits: Tensor, objects: Objects, flat_object: Tensor, count: 
 
 def _isfinal(instances: InstanceData, meta: dict) -> Tensor:
     if 'isfinal' not in instances:
-        raise ValueError(f'{_name(meta)}: gt_instances has no isfinal, whether the expression refers to each box, which '
-                         'predict_final=True trains')
+        raise ValueError(f'{_name(meta)}: gt_instances has no isfinal, whether the expression refers to each box, '
+                         'which predict_final=True trains')
     return instances.isfinal
 
 

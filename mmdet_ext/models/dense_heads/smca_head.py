@@ -1,4 +1,4 @@
-"""SMCA-DETR's head, which predicts boxes around the decoder's centres (https://arxiv.org/abs/2101.07448, section 3.2)."""
+"""SMCA-DETR's head: boxes around the centres of the decoder (https://arxiv.org/abs/2101.07448, section 3.2)."""
 from typing import Any
 
 import torch
@@ -67,7 +67,8 @@ class SMCAHead(DETRHead):
         boxes = (boxes + torch.cat([reference_logits, zeros], dim=-1)).sigmoid()
         return self.fc_cls(hidden_states).float(), boxes
 
-    def loss(self, hidden_states: Tensor, reference_logits: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
+    def loss(self, hidden_states: Tensor, reference_logits: Tensor,
+             batch_data_samples: SampleList) -> dict[str, Tensor]:
         """Losses of every layer."""
         return self._loss(self(hidden_states, reference_logits), batch_data_samples)
 
@@ -125,7 +126,8 @@ class SMCAHead(DETRHead):
         labels, queries = objects.labels[matched.flat_object], scores[..., 0].numel()
         if self.loss_cls.use_sigmoid:
             positive = matched.flat_query * self.cls_out_channels + labels
-            return scores.new_zeros(queries * self.cls_out_channels).index_fill_(0, positive.flatten(), 1).view(queries, -1)
+            targets = scores.new_zeros(queries * self.cls_out_channels).index_fill_(0, positive.flatten(), 1)
+            return targets.view(queries, -1)
         targets = labels.new_full((queries, ), self.num_classes)
         return targets.index_copy_(0, matched.flat_query.flatten(), labels.flatten())
 

@@ -27,8 +27,8 @@ Capture = Callable[[Callable[..., Any], Sequence[Tensor]], Recording]
 class CudaGraphs:
     """Run functions without gradients as CUDA graphs, one per function and kind of input (shapes, strides, dtypes).
 
-    Results are copies, which later calls do not overwrite. If a capture fails, or after `max_captures` of them, functions
-    run without a graph, with one warning. A copy of this object has no graphs, because graphs belong to the weights
+    Results are copies, which later calls do not overwrite. If a capture fails, or after `max_captures` of them,
+    functions run without a graph, with one warning. A copy of this object has no graphs: graphs belong to the weights
     that they were recorded with; call `clear` when weights move or change their dtype.
 
     Args:
@@ -67,10 +67,10 @@ class CudaGraphs:
 
     def _record(self, key: Hashable, function: Callable[..., Any], leaves: Sequence[Any], structure: Any,
                 tensors: Sequence[Tensor]) -> bool:
-        """Capture a call, or remember that it cannot be captured; False if `max_captures` does not allow a further one."""
+        """Capture a call, or remember that it cannot be captured; False if `max_captures` allows no further one."""
         if self._captured >= self.max_captures:
-            self._warn(f'{self.max_captures} CUDA graphs were recorded and yet another kind of input came: from now on new '
-                       'kinds run without; use fewer sizes of images')
+            self._warn(f'{self.max_captures} CUDA graphs were recorded and yet another kind of input came: from now on '
+                       'new kinds run without; use fewer sizes of images')
             return False
 
         def on_tensors(*statics: Tensor) -> Any:

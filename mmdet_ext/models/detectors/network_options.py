@@ -91,8 +91,8 @@ class NetworkOptions:
 
     def _warn_of_shapes(self, shape: tuple[int, ...]) -> None:
         if not getattr(self, '_warned_of_shapes', False):
-            warnings.warn(f'compile: {MAX_SHAPES} shapes of images are compiled, others such as {shape} run uncompiled; '
-                          'set compile.dynamic=True for images of many sizes', stacklevel=5)
+            warnings.warn(f'compile: {MAX_SHAPES} shapes of images are compiled, others such as {shape} run '
+                          'uncompiled; set compile.dynamic=True for images of many sizes', stacklevel=5)
         self._warned_of_shapes = True
 
     def _uses_channels_last(self, tensor: Tensor) -> bool:
@@ -119,5 +119,6 @@ def checked_compile_options(options: dict | None, dynamic: bool) -> dict | None:
     if not isinstance(options, dict):
         raise ValueError(f'compile should be a dict of arguments of torch.compile, or None, got {options!r}')
     if unknown := [name for name in options if name not in COMPILE_OPTIONS]:
-        raise ValueError(f'compile.{unknown[0]} is no argument of torch.compile, which has {", ".join(COMPILE_OPTIONS)}')
+        raise ValueError(f'compile.{unknown[0]} is no argument of torch.compile, which has '
+                         f'{", ".join(COMPILE_OPTIONS)}')
     return dict(dict(dynamic=dynamic), **options)

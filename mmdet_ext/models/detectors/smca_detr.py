@@ -32,8 +32,8 @@ class SMCADETR(NetworkOptions, DetectionTransformer):
         level_embed: Whether each of several maps has a learned vector that is added to its positions.
         channels_last: Whether maps and weights of convolutions lie in memory with their channels last; None for on
             CUDA, where it is faster.
-        compile: Arguments of torch.compile, by which backbone, neck, encoder, decoder and head are compiled, `dict()` for
-            its defaults, with `dynamic=True`; None to compile nothing.
+        compile: Arguments of torch.compile, by which backbone, neck, encoder, decoder and head are compiled, `dict()`
+            for its defaults, with `dynamic=True`; None to compile nothing.
         cuda_graph: Whether backbone, encoder and decoder are CUDA graphs in evaluation, recorded once per size of batch
             and image.
         kwargs: As for mmdet's DetectionTransformer.
@@ -50,7 +50,8 @@ class SMCADETR(NetworkOptions, DetectionTransformer):
         super().__init__(encoder=encoder, decoder=decoder, positional_encoding=positional_encoding,
                          bbox_head=bbox_head, num_queries=num_queries, **kwargs)
         parts = [self.backbone, *([self.neck] if self.with_neck else []), self.encoder, self.decoder, self.bbox_head]
-        self.set_network_options(parts, channels_last=channels_last, compile=compile, cuda_graph=cuda_graph, dynamic=True)
+        self.set_network_options(parts, channels_last=channels_last, compile=compile, cuda_graph=cuda_graph,
+                                 dynamic=True)
 
     def _init_layers(self) -> None:
         encoder, decoder = dict(self.encoder), dict(self.decoder)

@@ -25,8 +25,8 @@ class Atoms:
             from images `image` (path) and `box` (x1, y1, x2, y2 in pixels of that image),
             from texts `text`, and `file` and `line` (from 1) where it stands,
             from a matrix `file` and `row` (from 0).
-        projections: For each source `source`, `kind` ('identity', 'pca' or 'pad'), and, unless it is the identity, `mean`
-            (d, ) and `matrix` (d, C): a unit feature f of width d became normalise((f - mean) @ matrix).
+        projections: For each source `source`, `kind` ('identity', 'pca' or 'pad'), and, unless it is the identity,
+            `mean` (d, ) and `matrix` (d, C): a unit feature f of width d became normalise((f - mean) @ matrix).
         report: What the builder counted: plain numbers, strings and lists of them.
         arguments: What the builder was called with.
     """
@@ -61,8 +61,8 @@ def load_atoms(path: str | os.PathLike) -> Atoms:
     except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise ValueError(f'{path} is no atoms file, or only part of one ({path.stat().st_size} bytes)') from error
     if not isinstance(content, dict) or content.get('format') != FORMAT:
-        raise ValueError(f'{path} is no atoms file: its format should be {FORMAT!r} (tools/build_dictionary.py file makes '
-                         'one of any matrix)')
+        raise ValueError(f'{path} is no atoms file: its format should be {FORMAT!r} (tools/build_dictionary.py file '
+                         'makes one of any matrix)')
     atoms = Atoms(**{key: value for key, value in content.items() if key != 'format'})
     if atoms.vectors.ndim != 2 or not len(atoms.vectors) == len(atoms.counts) == len(atoms.nearest):
         raise ValueError(f'{path}: vectors of shape {tuple(atoms.vectors.shape)}, {len(atoms.counts)} counts and '

@@ -38,7 +38,8 @@ def modulated_attention(q: Tensor, k: Tensor, v: Tensor, terms: AxisTerms, paddi
         padding = padding.unsqueeze(1).expand(-1, heads, -1).reshape(batch * heads, 1, -1)
     kept = None
     if dropout:
-        kept = torch.empty(batch * heads, queries, k.shape[2], dtype=torch.bool, device=q.device).bernoulli_(1 - dropout)
+        shape = (batch * heads, queries, k.shape[2])
+        kept = torch.empty(shape, dtype=torch.bool, device=q.device).bernoulli_(1 - dropout)
     flat = [None if x is None else x.flatten(0, 1) for x in (q, k, v, *terms)]
     attended = _ModulatedAttention.apply(*flat, padding, kept, dropout)
     return attended.unflatten(0, (batch, heads)).transpose(1, 2).flatten(2)

@@ -30,7 +30,8 @@ class TransformerEncoderLayer(nn.Module):
 
     def forward(self, x: Tensor, pos: Tensor, padding: Tensor | None, scale: int = 0) -> Tensor:
         """(B, S, C), (B, S, C), (B, S) or None -> (B, S, C); `scale` chooses among what the maps do not share."""
-        attention, ffn = self.attentions[min(scale, len(self.attentions) - 1)], self.ffns[min(scale, len(self.ffns) - 1)]
+        attention = self.attentions[min(scale, len(self.attentions) - 1)]
+        ffn = self.ffns[min(scale, len(self.ffns) - 1)]
         with_pos = x + pos
         x = self.norms[0](x + self.dropout(attention(with_pos, with_pos, x, padding=padding)))
         return self.norms[1](ffn(x))
@@ -46,7 +47,8 @@ class TransformerDecoderLayer(nn.Module):
         norm_cfg: Norm after each of the three.
     """
 
-    def __init__(self, self_attn_cfg: dict, cross_attn_cfg: dict, ffn_cfg: dict, *, norm_cfg: dict | None = None) -> None:
+    def __init__(self, self_attn_cfg: dict, cross_attn_cfg: dict, ffn_cfg: dict, *,
+                 norm_cfg: dict | None = None) -> None:
         super().__init__()
         self.self_attn, self.self_dropout = build_attention(self_attn_cfg)
         self.cross_attn, self.cross_dropout = build_attention(cross_attn_cfg)

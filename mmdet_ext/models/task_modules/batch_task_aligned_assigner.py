@@ -1,4 +1,4 @@
-"""Task-aligned assignment (TOOD, https://arxiv.org/abs/2108.07755, section 3.2) as YOLOv9 uses it, for whole batches."""
+"""Task-aligned assignment (TOOD, https://arxiv.org/abs/2108.07755, section 3.2) as YOLOv9 uses it, for batches."""
 from typing import NamedTuple
 
 import torch

@@ -55,8 +55,8 @@ def gather_objects(instances: Sequence[InstanceData], metas: Sequence[dict],
     sizes = torch.tensor([[meta['img_shape'][1], meta['img_shape'][0]] * 2 for meta in metas])[image]
     boxes_xyxy = torch.cat([get_box_tensor(truth.bboxes) for truth in instances])
     joined = None if positive_maps is None else torch.cat(list(positive_maps))
-    known = [image, sizes, counts] if joined is None or joined.device != image.device else [image, sizes, counts, joined]
-    image, sizes, counts, *packed = pack_to_device(known, boxes_xyxy.device)
+    on_host = [image, sizes, counts] + ([joined] if joined is not None and joined.device == image.device else [])
+    image, sizes, counts, *packed = pack_to_device(on_host, boxes_xyxy.device)
     boxes_cxcywh = bbox_xyxy_to_cxcywh(boxes_xyxy / sizes)
     return Objects(boxes_xyxy, boxes_cxcywh, torch.cat([truth.labels for truth in instances]), image.long(), sizes,
                    packed[0] if packed else joined, counts, host_counts, instances, metas)

@@ -121,7 +121,7 @@ class RobertaTextEncoder(BaseModule):
         return output.last_hidden_state, output.pooler_output if self.pooled else None
 
     def _seen_mask(self, ids: list[list[int]], mask: Tensor) -> Tensor | None:
-        """The mask (B, L) as transformers makes it: none without padding, else (B, 1, 1, L). It would wait to see which."""
+        """The mask (B, L) as transformers makes it, but without waiting for the device: (B, 1, 1, L), or None."""
         if self.language_model.config._attn_implementation != 'sdpa':
             return mask
         return None if len({len(row) for row in ids}) == 1 else mask[:, None, None].bool()

@@ -19,7 +19,7 @@ class SMCATransformerDecoder(BaseModule):
     """DETR's decoder with spatially modulated co-attention.
 
     Layer 0 predicts one centre per query, which all layers and the box head use; each layer predicts scales and offsets
-    from it. With several maps softmax runs within each map, and the results are weighted by the query's choice of scale.
+    from it. With several maps softmax runs within each map, and each query weights the results of the maps.
 
     Args:
         num_layers: Number of layers.

@@ -105,7 +105,8 @@ def test_inputs_that_keep_changing_run_as_they_are_with_one_warning():
 
 def test_what_cannot_be_recorded_runs_as_it_is_with_one_warning():
     graphs = CudaGraphs(capture=refuse)
-    with pytest.warns(UserWarning, match='double cannot be recorded.*not permitted when stream is capturing$') as caught:
+    message = 'double cannot be recorded.*not permitted when stream is capturing$'
+    with pytest.warns(UserWarning, match=message) as caught:
         for size in (1, 1, 2):
             assert graphs('double', double, torch.ones(size))['doubled'].tolist() == [2.] * size
     assert len(caught) == 1

@@ -33,7 +33,8 @@ def build(folder: str, text: dict | None = None, decoder: dict | None = None, **
             num_queries=10,
             text_dropout=0.,
             backbone=dict(type='ResNet', depth=18, out_indices=(3, )),
-            neck=dict(type='ChannelMapper', in_channels=[512], kernel_size=1, out_channels=64, act_cfg=None, num_outs=1),
+            neck=dict(type='ChannelMapper', in_channels=[512], kernel_size=1, out_channels=64, act_cfg=None,
+                      num_outs=1),
             text_encoder=dict(dict(type='RobertaTextEncoder', name=folder, pretrained=False), **(text or {})),
             encoder=dict(num_layers=2, layer_cfg=layer),
             decoder=dict(num_layers=2, layer_cfg=dict(layer, cross_attn_cfg=attention), **(decoder or {})),
@@ -55,7 +56,8 @@ def sample(caption: str, spans: list | None = None, shape: tuple[int, int] = (96
 
 
 @either_decoder
-@pytest.mark.parametrize('spans', [([[[0, 12]], [[21, 35]], [[21, 35], [0, 12]]], [[[4, 7]]]), ([], [[[4, 7]]]), ([], [])])
+@pytest.mark.parametrize('spans', [
+    ([[[0, 12]], [[21, 35]], [[21, 35], [0, 12]]], [[[4, 7]]]), ([], [[[4, 7]]]), ([], [])])
 def test_losses_are_finite_and_every_part_learns(folder, spans, decoder):
     model = build(folder, decoder=decoder).train()
     losses = model.loss(torch.randn(2, 3, 96, 128), [sample(*each) for each in zip(CAPTIONS, spans)])

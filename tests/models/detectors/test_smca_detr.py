@@ -68,7 +68,8 @@ def test_a_batch_of_two_equals_two_batches_of_one(name):
                 assert_close(ours, expected[:, i:i + 1], rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize('name', [name for name in NAMES if 'conv' not in name])  # whose encoder sees padding, as published
+# the encoder of convolutions sees padding, as published
+@pytest.mark.parametrize('name', [name for name in NAMES if 'conv' not in name])
 def test_features_in_the_padding_change_nothing(name):
     model = build(name).eval()
     feats = [torch.randn(2, 64, 128 // stride, 160 // stride) for stride in model.decoder.strides]

@@ -22,7 +22,8 @@ def test_values_and_gradients_are_mmdets(mode):
 
 
 def test_boxes_may_broadcast():
-    first, second = torch.tensor([[0., 0, 2, 2], [0, 0, 1, 1]]), torch.tensor([[0., 0, 2, 2], [5, 5, 6, 6], [1, 1, 2, 2]])
+    first = torch.tensor([[0., 0, 2, 2], [0, 0, 1, 1]])
+    second = torch.tensor([[0., 0, 2, 2], [5, 5, 6, 6], [1, 1, 2, 2]])
     assert_close(broadcast_overlaps(first[:, None], second, 'iou'), torch.tensor([[1., 0, 0.25], [0.25, 0, 0]]))
 
 
