@@ -4,13 +4,30 @@ from collections.abc import Callable, Sequence
 import torch
 from mmdet.models.task_modules.assigners import BBoxL1Cost, ClassificationCost, FocalLossCost, IoUCost
 from mmdet.models.task_modules.assigners.match_cost import BaseMatchCost
+from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ..layers.overlaps import broadcast_overlaps
 from .objects import Objects
-from .soft_token_cost import SoftTokenCost
+
+
+@TASK_UTILS.register_module()
+class SoftTokenCost(BaseMatchCost):
+    """Minus the probability of an object's tokens (MDETR, https://arxiv.org/abs/2104.12763), for `HungarianAssigner`.
+
+    Needs `scores` (Q, T) of the predictions, logits, and `positive_maps` (N, T) of the objects.
+
+    Args:
+        weight: Factor of the cost.
+    """
+
+    def __call__(self, pred_instances: InstanceData, gt_instances: InstanceData, img_meta: dict | None = None,
+                 **kwargs) -> Tensor:
+        """-> (Q, N)."""
+        probabilities = pred_instances.scores.float().softmax(dim=-1)
+        return -self.weight * probabilities @ gt_instances.positive_maps.to(probabilities).T
 
 
 def layer_costs(costs: Sequence[BaseMatchCost], scores: Tensor, boxes: Tensor, objects: Objects) -> Tensor:
