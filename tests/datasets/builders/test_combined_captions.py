@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from mmdet_ext.datasets.builders.boxes import iou_matrix, xywh_to_xyxy
-from mmdet_ext.datasets.builders.combine import Box, Caption, colour_graph, combine_captions, overlap_graph
+
+from mmdet_ext.datasets.builders.combined.captions import Box, Caption, colour_graph, combine_captions, overlap_graph
 
 LEFT, RIGHT = [0., 0., 10., 10.], [50., 0., 10., 10.]
 
@@ -52,8 +52,9 @@ def test_edges_are_those_of_a_loop_over_all_pairs():
         for other in range(12):
             for box in boxes[one]:
                 for rival in boxes[other]:
-                    overlap = iou_matrix(xywh_to_xyxy([box.bbox]), xywh_to_xyxy([rival.bbox]))[0, 0]
-                    expected[one, other] |= one != other and overlap > 0.5
+                    sides = [10 - abs(box.bbox[axis] - rival.bbox[axis]) for axis in (0, 1)]
+                    shared = max(sides[0], 0) * max(sides[1], 0)  # of two squares of 10 x 10
+                    expected[one, other] |= one != other and shared / (200 - shared) > 0.5
     np.testing.assert_array_equal(overlap_graph(boxes, 0.5), expected)
     assert expected.any()
 
@@ -74,7 +75,7 @@ def test_random_graphs_are_coloured_properly():
         adjacent |= adjacent.T
         lengths = np.random.randint(5, 60, 15).tolist()
         colours = colour_graph(adjacent, lengths, 100)
-        assert sorted(sum(colours, [])) == list(range(15))
+        assert sorted(node for nodes in colours for node in nodes) == list(range(15))
         for nodes in colours:
             assert not adjacent[np.ix_(nodes, nodes)].any()
             assert len(nodes) == 1 or sum(lengths[node] for node in nodes) <= 98
@@ -85,6 +86,6 @@ def test_spans_do_not_reach_into_the_next_caption():
     assert found.text == 'tie. man.' and found.boxes[0].spans == [[0, 3]]
 
 
-def test_a_picture_without_boxes_and_one_without_captions():
+def test_an_image_without_boxes_and_one_without_captions():
     assert [one.text for one in combine_captions([caption('is it day?'), caption('night.')])] == ['night. is it day?']
     assert combine_captions([]) == []

@@ -2,6 +2,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from msgspec import Struct
+
 ATTRIBUTES = ('size', 'color', 'material', 'shape')
 _SIDES = ('left', 'right', 'front', 'behind')
 _NUMBERS = {
@@ -11,14 +13,23 @@ _NUMBERS = {
 }
 
 
-class UnknownFunction(ValueError):
-    """A program that uses a function which questions of CLEVR do not have."""
+class UnknownFunctionError(ValueError):
+    """A program uses a function that questions of CLEVR do not have."""
+
+
+class StepRow(Struct):
+    """A step of a program as files have it; CLEVR-Ref+ has other names of two fields."""
+    function: str = ''
+    type: str = ''
+    inputs: list[int] = []
+    value_inputs: list[str] = []
+    side_inputs: list[str] = []
 
 
 class Step(NamedTuple):
     """A step of a program: its function, the steps whose results it takes, and its value ('' for none)."""
     function: str
-    inputs: tuple[int, ...]
+    inputs: Sequence[int]
     value: str
 
 
@@ -36,30 +47,19 @@ class Objects(NamedTuple):
 Result = tuple[int, ...] | int | str | bool  # numbers of objects, a count, an attribute, or whether something is so
 
 
-def read_program(program: object, where: str) -> list[Step]:
-    """A program as questions have it.
-
-    Args:
-        program: Steps with `function` (or `type`), `inputs` and `value_inputs` (or `side_inputs`).
-        where: File and question, for errors.
+def read_program(rows: Sequence[StepRow], where: str) -> list[Step]:
+    """The steps of a program; `where` names file and question in errors.
 
     Raises:
-        ValueError: If it is none, or a step takes the result of a later one.
+        ValueError: If a step has no function, or takes the result of a later one.
     """
-    if not (isinstance(program, list) and program):
-        raise ValueError(f'{where}: program should be a list of steps, got {program!r}')
     steps = []
-    for place, row in enumerate(program):
-        row = row if isinstance(row, Mapping) else {}
-        function = row.get('function', row.get('type'))
-        inputs = row.get('inputs', [])
-        values = row.get('value_inputs', row.get('side_inputs', []))
-        good = isinstance(function, str) and isinstance(values, list) and all(isinstance(v, str) for v in values) \
-            and isinstance(inputs, list) and all(type(i) is int and 0 <= i < place for i in inputs)
-        if not good:
-            raise ValueError(f'{where}: step {place} of the program should have a function, inputs among the steps '
-                             f'before it and values, got {program[place]!r}')
-        steps.append(Step(function, tuple(inputs), ' '.join(values)))
+    for number, row in enumerate(rows):
+        function = row.function or row.type
+        if not function or not all(0 <= source < number for source in row.inputs):
+            raise ValueError(f'{where}: step {number} of the program should have a function, and inputs among the '
+                             f'steps before it, got {row}')
+        steps.append(Step(function, row.inputs, ' '.join(row.value_inputs or row.side_inputs)))
     return steps
 
 
@@ -67,17 +67,17 @@ def run_program(steps: Sequence[Step], scene: Objects, where: str) -> list[Resul
     """The result of each step.
 
     Raises:
-        UnknownFunction: For a function that CLEVR does not have.
+        UnknownFunctionError: For a function that CLEVR does not have.
         ValueError: If a step has the wrong inputs, or is to find the one object where there are none or several.
     """
     results = []
-    for place, step in enumerate(steps):
-        own = f'{where}: step {place} of the program, {step.function}'
-        inputs = [results[i] for i in step.inputs]
+    for number, step in enumerate(steps):
+        name = f'{where}: step {number} of the program, {step.function}'
+        inputs = [results[source] for source in step.inputs]
         try:
-            results.append(_run(step, inputs, scene, own))
+            results.append(_run(step, inputs, scene, name))
         except (TypeError, IndexError, KeyError) as error:
-            raise ValueError(f'{own}, does not fit its inputs {inputs} or the scene ({type(error).__name__}: {error})'
+            raise ValueError(f'{name}, does not fit its inputs {inputs} or the scene ({type(error).__name__}: {error})'
                              ) from error
     return results
 
@@ -89,7 +89,7 @@ def as_answer(result: Result) -> str:
     return str(result)
 
 
-def _run(step: Step, inputs: Sequence[Result], scene: Objects, where: str) -> Result:
+def _run(step: Step, inputs: Sequence[Result], scene: Objects, name: str) -> Result:
     function, _, attribute = step.function.partition('_')
     if step.function == 'scene':
         return tuple(range(len(scene.attributes)))
@@ -104,24 +104,22 @@ def _run(step: Step, inputs: Sequence[Result], scene: Objects, where: str) -> Re
         return len(inputs[0]) if step.function == 'count' else len(inputs[0]) > 0
     if attribute in ATTRIBUTES and function == 'filter':
         return tuple(i for i in inputs[0] if scene.attributes[i][attribute] == step.value)
-    if step.function == 'unique' or step.function == 'relate' or function in ('same', 'query'):
-        return _run_on_one(step, inputs[0], scene, where)
-    raise UnknownFunction(f'{where}, is none that questions of CLEVR have')
+    if step.function in ('unique', 'relate') or (attribute in ATTRIBUTES and function in ('same', 'query')):
+        return _run_on_one(step, inputs[0], scene, name)
+    raise UnknownFunctionError(f'{name}, is none that questions of CLEVR have')
 
 
-def _run_on_one(step: Step, objects: tuple[int, ...], scene: Objects, where: str) -> Result:
+def _run_on_one(step: Step, objects: tuple[int, ...], scene: Objects, name: str) -> Result:
     if len(objects) != 1:
-        raise ValueError(f'{where}, needs one object, and {len(objects)} fit')
+        raise ValueError(f'{name}, needs one object, and {len(objects)} fit')
     function, _, attribute = step.function.partition('_')
-    if step.function == 'unique':
+    if function == 'unique':
         return objects
-    if step.function == 'relate':
+    if function == 'relate':
         if step.value not in _SIDES:
-            raise ValueError(f'{where}, should have one of the sides {", ".join(_SIDES)}, got {step.value!r}')
+            raise ValueError(f'{name}, should have one of the sides {", ".join(_SIDES)}, got {step.value!r}')
         return tuple(sorted(scene.relations[step.value][objects[0]]))
-    if attribute not in ATTRIBUTES:
-        raise UnknownFunction(f'{where}, is none that questions of CLEVR have')
-    own = scene.attributes[objects[0]][attribute]
+    value = scene.attributes[objects[0]][attribute]
     if function == 'query':
-        return own
-    return tuple(i for i, other in enumerate(scene.attributes) if i != objects[0] and other[attribute] == own)
+        return value
+    return tuple(i for i, other in enumerate(scene.attributes) if i != objects[0] and other[attribute] == value)
