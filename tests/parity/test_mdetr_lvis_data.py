@@ -6,7 +6,7 @@ from golden.cases import FOLDER
 
 from mmdet_ext.datasets.builders.grounding_file import write_grounding
 from mmdet_ext.datasets.builders.lvis import make_prompts, prompt_pairs
-from mmdet_ext.models.layers.prompt_text import prompt_text
+from mmdet_ext.text.prompts import prompt_text
 
 
 @pytest.fixture(scope='module')

@@ -12,7 +12,7 @@ from pathlib import Path
 from mmdet_ext.command_line import run
 from mmdet_ext.datasets.builders.json_rows import JsonRows, read_top_level
 from mmdet_ext.dictionary.sources.text_files import read_texts
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 
 def parse_args() -> argparse.Namespace:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, NotRequired, TypedDict
 
-from ...models.layers.prompt_text import prompt_text
+from ...text.prompts import prompt_text
 from ..coco_checks import BadBox, check_file, clip_box
 from .grounding_file import Pair, box_row, image_row
 from .json_rows import Id, Number, Side, read_json

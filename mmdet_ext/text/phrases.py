@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..transfers import to_device, to_host
 from .positive_map import Offsets, Spans
-from .transfers import to_device, to_host
 
 PHRASE_FRACTION = 0.5
 

@@ -2,9 +2,9 @@
 import pytest
 import torch
 
-from mmdet_ext.models.layers import grounded_phrases, join_spans, number_phrases
-from mmdet_ext.models.text_encoders.tokenization import tokenize
-from mmdet_ext.models.text_encoders.tokenizer_training import train_tokenizer
+from mmdet_ext.text.phrases import grounded_phrases, join_spans, number_phrases
+from mmdet_ext.text.tokenization import tokenize
+from mmdet_ext.text.tokenizer_training import train_tokenizer
 
 CAPTION = 'a red circle left of a blue star'
 # <s>, then the words, then </s>

@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..layers.positive_map import NUM_COLUMNS
-from .language_model import PUBLISHED
+from .positive_map import NUM_COLUMNS
 
 if TYPE_CHECKING:
     from transformers import RobertaTokenizer
 
+# RoBERTa-base where transformers' RobertaConfig says otherwise, or nothing that is sure to stay.
+PUBLISHED = dict(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1, layer_norm_eps=1e-5,
+                 bos_token_id=0, pad_token_id=1, eos_token_id=2)
 SPECIAL_TOKENS = ('<s>', '<pad>', '</s>', '<unk>', '<mask>')
 SMALLEST = 256 + len(SPECIAL_TOKENS)
 

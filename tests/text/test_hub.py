@@ -1,7 +1,7 @@
 """When the network is asked for files of the Hub."""
 import pytest
 
-from mmdet_ext.models.text_encoders.hub import load_files
+from mmdet_ext.text.hub import load_files
 
 
 @pytest.fixture

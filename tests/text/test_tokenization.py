@@ -1,8 +1,8 @@
 """Tokens and the characters that they stand for."""
 import pytest
 
-from mmdet_ext.models.layers.positive_map import span_tokens
-from mmdet_ext.models.text_encoders.tokenization import load_tokenizer, tokenize
+from mmdet_ext.text.positive_map import span_tokens
+from mmdet_ext.text.tokenization import load_tokenizer, tokenize
 
 CAPTIONS = ['the red circle  left of a cat', ' two dogs', 'ein Fuß über Öl', '赤い丸と青い四角',
             'a 🐶 runs 👨‍👩‍👧 home', 'naïve 🇯🇵 café\u0301']

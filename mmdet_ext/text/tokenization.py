@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from ..layers.transfers import to_device
+from ..transfers import to_device
 from .hub import load_files
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import pytest
 from transformers import AutoTokenizer, RobertaTokenizerFast
 
 from mmdet_ext.models.text_encoders import RobertaTextEncoder
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 TIES = [f'{first}{second} {second}{first}' for first in 'abcdefgh' for second in 'stuvwxyz']
 
