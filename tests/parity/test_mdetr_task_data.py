@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from golden.cases import FOLDER
 
-from mmdet_ext.datasets.builders.gqa import Sources, gqa_pairs, read_questions, read_scenes
+from mmdet_ext.datasets.builders.gqa import gqa_pairs, read_questions, read_scenes
 from mmdet_ext.datasets.builders.grounding_file import write_grounding
 from mmdet_ext.datasets.builders.image_lists import read_sizes
 from mmdet_ext.datasets.builders.phrasecut import phrasecut_pairs, read_tasks
@@ -22,11 +22,11 @@ def case(name: str, folder: Path) -> dict:
 
 def test_questions_of_gqa(tmp_path):
     wanted = case('data_gqa', tmp_path)['output']
-    sources = Sources(read_scenes(tmp_path / 'val_sceneGraphs.json'), read_sizes(tmp_path / 'image_data'))
+    boxes, sizes = read_scenes(tmp_path / 'val_sceneGraphs.json').boxes, read_sizes(tmp_path / 'image_data')
     out = tmp_path / 'out.json'
     counts = Counter()
     questions = read_questions(tmp_path / 'val_balanced_questions.json')
-    write_grounding(out, gqa_pairs(questions, sources, counts), counts, ())
+    write_grounding(out, gqa_pairs(questions, boxes, sizes, counts), counts, ())
     assert json.loads(out.read_text()) == wanted
     assert counts['captions'] == len(wanted['images']) and counts['boxes'] == len(wanted['annotations'])
 

@@ -20,9 +20,8 @@ from itertools import chain
 from mmdet_ext.command_line import run
 from mmdet_ext.datasets.builders.command import (existing_file, existing_folder, new_parser, positive_number, progress,
                                                  stays, write_file)
-from mmdet_ext.datasets.builders.gqa import (FORMS, VOCABULARY_FILES, Sources, gqa_pairs, gqa_vocabulary,
-                                             question_files, read_answers, read_questions, read_scenes,
-                                             write_vocabulary)
+from mmdet_ext.datasets.builders.gqa import (FORMS, VOCABULARY_FILES, Scenes, gqa_pairs, gqa_vocabulary,
+                                             question_files, read_questions, read_scenes, write_vocabulary)
 from mmdet_ext.datasets.builders.image_lists import read_sizes
 
 SPLITS = ('train', 'val', 'testdev', 'test', 'challenge', 'submission')
@@ -51,7 +50,7 @@ def build_vocabulary(args: argparse.Namespace) -> None:
     paths = [args.out / name for name in VOCABULARY_FILES]
     if not args.overwrite and (existing := [path for path in paths if path.exists()]):
         raise ValueError(f'{existing[0]} is there already: give another --out, or --overwrite')
-    files = [read_answers(path) for split in args.splits
+    files = [read_questions(path) for split in args.splits
              for path in question_files(args.questions, split, args.subset)]
     with progress(chain.from_iterable(files), 'vocabulary', 'question', sum(map(len, files))) as questions:
         tables = gqa_vocabulary(questions, args.min_count)
@@ -73,15 +72,15 @@ def main() -> None:
         if stays(args.out / f'{name}.json', args.overwrite):
             continue
         files = [read_questions(path) for path in question_files(args.questions, split, args.subset)]
-        graphs, scenes = (args.scene_graphs or args.questions) / f'{split}_sceneGraphs.json', {}
+        graphs, scenes = (args.scene_graphs or args.questions) / f'{split}_sceneGraphs.json', Scenes({}, {})
         if graphs.is_file():
             scenes = read_scenes(graphs)
         else:
             print(f'{graphs} is not there: the questions of {split} get no boxes')
-        sources, counts = Sources(scenes, sizes, args.images), Counter()
+        counts = Counter()
         with progress(chain.from_iterable(files), name, 'question', sum(map(len, files))) as questions:
-            write_file(args.out / f'{name}.json', gqa_pairs(questions, sources, counts, form=args.form), counts,
-                       categories=())
+            pairs = gqa_pairs(questions, scenes.boxes, scenes.sizes | sizes, counts, images=args.images, form=args.form)
+            write_file(args.out / f'{name}.json', pairs, counts, categories=())
 
 
 if __name__ == '__main__':

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from msgspec import UNSET, Raw, Struct, UnsetType, field, json
+from msgspec.structs import astuple
 
 from ...files import replace_file
 from ...text.spans import Spans, consolidate_spans, word_span
 from .grounding_file import Pair, box_row, compact_json, image_row
-from .image_lists import Size, Sizes, image_file_size
+from .image_lists import Sizes, image_file_size
 from .json_rows import Box, JsonRows, Number, Row, Side, decode
 
 FORMS = ('finetune', 'pretrain')
@@ -38,7 +39,7 @@ class _SceneRow(Struct):
 
 
 class _Types(Struct):
-    semantic: str
+    semantic: AnswerType
 
 
 class _Step(Struct):
@@ -62,33 +63,10 @@ class Question(Struct):
     semantic: list[_Step] | None = None
 
 
-class AnsweredQuestion(Struct):
-    """A question as files have it, of which the answer is read alone."""
-
-    class Types(Struct):
-        semantic: AnswerType
-
-    answer: str
-    types: Types
-
-
-class Scene(NamedTuple):
-    """A scene graph: (height, width) of the image, None if not known, and the box of each object."""
-    size: Size | None
-    boxes: Mapping[str, Box]
-
-
-class Sources(NamedTuple):
-    """What questions are looked up in.
-
-    Attributes:
-        scenes: Scene graphs by the id of their image.
-        sizes: (height, width) of images by their id; these come before those of scene graphs.
-        images: Folder to read other sizes from.
-    """
-    scenes: Mapping[str, Scene]
+class Scenes(NamedTuple):
+    """Scene graphs by the id of their image: boxes of objects by their id, and (height, width) where they tell it."""
+    boxes: dict[str, dict[str, Box]]
     sizes: Sizes
-    images: Path | None = None
 
 
 def question_files(folder: Path, split: str, subset: str) -> list[Path]:
@@ -111,36 +89,31 @@ def read_questions(path: Path) -> JsonRows[Question]:
     return JsonRows(path, Question, name='question {}')
 
 
-def read_answers(path: Path) -> JsonRows[AnsweredQuestion]:
-    """The answers to the questions of a file, by their ids."""
-    return JsonRows(path, AnsweredQuestion, name='question {}')
-
-
-def read_scenes(path: Path) -> dict[str, Scene]:
-    """The boxes of a file of scene graphs, such as `train_sceneGraphs.json`, by the id of the image.
+def read_scenes(path: Path) -> Scenes:
+    """The scene graphs of a file such as `train_sceneGraphs.json`.
 
     Raises:
         ValueError: If an object has no box.
     """
-    decoder = json.Decoder(_ObjectRow)
-    scenes = {}
+    decoder, scenes = json.Decoder(_ObjectRow), Scenes({}, {})
     for where, image_id, row in JsonRows(path, _SceneRow, name='image {}'):
-        boxes = {}
-        for key, raw in row.objects.items():
-            box = decode(raw, decoder, f'{where}, object {key}')
-            boxes[key] = (box.x, box.y, box.w, box.h)
-        scenes[image_id] = Scene((row.height, row.width) if row.height and row.width else None, boxes)
+        scenes.boxes[image_id] = {key: astuple(decode(raw, decoder, f'{where}, object {key}'))
+                                  for key, raw in row.objects.items()}
+        if row.height and row.width:
+            scenes.sizes[image_id] = row.height, row.width
     return scenes
 
 
-def gqa_pairs(questions: Iterable[Row[Question]], sources: Sources, counts: Counter, *,
-              form: str = 'finetune') -> Iterator[Pair]:
+def gqa_pairs(questions: Iterable[Row[Question]], boxes: Mapping[str, Mapping[str, Box]], sizes: Sizes, counts: Counter,
+              *, images: Path | None = None, form: str = 'finetune') -> Iterator[Pair]:
     """Images with their questions, and boxes. Questions without boxes are kept.
 
     Args:
         questions: Of one or more files.
-        sources: Scene graphs and sizes of images.
+        boxes: Of objects by the id of the image and that of the object.
+        sizes: (height, width) of images by their id.
         counts: Gets how objects were found, and what was left out.
+        images: Folder of images, to read other sizes from.
         form: 'finetune' for question answering, or 'pretrain' without answers, types and ids of questions.
 
     Raises:
@@ -149,7 +122,12 @@ def gqa_pairs(questions: Iterable[Row[Question]], sources: Sources, counts: Coun
     if form not in FORMS:
         raise ValueError(f'form must be one of {FORMS}, got {form!r}')
     for where, question_id, question in questions:
-        image = image_row(f'{question.image_id}.jpg', _size(question.image_id, sources, where), question.text, 'gqa',
+        name = f'{question.image_id}.jpg'
+        size = sizes.get(question.image_id)
+        if size is None and images is None:
+            raise ValueError(f'{where}: there is no size of image {question.image_id}: give image_data.json or the '
+                             'folder of images')
+        image = image_row(name, size or image_file_size(images / name), question.text, 'gqa',
                           original_id=question.image_id)
         if form == 'finetune':
             image['questionId'] = question_id
@@ -157,18 +135,17 @@ def gqa_pairs(questions: Iterable[Row[Question]], sources: Sources, counts: Coun
                 image['question_type'] = question.types.semantic
             if question.answer is not UNSET:
                 image['answer'] = question.answer
-        scene = sources.scenes.get(question.image_id)
-        boxes = []
+        rows = []
         for key, spans in object_spans(question, counts, where).items():
-            box = scene and scene.boxes.get(key)
+            box = boxes.get(question.image_id, {}).get(key)
             spans = consolidate_spans(spans, question.text)
             if box is None:
                 counts['left out: objects that are not in the scene graph'] += 1
             elif not spans:
                 counts['left out: objects named by nothing but punctuation'] += 1
             else:
-                boxes.append(box_row(box, spans))
-        yield image, boxes
+                rows.append(box_row(box, spans))
+        yield image, rows
 
 
 def object_spans(question: Question, counts: Counter, where: str) -> dict[str, Spans]:
@@ -201,7 +178,7 @@ def object_spans(question: Question, counts: Counter, where: str) -> dict[str, S
     return spans
 
 
-def gqa_vocabulary(questions: Iterable[Row[AnsweredQuestion]], min_count: int = 1) -> dict[str, dict]:
+def gqa_vocabulary(questions: Iterable[Row[Question]], min_count: int = 1) -> dict[str, dict]:
     """Numbers for answers in alphabetical order, in the form of the published tables; the last answer is 'unknown'.
 
     The published files fit the published checkpoints; these are for training on other questions.
@@ -216,7 +193,9 @@ def gqa_vocabulary(questions: Iterable[Row[AnsweredQuestion]], min_count: int = 
     if min_count < 1:
         raise ValueError(f'min_count should be at least 1, got {min_count}')
     counts = {kind: Counter() for kind in get_args(AnswerType)}
-    for _, _, question in questions:
+    for where, _, question in questions:
+        if question.answer is UNSET or question.types is UNSET:
+            raise ValueError(f'{where} has no answer, or no types')
         counts[question.types.semantic][question.answer] += 1
     answers = {kind: [answer for answer, count in of_kind.items() if count >= min_count]
                for kind, of_kind in counts.items()}
@@ -247,12 +226,3 @@ def _selected(program: Iterable[_Step]) -> Iterator[tuple[str, str]]:
 
 def _ids(ids: str) -> list[str]:
     return [key.strip() for key in ids.split(',')]
-
-
-def _size(image_id: str, sources: Sources, where: str) -> Size:
-    scene = sources.scenes.get(image_id)
-    if size := sources.sizes.get(image_id) or (scene and scene.size):
-        return size
-    if sources.images:
-        return image_file_size(sources.images / f'{image_id}.jpg')
-    raise ValueError(f'{where}: there is no size of image {image_id}: give image_data.json or the folder of images')

@@ -8,14 +8,13 @@ import msgspec
 import pytest
 from PIL import Image
 
-from mmdet_ext.datasets.builders.gqa import (Question, Scene, Sources, gqa_pairs, gqa_vocabulary, object_spans,
-                                             question_files, read_answers, read_questions, read_scenes,
-                                             write_vocabulary)
+from mmdet_ext.datasets.builders.gqa import (Question, gqa_pairs, gqa_vocabulary, object_spans, question_files,
+                                             read_questions, read_scenes, write_vocabulary)
 from mmdet_ext.datasets.builders.grounding_file import write_grounding
 from mmdet_ext.models.dense_heads.answer_vocabulary import gqa_answers
 
-SCENES = {'7': Scene((30, 40), {'1': [1, 2, 3, 4], '2': [5, 6, 7, 8], '3': [0, 0, 9.5, 2]})}
-SOURCES = Sources(SCENES, {})
+BOXES = {'7': {'1': [1, 2, 3, 4], '2': [5, 6, 7, 8], '3': [0, 0, 9.5, 2]}}
+SIZES = {'7': (30, 40)}
 
 
 def question(text: str, words: dict | None = None, answers: dict | None = None, select: tuple = (), **fields) -> dict:
@@ -33,10 +32,10 @@ def write(path: Path, content: object) -> Path:
 @pytest.fixture
 def build(tmp_path):
 
-    def run(questions: dict, sources: Sources = SOURCES, **options) -> tuple[dict, Counter]:
+    def run(questions: dict, sizes: dict = SIZES, **options) -> tuple[dict, Counter]:
         counts = Counter()
         rows = read_questions(write(tmp_path / 'q.json', questions))
-        write_grounding(tmp_path / 'out.json', gqa_pairs(rows, sources, counts, **options), counts, ())
+        write_grounding(tmp_path / 'out.json', gqa_pairs(rows, BOXES, sizes, counts, **options), counts, ())
         return json.loads((tmp_path / 'out.json').read_text()), counts
 
     return run
@@ -94,14 +93,13 @@ def test_pre_training_files_hold_no_answers(build):
 
 def test_sizes_come_from_lists_scene_graphs_or_image_files(build, tmp_path):
     Image.new('RGB', (11, 12)).save(tmp_path / '8.jpg')
-    sources = Sources(SCENES, {'6': (1, 2)}, tmp_path)
-    rows = {str(place): question('Is it?', imageId=key) for place, key in enumerate('678')}
-    content, _ = build(rows, sources)
-    assert [(image['height'], image['width']) for image in content['images']] == [(1, 2), (30, 40), (12, 11)]
+    rows = {str(number): question('Is it?', imageId=key) for number, key in enumerate('78')}
+    content, _ = build(rows, images=tmp_path)
+    assert [(image['height'], image['width']) for image in content['images']] == [(30, 40), (12, 11)]
     with pytest.raises(ValueError, match='question a: there is no size of image 6'):
         build({'a': question('Is it?', imageId='6')})
     with pytest.raises(ValueError, match='the size of .*6.jpg cannot be read'):
-        build({'a': question('Is it?', imageId='6')}, Sources(SCENES, {}, tmp_path))
+        build({'a': question('Is it?', imageId='6')}, images=tmp_path)
 
 
 def test_several_files_give_what_one_file_gives(tmp_path):
@@ -111,9 +109,9 @@ def test_several_files_give_what_one_file_gives(tmp_path):
              for number, part in enumerate([items[:2], [], items[2:3], items[3:]])]
     counts, at_once = Counter(), Counter()
     questions = chain.from_iterable(map(read_questions, files))
-    write_grounding(tmp_path / 'a.json', gqa_pairs(questions, SOURCES, counts), counts, ())
+    write_grounding(tmp_path / 'a.json', gqa_pairs(questions, BOXES, SIZES, counts), counts, ())
     questions = read_questions(write(tmp_path / 'joined.json', rows))
-    write_grounding(tmp_path / 'b.json', gqa_pairs(questions, SOURCES, at_once), at_once, ())
+    write_grounding(tmp_path / 'b.json', gqa_pairs(questions, BOXES, SIZES, at_once), at_once, ())
     assert counts == at_once
     assert (tmp_path / 'a.json').read_bytes() == (tmp_path / 'b.json').read_bytes()
     content = json.loads((tmp_path / 'a.json').read_text())
@@ -161,7 +159,7 @@ def test_answers_get_numbers_that_the_answer_head_reads(tmp_path):
     file = write(tmp_path / 'q.json', {str(place): question('?', answer=answer, types=dict(semantic=kind))
                                        for place, (answer, kind) in enumerate(rows)})
 
-    tables = gqa_vocabulary(read_answers(file))
+    tables = gqa_vocabulary(read_questions(file))
     total, by_type = tables.values()
     assert by_type['answer_rel'] == {'left': 0, 'red': 1, 'unknown': 2}
     assert by_type['answer_cat'] == {'cat': 0, 'unknown': 1}
@@ -172,8 +170,10 @@ def test_answers_get_numbers_that_the_answer_head_reads(tmp_path):
     sizes = {'obj': 3, 'attr': 2, 'rel': 3, 'cat': 2, 'global': 2}
     assert gqa_answers(by_type, sizes)['obj'] == dict(no=0, yes=1, unknown=2)
     assert gqa_answers(total, dict(total=7))['total']['unknown'] == 6
-    by_type = gqa_vocabulary(read_answers(file), min_count=2)['gqa_answer2id_by_type.json']
+    by_type = gqa_vocabulary(read_questions(file), min_count=2)['gqa_answer2id_by_type.json']
     assert by_type['answer_rel'] == {'left': 0, 'unknown': 1}
-    for change, message in [(dict(types=dict(semantic='x')), "types.semantic: .* 'x'"), (dict(answer=None), 'answer')]:
-        with pytest.raises(ValueError, match=f'question 5: {message}'):
-            gqa_vocabulary(read_answers(write(tmp_path / 'bad.json', {'5': question('?') | change})))
+    for row, message in [(question('?') | dict(types=dict(semantic='x')), ": types.semantic: .* 'x'"),
+                         (question('?') | dict(answer=None), ': answer'),
+                         (dict(imageId='7', question='?'), ' has no answer, or no types')]:
+        with pytest.raises(ValueError, match=f'question 5{message}'):
+            gqa_vocabulary(read_questions(write(tmp_path / 'bad.json', {'5': row})))

@@ -1,8 +1,9 @@
 """CLEVR's functional programs, executed on the description of a scene (https://arxiv.org/abs/1612.06890, appendix)."""
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from msgspec import Struct
+
+from ..json_rows import Box, Number
 
 ATTRIBUTES = ('size', 'color', 'material', 'shape')
 _SIDES = ('left', 'right', 'front', 'behind')
@@ -17,53 +18,54 @@ class UnknownFunctionError(ValueError):
     """A program uses a function that questions of CLEVR do not have."""
 
 
-class StepRow(Struct):
-    """A step of a program as files have it; CLEVR-Ref+ has other names of two fields."""
+class Step(Struct):
+    """A step of a program: its function, the steps whose results it takes, and its values.
+
+    CLEVR-Ref+ has other names of two fields, `type` and `side_inputs`.
+    """
     function: str = ''
     type: str = ''
     inputs: list[int] = []
     value_inputs: list[str] = []
     side_inputs: list[str] = []
 
+    def __post_init__(self) -> None:
+        self.function = self.function or self.type
+        if not self.function:
+            raise ValueError('A step of a program should have a function')
 
-class Step(NamedTuple):
-    """A step of a program: its function, the steps whose results it takes, and its value ('' for none)."""
-    function: str
-    inputs: Sequence[int]
-    value: str
+    @property
+    def value(self) -> str:
+        """The values, '' for none."""
+        return ' '.join(self.value_inputs or self.side_inputs)
 
 
-class Objects(NamedTuple):
-    """Objects of a scene.
+class ObjectRow(Struct):
+    """An object of a scene."""
+    size: str
+    color: str
+    material: str
+    shape: str
+    bbox: Box | None = None
+    pixel_coords: list[Number] = []
 
-    Attributes:
-        attributes: Size, color, material and shape of each.
-        relations: Under 'left', 'right', 'front' and 'behind' for each object the numbers of those on that side of it.
+
+class SceneRow(Struct):
+    """A scene as files have it.
+
+    `relationships` has for 'left', 'right', 'front' and 'behind' and each object the numbers of those on that side.
     """
-    attributes: Sequence[Mapping[str, str]]
-    relations: Mapping[str, Sequence[Sequence[int]]]
+    image_index: int
+    image_filename: str
+    objects: list[ObjectRow]
+    relationships: dict[str, list[list[int]]]
+    obj_bbox: dict[str, Box] | None = None
 
 
 Result = tuple[int, ...] | int | str | bool  # numbers of objects, a count, an attribute, or whether something is so
 
 
-def read_program(rows: Sequence[StepRow], where: str) -> list[Step]:
-    """The steps of a program; `where` names file and question in errors.
-
-    Raises:
-        ValueError: If a step has no function, or takes the result of a later one.
-    """
-    steps = []
-    for number, row in enumerate(rows):
-        function = row.function or row.type
-        if not function or not all(0 <= source < number for source in row.inputs):
-            raise ValueError(f'{where}: step {number} of the program should have a function, and inputs among the '
-                             f'steps before it, got {row}')
-        steps.append(Step(function, row.inputs, ' '.join(row.value_inputs or row.side_inputs)))
-    return steps
-
-
-def run_program(steps: Sequence[Step], scene: Objects, where: str) -> list[Result]:
+def run_program(steps: Sequence[Step], scene: SceneRow, where: str) -> list[Result]:
     """The result of each step.
 
     Raises:
@@ -73,6 +75,8 @@ def run_program(steps: Sequence[Step], scene: Objects, where: str) -> list[Resul
     results = []
     for number, step in enumerate(steps):
         name = f'{where}: step {number} of the program, {step.function}'
+        if not all(0 <= source < number for source in step.inputs):
+            raise ValueError(f'{name}, should have inputs among the steps before it, got {step.inputs}')
         inputs = [results[source] for source in step.inputs]
         try:
             results.append(_run(step, inputs, scene, name))
@@ -89,10 +93,10 @@ def as_answer(result: Result) -> str:
     return str(result)
 
 
-def _run(step: Step, inputs: Sequence[Result], scene: Objects, name: str) -> Result:
+def _run(step: Step, inputs: Sequence[Result], scene: SceneRow, name: str) -> Result:
     function, _, attribute = step.function.partition('_')
     if step.function == 'scene':
-        return tuple(range(len(scene.attributes)))
+        return tuple(range(len(scene.objects)))
     if step.function in _NUMBERS:
         return _NUMBERS[step.function](inputs[0], inputs[1])
     if attribute in ATTRIBUTES and function == 'equal':
@@ -103,13 +107,13 @@ def _run(step: Step, inputs: Sequence[Result], scene: Objects, name: str) -> Res
     if step.function in ('count', 'exist'):
         return len(inputs[0]) if step.function == 'count' else len(inputs[0]) > 0
     if attribute in ATTRIBUTES and function == 'filter':
-        return tuple(i for i in inputs[0] if scene.attributes[i][attribute] == step.value)
+        return tuple(i for i in inputs[0] if getattr(scene.objects[i], attribute) == step.value)
     if step.function in ('unique', 'relate') or (attribute in ATTRIBUTES and function in ('same', 'query')):
         return _run_on_one(step, inputs[0], scene, name)
     raise UnknownFunctionError(f'{name}, is none that questions of CLEVR have')
 
 
-def _run_on_one(step: Step, objects: tuple[int, ...], scene: Objects, name: str) -> Result:
+def _run_on_one(step: Step, objects: tuple[int, ...], scene: SceneRow, name: str) -> Result:
     if len(objects) != 1:
         raise ValueError(f'{name}, needs one object, and {len(objects)} fit')
     function, _, attribute = step.function.partition('_')
@@ -118,8 +122,8 @@ def _run_on_one(step: Step, objects: tuple[int, ...], scene: Objects, name: str)
     if function == 'relate':
         if step.value not in _SIDES:
             raise ValueError(f'{name}, should have one of the sides {", ".join(_SIDES)}, got {step.value!r}')
-        return tuple(sorted(scene.relations[step.value][objects[0]]))
-    value = scene.attributes[objects[0]][attribute]
+        return tuple(sorted(scene.relationships[step.value][objects[0]]))
+    values = [getattr(thing, attribute) for thing in scene.objects]
     if function == 'query':
-        return value
-    return tuple(i for i, other in enumerate(scene.attributes) if i != objects[0] and other[attribute] == value)
+        return values[objects[0]]
+    return tuple(i for i, value in enumerate(values) if i != objects[0] and value == values[objects[0]])

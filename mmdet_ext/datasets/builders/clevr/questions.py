@@ -13,14 +13,14 @@ from ...questions import CLEVR_SIZE, with_clevr_images
 from ..grounding_file import Pair, box_row, image_row
 from ..json_rows import Id, JsonRows, Row, read_top_level
 from .phrases import object_spans
-from .programs import Step, StepRow, UnknownFunctionError, as_answer, read_program, run_program
+from .programs import Step, UnknownFunctionError, as_answer, run_program
 from .scenes import ClevrScene
 
 
 class _Row(Struct, kw_only=True):
     image_index: int
     image_filename: str
-    program: Annotated[list[StepRow], Meta(min_length=1)] | None = None
+    program: Annotated[list[Step], Meta(min_length=1)] | None = None
     answer: str | None = None
 
 
@@ -66,9 +66,8 @@ def clevr_pairs(rows: Iterable[Row[Question | Expression]], scenes: Mapping[int,
         if row.program is None:
             counts['captions without program'] += 1
         else:
-            steps = read_program(row.program, where)
             try:
-                boxes = _boxes(row, steps, scenes, medium, counts, where)
+                boxes = _boxes(row, scenes, medium, counts, where)
             except _NotFollowedError as reason:
                 is_kept = isinstance(row, Question) and not medium  # a file of all questions, if need be without boxes
                 counts[f'{"kept without boxes" if is_kept else "left out"}: {reason}'] += 1
@@ -95,20 +94,20 @@ def _image(row: Question | Expression, size: tuple[int, int], where: str) -> dic
     return image
 
 
-def _boxes(row: Question | Expression, steps: list[Step], scenes: Mapping[int, ClevrScene], medium: bool,
-           counts: Counter, where: str) -> list[dict] | None:
+def _boxes(row: Question | Expression, scenes: Mapping[int, ClevrScene], medium: bool, counts: Counter,
+           where: str) -> list[dict] | None:
     """The boxes of a question that has a program, None if it is left out."""
     scene = scenes.get(row.image_index)
     if scene is None:
         raise ValueError(f'{where}: there is no scene with its image_index {row.image_index}')
     try:
-        results = run_program(steps, scene.objects, where)
+        results = run_program(row.program, scene.row, where)
     except UnknownFunctionError as error:
         raise _NotFollowedError('programs with functions that CLEVR does not have') from error
     if isinstance(row, Question) and row.answer not in (None, as_answer(results[-1])):
         raise ValueError(f'{where}: the answer is {row.answer!r}, and its program gives {as_answer(results[-1])!r}: '
                          'scenes and questions do not belong together')
-    spans = object_spans(row.text, steps, results)
+    spans = object_spans(row.text, row.program, results)
     if spans is None:
         raise _NotFollowedError('words that do not follow the program')
     if medium and any(len(mentions) > 1 for mentions in spans.values()):

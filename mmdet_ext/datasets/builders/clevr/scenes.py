@@ -8,25 +8,7 @@ from msgspec import Struct
 from scipy.optimize import linear_sum_assignment
 
 from ..json_rows import Box, JsonRows, Number, Row
-from .programs import ATTRIBUTES, Objects
-
-
-class _ObjectRow(Struct):
-    size: str
-    color: str
-    material: str
-    shape: str
-    bbox: Box | None = None
-    pixel_coords: list[Number] = []
-
-
-class SceneRow(Struct):
-    """A scene as files have it."""
-    image_index: int
-    image_filename: str
-    objects: list[_ObjectRow]
-    relationships: dict[str, list[list[int]]]
-    obj_bbox: dict[str, Box] | None = None
+from .programs import SceneRow
 
 
 class _End(Struct):
@@ -40,9 +22,8 @@ class Relation(Struct):
 
 
 class ClevrScene(NamedTuple):
-    """A scene: the name of its image, its objects and their boxes (None: not known)."""
-    file_name: str
-    objects: Objects
+    """A scene and the boxes of its objects (None: not known)."""
+    row: SceneRow
     boxes: list[Box | None]
 
 
@@ -81,9 +62,7 @@ def clevr_scenes(rows: Iterable[Row[SceneRow]], boxes: Iterable[Row[list]] | Non
         if values is None:
             raise ValueError(f'{where}: there are no boxes for it' +
                              (': give a file of boxes' if table is None else ' in the file of boxes'))
-        objects = [{name: getattr(thing, name) for name in ATTRIBUTES} for thing in row.objects]
-        scenes[row.image_index] = ClevrScene(row.image_filename, Objects(objects, row.relationships),
-                                             _boxes_of_objects(values, row, where))
+        scenes[row.image_index] = ClevrScene(row, _boxes_of_objects(values, row, where))
     return scenes
 
 
