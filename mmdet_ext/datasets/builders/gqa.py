@@ -178,17 +178,21 @@ def object_spans(question: Question, counts: Counter, where: str) -> dict[str, S
     return spans
 
 
-def gqa_vocabulary(questions: Iterable[Row[Question]], min_count: int = 1) -> dict[str, dict]:
-    """Numbers for answers in alphabetical order, in the form of the published tables; the last answer is 'unknown'.
+def write_vocabulary(questions: Iterable[Row[Question]], folder: Path, min_count: int = 1) -> list[dict]:
+    """Write numbers for answers in alphabetical order, in the form of the published tables; the last is 'unknown'.
 
     The published files fit the published checkpoints; these are for training on other questions.
 
     Args:
         questions: With their answers.
+        folder: For `VOCABULARY_FILES`.
         min_count: Answers of a type that stand fewer times in the files are left out.
 
     Returns:
-        Contents of the `VOCABULARY_FILES` by their names: one table of all answers, and one for each type.
+        Contents of the files: one table of all answers, and one for each type.
+
+    Raises:
+        ValueError: If a question has no answer or no type.
     """
     if min_count < 1:
         raise ValueError(f'min_count should be at least 1, got {min_count}')
@@ -199,16 +203,12 @@ def gqa_vocabulary(questions: Iterable[Row[Question]], min_count: int = 1) -> di
         counts[question.types.semantic][question.answer] += 1
     answers = {kind: [answer for answer, count in of_kind.items() if count >= min_count]
                for kind, of_kind in counts.items()}
-    tables = (_numbered(answer for of_kind in answers.values() for answer in of_kind),
-              {f'answer_{kind}': _numbered(of_kind) for kind, of_kind in answers.items()})
-    return dict(zip(VOCABULARY_FILES, tables, strict=True))
-
-
-def write_vocabulary(tables: Mapping[str, dict], folder: Path) -> None:
-    """Write the files."""
-    for name, table in tables.items():
+    tables = [_numbered(answer for of_kind in answers.values() for answer in of_kind),
+              {f'answer_{kind}': _numbered(of_kind) for kind, of_kind in answers.items()}]
+    for name, table in zip(VOCABULARY_FILES, tables, strict=True):
         with replace_file(folder / name) as file:
             file.write(compact_json(table) + b'\n')
+    return tables
 
 
 def _numbered(answers: Iterable[str]) -> dict[str, int]:

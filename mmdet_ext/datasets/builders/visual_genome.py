@@ -183,18 +183,18 @@ def _region(row: RegionRow, caption: str, objects: list[tuple[np.ndarray, Spans]
     """A region of its own box and those of the objects that are tied to its words."""
     root = None if words is None else root_spans(caption, words, lazy=False)
     on_root = [root is not None and spans_overlap(spans, root) for _, spans in objects]
-    phrases = {}  # boxes by spans
+    phrases = {}  # boxes by spans as json
     for (box, spans), is_root in zip(objects, on_root, strict=True):
-        phrases.setdefault(_hashable(root if is_root else spans), []).append(box)
+        phrases.setdefault(json.dumps(root if is_root else spans), []).append(box)
     if not any(on_root) and (root is not None or not objects):
-        phrases.setdefault(_hashable(root or [[0, len(caption)]]), []).append(
-            _corners(row.x, row.y, row.width, row.height))
+        phrase = json.dumps(root or [[0, len(caption)]])
+        phrases.setdefault(phrase, []).append(_corners(row.x, row.y, row.width, row.height))
         counts['region boxes'] += 1
     boxes, spans = [], []
     for phrase, same in phrases.items():
         averaged, _ = _average_boxes(np.stack(same), _SAME_PHRASE_IOU)
         boxes.extend(averaged)
-        spans += [[list(span) for span in phrase]] * len(averaged)
+        spans += [json.loads(phrase)] * len(averaged)
     key = ' '.join(content_words(caption, words)) or caption
     return Region(row.region_id, caption, key, np.stack(boxes), spans, bool(objects))
 
@@ -284,7 +284,3 @@ def _average_boxes(boxes: np.ndarray, threshold: float) -> tuple[np.ndarray, lis
 
 def _corners(x: float, y: float, width: float, height: float) -> np.ndarray:
     return np.array([x, y, x + width, y + height], dtype=np.float64)
-
-
-def _hashable(spans: Spans) -> tuple[tuple[int, int], ...]:
-    return tuple((begin, end) for begin, end in spans)

@@ -50,7 +50,7 @@ class _Entry(NamedTuple):
 
 
 class Mixture:
-    """The captions of annotation files, sorted by image. Memory is about 400 bytes for each caption.
+    """The captions of annotation files, sorted by image. It takes about 500 bytes of memory for each.
 
     Args:
         images: Tells which image a caption goes to.
