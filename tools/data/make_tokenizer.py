@@ -37,9 +37,9 @@ def read_captions(file: Path) -> list[str]:
         tables = read_top_level(file)
         images = list(JsonRows(file, dict, 'images', 'row {} of images')) if 'images' in tables else []
         if images and 'caption' in images[0].value:
-            for where, _, image in images:
+            for location, _, image in images:
                 if not isinstance(image.get('caption'), str):
-                    raise ValueError(f'{where} has the caption {image.get("caption")!r}, should be a text')
+                    raise ValueError(f'{location} has the caption {image.get("caption")!r}, should be a text')
             return [image['caption'] for _, _, image in images]
     return [text.text for text in read_texts([file])]
 

@@ -92,17 +92,17 @@ def read_refer(root: Path, name: str) -> ReferDataset:
     annotations = {row.id: row for row in instances.annotations}
     expressions = []
     for number, content in enumerate(references):
-        where = f'{refs_path}: reference {number}'
+        location = f'{refs_path}: reference {number}'
         try:
             ref = msgspec.convert(content, _Reference)
         except msgspec.ValidationError as error:
-            raise wrong_value(error, content, where) from error
+            raise wrong_value(error, content, location) from error
         for key, table in (('image_id', images), ('ann_id', annotations)):
             if getattr(ref, key) not in table:
-                raise ValueError(f'{where}: {key} {getattr(ref, key)} is not in {instances_path}')
+                raise ValueError(f'{location}: {key} {getattr(ref, key)} is not in {instances_path}')
         stem, underscore, _ = ref.file_name.rpartition('_')
         if not underscore:
-            raise ValueError(f'{where}: file_name should be IMAGE_NUMBER.jpg, got {ref.file_name!r}')
+            raise ValueError(f'{location}: file_name should be IMAGE_NUMBER.jpg, got {ref.file_name!r}')
         expressions += [Expression(name, sentence.sent, ref.split, images[ref.image_id], annotations[ref.ann_id],
                                    f'{stem}.jpg') for sentence in ref.sentences]
     return ReferDataset(name, expressions, instances.categories)

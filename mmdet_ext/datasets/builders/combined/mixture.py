@@ -39,10 +39,10 @@ class _Entry(NamedTuple):
         row = self.captions[self.caption].value
         boxes = []
         for number in self.of_caption:
-            where, _, box = self.boxes[number]
+            location, _, box = self.boxes[number]
             spans = box.tokens_positive if box.tokens_positive is not None else box.tokens
             if spans is None:
-                raise ValueError(f'{where} has no tokens_positive')
+                raise ValueError(f'{location} has no tokens_positive')
             bbox = [side * self.scale[axis % 2] for axis, side in enumerate(box.bbox)]
             area = box.bbox[2] * box.bbox[3] if box.area is None else box.area
             boxes.append(box_row(bbox, spans, area=area, iscrowd=box.iscrowd))
@@ -77,11 +77,11 @@ class Mixture:
         boxes = JsonRows(path, BoxRow, 'annotations', 'row {} of annotations')
         counts = Counter()
         rows_of: dict[Id, list[int] | None] = {}  # rows of the boxes of each caption, None if it is left out
-        for where, number, row in captions:
+        for location, number, row in captions:
             if row.id in rows_of:
-                raise ValueError(f'{where}: the id {row.id!r} is there twice')
+                raise ValueError(f'{location}: the id {row.id!r} is there twice')
             counts['captions'] += 1
-            placement = self._images.place(row, where)
+            placement = self._images.place(row, location)
             if isinstance(placement, str):
                 rows_of[row.id] = None
                 counts[f'left out: {placement}'] += 1
@@ -90,9 +90,9 @@ class Mixture:
             rows_of[row.id] = []
             entry = _Entry(captions, boxes, number, rows_of[row.id], placement.scale)
             self._entries[placement.image.source].setdefault(placement.image, []).append(entry)
-        for where, number, row in boxes:
+        for location, number, row in boxes:
             if row.image_id not in rows_of:
-                raise ValueError(f'{where}: image_id {row.image_id!r} is the id of no image')
+                raise ValueError(f'{location}: image_id {row.image_id!r} is the id of no image')
             if (of_caption := rows_of[row.image_id]) is not None:
                 of_caption.append(number)
         return counts
