@@ -10,7 +10,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from ...questions import CLEVR_SIZE, with_clevr_images
-from ..grounding_file import Pair, box_row, image_row
+from ..grounding_file import Pair, image_row
 from ..json_rows import Id, JsonRows, Row, read_top_level
 from .phrases import object_spans
 from .programs import Step, UnknownFunctionError, as_answer, run_program
@@ -69,7 +69,8 @@ def clevr_pairs(rows: Iterable[Row[Question | Expression]], scenes: Mapping[int,
             try:
                 boxes = _boxes(row, scenes, medium, counts, location)
             except _NotFollowedError as reason:
-                is_kept = isinstance(row, Question) and not medium  # a file of all questions, if need be without boxes
+                # a file of all questions has also those whose boxes are not known
+                is_kept = isinstance(row, Question) and not medium
                 counts[f'{"kept without boxes" if is_kept else "left out"}: {reason}'] += 1
                 boxes = [] if is_kept else None
         if boxes is not None:
@@ -119,11 +120,5 @@ def _boxes(row: Question | Expression, scenes: Mapping[int, ClevrScene], medium:
             raise ValueError(f'{location}: its program ends with {results[-1]!r}, and should find objects')
         is_final = {number: dict(isfinal=int(number in results[-1])) for number in spans}
     counts['left out: objects without a box'] += sum(scene.boxes[number] is None for number in spans)
-    return [_with_tokens(box_row(scene.boxes[number], mentions, **is_final.get(number, {})))
-            for number, mentions in spans.items() if scene.boxes[number] is not None]
-
-
-def _with_tokens(row: dict) -> dict:
-    """The row with the field of its spans named as CLEVR's files do."""
-    row['tokens'] = row.pop('tokens_positive')
-    return row
+    return [dict(area=box[2] * box[3], iscrowd=0, category_id=1, bbox=list(box), tokens=spans[number])
+            | is_final.get(number, {}) for number in spans if (box := scene.boxes[number]) is not None]
