@@ -41,7 +41,7 @@ def test_texts_may_come_from_several_files(in_process, grounding, tmp_path):
 
 @pytest.mark.parametrize('content, message', [
     ('{"images": [{"id": 3, "caption": "a"}, {"id": 4}]}', "entry 2 of 'images' has the caption None"),
-    ('{"images": [{"id": 3, "caption": "a"}, 7]}', "entry 2 of 'images' has the caption 7"),
+    ('{"images": [{"id": 3, "caption": "a"}, 7]}', "entry 2 of 'images' has the caption None"),
     ('{"images"', 'is no JSON'),
     ('{"images": [{"id": 3}]}', 'neither COCO captions'),
 ])

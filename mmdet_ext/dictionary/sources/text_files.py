@@ -72,7 +72,7 @@ def _strings(file: Path, content: str) -> Iterable[str]:
 
 def _values(file: Path, table: str, rows: Sequence[dict], key: str) -> Iterator[str]:
     for position, row in enumerate(rows, 1):
-        value = row.get(key) if isinstance(row, dict) else row
+        value = row.get(key) if isinstance(row, dict) else None
         if not isinstance(value, str):
             raise ValueError(f'{file}: entry {position} of {table!r} has the {key} {value!r}, should be a text')
         yield value
