@@ -1,4 +1,7 @@
-"""The file of a dictionary: its atoms, and where each comes from (YOLO-RD, https://arxiv.org/abs/2410.15346)."""
+"""The file of a dictionary: its atoms, where each comes from, and the configs that name it.
+
+YOLO-RD, https://arxiv.org/abs/2410.15346.
+"""
 import os
 import pickle
 from dataclasses import asdict, dataclass, field
@@ -68,3 +71,24 @@ def load_atoms(path: str | os.PathLike) -> Atoms:
         raise ValueError(f'{path}: vectors of shape {tuple(atoms.vectors.shape)}, {len(atoms.counts)} counts and '
                          f'{len(atoms.nearest)} lists of nearest samples do not fit each other')
     return atoms
+
+
+def rd_options(node: Any) -> list[dict]:
+    """Every dict of `RetrieverDictionary`'s options below `node`: what stands under a key `rd`, or is an `RDNeck`."""
+    if isinstance(node, (list, tuple)):
+        return [options for child in node for options in rd_options(child)]
+    if not isinstance(node, dict):
+        return []
+    options = [node] if node.get('type') == 'RDNeck' else []
+    for key, child in node.items():
+        options += [child] if key == 'rd' and isinstance(child, dict) else rd_options(child)
+    return options
+
+
+def forget_atoms_files(model_cfg: dict) -> None:
+    """Edit a model's config so that it builds without its atoms files, for a checkpoint that holds the atoms."""
+    for options in rd_options(model_cfg):
+        atoms = options.pop('atoms', None)
+        if atoms is not None and 'num_atoms' not in options:
+            options['num_atoms'] = len(load_atoms(atoms).vectors)
+        options.pop('init_g', None)

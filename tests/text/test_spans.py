@@ -1,5 +1,7 @@
+"""Spans of characters: tidied, counted in words, and kept through cleaning."""
 import pytest
-from mmdet_ext.datasets.builders.spans import consolidate_spans, shift_spans
+
+from mmdet_ext.text.spans import clean_text, consolidate_spans, shift_spans, word_span
 
 CAPTION = 'a well-known man, (two) dogs'
 
@@ -51,3 +53,36 @@ def test_an_empty_caption_has_no_spans():
 
 def test_shifted_spans():
     assert shift_spans([[0, 2], [4, 5]], 10) == [[10, 12], [14, 15]]
+
+
+@pytest.mark.parametrize('words, text', [
+    ('0', 'Is'), ('2', 'fire'), ('2:4', 'fire hydrant,'), ('1:3', 'the fire'), ('4:9', 'red?'), ('0:5', None)
+])
+def test_word_numbers_become_characters(words, text):
+    caption = 'Is the fire hydrant, red?'
+    begin, end = word_span(words, caption)
+    assert caption[begin:end] == (text or caption)
+
+
+@pytest.mark.parametrize('words', ['5', '5:6', '3:3', '3:2', '-1', '1:', 'a', '', '1,2'])
+def test_words_that_are_not_there_are_an_error(words):
+    with pytest.raises(ValueError, match=f"annotated words .* 5 words .* got '{words}'"):
+        word_span(words, 'Is the fire hydrant, red?')
+
+
+@pytest.mark.parametrize('text, clean', [
+    ('  a  cup\n\ton it ', 'a cup on it'), ('cup!!! on.. it', 'cup! on. it'), ('good', 'good'), (' . . ', '. .'),
+    ('', '')
+])
+def test_texts_are_cleaned(text, clean):
+    caption, positions = clean_text(text)
+    assert caption == clean and len(positions) == len(text) + 1
+    assert positions == sorted(positions) and max(positions) <= len(clean)
+
+
+def test_positions_in_a_clean_text_follow_the_characters():
+    text = '  the   cup!!!  and plate'
+    caption, positions = clean_text(text)
+    for word in ('the', 'cup', 'and', 'plate'):
+        begin = text.index(word)
+        assert caption[positions[begin]:positions[begin + len(word)]].strip('!') == word

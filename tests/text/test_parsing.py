@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 from hand_parses import parse, rule_parser
-from mmdet_ext.datasets.builders.parsing import content_words, load_parser
-from mmdet_ext.datasets.builders.roots import root_spans
+
+from mmdet_ext.text.parsing import content_words, load_parser, root_spans
 
 
 def words(rows: list[tuple], **options) -> list[str]:

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .clevr_programs import Result, Step
+from .programs import Result, Step
 
 _ADJECTIVES = {
     'small': 'small', 'tiny': 'small', 'large': 'large', 'big': 'large',
@@ -36,20 +36,23 @@ class Phrase(NamedTuple):
     attributes: frozenset[str]
 
 
-class Found(NamedTuple):
-    """Objects that a program finds: their numbers, the filters on them, and whether words for them may be missing."""
+class ObjectSet(NamedTuple):
+    """Objects that a program goes through: numbers, the filters on them, and whether words for them may be missing."""
     objects: tuple[int, ...]
     attributes: frozenset[str]
     optional: bool
 
 
+Pairs = list[tuple[tuple[int, ...], list[int]]]  # numbers of objects, and the span that names them
+
+
 def phrases_of(question: str) -> list[Phrase]:
     """The phrases of a question that may name objects, in their order."""
-    found = []
+    phrases = []
     for match in _PHRASE.finditer(question):
         words = {_ADJECTIVES[word] for word in match[1].lower().split()} | {_NOUNS[match[2].lower()]}
-        found.append(Phrase(list(match.span()), frozenset(words - {''})))
-    return found
+        phrases.append(Phrase(list(match.span()), frozenset(words - {''})))
+    return phrases
 
 
 def object_spans(question: str, steps: Sequence[Step], results: Sequence[Result]) -> dict[int, list[list[int]]] | None:
@@ -71,8 +74,8 @@ def object_spans(question: str, steps: Sequence[Step], results: Sequence[Result]
         turned = sets[-first:] + sets[:-first] if first else sets
         branches = any(step.function in ('union', 'intersect') or len(step.inputs) > 1 for step in steps)
         orders = [sets, turned] if branches else [turned, sets]
-    pairs = next((found for order in orders if (found := _paired(order, phrases)) is not None), None)
-    pairs = _paired_by_attributes(sets, phrases) if pairs is None else pairs
+    attempts = [*(_pair_in_order(order, phrases) for order in orders), _pair_by_attributes(sets, phrases)]
+    pairs = next((pairs for pairs in attempts if pairs is not None), None)
     if pairs is None:
         return None
     spans = {}
@@ -82,38 +85,38 @@ def object_spans(question: str, steps: Sequence[Step], results: Sequence[Result]
     return dict(sorted(spans.items()))
 
 
-def _sets(steps: Sequence[Step], results: Sequence[Result], place: int, in_intersection: bool = False) -> list[Found]:
+def _sets(steps: Sequence[Step], results: Sequence[Result], last: int,
+          in_intersection: bool = False) -> list[ObjectSet]:
     """The sets behind a step, itself included."""
-    top, filters = place, set()
-    while steps[place].function.startswith('filter_') or steps[place].function == 'unique':
-        if steps[place].function != 'unique':
-            filters.add(steps[place].value)
-        place = steps[place].inputs[0]
-    step = steps[place]
+    number, filters = last, set()
+    while steps[number].function.startswith('filter_') or steps[number].function == 'unique':
+        if steps[number].function != 'unique':
+            filters.add(steps[number].value)
+        number = steps[number].inputs[0]
+    step = steps[number]
     is_set = step.function in ('scene', 'relate', 'union', 'intersect') or step.function.startswith('same_')
-    own = []
+    sets = []
     if is_set and (filters or not in_intersection):
-        own = [Found(results[top], frozenset(filters), step.function == 'union' and not filters)]
+        sets = [ObjectSet(results[last], frozenset(filters), step.function == 'union' and not filters)]
     inside = step.function == 'intersect'
-    return own + [found for source in step.inputs for found in _sets(steps, results, source, inside)]
+    return sets + [inner for source in step.inputs for inner in _sets(steps, results, source, inside)]
 
 
-def _paired(sets: Sequence[Found], phrases: Sequence[Phrase]) -> list[tuple[tuple[int, ...], list[int]]] | None:
+def _pair_in_order(sets: Sequence[ObjectSet], phrases: Sequence[Phrase]) -> Pairs | None:
     """Objects and span of each phrase if sets and phrases agree in their order."""
     pairs = []
-    for found in sets:
-        if len(pairs) < len(phrases) and found.attributes == phrases[len(pairs)].attributes:
-            pairs.append((found.objects, phrases[len(pairs)].span))
-        elif not found.optional:
+    for objects in sets:
+        if len(pairs) < len(phrases) and objects.attributes == phrases[len(pairs)].attributes:
+            pairs.append((objects.objects, phrases[len(pairs)].span))
+        elif not objects.optional:
             return None
     return pairs if len(pairs) == len(phrases) else None
 
 
-def _paired_by_attributes(sets: Sequence[Found],
-                          phrases: Sequence[Phrase]) -> list[tuple[tuple[int, ...], list[int]]] | None:
+def _pair_by_attributes(sets: Sequence[ObjectSet], phrases: Sequence[Phrase]) -> Pairs | None:
     """Objects and span of each set if no two sets, and no two phrases, have the same attributes."""
     spans = {phrase.attributes: phrase.span for phrase in phrases}
-    counts = Counter(found.attributes for found in sets)
+    counts = Counter(objects.attributes for objects in sets)
     if len(spans) < len(phrases) or max(counts.values(), default=0) > 1 or spans.keys() != counts.keys():
         return None
-    return [(found.objects, spans[found.attributes]) for found in sets]
+    return [(objects.objects, spans[objects.attributes]) for objects in sets]

@@ -1,12 +1,13 @@
-"""Prompts from files like COCO's and LVIS's, and the choice of pictures."""
+"""Prompts from files like COCO's and LVIS's, and the choice of images."""
 import json
 from collections import Counter
 
 import pytest
+
 from mmdet_ext.datasets import MDETRDataset
-from mmdet_ext.datasets.builders.balanced_subset import ImageClasses, balanced_subset
 from mmdet_ext.datasets.builders.grounding_file import write_grounding
-from mmdet_ext.datasets.builders.lvis_prompts import Report, build_prompts, read_annotations
+from mmdet_ext.datasets.builders.lvis import Prompts, make_prompts, prompt_pairs, read_coco
+from mmdet_ext.datasets.builders.lvis_subset import ImageClasses, balanced_subset
 
 NAMES = ('cat', 'dog', 'traffic_light', 'bow_(weapon)', 'bow_(decorative_ribbons)')
 
@@ -24,39 +25,41 @@ def coco(**edits) -> dict:
 @pytest.fixture
 def build(tmp_path):
 
-    def run(content: dict, **options) -> tuple[Report, list[tuple]]:
-        """The report, and of each prompt the picture, the caption and the number of boxes."""
-        with write_grounding(tmp_path / 'out.json') as out:
-            report = build_prompts(content, 'ann.json', out, **options)
+    def run(content: dict, **options) -> tuple[Prompts, list[tuple]]:
+        """What is asked, and of each prompt the image, the caption and the number of boxes."""
+        prompts = make_prompts(content, 'ann.json', **options)
+        write_grounding(tmp_path / 'out.json', prompt_pairs(prompts.images, prompts.captions), prompts.counts)
         found = json.loads((tmp_path / 'out.json').read_text())
         counts = Counter(row['image_id'] for row in found['annotations'])
-        return report, [(row['original_id'], row['caption'], counts[row['id']]) for row in found['images']]
+        return prompts, [(row['original_id'], row['caption'], counts[row['id']]) for row in found['images']]
 
     return run
 
 
-def test_without_negatives_there_is_a_prompt_for_each_class_of_a_picture(build):
-    report, prompts = build(coco())
-    assert prompts == [(7, 'cat', 2), (7, 'dog', 1)]
-    assert report[:5] == (3, 2, 0, 3, 1) and [box.annotation for box in report.bad] == [3] and report.shared == ['bow ']
+def test_without_negatives_there_is_a_prompt_for_each_class_of_an_image(build):
+    made, prompts = build(coco())
+    assert prompts == [(7, 'cat', 2), (7, 'dog', 1)] and made.shared() == ['bow ']
+    assert made.counts == Counter({'images': 3, 'captions': 2, 'boxes': 3, 'left out: crowds': 1,
+                                   'left out: bad boxes': 1})
+    assert [box.annotation for box in made.bad] == [3]
 
 
-def test_classes_are_drawn_among_those_that_a_picture_is_not_annotated_with(build):
-    report, prompts = build(coco(), negatives=10)
+def test_classes_are_drawn_among_those_that_an_image_is_not_annotated_with(build):
+    made, prompts = build(coco(), negatives=10)
     absent = {id_: sorted(name for own, name, count in prompts if own == id_ and not count) for id_ in (7, 8, 9)}
     bows = ['bow ', 'bow ', 'traffic light']
     assert absent == {7: bows, 8: bows, 9: sorted(['cat', 'dog', *bows])}
-    assert report.num_negative == 11 and report.num_positive == 2
+    assert made.counts['captions without boxes'] == 11 and made.counts['captions'] == 13
 
 
-def test_drawn_classes_depend_on_picture_and_seed_alone(build):
+def test_drawn_classes_depend_on_image_and_seed_alone(build):
     _, first = build(coco(), negatives=2)
     _, again = build(coco(images=coco()['images'][::-1]), negatives=2)
     assert sorted(first) == sorted(again) and Counter(own for own, _, count in first if not count) == {7: 2, 8: 2, 9: 2}
     assert any(sorted(build(coco(), negatives=2, seed=seed)[1]) != sorted(first) for seed in range(5))
 
 
-def test_lvis_tells_what_is_absent_and_where_pictures_lie(build, tmp_path):
+def test_lvis_tells_what_is_absent_and_where_images_lie(build, tmp_path):
     content = coco()
     for image in content['images']:
         del image['file_name']
@@ -70,11 +73,11 @@ def test_lvis_tells_what_is_absent_and_where_pictures_lie(build, tmp_path):
 
 def test_our_data_set_reads_the_prompts(build, tmp_path):
     build(coco(), negatives=1)
-    dataset = MDETRDataset(ann_file=str(tmp_path / 'out.json'), data_prefix=dict(img='pictures'), serialize_data=False)
+    dataset = MDETRDataset(ann_file=str(tmp_path / 'out.json'), data_prefix=dict(img='images'), serialize_data=False)
     assert len(dataset) == 5
     item = dataset.get_data_info(0)
     assert item['text'] == 'cat' and item['gt_tokens_positive'] == [[[0, 3]], [[0, 3]]]
-    assert item['img_path'] == 'pictures/7.jpg' and item['instances'][0]['bbox'] == [1, 2, 31, 42]
+    assert item['img_path'] == 'images/7.jpg' and item['instances'][0]['bbox'] == [1, 2, 31, 42]
 
 
 @pytest.mark.parametrize('edits, options, message', [
@@ -95,29 +98,30 @@ def test_what_is_wrong_is_named(build, edits, options, message):
 
 
 def test_masks_are_not_read(tmp_path):
-    (tmp_path / 'ann.json').write_text(json.dumps(dict(annotations=[dict(id=1, segmentation=[[1, 2, 3]])])))
-    assert read_annotations(tmp_path / 'ann.json') == dict(annotations=[dict(id=1)])
+    content = coco(annotations=[dict(row, segmentation=[[1, 2, 3]]) for row in coco()['annotations']])
+    (tmp_path / 'ann.json').write_text(json.dumps(content))
+    assert read_coco(tmp_path / 'ann.json') == coco()
 
 
 def images(**classes: list[int]) -> dict[int, ImageClasses]:
-    """Pictures 1, 2, ... of which each shows and lacks what the lists say."""
+    """Images 1, 2, ... of which each shows and lacks what the lists say."""
     return {i: ImageClasses(frozenset(present), frozenset(), frozenset(absent))
             for i, (present, absent) in enumerate(zip(classes['present'], classes['absent'], strict=True), 1)}
 
 
 def test_rare_classes_come_first():
-    pictures = images(present=[[1]] * 20 + [[2]] * 2 + [[3]], absent=[[]] * 23)
-    assert len({21, 22, 23}.intersection(balanced_subset(pictures, [1, 2, 3], 3 / 23))) >= 2
-    assert set(balanced_subset(pictures, [1, 2, 3], 0.5)) > {21, 22, 23}
+    shown = images(present=[[1]] * 20 + [[2]] * 2 + [[3]], absent=[[]] * 23)
+    assert len({21, 22, 23}.intersection(balanced_subset(shown, [1, 2, 3], 3 / 23))) >= 2
+    assert set(balanced_subset(shown, [1, 2, 3], 0.5)) > {21, 22, 23}
 
 
 def test_the_first_choice_is_for_a_class_that_is_absent():
-    pictures = images(present=[[1]] * 9 + [[2]], absent=[[]] * 4 + [[2]] + [[]] * 5)
-    assert balanced_subset(pictures, [1, 2], 0.1) == [5]
+    shown = images(present=[[1]] * 9 + [[2]], absent=[[]] * 4 + [[2]] + [[]] * 5)
+    assert balanced_subset(shown, [1, 2], 0.1) == [5]
 
 
-def test_a_fraction_is_a_number_of_pictures_or_all_that_have_a_class():
-    pictures = images(present=[[1]] * 4 + [[]] * 6, absent=[[]] * 10)
-    assert len(balanced_subset(pictures, [1], 0.39)) == 3
-    assert balanced_subset(pictures, [1], 0.9) == [1, 2, 3, 4]
-    assert balanced_subset(pictures, [1], 1) == list(range(1, 11))
+def test_a_fraction_is_a_number_of_images_or_all_that_have_a_class():
+    shown = images(present=[[1]] * 4 + [[]] * 6, absent=[[]] * 10)
+    assert len(balanced_subset(shown, [1], 0.39)) == 3
+    assert balanced_subset(shown, [1], 0.9) == [1, 2, 3, 4]
+    assert balanced_subset(shown, [1], 1) == list(range(1, 11))

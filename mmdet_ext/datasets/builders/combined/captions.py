@@ -1,4 +1,4 @@
-"""Captions of one picture put together into few long ones, in which no two phrases speak of the same object.
+"""Captions of one image put together into few long ones, in which no two phrases speak of the same object.
 
 https://arxiv.org/abs/2104.12763, appendix on the pre-training data
 """
@@ -7,37 +7,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .boxes import iou_matrix, xywh_to_xyxy
-from .spans import consolidate_spans, shift_spans
+from ....text.spans import consolidate_spans, shift_spans
+from ..boxes import iou_matrix
 
 Spans = Sequence[Sequence[int]]
 
 
-class Box(NamedTuple):
-    """One object of a caption.
-
-    Attributes:
-        bbox: (x, y, width, height) in pixels.
-        spans: Characters [begin, end) of the caption that name it.
-        area: In pixels, of the box or of a mask.
-        iscrowd: Whether it is a crowd, 0 or 1.
-    """
-    bbox: Sequence[float]
-    spans: Spans
-    area: float
-    iscrowd: int = 0
-
-
 class Caption(NamedTuple):
-    """What is said of a picture.
+    """A text about an image.
 
     Attributes:
         text: Of the caption.
-        boxes: Of what it names.
+        boxes: Of what it names: `bbox` (x, y, width, height) in pixels, `tokens_positive`, and other fields.
         negative: Its `tokens_negative`, which nothing reads.
     """
     text: str
-    boxes: Sequence[Box]
+    boxes: Sequence[dict]
     negative: Spans = ()
 
 
@@ -46,7 +31,7 @@ def combine_captions(captions: Sequence[Caption], *, max_chars: int = 250, thres
     """Fewer captions with all boxes of the given ones.
 
     Args:
-        captions: Of one picture.
+        captions: Of one image.
         max_chars: What captions may have together, dots and spaces not counted; one that has more stays alone.
         threshold: Captions with boxes of which two overlap more stay apart.
         generalized: Measure overlap by GIoU, as the paper has it, in place of the published code's IoU.
@@ -56,10 +41,11 @@ def combine_captions(captions: Sequence[Caption], *, max_chars: int = 250, thres
     return [join_captions([captions[node] for node in nodes]) for nodes in colour_graph(adjacent, lengths, max_chars)]
 
 
-def overlap_graph(boxes: Sequence[Sequence[Box]], threshold: float, *, generalized: bool = False) -> np.ndarray:
+def overlap_graph(boxes: Sequence[Sequence[dict]], threshold: float, *, generalized: bool = False) -> np.ndarray:
     """Which captions have boxes that overlap by more than `threshold`: boxes of N captions -> (N, N), no loops."""
-    owner = np.repeat(np.arange(len(boxes)), [len(own) for own in boxes])
-    corners = xywh_to_xyxy(np.array([box.bbox for own in boxes for box in own], dtype=np.float64))
+    owner = np.repeat(np.arange(len(boxes)), [len(of_caption) for of_caption in boxes])
+    corners = np.array([box['bbox'] for of_caption in boxes for box in of_caption], dtype=np.float64).reshape(-1, 4)
+    corners[:, 2:] += corners[:, :2]
     one, other = np.nonzero(iou_matrix(corners, corners, generalized=generalized) > threshold)
     adjacent = np.zeros((len(boxes), len(boxes)), dtype=bool)
     adjacent[owner[one], owner[other]] = True
@@ -99,7 +85,8 @@ def join_captions(captions: Sequence[Caption]) -> Caption:
     offsets = np.cumsum([0] + [len(sentence) + 1 for sentence in sentences]).tolist()
     text = ' '.join(sentences)
     boxes = [
-        box._replace(spans=consolidate_spans(shift_spans(_inside(box.spans, caption.text), offset), text))
+        box | dict(tokens_positive=consolidate_spans(
+            shift_spans(_inside(box['tokens_positive'], caption.text), offset), text))
         for caption, offset in zip(captions, offsets) for box in caption.boxes
     ]
     negative = [span for caption, offset in zip(captions, offsets)
@@ -108,5 +95,5 @@ def join_captions(captions: Sequence[Caption]) -> Caption:
 
 
 def _inside(spans: Spans, text: str) -> list[list[int]]:
-    """The spans cut off at the ends of their own caption, so that they do not reach into a neighbouring one."""
-    return [[min(max(place, 0), len(text)) for place in span] for span in spans]
+    """The spans cut off at the ends of their caption, so that they do not reach into a neighbouring one."""
+    return [[min(max(end, 0), len(text)) for end in span] for span in spans]
