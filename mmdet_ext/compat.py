@@ -67,11 +67,11 @@ def allow_mmengine_checkpoints() -> None:
         *((reconstruct, f'{module}._reconstruct') for module in ('numpy.core.multiarray', 'numpy._core.multiarray')),
         *((scalar, f'{module}.scalar') for module in ('numpy.core.multiarray', 'numpy._core.multiarray')),
     ])
-    CheckpointLoader.register_scheme(prefixes='', loader=load_from_file, force=True)
+    CheckpointLoader.register_scheme(prefixes=('', 'http://', 'https://'), loader=load_from_file, force=True)
 
 
 def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """What mmengine's `CheckpointLoader` calls for a file."""
+    """What mmengine's `CheckpointLoader` calls for a file or a web address."""
     from .checkpoints import load  # only now: the package imports all models
 
     return load.load_from_file(filename, map_location)

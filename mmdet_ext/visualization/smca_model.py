@@ -22,7 +22,7 @@ def load_smca(cfg: Config, checkpoint: str | os.PathLike) -> nn.Module:
         find_decoder(model)
     except ValueError as error:
         raise ValueError(f'{cfg.filename}: {error}') from None
-    load_weights(model, checkpoint)
+    load_weights(model, checkpoint, config=cfg.filename)
     return model.eval()
 
 

@@ -24,7 +24,7 @@ def load_detector(cfg: Config, checkpoint: str) -> nn.Module:
     model_cfg = deepcopy(cfg.model)
     forget_atoms_files(model_cfg)
     model = MODELS.build(model_cfg)
-    load_weights(model, checkpoint)
+    load_weights(model, checkpoint, config=cfg.filename)
     return model.eval().requires_grad_(False)
 
 
