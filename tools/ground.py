@@ -53,7 +53,6 @@ def build_inferencer(args: argparse.Namespace):
     from mmdet.apis import DetInferencer
     from mmdet.registry import MODELS
 
-    from mmdet_ext.checkpoints.load import check_file
     from mmdet_ext.models.detectors import MDETR
     from mmdet_ext.predict.loading import choose_device, read_config
 
@@ -63,7 +62,6 @@ def build_inferencer(args: argparse.Namespace):
     detector = MODELS.get(name) if isinstance(name, str) else name
     if not (isinstance(detector, type) and issubclass(detector, MDETR)):
         raise ValueError(f'{args.config} is the config of no MDETR: model.type is {name}')
-    check_file(args.checkpoint)
     cfg.model.text_encoder.pretrained = False  # the checkpoint has its weights
     fonts = cfg.get('visualizer', {}).get('font_families', 'sans-serif')
     cfg.visualizer = dict(type='GroundingVisualizer', font_families=fonts)

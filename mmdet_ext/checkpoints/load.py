@@ -23,6 +23,7 @@ from mmengine.runner.checkpoint import load_from_http
 from torch import Tensor
 
 from ..compat import allow_mmengine_checkpoints
+from ..files import damage_of
 
 # Where a checkpoint keeps its weights, the better ones first. mmengine puts averaged weights under `state_dict`.
 ENTRIES = ('state_dict', 'ema', 'model_ema', 'model', 'ema_state_dict')
@@ -103,29 +104,24 @@ def check_file(path: str | os.PathLike) -> None:
     file = Path(path).expanduser()
     if not file.is_file():
         raise FileNotFoundError(f'there is no checkpoint {path} (seen from {Path.cwd()})')
-    with file.open('rb') as opened:
-        if opened.read(1) == b'\x80':  # a bare pickle, as torch wrote before 1.6
-            return
-    if not zipfile.is_zipfile(file):
-        raise ValueError(f'{path} is no checkpoint, or only part of one ({file.stat().st_size} bytes)')
+    if damage := damage_of(file):
+        raise ValueError(f'{path} {damage}')
     allow_mmengine_checkpoints()
+    if not zipfile.is_zipfile(file):  # a bare pickle, as torch wrote before 1.6
+        return
     if unknown := torch.serialization.get_unsafe_globals_in_checkpoint(file):
         raise ValueError(_foreign(path, ', '.join(sorted(unknown)[:SHOWN])))
 
 
 def _read(path: str, map_location: Any) -> Any:
-    """The content of a file, whose checksums are right."""
+    """The content of a file."""
     check_file(path)
     file = Path(path).expanduser()
     try:
-        if zipfile.is_zipfile(file):
-            with zipfile.ZipFile(file) as archive:
-                if damaged := archive.testzip():
-                    raise ValueError(f'{path} is damaged: the checksum of its record {damaged} is wrong')
         return torch.load(file, map_location=map_location)
     except UnpicklingError as error:
         raise ValueError(_foreign(path, str(error).splitlines()[-1])) from error
-    except (RuntimeError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+    except (RuntimeError, EOFError, KeyError, AttributeError) as error:
         raise ValueError(f'{path} is no checkpoint, or a damaged one: {error}') from error
 
 

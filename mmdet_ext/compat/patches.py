@@ -1,49 +1,13 @@
-"""Where mmengine, mmcv and mmdet need help to work with each other and with today's torch."""
-from collections.abc import Callable
+"""All changes to other packages. A config (by `compat.apply`) or a command calls them, `import mmdet_ext` none."""
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pickle import UnpicklingError
 from types import SimpleNamespace
 from typing import Any
 
-from packaging.version import Version
-
-REQUIRED = {  # module: lowest version, first version that does not work, what to install
-    'mmengine': ('0.7.1', '1.0.0', 'mmengine==0.10.7'),
-    'mmcv': ('2.0.0rc4', '3.0.0', '--no-build-isolation mmcv==2.1.0'),
-    'mmdet': ('3.0.0', '4.0.0', 'mmdet==3.3.0'),
-}
-
-
-def check_dependencies() -> None:
-    """Import mmengine, mmcv, mmdet and mmcv's operators; raise an ImportError that says what to install if one fails.
-
-    Of the operators only the compiled library is loaded, which takes no time; `mmcv.ops` imports mmengine's models.
-    Versions are read from the modules, since distributions of other names (the maintained fork's) provide the same.
-    """
-    for module, (lowest, excluded, _) in REQUIRED.items():
-        version = _version_of(module)
-        if not Version(lowest) <= Version(version) < Version(excluded):
-            raise ImportError(
-                f'mmdet_ext needs {module} >= {lowest}, < {excluded}, but found {version}. {_remedy(module)}')
-    try:
-        import_module('mmcv._ext')
-    except ImportError as error:  # "No module named 'mmcv._ext'" or an undefined symbol
-        raise ImportError(
-            f"mmcv's compiled operators do not load ({error}): it was installed without them (mmcv-lite), or compiled "
-            f'for another torch. {_remedy("mmcv", "--force-reinstall --no-deps --no-cache-dir ")}') from error
-
-
-def _version_of(module: str) -> str:
-    try:
-        return import_module(module).__version__
-    except ImportError as error:
-        raise ImportError(f'mmdet_ext needs {module}, which cannot be imported ({error}). {_remedy(module)}') from error
-    except AssertionError as error:  # mmdet asserts which mmcv and mmengine it takes: each of its releases knows best
-        raise ImportError(f'{module} cannot be imported: {error} {_remedy("mmengine")} {_remedy("mmcv")}') from error
-
-
-def _remedy(module: str, options: str = '') -> str:
-    return f'Try: pip install {options}{REQUIRED[module][2]}.'
+import numpy as np
+import torch
 
 
 def allow_mmengine_checkpoints() -> None:
@@ -54,8 +18,6 @@ def allow_mmengine_checkpoints() -> None:
     neither resuming nor testing works. mmengine's `CheckpointLoader` reads files by `checkpoints.load` from then on.
     For a process that reads such files: the command lines and the configs call it, importing the package does not.
     """
-    import numpy as np
-    import torch
     from mmengine.logging import HistoryBuffer
     from mmengine.runner import CheckpointLoader
 
@@ -72,24 +34,36 @@ def allow_mmengine_checkpoints() -> None:
 
 def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
     """What mmengine's `CheckpointLoader` calls for a file or a web address."""
-    from .checkpoints import load  # only now: the package imports all models
+    from ..checkpoints import load  # only now: the package imports all models
 
     return load.load_from_file(filename, map_location)
 
 
 def allow_lvis_evaluation() -> None:
-    """Let the package lvis, if it is installed, evaluate under today's numpy.
+    """Let the package lvis, if it is installed, evaluate under NumPy 1.24 and later.
 
     lvis 0.5.3 says ``np.float``, which numpy dropped in 1.24: mmdet's LVIS metrics fail when they compute figures.
     """
-    import numpy as np
-
     try:
         evaluation = import_module('lvis.eval')
     except ImportError:
         return
     if not hasattr(np, 'float'):
         evaluation.np = SimpleNamespace(**vars(np) | dict(float=float))
+
+
+@contextmanager
+def without_cuda() -> Iterator[None]:
+    """Let mmengine join the processes of a distributed run where torch finds no CUDA device.
+
+    mmengine 0.10.7 calls ``torch.cuda.set_device`` for every backend, which raises without a driver.
+    """
+    set_device = torch.cuda.set_device
+    torch.cuda.set_device = lambda device: None
+    try:
+        yield
+    finally:
+        torch.cuda.set_device = set_device
 
 
 def _history_method(owner: Any, name: str) -> Callable:
