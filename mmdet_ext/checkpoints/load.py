@@ -9,7 +9,7 @@ import os
 import re
 import zipfile
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
@@ -119,10 +119,10 @@ def _read(path: str, map_location: Any) -> Any:
     file = Path(path).expanduser()
     try:
         return torch.load(file, map_location=map_location)
-    except UnpicklingError as error:
-        raise ValueError(_foreign(path, str(error).splitlines()[-1])) from error
-    except (RuntimeError, EOFError, KeyError, AttributeError) as error:
-        raise ValueError(f'{path} is no checkpoint, or a damaged one: {error}') from error
+    except (UnpicklingError, RuntimeError, EOFError, KeyError, AttributeError) as error:
+        if unknown := re.search(r'GLOBAL (\S+)', str(error)):  # in a bare pickle, which `check_file` did not look into
+            raise ValueError(_foreign(path, unknown[1])) from error
+        raise ValueError(f'{path} is no checkpoint, or a damaged one ({type(error).__name__})') from error
 
 
 def _foreign(path: str, objects: str) -> str:
@@ -223,17 +223,17 @@ def _described(name: str, own: Mapping[str, Tensor], found: Mapping[str, Tensor]
 
 def _report(weights: Weights, own: Mapping[str, Tensor], reshaped: Collection[str], missing: Collection[str],
             unknown: Collection[str]) -> None:
-    missing = {name for name in missing if not name.endswith('num_batches_tracked')}
+    named = [name for name in own if not name.endswith('num_batches_tracked')]  # counters may be missing at any rate
     sentences = [
-        (reshaped, own, 'these layers have another shape there and start afresh'),
-        (missing, own, 'these are missing there and start afresh'),
-        (set(unknown), weights.state_dict, 'these of the file are not used')]
+        (reshaped, named, 'these layers have another shape there and start afresh'),
+        (set(missing).intersection(named), named, 'these are missing there and start afresh'),
+        (set(unknown), list(weights.state_dict), 'these of the file are not used')]
     text = '; '.join(f'{what}: {", ".join(_modules(names, known))}' for names, known, what in sentences if names)
     if text:
         print_log(f'{weights.path}: {text}', 'current', level=30)
 
 
-def _modules(names: Collection[str], known: Iterable[str]) -> list[str]:
+def _modules(names: Collection[str], known: Sequence[str]) -> list[str]:
     """The largest modules all of whose tensors are among `names`, in the order of `known`."""
     others = {prefix for name in known if name not in names for prefix in _prefixes(name)}
     return list(dict.fromkeys(next(prefix for prefix in _prefixes(name) if prefix not in others)
