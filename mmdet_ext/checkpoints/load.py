@@ -17,9 +17,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn as nn
 from mmengine.logging import print_log
-from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import CheckpointLoader
-from mmengine.runner.checkpoint import load_from_http
 from torch import Tensor
 
 from ..compat import allow_mmengine_checkpoints
@@ -29,7 +27,7 @@ from ..files import damage_of
 ENTRIES = ('state_dict', 'ema', 'model_ema', 'model', 'ema_state_dict')
 # What prediction does without: counters, and parts that exist for training only.
 TRAINING_ONLY = re.compile(r'(^|\.)num_batches_tracked$|^aux_head\.|\.pooler\.|\.align_|^data_preprocessor\.')
-# The parts whose features all others depend on: a file has them with (nearly) all of their tensors, or not at all.
+# The parts whose features all others depend on. A file has nearly all of their tensors, or none.
 NETWORK = ('backbone', 'neck', 'encoder', 'decoder', 'text_encoder', 'language_model')
 LEAST_SHARE = 0.9  # of the tensors of such a part; a dictionary that is put into a trained backbone is less than a tenth
 SHOWN = 3  # tensors that a message names
@@ -69,7 +67,7 @@ def read_weights(path: str | os.PathLike) -> Weights:
     if '://' in path:
         allow_mmengine_checkpoints()
         return weights_in(CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent'), path)
-    return weights_in(_read(path, 'cpu'), path)
+    return weights_in(read_file(path, 'cpu'), path)
 
 
 def weights_in(content: Any, path: str) -> Weights:
@@ -113,7 +111,7 @@ def check_file(path: str | os.PathLike) -> None:
         raise ValueError(_foreign(path, ', '.join(sorted(unknown)[:SHOWN])))
 
 
-def _read(path: str, map_location: Any) -> Any:
+def read_file(path: str, map_location: Any) -> Any:
     """The content of a file."""
     check_file(path)
     file = Path(path).expanduser()
@@ -138,8 +136,8 @@ def load_weights(model: nn.Module, weights: Weights | str | os.PathLike, *, conf
         model: In prediction all of it must be in the file, but for what only training uses.
         weights: From `read_weights`, or the path of a file.
         config: File that describes the model, for messages.
-        fine_tuning: Whether layers that the file lacks, or has in another shape, may keep their initial values. They are
-            named in one line of the log, as are those of the file that the model does not have.
+        fine_tuning: Whether layers that the file lacks, or has in another shape, may keep their initial values. They
+            are named in one line of the log, as are those of the file that the model does not have.
 
     Returns:
         The weights.
@@ -151,7 +149,7 @@ def load_weights(model: nn.Module, weights: Weights | str | os.PathLike, *, conf
     """
     if not isinstance(weights, Weights):
         weights = read_weights(weights)
-    _load(model, weights, config or 'the config', fine_tuning, report=True)
+    load_tensors(model, weights, config or 'the config', fine_tuning, report=True)
     return weights
 
 
@@ -162,12 +160,13 @@ def misfits(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[str]:
     return _problems(own, state_dict, reshaped, own.keys() - state_dict.keys(), state_dict.keys() - own.keys())
 
 
-def _load(model: nn.Module, weights: Weights, config: str, fine_tuning: bool, report: bool) -> None:
+def load_tensors(model: nn.Module, weights: Weights, config: str, fine_tuning: bool, report: bool) -> None:
     own, found = model.state_dict(), weights.state_dict
     if own.keys().isdisjoint(found):
-        raise ValueError(f'{weights.path} is of another model: {type(model).__name__} knows no tensor of it, the first is '
-                         f'{next(iter(found))!r}; tools/convert_checkpoint.py converts published files')
-    if broken := [name for name in own.keys() & found.keys() if found[name].is_floating_point() and found[name].isnan().any()]:
+        raise ValueError(f'{weights.path} is of another model: {type(model).__name__} knows no tensor of it, the first '
+                         f'is {next(iter(found))!r}; tools/convert_checkpoint.py converts published files')
+    if broken := [name for name in own.keys() & found.keys()
+                  if found[name].is_floating_point() and found[name].isnan().any()]:
         raise ValueError(f'{weights.path}: {len(broken)} tensors have values that are not a number (NaN), such as '
                          f'{min(broken)}: the training has diverged, or the file is damaged')
     reshaped = _reshaped(own, found)
@@ -244,51 +243,3 @@ def _prefixes(name: str) -> list[str]:
     """'a.b.c' -> ['a', 'a.b', 'a.b.c']."""
     parts = name.split('.')
     return ['.'.join(parts[:end]) for end in range(1, len(parts) + 1)]
-
-
-class FilePolicy:
-    """Loads weights that mmengine read from a file into a model by the policy of this module.
-
-    It travels in the metadata of the state dict, which torch hands to each module that loads it, as far as the model: a
-    state dict from elsewhere has none, and is loaded as torch does. A deep copy is for a copy of the model (averaged
-    weights), of which nothing is reported; what is saved to a file is empty.
-    """
-
-    def __init__(self, weights: Weights, is_copy: bool = False) -> None:
-        self.meta, self.path, self.is_copy = weights.meta, weights.path, is_copy
-
-    def __call__(self, model: nn.Module, state_dict: dict[str, Tensor]) -> None:
-        """Load `state_dict`; in fine-tuning it becomes that of the model, so that mmengine finds nothing to warn of."""
-        fine_tuning = self.is_copy or getattr(model, 'is_init', False)
-        _load(model, Weights(state_dict, self.meta, self.path), 'the config', fine_tuning, report=not self.is_copy)
-        if fine_tuning:
-            state_dict.clear()
-            state_dict.update(model.state_dict())
-
-    def __deepcopy__(self, memo: dict) -> 'FilePolicy':
-        return FilePolicy(Weights({}, self.meta, self.path), is_copy=True)
-
-    def __reduce__(self) -> tuple:
-        return OrderedDict, ()
-
-
-def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Read a file for mmengine's `CheckpointLoader`: as a checkpoint with `state_dict` and `meta`, whatever its form."""
-    content = load_from_http(filename, map_location) if '://' in filename else _read(filename, map_location)
-    weights = weights_in(content, filename)
-    metadata = weights.state_dict._metadata
-    metadata[''] = dict(metadata.get('', {}), file_policy=FilePolicy(weights))
-    entries = content if any(isinstance(content.get(name), Mapping) for name in ENTRIES) else {}
-    return dict(entries, state_dict=weights.state_dict, meta=weights.meta)
-
-
-def follow_policy(model: nn.Module) -> None:
-    """Let any detector, alone or in a wrapper, load by the policy of this module what mmengine reads from a file for it."""
-    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
-    model.register_load_state_dict_pre_hook(_apply_policy)
-
-
-def _apply_policy(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, local_metadata: dict, *_: Any) -> None:
-    if policy := local_metadata.pop('file_policy', None):
-        policy(module, state_dict)

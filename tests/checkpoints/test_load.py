@@ -11,7 +11,8 @@ from mmengine.model import BaseModule, ExponentialMovingAverage
 from mmengine.runner import CheckpointLoader, load_checkpoint
 from torch.testing import assert_close
 
-from mmdet_ext.checkpoints.load import follow_policy, load_weights, misfits, read_weights
+from mmdet_ext.checkpoints.file_policy import follow_policy
+from mmdet_ext.checkpoints.load import load_weights, misfits, read_weights
 from mmdet_ext.compat import allow_mmengine_checkpoints
 from mmdet_ext.models.detectors.file_weights import FileWeights
 

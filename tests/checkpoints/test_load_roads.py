@@ -32,13 +32,16 @@ def config(name: str) -> Config:
     return Config.fromfile(f'configs/{name}.py')
 
 
-def runner(name: str, path: str, work_dir: Path, *, train: bool, options: dict | None = None) -> Runner:
+def runner(name: str, path: str, work_dir: Path, *, train: bool, resume: bool = False,
+           options: dict | None = None) -> Runner:
     """As far as mmengine's runner loads a file, without data."""
     cfg = config(name)
     cfg.merge_from_dict(options or {})
     hooks = [hook for hook in cfg.get('custom_hooks', []) if 'EMA' in hook['type']]
     run = Runner(cfg.model, str(work_dir), load_from=path, default_scope='mmdet', custom_hooks=hooks,
+                 default_hooks=dict(checkpoint=dict(type='WholeCheckpointHook')),
                  experiment_name=f'{work_dir}{len(list(work_dir.iterdir()))}')
+    run._resume = resume
     run.call_hook('before_run')
     if train:
         run._init_model_weights()
@@ -145,3 +148,19 @@ def test_a_dictionary_is_put_into_a_trained_network(states, tmp_path, monkeypatc
     run = runner(PGI, str(tmp_path / 'x.pth'), tmp_path, train=True, options={'model.backbone.rd': rd})
     assert lines == [f'{tmp_path / "x.pth"}: these are missing there and start afresh: backbone.trunk.rd']
     assert all(value.equal(states[PGI][name]) for name, value in run.model.state_dict().items() if '.rd.' not in name)
+
+
+@pytest.mark.parametrize('name, options, layer', [
+    (PGI, {'model.bbox_head.num_classes': 3, 'model.aux_head.head.num_classes': 3}, 'bbox_head.class_towers.0.2.weight'),
+    (SMCA, {'model.bbox_head.num_classes': 3}, 'bbox_head.fc_cls.weight'),
+])
+def test_a_run_does_not_go_on_with_layers_that_start_afresh(states, tmp_path, name, options, layer):
+    torch.save(dict(state_dict=states[name], meta=dict(epoch=1, iter=2)), tmp_path / 'x.pth')
+    with pytest.raises(ValueError, match=fr'x.pth is of a run with another model: \d+ tensors differ, {layer}'):
+        runner(name, str(tmp_path / 'x.pth'), tmp_path, train=True, resume=True, options=options)
+
+
+def test_a_run_does_not_go_on_from_weights_alone(states, tmp_path):
+    torch.save(states[PGI], tmp_path / 'x.pth')
+    with pytest.raises(ValueError, match='x.pth holds weights alone, and a run goes on from a checkpoint of a run'):
+        runner(PGI, str(tmp_path / 'x.pth'), tmp_path, train=True, resume=True)
