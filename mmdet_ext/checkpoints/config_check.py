@@ -17,20 +17,20 @@ SHOWN = 3  # tensors that a message names
 
 def check_conversion(conversion: Conversion) -> None:
     """Raise a CheckpointError unless the recipe's config and options build a model of the same names and shapes."""
-    recipe, own = conversion.recipe, build_recipe(conversion).state_dict()
+    recipe, expected = conversion.recipe, build_recipe(conversion).state_dict()
     sources = {row.target: row.source for row in conversion.rows}
     problems = []
     for name, tensor in conversion.state_dict.items():
-        shape = tuple(own[name].shape) if name in own else None
+        shape = tuple(expected[name].shape) if name in expected else None
         if tuple(tensor.shape) != shape:
             problems.append(f'{sources[name]} is {tuple(tensor.shape)}, should be {shape} as {name}'
                             if shape is not None else f'{sources[name]} would become {name}, which is unknown')
-    problems += [f'{name} is missing' for name in own  # published frozen batch norms have no counters
+    problems += [f'{name} is missing' for name in expected  # published frozen batch norms have no counters
                  if name not in conversion.state_dict and not name.endswith('.num_batches_tracked')]
     if problems:
         options = ''.join(f' {key}={value}' for key, value in recipe.options.items())
         raise CheckpointError(
-            f'its names are those of {recipe.model}, but {len(problems)} of {len(own)} tensors do not fit '
+            f'its names are those of {recipe.model}, but {len(problems)} of {len(expected)} tensors do not fit '
             f'{recipe.config}{options and f" with{options}"}: {"; ".join(problems[:SHOWN])}')
 
 

@@ -1,7 +1,7 @@
 """How mmengine reads files and loads them into models: by the policy of `load`.
 
-Whatever reads a file in mmengine and mmdet (`load_from`, `init_detector`, `DetInferencer`) calls `CheckpointLoader`, which
-calls `load_from_file`. The weights bring the policy with them to the model.
+Whatever reads a file in mmengine and mmdet (`load_from`, `init_detector`, `DetInferencer`) calls `CheckpointLoader`,
+which calls `load_from_file`. The weights bring the policy with them to the model.
 """
 from collections import OrderedDict
 from collections.abc import Mapping

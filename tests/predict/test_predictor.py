@@ -101,7 +101,8 @@ def test_detections_convert(predictor, images):
     assert json.loads(json.dumps(detections.to_dict()))['bboxes'] == detections.boxes.tolist()
     middle = float(np.median(detections.scores))
     best = detections.above(middle)
-    assert 0 < len(best) == int((detections.scores > middle).sum()) < len(detections) == len(detections.sample.pred_instances)
+    assert 0 < len(best) == int((detections.scores > middle).sum()) < len(detections)
+    assert len(detections) == len(detections.sample.pred_instances)
     assert len(best.names) == len(best.sample.pred_instances) == len(best)
     assert len(detections.above(1.0)) == 0 and detections.above(1.0).boxes.shape == (0, 4)
 
