@@ -23,9 +23,9 @@ def test_the_same_file_gives_the_same_bytes(in_process, source, tmp_path):
 
 def test_its_prompts_have_nothing_wrong(in_process, source, tmp_path):
     in_process(TOOL, source, '--negatives', 1, '--fraction', 0.5, '--out', tmp_path / 'out.json')
-    found = json.loads((tmp_path / 'out.json').read_text())
-    assert list(grounding_problems(found, folders=dict(img=str(source.parents[1] / 'train')))) == []
-    assert len({image['original_id'] for image in found['images']}) == 4
+    content = json.loads((tmp_path / 'out.json').read_text())
+    assert list(grounding_problems(content, folders=dict(img=str(source.parents[1] / 'train')))) == []
+    assert len({image['original_id'] for image in content['images']}) == 4
 
 
 def test_a_file_is_replaced_on_request_only(in_process, source, tmp_path):
