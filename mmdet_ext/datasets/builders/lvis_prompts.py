@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...models.layers.prompt_text import prompt_text
-from ..coco_checks import BadBox, check_file, clip_box
+from ..annotation_file import check_coco
+from ..coco_checks import BadBox, clip_box
 from .balanced_subset import ImageClasses, balanced_subset
 from .grounding_file import GroundingFile
 
@@ -81,7 +82,7 @@ def build_prompts(content: dict, file: str, out: GroundingFile, *, fraction: flo
         ValueError: If tables are missing, ids are not unique or name nothing, names leave nothing to ask for, or
             `negatives` is negative or given for a file that has its own.
     """
-    check_file(content, file)
+    check_coco(content, file, check_boxes=False, file_names=False)
     captions = _captions(content['categories'], file)
     pictures, num_crowds, bad = _sort_out(content, captions, file)
     if negatives is not None:
@@ -125,10 +126,7 @@ def _sort_out(content: dict, known: Collection[int], file: str) -> tuple[dict[in
     rows, annotated = ({id_: {} for id_ in images}, {id_: set() for id_ in images})
     num_crowds, bad = 0, []
     for row in content.get('annotations', ()):
-        image = images.get(row['image_id'])
-        if image is None:
-            raise ValueError(f'{file}: annotation {row["id"]} has image_id {row["image_id"]}, and there is no such '
-                             'image')
+        image = images[row['image_id']]
         annotated[image['id']].add(row['category_id'])
         if row.get('iscrowd', 0):
             num_crowds += 1

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from ..grounding_checks import size_of
+from ..annotation_file import size_of
 from .id_lists import checked_id, read_ids
 from .json_stream import stream_items
 
