@@ -8,3 +8,8 @@ model = dict(
     bbox_head=dict(type='AlignedGroundingDINOHead', loss_align=dict(type='ContrastiveAlignLoss', temperature=0.07)))
 optim_wrapper = dict(type='NoWaitOptimWrapper', constructor='MergedOptimWrapperConstructor')
 default_hooks = dict(runtime_info=dict(type='NoWaitRuntimeInfoHook'))
+train_dataloader = dict(dataset=dict(type='CheckedCocoDataset'))
+val_dataloader = dict(dataset=dict(type='CheckedCocoDataset'))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='FastCocoMetric')
+test_evaluator = val_evaluator

@@ -10,3 +10,8 @@ model = dict(
     data_preprocessor=dict(mean=[0, 0, 0], std=[255, 255, 255]),
     backbone=dict(_delete_=True, type='GELAN', arch='c', out_indices=(0, 1, 2, 3)),
     neck=dict(in_channels=[256, 512, 512, 512]))
+train_dataloader = dict(dataset=dict(type='CheckedCocoDataset'))
+val_dataloader = dict(dataset=dict(type='CheckedCocoDataset'))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='FastCocoMetric')
+test_evaluator = val_evaluator

@@ -11,3 +11,8 @@ model = dict(
         type='PGIAuxHead',
         branch=dict(type='ReversibleBranch', arch='s', in_channels=(512, 1024, 2048), in_indices=(1, 2, 3)),
         head=dict(type='YOLOv9Head', num_classes=80, in_channels=(128, 192, 256), sum_over_images=False)))
+train_dataloader = dict(dataset=dict(type='CheckedCocoDataset'))
+val_dataloader = dict(dataset=dict(type='CheckedCocoDataset'))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='FastCocoMetric')
+test_evaluator = val_evaluator

@@ -10,3 +10,8 @@ model = dict(
         head=_base_.model.bbox_head))
 optim_wrapper = dict(constructor='MergedOptimWrapperConstructor')
 default_hooks = dict(runtime_info=dict(type='NoWaitRuntimeInfoHook'))
+train_dataloader = dict(dataset=dict(type='CheckedCocoDataset'))
+val_dataloader = dict(dataset=dict(type='CheckedCocoDataset'))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='FastCocoMetric')
+test_evaluator = val_evaluator

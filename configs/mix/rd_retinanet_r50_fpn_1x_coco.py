@@ -3,3 +3,8 @@ _base_ = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
 custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
 
 model = dict(neck=[_base_.model.neck, dict(type='RDNeck', in_channels=[256] * 5, levels=[0])])
+train_dataloader = dict(dataset=dict(type='CheckedCocoDataset'))
+val_dataloader = dict(dataset=dict(type='CheckedCocoDataset'))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='FastCocoMetric')
+test_evaluator = val_evaluator

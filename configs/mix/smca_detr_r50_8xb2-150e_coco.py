@@ -5,3 +5,8 @@ custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], a
 model = dict(type='SMCADETR')
 optim_wrapper = dict(type='NoWaitOptimWrapper', constructor='MergedOptimWrapperConstructor')
 default_hooks = dict(runtime_info=dict(type='NoWaitRuntimeInfoHook'))
+train_dataloader = dict(dataset=dict(type='CheckedCocoDataset'))
+val_dataloader = dict(dataset=dict(type='CheckedCocoDataset'))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='FastCocoMetric')
+test_evaluator = val_evaluator

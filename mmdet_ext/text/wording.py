@@ -1,8 +1,9 @@
 """English for captions: number words, plurals, articles."""
 import re
 
-_ONES = ['no', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten', 'eleven', 'twelve', 'thirteen', 'fourteen', 'fifteen', 'sixteen', 'seventeen', 'eighteen', 'nineteen']
-_TENS = ['-', '-', 'twenty', 'thirty', 'forty', 'fifty', 'sixty', 'seventy', 'eighty', 'ninety']
+_ONES = ('no one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen '
+         'seventeen eighteen nineteen').split()
+_TENS = '- - twenty thirty forty fifty sixty seventy eighty ninety'.split()
 _SAME = {'sheep', 'deer', 'fish', 'aircraft', 'broccoli'}
 # Of last words; those of _ENDINGS also where more stands in front: 'fireman', 'grandchild'.
 _IRREGULAR = (('person', 'people'), ('child', 'children'), ('mouse', 'mice'), ('goose', 'geese'), ('foot', 'feet'),
