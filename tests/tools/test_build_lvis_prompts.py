@@ -48,7 +48,7 @@ def test_bad_arguments_are_refused_before_the_file_is_read(in_process, tmp_path,
     ('no json', 'in.json is no JSON: Expecting value'),
     ('[]', 'in.json is no COCO annotation file'),
     ('{"images": []}', "in.json: 'images' is missing or empty"),
-    ('{"images": [{}], "categories": [{"id": 1}]}', "in.json: a row has no 'id'"),
+    ('{"images": [{}], "categories": [{"id": 1}]}', 'in.json: row 0 of images has no id'),
 ])
 def test_what_is_no_annotation_file_is_one_line(in_process, tmp_path, content, message):
     if content is not None:

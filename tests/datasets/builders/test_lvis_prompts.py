@@ -81,7 +81,7 @@ def test_our_data_set_reads_the_prompts(build, tmp_path):
     (dict(categories=[]), {}, "'categories' is missing or empty"),
     (dict(categories=[dict(id=1, name='(x)'), dict(id=2, name='y')]), {}, r"category 1: nothing is left .* '\(x\)'"),
     (dict(annotations=[]), {}, 'no box'),
-    (dict(annotations=[dict(id=5, image_id=1, category_id=1, bbox=[0, 0, 1, 1])]), {}, 'annotation 5 has image_id 1'),
+    (dict(annotations=[dict(id=5, image_id=1, category_id=1, bbox=[0, 0, 1, 1])]), {}, 'image_id should be one of the ids of images, 7, 8, 9, got 1'),
     ({}, dict(negatives=-1), 'negatives should be 0 or more, got -1'),
     ({}, dict(fraction=0), 'fraction should be above 0'),
     (dict(images=[dict(coco()['images'][0], neg_category_ids=[77])]), {}, r'image 7 has \[77\] in neg_category_ids'),
