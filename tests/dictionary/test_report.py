@@ -9,9 +9,9 @@ import torch
 from dictionary.fake_sources import MatrixSource, grouped_rows
 from mmdet_ext.dictionary.build import BuildOptions, build_dictionary
 from mmdet_ext.dictionary.report import markdown, spread_over_sizes, write_report
-from mmdet_ext.dictionary.state import State
 from mmdet_ext.dictionary.summary import effective_rank
 from mmdet_ext.models.layers import Atoms
+from mmdet_ext.unfinished import Unfinished
 
 
 @pytest.fixture(scope='module')
@@ -19,7 +19,7 @@ def atoms(tmp_path_factory) -> Atoms:
     sources = [MatrixSource(grouped_rows(5, 1200, 16, noise=.5)[0], size=100, broken=(7, )),
                MatrixSource(grouped_rows(3, 40, 8)[0], name='text')]
     options = BuildOptions(atoms=20, channels=16, samples=3000, nearest=2)
-    made = build_dictionary(sources, options, State(tmp_path_factory.mktemp('report') / 'state'))
+    made = build_dictionary(sources, options, Unfinished(tmp_path_factory.mktemp('report') / 'atoms'))
     made.arguments = dict(command='python tools/build_dictionary.py file text', atoms=20)
     return made
 
@@ -69,7 +69,7 @@ def test_shown_atoms_are_spread_over_the_sizes():
 
 def test_one_pass_and_no_samples_make_a_report_too(tmp_path):
     options = BuildOptions(atoms=2, passes=1, samples=10, nearest=0)
-    made = build_dictionary([MatrixSource(np.eye(2))], options, State(tmp_path / 'state'))
+    made = build_dictionary([MatrixSource(np.eye(2))], options, Unfinished(tmp_path / 'atoms'))
     assert torch.equal(made.vectors.sort(dim=0).values, torch.tensor([[0., 0.], [1., 1.]]))
     write_report(made, tmp_path / 'report')
     assert sorted(path.name for path in (tmp_path / 'report').iterdir()) == ['cluster_sizes.png', 'inertia.png',

@@ -1,4 +1,4 @@
-"""Which positions of a feature map are sampled, and which part of the picture each stands for."""
+"""Which positions of a feature map are sampled, and which part of the image each stands for."""
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ class Cells(NamedTuple):
     Attributes:
         rows: (n, ) int64.
         columns: (n, ) int64.
-        boxes: (n, 4) float32, x1, y1, x2, y2 in pixels of the picture, clipped to it: the area of each cell.
+        boxes: (n, 4) float32, x1, y1, x2, y2 in pixels of the image, clipped to it: the area of each cell.
     """
     rows: np.ndarray
     columns: np.ndarray
@@ -20,13 +20,13 @@ class Cells(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where a picture lies under a feature map; the map is laid over the input of the network from its corner on.
+    """Where an image lies under a feature map; the map is laid over the input of the network from its corner on.
 
     Attributes:
         grid: (rows, columns) of the map.
         cell: (height, width) of a position of it in pixels of the input.
-        outline: x1, y1, x2, y2 of the whole picture in pixels of the input; what is outside is padding.
-        size: (width, height) of the picture in its own pixels.
+        outline: x1, y1, x2, y2 of the whole image in pixels of the input; what is outside is padding.
+        size: (width, height) of the image in its own pixels.
     """
     grid: tuple[int, int]
     cell: tuple[float, float]
@@ -34,7 +34,7 @@ class Layout(NamedTuple):
     size: tuple[int, int]
 
     def areas(self) -> np.ndarray:
-        """(rows * columns, 4), x1, y1, x2, y2 of each cell in pixels of the picture, row by row, not clipped."""
+        """(rows * columns, 4), x1, y1, x2, y2 of each cell in pixels of the image, row by row, not clipped."""
         left, top, right, bottom = self.outline
         x = (np.arange(self.grid[1] + 1) * self.cell[1] - left) * (self.size[0] / (right - left))
         y = (np.arange(self.grid[0] + 1) * self.cell[0] - top) * (self.size[1] / (bottom - top))
@@ -43,23 +43,15 @@ class Layout(NamedTuple):
         return np.stack([x1, y1, x2, y2], axis=-1).reshape(-1, 4)
 
 
-def check_sampling(per_image: int, inside: float = 0.) -> None:
-    """ValueError for numbers that `draw_cells` does not take."""
-    if per_image < 1:
-        raise ValueError(f'per_image should be at least 1, got {per_image}')
-    if not 0 <= inside <= 1:
-        raise ValueError(f'inside should be a share from 0 to 1, got {inside}')
-
-
 def draw_cells(layout: Layout, per_image: int, rng: np.random.Generator, *, objects: np.ndarray = NO_BOXES,
                inside: float = 0.) -> Cells:
-    """Draw positions without replacement among those whose centre lies in the picture.
+    """Draw positions without replacement among those whose centre lies in the image.
 
     Args:
-        layout: Of the map over the picture.
+        layout: Of the map over the image.
         per_image: How many; all if there are fewer.
         rng: Decides which.
-        objects: (b, 4), x1, y1, x2, y2 in pixels of the picture.
+        objects: (b, 4), x1, y1, x2, y2 in pixels of the image.
         inside: The share of positions that are drawn among those whose centre lies in one of `objects`. Where there are
             fewer, the others take their place.
     """

@@ -1,8 +1,7 @@
-"""Positions of a map and the parts of a picture that they stand for."""
+"""Positions of a map and the parts of an image that they stand for."""
 import numpy as np
-import pytest
 
-from mmdet_ext.dictionary.sources.sampling import Layout, check_sampling, draw_cells
+from mmdet_ext.dictionary.sources.cells import Layout, draw_cells
 
 # 40 x 20 pixels, doubled, between 6 pixels of padding above and below, and 16 on the right for a wider neighbour
 LAYOUT = Layout(grid=(4, 6), cell=(16., 16.), outline=(0, 12, 80, 52), size=(40, 20))
@@ -18,15 +17,15 @@ def test_areas_by_hand():
     np.testing.assert_allclose(areas[3, 5], [40, 18, 48, 26])
 
 
-def test_all_positions_in_the_picture_are_drawn_and_none_in_the_padding():
+def test_all_positions_in_the_image_are_drawn_and_none_in_the_padding():
     cells = draw(LAYOUT, 100)
     # centres of rows at 8, 24, 40, 56: the first and the last lie above 12 and below 52; of columns the sixth, at 88,
     # beyond 80
     assert sorted(zip(cells.rows, cells.columns)) == [(row, column) for row in (1, 2) for column in range(5)]
 
 
-def test_boxes_are_clipped_to_the_picture():
-    # columns end at 16, 32, 48 of a picture whose last pixel is 41: the centre of the third, 40, still lies in it
+def test_boxes_are_clipped_to_the_image():
+    # columns end at 16, 32, 48 of an image whose last pixel is 41: the centre of the third, 40, still lies in it
     layout = Layout(grid=(1, 4), cell=(16., 16.), outline=(0, 0, 41, 16), size=(41, 16))
     cells = draw(layout, 9)
     assert sorted(cells.boxes.tolist()) == [[0, 0, 16, 16], [16, 0, 32, 16], [32, 0, 41, 16]]
@@ -53,10 +52,3 @@ def test_the_share_inside_is_drawn_in_the_objects():
     assert 20 <= on_objects(0.5) < 30
     assert on_objects(0.) < 15
     assert on_objects(1., count=60) >= 50  # all of them, and others for the rest
-
-
-def test_wrong_numbers_are_refused():
-    with pytest.raises(ValueError, match='per_image.*0'):
-        check_sampling(0)
-    with pytest.raises(ValueError, match='inside.*1.5'):
-        check_sampling(1, 1.5)
