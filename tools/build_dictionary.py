@@ -13,6 +13,12 @@ import shlex
 import sys
 from pathlib import Path
 
+from mmengine.config import DictAction
+
+from mmdet_ext.command_line import run, wrong_config
+from mmdet_ext.files import check_writable
+from mmdet_ext.unfinished import Unfinished
+
 # For each source the options that it must have and those that it may have.
 REQUIRED = dict(vision=('config', 'checkpoint'), clip=('clip_model', ), text=('text_model', 'texts'),
                 file=('matrix', ))
@@ -100,10 +106,8 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def check_places(args: argparse.Namespace) -> None:
+def check_outputs(args: argparse.Namespace) -> None:
     """Raise before any work if the results cannot be written."""
-    from mmdet_ext.files import check_writable
-
     if args.out.is_dir():
         raise ValueError(f'--out should be a file, and {args.out} is a folder')
     if args.out.exists() and not args.overwrite:
@@ -124,8 +128,9 @@ def make_sources(args: argparse.Namespace, device: str) -> list:
     made = []
     for source in args.sources:
         if source == 'vision':
-            made.append(sources.VisionSource(args.config, args.checkpoint, **given(*OPTIONAL['vision']), seed=args.seed,
-                                             device=device))
+            with wrong_config(args.config):
+                made.append(sources.VisionSource(args.config, args.checkpoint, **given(*OPTIONAL['vision']),
+                                                 seed=args.seed, device=device))
         elif source == 'clip':
             weights = None if args.clip_weights == 'random' else args.clip_weights
             made.append(sources.ClipSource(args.clip_model, weights, joint=args.clip_space != 'width',
@@ -138,61 +143,33 @@ def make_sources(args: argparse.Namespace, device: str) -> list:
     return made
 
 
-def build(args: argparse.Namespace) -> None:
-    from mmdet_ext.dictionary.build import BuildOptions, build_dictionary
-    from mmdet_ext.dictionary.processes import StopRequest, join_processes, process_device
-    from mmdet_ext.dictionary.report import clustering_line, rank_line, sizes_line, write_report
-    from mmdet_ext.dictionary.state import State
+def main() -> None:
+    args = parse_args()
 
-    check_places(args)
-    processes = join_processes()
-    device = process_device(args.device)
-    try:
-        sources = make_sources(args, device)
-    except (OSError, ValueError, RuntimeError, ImportError):
-        raise
-    except Exception as error:  # a config may raise anything
-        raise ValueError(f'{" ".join(args.sources)}: {type(error).__name__}: {error}') from error
+    # only now, so that --help and wrong arguments are quick
+    from mmdet_ext.dictionary.build import BuildOptions, build_dictionary
+    from mmdet_ext.dictionary.processes import join_processes, process_device
+    from mmdet_ext.visualization.dictionary import build_report
+
+    check_outputs(args)
     options = BuildOptions(args.atoms, args.channels, args.samples, args.passes, args.tolerance, args.nearest,
                            args.seed)
-    state = State(args.out.with_name(f'{args.out.name}.state'))
-    with StopRequest() as stop:
-        atoms = build_dictionary(sources, options, state, restart=args.restart, processes=processes, stop=stop)
+    work = Unfinished(args.out)
+    with join_processes() as processes:
+        sources = make_sources(args, process_device(args.device))
+        atoms = build_dictionary(sources, options, work, restart=args.restart, processes=processes)
     if atoms is None:
         return
     given = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
     atoms.arguments = dict(given, command=shlex.join(['python', *sys.argv]))
     atoms.save(args.out)
-    state.remove()
-    print(f'wrote {args.out}: {atoms.vectors.shape[0]} atoms of {atoms.vectors.shape[1]} channels')
-    print(clustering_line(atoms.report))
-    print(sizes_line(atoms.report))
-    print(rank_line(atoms.report, *atoms.vectors.shape))
-    print(f"in a config: rd=dict(stage=1, atoms='{args.out}', init_g='match')", flush=True)
-    write_report(atoms, args.report)
+    work.remove()
+    print(f'wrote {args.out}: {atoms.vectors.shape[0]} atoms of {atoms.vectors.shape[1]} channels',
+          *build_report.lines(atoms), f"in a config: rd=dict(stage=1, atoms='{args.out}', init_g='match')", sep='\n',
+          flush=True)
+    build_report.write_report(atoms, args.report)
     print(f'report: {args.report / "report.md"}')
 
 
-def main() -> None:
-    args = parse_args()
-    try:
-        # only now, so that --help and wrong arguments are quick
-        from mmdet_ext.dictionary.processes import Interrupted, leave_processes
-    except KeyboardInterrupt:
-        sys.exit(130)
-    try:
-        build(args)
-    except (OSError, ValueError, RuntimeError, ImportError, MemoryError) as error:
-        sys.exit(f'build_dictionary.py: {" ".join(str(error).split())}')
-    except Interrupted as error:
-        print(f'build_dictionary.py: stopped by {error}; the same command goes on from {args.out}.state',
-              file=sys.stderr)
-        sys.exit(130)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    finally:
-        leave_processes()
-
-
 if __name__ == '__main__':
-    main()
+    run(main, interrupted='interrupted; the same command goes on from what OUT.parts holds')
