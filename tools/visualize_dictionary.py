@@ -65,7 +65,8 @@ def main() -> None:
     from mmdet_ext.visualization.capture import Probe, choose_dictionary
     from mmdet_ext.visualization.dictionary import draw_gram, draw_usage
     from mmdet_ext.visualization.provenance import atoms_of
-    from mmdet_ext.visualization.report import Choice, check_numbers, draw_report, unique_names
+    from mmdet_ext.visualization.images import unique_names
+    from mmdet_ext.visualization.report import Choice, check_numbers, draw_report
     from mmdet_ext.visualization.training_set import look_at_training_set
     from mmdet_ext.visualization.usage import Usage
 

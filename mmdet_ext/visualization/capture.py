@@ -3,7 +3,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from torch import Tensor
 from mmdet_ext.models.layers import RetrieverDictionary
 
 from .cell_grid import CellGrid
-from .pictures import read_picture
+from .images import batch_of, read_image
 
 
 @dataclass
@@ -68,7 +67,7 @@ class Probe:
     @torch.no_grad()
     def __call__(self, path: str | os.PathLike) -> Capture:
         """Raises FileNotFoundError or ValueError, which name the file, if there is no such picture."""
-        picture = read_picture(path)
+        picture = read_image(path)
         batch = batch_of(path, self.model, self.pipeline)
         seen = []
         handle = self.rd.register_forward_hook(lambda _, args, output: seen.append((args[0], output)))
@@ -83,12 +82,6 @@ class Probe:
         found = (before, self.rd.coefficients(before), self.rd.retrieve(before), after)
         maps = (each[0].float().cpu() for each in found)
         return Capture(Path(path), picture, grid, *maps, result.pred_instances.cpu())
-
-
-def batch_of(path: str | os.PathLike, model: nn.Module, pipeline: Compose) -> dict[str, Any]:
-    """A batch of one picture as the model takes it: `inputs` (1, 3, H, W) and `data_samples`."""
-    data = pipeline(dict(img_path=str(path), img_id=0))
-    return model.data_preprocessor(dict(inputs=[data['inputs']], data_samples=[data['data_samples']]), False)
 
 
 def choose_dictionary(found: Mapping[str, RetrieverDictionary], name: str | None) -> str:

@@ -86,14 +86,3 @@ def draw_report(capture: Capture, rd: RetrieverDictionary, out: Path, name: str,
     shown = [index for group in query.groups.values() for index in group]
     draw_coefficient_maps(capture, shown, out / f'{name}_maps.png', point=query.point)
     draw_features(capture, out / f'{name}_features.png', measure)
-
-
-def unique_names(paths: Sequence[str]) -> list[str]:
-    """The stem of each path, with a number behind it where an earlier one has the same."""
-    names = []
-    for path in paths:
-        name, number = Path(path).stem, 2
-        while name in names:
-            name, number = f'{Path(path).stem}-{number}', number + 1
-        names.append(name)
-    return names

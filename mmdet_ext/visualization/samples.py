@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from mmdet_ext.models.layers import Atoms
 
-from .pictures import crop_around, read_picture
+from .images import crop_around, read_image
 from .style import GREY, INK, LARGE, NORMAL, PALE, SMALL, outline, plain, save, shorten
 
 MAX_ROWS = 200  # more would not fit into the 65,536 pixels of a PNG of matplotlib
@@ -77,7 +77,7 @@ def draw_sample(axes: Axes, sample: dict[str, Any]) -> None:
 
 def _draw_patch(axes: Axes, sample: dict[str, Any]) -> None:
     try:
-        picture = read_picture(sample['image'])
+        picture = read_image(sample['image'])
     except (OSError, ValueError):
         _write(axes, 'picture not found', PALE, INK, NORMAL)
         return

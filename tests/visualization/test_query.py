@@ -5,7 +5,8 @@ from torch.testing import assert_close
 
 from mmdet_ext.models.layers import RetrieverDictionary
 from mmdet_ext.visualization.provenance import HighestCoefficients
-from mmdet_ext.visualization.report import Choice, check_numbers, draw_report, query_at, unique_names
+from mmdet_ext.visualization.images import unique_names
+from mmdet_ext.visualization.report import Choice, check_numbers, draw_report, query_at
 from mmdet_ext.visualization.training_set import Provenance, survey
 from mmdet_ext.visualization.usage import Usage
 

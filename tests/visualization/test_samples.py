@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmdet_ext.models.layers import Atoms
-from mmdet_ext.visualization.pictures import crop_around
+from mmdet_ext.visualization.images import crop_around
 from mmdet_ext.visualization.samples import MAX_ROWS, draw_nearest_samples
 
 YELLOW, PALE = (0x42, 0xE4, 0xF0), (0xE4, 0xE4, 0xE4)  # BGR

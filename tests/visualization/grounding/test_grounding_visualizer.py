@@ -7,8 +7,8 @@ from mmdet.registry import VISUALIZERS
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
-from mmdet_ext.visualization.caption_strip import INK, draw_caption
-from mmdet_ext.visualization.grounding_visualizer import COLORS
+from mmdet_ext.visualization.grounding.caption import INK, draw_caption
+from mmdet_ext.visualization.grounding.visualizer import COLORS
 
 CAPTION = 'a red circle left of two blue stars'
 CIRCLE, STARS = [[0, 12]], [[21, 35]]
@@ -30,9 +30,9 @@ def sample() -> DetDataSample:
     return found
 
 
-def count(picture: np.ndarray, color: tuple[int, int, int]) -> int:
+def count(image: np.ndarray, color: tuple[int, int, int]) -> int:
     """Pixels of nearly this colour."""
-    return int((np.abs(picture.astype(int) - color).max(axis=-1) < 45).sum())
+    return int((np.abs(image.astype(int) - color).max(axis=-1) < 45).sum())
 
 
 def grey(height: int = 140, width: int = 200) -> np.ndarray:
@@ -62,7 +62,7 @@ def test_masks_are_tinted(visualizer, sample):
     assert count(drawn[60:78, 32:58], tinted) > 300 and count(drawn[60:78, 110:140], tinted) == 0
 
 
-def test_small_pictures_are_enlarged_with_what_is_on_them(sample):
+def test_small_images_are_enlarged_with_what_is_on_them(sample):
     sample.pred_instances.masks = torch.zeros(4, 140, 200, dtype=torch.bool)
     sample.pred_instances.masks[0, 30:50, 110:130] = True
     visualizer = VISUALIZERS.build(dict(type='GroundingVisualizer', name='larger', smallest=141))

@@ -4,7 +4,7 @@ from mmcv.transforms import Compose
 from mmdet.registry import MODELS
 from mmengine.config import Config
 
-from mmdet_ext.visualization.smca_capture import SMCAProbe
+from mmdet_ext.visualization.smca.capture import SMCAProbe
 
 CONFIG = 'configs/smca/smca_r18_shapes.py'
 WIDTH, HEADS, QUERIES = 16, 2, 6
@@ -14,7 +14,7 @@ KINDS = dict(
 
 
 def small_config(maps: int = 1, pad: int = 1, softmax: bool = False, **decoder: bool) -> Config:
-    """Six queries, two layers, one map of stride 16 or three of strides 8, 16 and 32, for pictures of 64 pixels."""
+    """Six queries, two layers, one map of stride 16 or three of strides 8, 16 and 32, for images of 64 pixels."""
     cfg = Config.fromfile(CONFIG)
     attention = dict(embed_dims=WIDTH, num_heads=HEADS, dropout=0.1)
     ffn_cfg = dict(embed_dims=WIDTH, feedforward_channels=32)

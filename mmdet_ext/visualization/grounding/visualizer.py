@@ -1,4 +1,4 @@
-"""Pictures of grounding: boxes, masks, and the caption beneath with each phrase in the colour of its boxes."""
+"""Boxes and masks on an image, and the caption below it with each phrase in the colour of its boxes."""
 from collections.abc import Sequence
 from math import ceil
 from typing import Any
@@ -12,8 +12,8 @@ from mmdet.visualization import DetLocalVisualizer
 from mmengine.dist import master_only
 from mmengine.structures import InstanceData
 
-from ..models.layers.phrases import join_spans, phrase_text
-from .caption_strip import Color, draw_caption, one_warning_of_letters
+from ...models.layers.phrases import join_spans, phrase_text
+from .caption import Color, draw_caption, one_warning_of_letters
 
 # dark enough to be read on white; more phrases than colours begin again
 COLORS: tuple[Color, ...] = ((0, 114, 178), (213, 94, 0), (0, 140, 100), (170, 60, 140), (180, 120, 0), (200, 20, 60),
@@ -25,16 +25,15 @@ _LONGEST_LABEL = 32
 class GroundingVisualizer(DetLocalVisualizer):
     """mmdet's `DetLocalVisualizer` for a caption and boxes that belong to phrases of it.
 
-    It draws `pred_instances` with `spans` and `scores`, and `gt_instances` with `tokens_positive`, next to each other
-    if there are both; a phrase has the same colour in both. Where two phrases share a letter, it has the colour of the
-    better box. What lies in one of the `masks`, if there are any, is tinted. The drawn picture is higher than the
-    original by the lines of the caption, which is the sample's `text`.
+    It draws `gt_instances` with `tokens_positive`, and `pred_instances` with `spans` and `scores`, side by side if
+    there are both; a phrase has the same colour in both. A letter that two phrases share has the colour of the box with
+    the higher score. `masks` are tinted. Below the image stands the caption, which is the sample's `text`.
 
     Args:
-        alpha: Opacity of boxes: at 1 they have the very colour of their phrase.
-        smallest: Pixels of the shorter side below which a picture is enlarged, by a whole factor, so that labels fit.
-        font_families: Of all text, for matplotlib: name one that has the letters of your language. Those that it has
-            not are drawn as boxes.
+        alpha: Opacity of boxes: at 1 they have exactly the colour of their phrase.
+        smallest: Images whose shorter side has fewer pixels are enlarged by a whole factor, so that labels fit.
+        font_families: Of all text, for matplotlib: name one that has the letters of your language. A letter that none
+            of them has is drawn as a box.
     """
 
     def __init__(self, name: str = 'visualizer', *args: Any, alpha: float = 1., smallest: int = 320,
@@ -45,9 +44,9 @@ class GroundingVisualizer(DetLocalVisualizer):
 
     def draw_texts(self, texts: str | list[str], *args: Any, **kwargs: Any) -> 'GroundingVisualizer':
         """As mmengine's, in the fonts of the caption."""
-        own = self.font_families if isinstance(self.font_families, str) else list(self.font_families)
+        families = self.font_families if isinstance(self.font_families, str) else list(self.font_families)
         count = 1 if isinstance(texts, str) else len(texts)
-        return super().draw_texts(texts, *args, **{'font_families': [own] * count, **kwargs})  # one entry for each text
+        return super().draw_texts(texts, *args, **{'font_families': [families] * count, **kwargs})  # one for each text
 
     @master_only
     def add_datasample(self, name: str, image: np.ndarray, data_sample: DetDataSample | None = None,
@@ -64,18 +63,7 @@ class GroundingVisualizer(DetLocalVisualizer):
                 if 'masks' in panel:
                     panel.masks = panel.masks.repeat(factor, axis=1).repeat(factor, axis=2)
         if panels:
-            caption = data_sample.metainfo.get('text') or ''
-            numbers, parts = {}, []  # those of the truth come first: many odd predictions do not take its colours away
-            for panel in panels:
-                keys = [tuple(map(tuple, own)) for own in panel.spans]
-                for key in sorted(set(keys)):
-                    numbers.setdefault(key, len(numbers))
-                panel.labels = np.array([numbers[key] for key in keys], dtype=int) % len(COLORS)
-                with one_warning_of_letters():
-                    parts.append(self._draw_panel(drawn, panel, caption))
-            height = max(len(part) for part in parts)  # colours move letters, and so now and then a line break
-            drawn = np.concatenate([mmcv.impad(part, shape=(height, part.shape[1]), pad_val=255) for part in parts],
-                                   axis=1)
+            drawn = self._side_by_side(drawn, panels, data_sample.metainfo.get('text') or '')
         self.set_image(drawn)
         if show:
             self.show(drawn, win_name=name, wait_time=wait_time)
@@ -89,20 +77,33 @@ class GroundingVisualizer(DetLocalVisualizer):
         panels, caption = [], sample.metainfo.get('text') or ''
         if draw_gt and 'tokens_positive' in sample.get('gt_instances', ()):
             truth = sample.gt_instances
-            spans = [join_spans(own, caption) for own in truth.tokens_positive]
+            spans = [join_spans(tokens, caption) for tokens in truth.tokens_positive]
             panels.append(InstanceData(bboxes=truth.bboxes, spans=spans, **_masks(truth)))
         if draw_pred and 'pred_instances' in sample:
-            found = sample.pred_instances
-            found = found[found.scores > threshold]
-            found = found[found.scores.argsort(descending=True)]
-            spans = found.spans if 'spans' in found else [[] for _ in range(len(found))]
-            panels.append(InstanceData(bboxes=found.bboxes, scores=found.scores, spans=spans, **_masks(found)))
+            detections = sample.pred_instances
+            detections = detections[detections.scores > threshold]
+            detections = detections[detections.scores.argsort(descending=True)]
+            spans = detections.spans if 'spans' in detections else [[] for _ in range(len(detections))]
+            panels.append(InstanceData(bboxes=detections.bboxes, scores=detections.scores, spans=spans,
+                                       **_masks(detections)))
         return panels
 
-    def _draw_panel(self, image: np.ndarray, panel: InstanceData, caption: str) -> np.ndarray:
-        from .style import shorten  # only now: it imports matplotlib
+    def _side_by_side(self, image: np.ndarray, panels: Sequence[InstanceData], caption: str) -> np.ndarray:
+        numbers, parts = {}, []  # phrases of the truth first: many wrong predictions do not take its colours away
+        for panel in panels:
+            phrases = [tuple(map(tuple, spans)) for spans in panel.spans]
+            for phrase in sorted(set(phrases)):
+                numbers.setdefault(phrase, len(numbers))
+            panel.labels = np.array([numbers[phrase] for phrase in phrases], dtype=int) % len(COLORS)
+            with one_warning_of_letters():
+                parts.append(self._draw_panel(image, panel, caption))
+        height = max(map(len, parts))  # bold letters are wider, so that a caption may have a line more than the other
+        return np.concatenate([mmcv.impad(part, shape=(height, part.shape[1]), pad_val=255) for part in parts], axis=1)
 
-        panel.label_names = [shorten(phrase_text(own, caption), _LONGEST_LABEL) for own in panel.spans]
+    def _draw_panel(self, image: np.ndarray, panel: InstanceData, caption: str) -> np.ndarray:
+        from ..style import shorten  # only now: it imports matplotlib
+
+        panel.label_names = [shorten(phrase_text(spans, caption), _LONGEST_LABEL) for spans in panel.spans]
         if 'masks' in panel:
             image, masks = image.copy(), panel.pop('masks')
             for label in set(panel.labels.tolist()):  # once, however many masks of a phrase lie on each other
@@ -110,8 +111,8 @@ class GroundingVisualizer(DetLocalVisualizer):
                 image[inside] = image[inside] // 2 + np.array(COLORS[label], dtype=np.uint8) // 2
         drawn = self._draw_instances(image, panel, None, list(COLORS))
         colors = [None] * len(caption)
-        for own, label in reversed(list(zip(panel.spans, panel.labels, strict=True))):  # the best box last, on top
-            for begin, end in own:
+        for spans, label in reversed(list(zip(panel.spans, panel.labels, strict=True))):  # the best box last, on top
+            for begin, end in spans:
                 colors[begin:end] = [COLORS[label]] * len(caption[begin:end])
         size = max(9., min(image.shape[1] / 45, 18.))
         strip = draw_caption(caption, colors, drawn.shape[1], size=size, font_families=self.font_families)

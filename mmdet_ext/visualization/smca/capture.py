@@ -1,4 +1,4 @@
-"""What SMCA-DETR's decoder (https://arxiv.org/abs/2101.07448) does with a picture: queries, Gaussians, predictions."""
+"""What SMCA-DETR's decoder (https://arxiv.org/abs/2101.07448) does with an image: queries, Gaussians, predictions."""
 import inspect
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,40 +20,35 @@ from mmdet_ext.models.layers import Modulation
 from mmdet_ext.models.transformers import Memory, SMCATransformerDecoder
 from mmdet_ext.models.transformers.smca_decoder import SMCATransformerDecoderLayer
 
-from .capture import batch_of
-from .cell_grid import CellGrid
-from .pictures import read_picture
+from ..cell_grid import CellGrid
+from ..images import batch_of, read_image
 
 
 class LayerCapture(NamedTuple):
-    """A decoder layer at work.
-
-    layer: The module. modulation: Its Gaussians. query: (1, Q, C), what its cross-attention projects to q: the queries
-    after self-attention and norm, plus their positions.
-    """
-    layer: SMCATransformerDecoderLayer
+    """A decoder layer, its Gaussians, and (1, Q, C) what its cross-attention projects to q, positions included."""
+    module: SMCATransformerDecoderLayer
     modulation: Modulation
     query: Tensor
 
 
 @dataclass
 class SMCACapture:
-    """One picture, and what the decoder did with it, as a batch of one on the model's device.
+    """One image, and what the decoder did with it, as a batch of one on the model's device.
 
     Args:
-        path: File of the picture.
-        picture: (height, width, 3) uint8, RGB, as it is on disk.
+        path: File of the image.
+        image: (height, width, 3) uint8, RGB, as it is on disk.
         strides: Pixels of the network's input per cell, for each of the L maps (scales).
-        grids: Where the cells of each map lie on the picture.
+        grids: Where the cells of each map lie on the image.
         memory: What the decoder attends to.
         centres: (1, Q, L, 2), the queries' centres, x and y in cells of each map.
         smooths: `smooth` of `log_gaussian` for each map.
         layers: One entry per decoder layer.
-        predictions: Of each query, with `bboxes` (Q, 4) in pixels of the picture, and `scores` and `labels` (Q, ) of
+        predictions: Of each query, with `bboxes` (Q, 4) in pixels of the image, and `scores` and `labels` (Q, ) of
             its best class; on the CPU.
     """
     path: Path
-    picture: np.ndarray
+    image: np.ndarray
     strides: Sequence[float]
     grids: Sequence[CellGrid]
     memory: Memory
@@ -68,7 +63,7 @@ class SMCACapture:
 
 
 class SMCAProbe:
-    """Shows pictures to an SMCA-DETR, and takes down what its decoder does with them.
+    """Runs an SMCA-DETR on an image and records what its decoder does.
 
     Args:
         model: `SMCADETR`; put into evaluation mode.
@@ -79,29 +74,33 @@ class SMCAProbe:
     """
 
     def __init__(self, model: nn.Module, pipeline: Compose) -> None:
+        for name, kind in (('decoder', SMCATransformerDecoder), ('bbox_head', SMCAHead)):
+            part = getattr(model, name, None)
+            if not isinstance(part, kind):
+                raise ValueError(f'{name} of the model should be a {kind.__name__}, and {type(model).__name__} has '
+                                 f'{"none" if part is None else f"a {type(part).__name__}"}')
         self.model = model.eval()
-        self.decoder = find_decoder(model)
+        self.decoder: SMCATransformerDecoder = model.decoder
         self.pipeline = pipeline
 
     @torch.no_grad()
     def __call__(self, path: str | os.PathLike) -> SMCACapture:
-        """Raises FileNotFoundError or ValueError, which name the file, if there is no such picture."""
-        picture = read_picture(path)
+        """Raises FileNotFoundError or ValueError, which name the file, if there is no such image."""
+        image = read_image(path)
         batch = batch_of(path, self.model, self.pipeline)
         layers = [f'decoder.layers.{i}' for i in range(len(self.decoder.layers))]
         watched = [f'{layer}{part}' for layer in layers for part in ('', '.modulation', '.norms.0')]
         with recorded(self.model, ['bbox_head', 'decoder', *watched]) as calls:
             result = self.model(batch['inputs'], batch['data_samples'], mode='predict')[0]
-        decoder, first = calls['decoder'].arguments, calls[layers[0]].arguments
-        memory: Memory = decoder['memory']
+        inputs, first = calls['decoder'].arguments, calls[layers[0]].arguments
         grids = [CellGrid.from_stride(result.metainfo, stride, shape)
-                 for stride, shape in zip(self.decoder.strides, memory.shapes, strict=True)]
-        found = [LayerCapture(layer, calls[f'{name}.modulation'].output,
-                              calls[f'{name}.norms.0'].output + decoder['query_pos'])
-                 for name, layer in zip(layers, self.decoder.layers, strict=True)]
+                 for stride, shape in zip(self.decoder.strides, inputs['memory'].shapes, strict=True)]
+        captures = [LayerCapture(layer, calls[f'{name}.modulation'].output,
+                                 calls[f'{name}.norms.0'].output + inputs['query_pos'])
+                    for name, layer in zip(layers, self.decoder.layers, strict=True)]
         predictions = predictions_by_query(self.model.bbox_head, *calls['bbox_head'].output, result.metainfo)
-        return SMCACapture(Path(path), picture, self.decoder.strides, grids, memory, first['centres'], first['smooths'],
-                           found, predictions)
+        return SMCACapture(Path(path), image, self.decoder.strides, grids, inputs['memory'], first['centres'],
+                           first['smooths'], captures, predictions)
 
 
 class Call(NamedTuple):
@@ -112,34 +111,24 @@ class Call(NamedTuple):
 
 @contextmanager
 def recorded(model: nn.Module, names: Iterable[str]) -> Iterator[dict[str, Call]]:
-    """Within the block, take down the last call of each submodule of these names."""
+    """Within the block, record the last call of each submodule of these names."""
     calls = {}
     with ExitStack() as hooks:
         for name in names:
-            def take_down(module: nn.Module, args: tuple, kwargs: dict, output: Any, name: str = name) -> None:
+            def record(module: nn.Module, args: tuple, kwargs: dict, output: Any, name: str = name) -> None:
                 calls[name] = Call(inspect.signature(module.forward).bind(*args, **kwargs).arguments, output)
 
-            hooks.enter_context(model.get_submodule(name).register_forward_hook(take_down, with_kwargs=True))
+            hooks.enter_context(model.get_submodule(name).register_forward_hook(record, with_kwargs=True))
         yield calls
-
-
-def find_decoder(model: nn.Module) -> SMCATransformerDecoder:
-    """The model's decoder; ValueError if it is none of SMCA-DETR's, or the head is none."""
-    for name, wanted in (('decoder', SMCATransformerDecoder), ('bbox_head', SMCAHead)):
-        part = getattr(model, name, None)
-        if not isinstance(part, wanted):
-            raise ValueError(f'{name} of the model should be a {wanted.__name__}, and {type(model).__name__} has '
-                             f'{"none" if part is None else f"a {type(part).__name__}"}')
-    return model.decoder
 
 
 def predictions_by_query(head: SMCAHead, logits: Tensor, boxes: Tensor, meta: dict[str, Any]) -> InstanceData:
     """Box, best class and its score of each query: what `SMCACapture.predictions` holds.
 
     Args:
-        head: Knows whether its classes are independent (sigmoid) or include a background (softmax).
+        head: Its classes are independent (sigmoid) or include a background (softmax).
         logits: (layers, 1, Q, classes), of which the last layer counts.
-        boxes: (layers, 1, Q, 4), cx, cy, w, h relative to the picture.
+        boxes: (layers, 1, Q, 4), cx, cy, w, h relative to the image.
         meta: `img_shape` (height, width) and `scale_factor` (x, y).
     """
     probabilities = logits[-1, 0].sigmoid() if head.loss_cls.use_sigmoid else logits[-1, 0].softmax(dim=1)[:, :-1]

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
-from smca_probes import small_config, small_probe
+from smca_probes import small_probe
 
-from mmdet_ext.visualization.centre_marks import draw_centres, is_inside, mark_centre, nearest_inside, spread
-from mmdet_ext.visualization.smca_capture import find_decoder
-from mmdet_ext.visualization.smca_figure import draw_query_maps
-from mmdet_ext.visualization.smca_model import class_names
-from mmdet_ext.visualization.smca_report import SMCAChoice, draw_smca_report
+from mmdet_ext.visualization.smca.centre_marks import draw_centres, mark_centre, nearest_inside, spread
+from mmdet_ext.visualization.smca.capture import SMCAProbe
+from mmdet_ext.visualization.smca.query_figure import draw_query_maps
+from mmdet_ext.visualization.smca.report import SMCAChoice, class_names, draw_smca_report
 
 CLASSES = ['circle', 'square', 'triangle', 'star', 'cross', 'pentagon']
 YELLOW, VERMILLION = (0x42, 0xE4, 0xF0), (0x00, 0x5E, 0xD5)  # BGR
@@ -18,10 +17,14 @@ YELLOW, VERMILLION = (0x42, 0xE4, 0xF0), (0x00, 0x5E, 0xD5)  # BGR
 
 @pytest.fixture
 def axes():
-    """One inch wide, 72 pixels of a picture: a pixel is a point."""
+    """One inch wide, 72 pixels of an image: a pixel is a point."""
     axes = Figure((1, 0.5)).add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, 72), ylim=(36, 0))
     return axes
+
+
+def is_inside(axes, point):
+    return nearest_inside(axes, point, 0) == tuple(point)
 
 
 def has(path, color):
@@ -68,17 +71,17 @@ def test_places_move_apart_but_the_first():
     ('multi', ['a_query4.png', 'a_query0.png', 'a_alpha.png']),
     ('no_selection', ['a_query4.png', 'a_query0.png']),
 ])
-def test_a_picture_per_query_and_one_of_alpha_where_scales_are_selected(kind, expected, picture_file, tmp_path):
+def test_an_image_per_query_and_one_of_alpha_where_scales_are_selected(kind, expected, image_file, tmp_path):
     choice = SMCAChoice(queries=[4, 0], layers=[1])
-    written = draw_smca_report(small_probe(kind)(picture_file), CLASSES, tmp_path, 'a', choice)
+    written = draw_smca_report(small_probe(kind)(image_file), CLASSES, tmp_path, 'a', choice)
     assert [path.name for path in written] == expected
     assert sorted(tmp_path.glob('a_*')) == sorted(written)
     assert all(has(path, YELLOW) and has(path, VERMILLION) for path in written[:2])
 
 
-def test_the_default_are_the_best_queries_in_the_first_and_the_last_layer(picture_file, tmp_path, monkeypatch):
-    capture, drawn = small_probe('multi')(picture_file), []
-    monkeypatch.setattr('mmdet_ext.visualization.smca_report.draw_query_maps',
+def test_the_default_are_the_best_queries_in_the_first_and_the_last_layer(image_file, tmp_path, monkeypatch):
+    capture, drawn = small_probe('multi')(image_file), []
+    monkeypatch.setattr('mmdet_ext.visualization.smca.report.draw_query_maps',
                         lambda _, query, name, scales, path: drawn.append((query, name, scales)))
     draw_smca_report(capture, CLASSES, tmp_path, 'a', SMCAChoice(top=2))
     scores = capture.predictions.scores
@@ -91,28 +94,28 @@ def test_the_default_are_the_best_queries_in_the_first_and_the_last_layer(pictur
     assert [(query, scales) for query, _, scales in drawn] == [(5, {1: 2})]
 
 
-def test_the_figure_differs_by_query_layer_and_scale(picture_file, tmp_path):
-    capture = small_probe('multi')(picture_file)
+def test_the_figure_differs_by_query_layer_and_scale(image_file, tmp_path):
+    capture = small_probe('multi')(image_file)
     for number, (query, scales) in enumerate([(0, {0: 0}), (1, {0: 0}), (0, {1: 0}), (0, {0: 1})]):
         draw_query_maps(capture, query, 'circle', scales, tmp_path / f'{number}.png')
     assert len({path.read_bytes() for path in tmp_path.glob('?.png')}) == 4
 
 
-def test_a_map_has_colours_around_its_peak_only(picture_file, tmp_path):
+def test_a_map_has_colours_around_its_peak_only(image_file, tmp_path):
     """All heads' Gaussians lie at the reference: the maps have colours there and are grey in the far corner."""
     grey = np.full((64, 96, 3), 128, np.uint8)
-    cv2.imwrite(str(picture_file), grey)
+    cv2.imwrite(str(image_file), grey)
     probe = small_probe('single')
     torch.nn.init.constant_(probe.decoder.centre.layers[-1].bias, -4)  # the top left corner
     torch.nn.init.zeros_(probe.decoder.layers[0].modulation.offset.weight)
     torch.nn.init.zeros_(probe.decoder.layers[0].modulation.offset.bias)
     torch.nn.init.constant_(probe.decoder.layers[0].modulation.scale.bias, 3)
-    draw_query_maps(probe(picture_file), 0, 'circle', {0: 0}, tmp_path / 'maps.png')
+    draw_query_maps(probe(image_file), 0, 'circle', {0: 0}, tmp_path / 'maps.png')
     drawn = cv2.imread(str(tmp_path / 'maps.png')).astype(int)
     saturation = drawn.max(axis=2) - drawn.min(axis=2)
     assert has(tmp_path / 'maps.png', VERMILLION)
     width = saturation.shape[1]
-    maps = saturation[:, int(0.51 * width):int(0.89 * width)]  # of both heads, without the picture and the colour bar
+    maps = saturation[:, int(0.51 * width):int(0.89 * width)]  # of both heads, without the image and the colour bar
     share = (maps > 60).any(axis=0).mean()
     assert 0.1 < share < 0.6
 
@@ -129,15 +132,11 @@ def test_rejects_what_the_model_has_not(choice, message):
 
 def test_rejects_a_model_without_the_decoder():
     with pytest.raises(ValueError, match='decoder of the model should be a SMCATransformerDecoder.*Linear has none'):
-        find_decoder(torch.nn.Linear(1, 1))
+        SMCAProbe(torch.nn.Linear(1, 1), None)
 
 
-def test_class_names_are_the_checkpoints_then_the_configs_then_numbers(tmp_path):
-    cfg = small_config()
-    cfg.test_dataloader.dataset.metainfo = dict(classes=('a', 'b'))
-    torch.save(dict(state_dict={}, meta=dict(dataset_meta=dict(classes=('x', 'y')))), tmp_path / 'named.pth')
-    torch.save(dict(state_dict={}), tmp_path / 'bare.pth')
-    assert class_names(cfg, tmp_path / 'named.pth', 2) == ['x', 'y']
-    assert class_names(cfg, tmp_path / 'bare.pth', 2) == ['a', 'b']
-    assert class_names(cfg, tmp_path / 'bare.pth', 80)[:2] == ['person', 'bicycle']
-    assert class_names(cfg, tmp_path / 'bare.pth', 3) == ['class 0', 'class 1', 'class 2']
+def test_class_names_are_those_of_the_model_or_numbers():
+    model = small_probe('single').model
+    for names, expected in ((CLASSES, CLASSES), (CLASSES[:2], [f'class {i}' for i in range(6)]), (None, None)):
+        model.dataset_meta = dict(classes=names) if names else {}
+        assert class_names(model) == (expected or [f'class {i}' for i in range(6)])

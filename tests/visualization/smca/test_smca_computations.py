@@ -1,4 +1,4 @@
-"""Gaussians and attention are those of the decoder, and lie on the picture where it means them to."""
+"""Gaussians and attention are those of the decoder, and lie on the image where it means them to."""
 import math
 
 import pytest
@@ -6,26 +6,26 @@ import torch
 from smca_probes import small_probe
 from torch.testing import assert_close
 
-from mmdet_ext.visualization.attention_maps import attention_maps
-from mmdet_ext.visualization.capture import batch_of
+from mmdet_ext.visualization.smca.maps import attention_maps
+from mmdet_ext.visualization.images import batch_of
 from mmdet_ext.visualization.cell_grid import CellGrid
-from mmdet_ext.visualization.gaussians import gaussians, head_centres, log_gaussians, reference_centre
-from mmdet_ext.visualization.scale_selection import alpha_by_size, alphas, box_sizes, favourite_scale
-from mmdet_ext.visualization.smca_capture import recorded
+from mmdet_ext.visualization.smca.maps import gaussians, head_centres, log_gaussians, reference_centre
+from mmdet_ext.visualization.smca.scale_selection import alpha_by_size, alphas, box_sizes, favourite_scale
+from mmdet_ext.visualization.smca.capture import recorded
 
-# a picture of 200 x 100 pixels (width, height), halved to 100 x 50
+# an image of 200 x 100 pixels (width, height), halved to 100 x 50
 META = dict(ori_shape=(100, 200), scale_factor=(0.5, 0.5))
 
 
 @pytest.fixture
-def capture_smca(picture_file):
-    """A small detector of a kind, its capture of a picture, and the calls of its parts meanwhile."""
+def capture_smca(image_file):
+    """A small detector of a kind, its capture of an image, and the calls of its parts meanwhile."""
 
     def make(kind):
         probe = small_probe(kind)
         outputs = [f'decoder.layers.{i}.cross_attn.out_proj' for i in range(2)]
         with recorded(probe.model, ['decoder', 'bbox_head', *outputs]) as calls:
-            return probe, probe(picture_file), calls
+            return probe, probe(image_file), calls
 
     return make
 
@@ -56,10 +56,10 @@ def test_resampling_does_not_depend_on_padded_cells_out_of_reach():
 @pytest.mark.parametrize('kind', ['single', 'padded', 'multi', 'multi_padded', 'own_kv', 'no_selection', 'softmax'])
 def test_attention_reproduces_the_output_of_the_cross_attention(capture_smca, kind):
     """sum_j alpha_j A_j V_j through the output projection, for each query and layer."""
-    probe, capture, calls = capture_smca(kind)
+    _, capture, calls = capture_smca(kind)
     with torch.no_grad():
         for number, captured in enumerate(capture.layers):
-            layer = captured.layer
+            layer = captured.module
             expected = calls[f'decoder.layers.{number}.cross_attn.out_proj'].output[0]
             for query in range(len(expected)):
                 attended = 0
@@ -98,7 +98,7 @@ def test_a_gaussian_by_hand(capture_smca):
 def test_the_reference_is_the_sigmoid_of_its_logits_times_the_size_of_the_picture(capture_smca, kind):
     _, capture, calls = capture_smca(kind)
     logits = calls['decoder'].output.reference_logits[0]
-    height, width = capture.picture.shape[:2]
+    height, width = capture.image.shape[:2]
     for query in (0, 4):
         expected = logits[query].sigmoid() * torch.tensor([width, height])
         assert_close(reference_centre(capture, query), expected, rtol=1e-4, atol=1e-3)
@@ -106,7 +106,7 @@ def test_the_reference_is_the_sigmoid_of_its_logits_times_the_size_of_the_pictur
 
 def test_heads_are_their_offsets_away_from_the_reference(capture_smca):
     _, capture, _ = capture_smca('multi')
-    scale_x, scale_y = 64 / 96, 43 / 64  # the input's size over the picture's
+    scale_x, scale_y = 64 / 96, 43 / 64  # the input's size over the image's
     for scale, stride in enumerate(capture.strides):
         offsets = capture.layers[0].modulation.offsets[0, 2, scale]
         expected = reference_centre(capture, 2) + offsets * torch.tensor([stride / scale_x, stride / scale_y])
@@ -150,16 +150,16 @@ def test_the_size_of_a_box_by_hand(capture_smca):
 
 
 @pytest.mark.parametrize('kind', ['single', 'padded', 'softmax'])
-def test_the_best_query_is_the_best_detection(capture_smca, picture_file, kind):
+def test_the_best_query_is_the_best_detection(capture_smca, image_file, kind):
     probe, capture, _ = capture_smca(kind)
-    batch = batch_of(picture_file, probe.model, probe.pipeline)
+    batch = batch_of(image_file, probe.model, probe.pipeline)
     with torch.no_grad():
         found = probe.model(**batch, mode='predict')[0].pred_instances
     best, first = capture.best_queries(1)[0], found.scores.argmax()
     assert_close(capture.predictions.scores[best], found.scores[first])
     assert capture.predictions.labels[best] == found.labels[first]
     box = capture.predictions.bboxes[best]
-    if kind == 'softmax':  # DETR's detections end at the picture's border
+    if kind == 'softmax':  # DETR's detections end at the image's border
         box = box.view(2, 2).clamp(min=torch.zeros(2), max=torch.tensor([96., 64.])).flatten()
     assert_close(found.bboxes[first], box, rtol=1e-4, atol=1e-3)
 

@@ -1,13 +1,15 @@
-"""The pictures of SMCA-DETR on one image put together: which queries, layers and maps, which files."""
+"""The figures of SMCA-DETR on one image put together: which queries, layers and maps, which files."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch.nn as nn
+
 from mmdet_ext.models.transformers import SMCATransformerDecoder
 
+from .capture import SMCACapture
+from .query_figure import draw_query_maps
 from .scale_selection import draw_scale_selection, favourite_scale, selects_scales
-from .smca_capture import SMCACapture
-from .smca_figure import draw_query_maps
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,16 @@ class SMCAChoice:
                 raise ValueError(f'the model has {name} 0..{count - 1}, got {", ".join(map(str, unknown))}')
 
 
+def class_names(model: nn.Module) -> list[str]:
+    """The classes of the model's `dataset_meta`, or `class 0` and so on where there are not as many as in the head."""
+    count = model.bbox_head.num_classes
+    names = model.dataset_meta.get('classes') or ()
+    return list(names) if len(names) == count else [f'class {label}' for label in range(count)]
+
+
 def draw_smca_report(capture: SMCACapture, classes: Sequence[str], out: Path, name: str,
                      choice: SMCAChoice) -> list[Path]:
-    """Write the pictures of one image: `out`/NAME_queryI.png per query and, if scales are selected, NAME_alpha.png.
+    """Write the figures of one image: `out`/NAME_queryI.png per query and, if scales are selected, NAME_alpha.png.
 
     Args:
         capture: The image and what the decoder did with it.
@@ -54,14 +63,14 @@ def draw_smca_report(capture: SMCACapture, classes: Sequence[str], out: Path, na
     layers = choice.layers
     if layers is None:
         layers = sorted({0, len(capture.layers) - 1})
-    predictions, names, written = capture.predictions, {}, []
+    predictions, titles, written = capture.predictions, {}, []
     for query in queries:
-        names[query] = f'{classes[predictions.labels[query]]} {predictions.scores[query]:.2f}'
+        titles[query] = f'{classes[predictions.labels[query]]} {predictions.scores[query]:.2f}'
         scales = {layer: favourite_scale(capture, layer, query) if choice.scale is None else choice.scale
                   for layer in layers}
         written.append(out / f'{name}_query{query}.png')
-        draw_query_maps(capture, query, names[query], scales, written[-1])
+        draw_query_maps(capture, query, titles[query], scales, written[-1])
     if selects_scales(capture):
         written.append(out / f'{name}_alpha.png')
-        draw_scale_selection(capture, names, written[-1])
+        draw_scale_selection(capture, titles, written[-1])
     return written

@@ -1,4 +1,4 @@
-"""A caption as a picture: lines of text in which phrases have colours."""
+"""A caption as an image: lines of text in which phrases have colours."""
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -14,12 +14,12 @@ _DPI = 100
 
 def draw_caption(caption: str, colors: Sequence[Color | None], width: int, *, size: float = 10,
                  font_families: str | Sequence[str] = 'sans-serif') -> np.ndarray:
-    """Write a caption on white, broken at spaces, or between letters where a word is wider than the picture.
+    """Write a caption on white, broken at spaces, or between letters where a word is wider than the image.
 
     Args:
         caption: The text; new lines count as spaces.
         colors: RGB of each of its characters, which are bold then, or None for plain text.
-        width: Of the picture, in pixels.
+        width: Of the image, in pixels.
         size: Of the letters, in points of 100/72 pixels.
         font_families: For matplotlib, which draws a box for a letter that none of them has.
 
@@ -35,12 +35,12 @@ def draw_caption(caption: str, colors: Sequence[Color | None], width: int, *, si
     renderer = canvas.get_renderer()
 
     def measure(text: str, color: Color | None) -> float:
-        """Between two bars, for matplotlib forgets spaces at the end."""
-        both, bars = (renderer.get_text_width_height_descent(each, bold if color else plain, False)[0]
-                      for each in (f'|{text}|', '||'))
-        return both - bars
+        """Between two bars, because matplotlib leaves out spaces at the end."""
+        with_text, bars = (renderer.get_text_width_height_descent(line, bold if color else plain, False)[0]
+                           for line in (f'|{text}|', '||'))
+        return with_text - bars
 
-    lines = _break_lines(_pieces(caption, colors), measure, width - 2 * _MARGIN)
+    lines = _break_lines(_words(caption, colors), measure, width - 2 * _MARGIN)
     line_height = 1.5 * size * _DPI / 72
     height = round(len(lines) * line_height + _MARGIN)
     canvas.figure.set_size_inches((width + 0.01) / _DPI, (height + 0.01) / _DPI)
@@ -55,44 +55,44 @@ def draw_caption(caption: str, colors: Sequence[Color | None], width: int, *, si
 
 @contextmanager
 def one_warning_of_letters() -> Iterator[None]:
-    """Warn once, with the remedy, of all letters that no font has; matplotlib does each time that it meets one."""
+    """Warn once of all letters that no font has, and say what to do; matplotlib warns at each of them."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.filterwarnings('always', 'Glyph')
         yield
     letters = set()
-    for each in caught:
-        if found := re.match(r'Glyph (\d+) ', str(each.message)):
-            letters.add(chr(int(found[1])))
+    for warning in caught:
+        if glyph := re.match(r'Glyph (\d+) ', str(warning.message)):
+            letters.add(chr(int(glyph[1])))
         else:
-            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     if letters:
         warnings.warn(f'no font of the visualizer has the letters {"".join(sorted(letters))}, drawn as boxes: name one '
                       'that has them, visualizer=dict(font_families=...)', stacklevel=3)
 
 
-def _pieces(caption: str, colors: Sequence[Color | None]) -> list[tuple[str, Color | None]]:
+def _words(caption: str, colors: Sequence[Color | None]) -> list[tuple[str, Color | None]]:
     """Words and spaces, each cut where its colour changes."""
-    pieces = []
-    for found in re.finditer(r'\s+|\S+', caption):
-        begin = found.start()
-        for place in range(begin + 1, found.end() + 1):
-            if place == found.end() or colors[place] != colors[begin]:
-                pieces.append((' ' if found[0].isspace() else caption[begin:place], colors[begin]))
-                begin = place
-    return pieces
+    words = []
+    for match in re.finditer(r'\s+|\S+', caption):
+        begin = match.start()
+        for end in range(begin + 1, match.end() + 1):
+            if end == match.end() or colors[end] != colors[begin]:
+                words.append((' ' if match[0].isspace() else caption[begin:end], colors[begin]))
+                begin = end
+    return words
 
 
-def _break_lines(pieces: Sequence[tuple[str, Color | None]], measure: Callable[[str, Color | None], float],
-                 room: float) -> list[list[tuple[float, str, Color | None]]]:
-    """Lines of (left, text, colour), `room` pixels wide unless a single letter is wider."""
+def _break_lines(words: Sequence[tuple[str, Color | None]], measure: Callable[[str, Color | None], float],
+                 line_width: float) -> list[list[tuple[float, str, Color | None]]]:
+    """Lines of (left, text, colour), `line_width` pixels wide unless a single letter is wider."""
     lines, left = [[]], 0.
-    for text, color in pieces:
-        for part in [text] if measure(text, color) <= room else text:
-            wide = measure(part, color)
-            if lines[-1] and left + wide > room:
+    for text, color in words:
+        for part in [text] if measure(text, color) <= line_width else text:
+            part_width = measure(part, color)
+            if lines[-1] and left + part_width > line_width:
                 lines.append([])
                 left = 0.
             if part != ' ' or lines[-1]:
                 lines[-1].append((left, part, color))
-                left += wide
+                left += part_width
     return lines
