@@ -66,7 +66,7 @@ def build_inferencer(args: argparse.Namespace):
     found = MODELS.get(name) if isinstance(name, str) else name
     if not (isinstance(found, type) and issubclass(found, MDETR)):
         raise ValueError(f'{args.config} is the config of no MDETR: model.type is {name}')
-    launch.check_checkpoint(args.checkpoint)
+    check_file(args.checkpoint)
     cfg.model.text_encoder.pretrained = False  # the checkpoint has its weights
     fonts = cfg.get('visualizer', {}).get('font_families', 'sans-serif')
     cfg.visualizer = dict(type='GroundingVisualizer', font_families=fonts)

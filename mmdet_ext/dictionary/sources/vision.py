@@ -2,15 +2,17 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmdet.utils import register_all_modules
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from mmdet_ext.fingerprints import digest, digest_weights
 from mmdet_ext.launch import load_config
+from mmdet_ext.predict.loading import load_model
 
 from .cells import Layout
-from .detector import FeatureTap, ImagePipeline, load_detector
+from .detector import FeatureTap, ImagePipeline
 from .image_set import find_images
 from .images import ImageSource
 
@@ -40,7 +42,7 @@ class VisionSource(ImageSource):
     Raises:
         FileNotFoundError: A file or folder does not exist.
         ValueError: Config, checkpoint and the other arguments do not fit each other; see `find_images` and
-            `load_detector`.
+            `load_model`.
     """
     name = 'vision'
 
@@ -53,7 +55,7 @@ class VisionSource(ImageSource):
         register_all_modules(init_default_scope=False)
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'mmdet'):
             self.pipeline = ImagePipeline(cfg)
-            model = load_detector(cfg, str(checkpoint)).to(device)
+            model = load_model(cfg, checkpoint, torch.device(device), deployed=False).requires_grad_(False)
         self.tap = FeatureTap(model, place, level)
         self.width = self.maps([self.pipeline.blank()])[0][0].shape[0]
         self.fingerprint = dict(
