@@ -15,10 +15,6 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
-from mmdet_ext.command_line import run, wrong_config
-from mmdet_ext.files import check_writable
-from mmdet_ext.unfinished import Unfinished
-
 # For each source the options that it must have and those that it may have.
 REQUIRED = dict(vision=('config', 'checkpoint'), clip=('clip_model', ), text=('text_model', 'texts'),
                 file=('matrix', ))
@@ -28,8 +24,6 @@ OPTIONAL = dict(vision=('place', 'level', 'per_image', 'inside', 'ann', 'images'
 
 
 def make_parser() -> argparse.ArgumentParser:
-    from mmengine.config import DictAction
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('sources', nargs='+', choices=list(REQUIRED), metavar='SOURCE',
                         help='vision (features of a trained detector), clip (patches through CLIP), text (lines '
@@ -47,12 +41,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--device', help='of the models (default: cuda if there is one; a GPU per process)')
     parser.add_argument('--report', type=Path, metavar='DIR', help='folder of the report (default: OUT_report)')
     parser.add_argument('--overwrite', action='store_true', help='replace OUT if it is there')
-    parser.add_argument('--restart', action='store_true', help='forget an interrupted build, kept in OUT.state')
-    pictures = parser.add_argument_group('vision and clip')
-    pictures.add_argument('--config', help="the detector's config; for clip it names the pictures only")
-    pictures.add_argument('--ann', help='annotation file instead of that of the training set')
-    pictures.add_argument('--images', help='folder of the pictures instead of that of the training set')
-    pictures.add_argument('--per-image', type=int, help='features per picture (default: vision 64, clip 16)')
+    parser.add_argument('--restart', action='store_true', help='forget an interrupted build, kept in OUT.parts')
+    images = parser.add_argument_group('vision and clip')
+    images.add_argument('--config', help="the detector's config; for clip it names the images only")
+    images.add_argument('--ann', help='annotation file instead of that of the training set')
+    images.add_argument('--images', help='folder of the images instead of that of the training set')
+    images.add_argument('--per-image', type=int, help='features per image (default: vision 64, clip 16)')
     vision = parser.add_argument_group('vision')
     vision.add_argument('--checkpoint', help="the detector's checkpoint")
     vision.add_argument('--place', help='dotted name of the module whose output is taken (default: backbone)')
@@ -65,7 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
     clip.add_argument('--clip-weights',
                       help="file of its weights, a tag of open_clip, or 'random'; none with local-dir: and hf-hub:")
     clip.add_argument('--clip-space', choices=['joint', 'width'],
-                      help='the space shared with texts, or the width of the picture model (default: joint)')
+                      help='the space shared with texts, or the width of the image model (default: joint)')
     text = parser.add_argument_group('text')
     text.add_argument('--text-model', help='name or folder of the language model')
     text.add_argument('--texts', nargs='+', metavar='FILE', help='files of texts')
@@ -108,6 +102,8 @@ def parse_args() -> argparse.Namespace:
 
 def check_outputs(args: argparse.Namespace) -> None:
     """Raise before any work if the results cannot be written."""
+    from mmdet_ext.files import check_writable
+
     if args.out.is_dir():
         raise ValueError(f'--out should be a file, and {args.out} is a folder')
     if args.out.exists() and not args.overwrite:
@@ -120,6 +116,7 @@ def check_outputs(args: argparse.Namespace) -> None:
 
 def make_sources(args: argparse.Namespace, device: str) -> list:
     """The sources in the order of the command line; only options that were given are passed on."""
+    from mmdet_ext.command_line import wrong_config
     from mmdet_ext.dictionary import sources
 
     def given(*names: str) -> dict:
@@ -143,12 +140,10 @@ def make_sources(args: argparse.Namespace, device: str) -> list:
     return made
 
 
-def main() -> None:
-    args = parse_args()
-
-    # only now, so that --help and wrong arguments are quick
+def main(args: argparse.Namespace) -> None:
     from mmdet_ext.dictionary.build import BuildOptions, build_dictionary
     from mmdet_ext.dictionary.processes import join_processes, process_device
+    from mmdet_ext.unfinished import Unfinished
     from mmdet_ext.visualization.dictionary import build_report
 
     check_outputs(args)
@@ -164,12 +159,15 @@ def main() -> None:
     atoms.arguments = dict(given, command=shlex.join(['python', *sys.argv]))
     atoms.save(args.out)
     work.remove()
-    print(f'wrote {args.out}: {atoms.vectors.shape[0]} atoms of {atoms.vectors.shape[1]} channels',
-          *build_report.lines(atoms), f"in a config: rd=dict(stage=1, atoms='{args.out}', init_g='match')", sep='\n',
-          flush=True)
+    print(f'wrote {args.out}: {atoms.vectors.shape[0]} atoms of {atoms.vectors.shape[1]} channels')
+    print(*build_report.summary_lines(atoms), sep='\n')
+    print(f"in a config: rd=dict(stage=1, atoms='{args.out}', init_g='match')", flush=True)
     build_report.write_report(atoms, args.report)
     print(f'report: {args.report / "report.md"}')
 
 
 if __name__ == '__main__':
-    run(main, interrupted='interrupted; the same command goes on from what OUT.parts holds')
+    arguments = parse_args()
+    from mmdet_ext.command_line import run  # only now, so that --help and wrong arguments are quick
+
+    run(lambda: main(arguments), interrupted=f'interrupted; the same command goes on from {arguments.out}.parts')

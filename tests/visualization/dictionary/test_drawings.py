@@ -5,13 +5,11 @@ import pytest
 import torch
 
 from mmdet_ext.models.layers import RetrieverDictionary
-from mmdet_ext.visualization.coefficient_maps import draw_coefficient_maps
-from mmdet_ext.visualization.dictionary import draw_gram, draw_usage
-from mmdet_ext.visualization.features import draw_features
-from mmdet_ext.visualization.provenance import HighestCoefficients
-from mmdet_ext.visualization.query_figure import draw_query
-from mmdet_ext.visualization.report import Choice, query_at
-from mmdet_ext.visualization.training_set import Provenance
+from mmdet_ext.visualization.dictionary.image_report import Choice, query_at
+from mmdet_ext.visualization.dictionary.maps import draw_coefficient_maps, draw_features
+from mmdet_ext.visualization.dictionary.provenance import HighestCoefficients, Provenance
+from mmdet_ext.visualization.dictionary.query_figure import draw_query
+from mmdet_ext.visualization.dictionary.usage import draw_gram, draw_usage
 
 YELLOW, VERMILLION, BLUE = (0x42, 0xE4, 0xF0), (0x00, 0x5E, 0xD5), (0xB2, 0x72, 0x00)  # BGR
 
@@ -25,9 +23,9 @@ def pixels(path):
 
 
 @pytest.fixture
-def samples(make_capture, picture_file):
+def samples(make_capture, image_file):
     highest = HighestCoefficients(4)
-    highest.update(make_capture(path=str(picture_file)))
+    highest.update(make_capture(path=str(image_file)))
     return highest.nearest()
 
 
@@ -38,7 +36,7 @@ def test_a_query_shows_its_position_and_both_kinds_of_atoms(make_capture, sample
     assert all(has(tmp_path / 'query.png', color) for color in (YELLOW, VERMILLION, BLUE))
 
 
-def test_another_position_is_another_picture(make_capture, tmp_path):
+def test_another_position_is_another_image(make_capture, tmp_path):
     capture = make_capture()
     for name, point in (('a.png', (20, 10)), ('b.png', (40, 30))):
         query = query_at(capture, RetrieverDictionary(8, 5), point, Choice(show=[0, 3]), Provenance(None, ''))
@@ -63,7 +61,7 @@ def test_the_folded_atoms_get_a_plot_of_their_own(make_capture, tmp_path):
 
 
 def test_positive_and_negative_coefficients_have_colours_of_their_own(make_capture, tmp_path):
-    """Of a grey picture the map alone has colours: more red than blue where c' is positive, less where negative."""
+    """Of a grey image the map alone has colours: more red than blue where c' is positive, less where negative."""
     coefficients = torch.zeros(2, 6, 6)
     coefficients[0], coefficients[1] = 2, -2
     draw_coefficient_maps(make_capture(coefficients), [0, 1], tmp_path / 'maps.png')
@@ -98,6 +96,6 @@ def test_features_differ_by_measure_and_by_input(make_capture, tmp_path):
 
 def test_usage_and_gram_differ_by_input(tmp_path):
     for name in ('a', 'b'):
-        draw_usage(torch.rand(16, dtype=torch.float64), tmp_path / f'usage_{name}.png', pictures=3)
+        draw_usage(torch.rand(16, dtype=torch.float64), tmp_path / f'usage_{name}.png', images=3)
         draw_gram(torch.randn(16, 8), tmp_path / f'gram_{name}.png')
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 4

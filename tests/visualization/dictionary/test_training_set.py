@@ -1,4 +1,4 @@
-"""Usage and provenance, counted over pictures."""
+"""Usage and provenance, counted over images."""
 from types import SimpleNamespace
 
 import pytest
@@ -8,9 +8,9 @@ from torch.testing import assert_close
 
 from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 from mmdet_ext.models.layers import Atoms, RetrieverDictionary
-from mmdet_ext.visualization.provenance import HighestCoefficients, atoms_of, sources
-from mmdet_ext.visualization.training_set import look_at_training_set, some_training_pictures
-from mmdet_ext.visualization.usage import Usage
+from mmdet_ext.visualization.dictionary.provenance import (HighestCoefficients, atoms_of, look_at_training_set,
+                                                          some_training_images)
+from mmdet_ext.visualization.dictionary.usage import Usage
 
 
 def test_usage_is_the_mean_magnitude_without_the_padding(make_capture):
@@ -21,10 +21,10 @@ def test_usage_is_the_mean_magnitude_without_the_padding(make_capture):
     usage.update(make_capture(coefficients))
     usage.update(make_capture(torch.full((2, 6, 6), 3.)))
     assert_close(usage.mean(), torch.tensor([2., 1.5], dtype=torch.float64))
-    assert usage.pictures == 2
+    assert usage.images == 2
 
 
-def test_the_highest_coefficients_one_of_each_picture_by_hand(make_capture):
+def test_the_highest_coefficients_one_of_each_image_by_hand(make_capture):
     highest = HighestCoefficients(2)
     for name, values in (('a', (1., 2.)), ('b', (3., -5.)), ('c', (2., -1.))):
         coefficients = torch.full((2, 6, 6), -9.)
@@ -47,7 +47,7 @@ def save_atoms(path, number, width):
 def test_the_atoms_of_a_dictionary_are_of_the_file_that_it_began_from(tmp_path):
     path = save_atoms(tmp_path / 'atoms.pt', 4, 8)
     atoms = atoms_of(RetrieverDictionary(8, atoms=path), None)
-    assert atoms.vectors.equal(torch.eye(4, 8)) and sources(atoms) == {'clip'}
+    assert atoms.vectors.equal(torch.eye(4, 8)) and atoms.nearest[0][0]['source'] == 'clip'
 
 
 def test_nothing_is_known_of_atoms_without_a_file_or_whose_file_is_gone(tmp_path):
@@ -65,13 +65,13 @@ def test_rejects_an_atoms_file_of_another_number_or_width(tmp_path, number, widt
         atoms_of(RetrieverDictionary(8, 4), path)
 
 
-def test_training_pictures_are_some_of_the_training_set_and_the_same_each_time(tmp_path):
+def test_training_images_are_some_of_the_training_set_and_the_same_each_time(tmp_path):
     make_shapes(tmp_path / 'shapes', ShapesConfig(train=8, val=1, test=1))
     options = {f'{split}_dataloader.dataset{inner}.data_root': str(tmp_path / 'shapes')
                for split, inner in (('train', '.dataset'), ('val', ''))}
     cfg = Config.fromfile('configs/yolov9/yolov9t_shapes.py')
     cfg.merge_from_dict(options)
-    few, all_of_them = some_training_pictures(cfg, 3), some_training_pictures(cfg, 100)
+    few, all_of_them = some_training_images(cfg, 3), some_training_images(cfg, 100)
     assert len(set(few)) == 3 and few == all_of_them[:3]
     assert sorted(all_of_them) == sorted(map(str, (tmp_path / 'shapes' / 'train').iterdir()))
 

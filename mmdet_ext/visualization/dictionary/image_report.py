@@ -1,4 +1,4 @@
-"""The pictures of one image put together: which position, which atoms, which files."""
+"""The figures of one image put together: which position, which atoms, which files."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +7,9 @@ from mmdet_ext.models.layers import RetrieverDictionary
 
 from .atoms import correlations, folded_atoms, select_atoms
 from .capture import Capture
-from .coefficient_maps import draw_coefficient_maps
-from .features import draw_features
+from .maps import draw_coefficient_maps, draw_features
 from .query_figure import Query, draw_query
-from .training_set import Provenance
+from .provenance import Provenance
 
 
 @dataclass(frozen=True)
@@ -39,20 +38,20 @@ def query_at(capture: Capture, rd: RetrieverDictionary, point: tuple[float, floa
     """Correlations and coefficients at a position, and the atoms to look at.
 
     Raises:
-        ValueError: If the point (x, y), in pixels of the picture, is outside of it.
+        ValueError: If the point (x, y), in pixels of the image, is outside of it.
     """
     row, column = capture.grid.cell_at(*point)
     feature, coefficients = capture.before[:, row, column], capture.coefficients[:, row, column]
-    found = dict(atom=correlations(feature, rd.atoms.detach().cpu().float()))
+    cosines = dict(atom=correlations(feature, rd.atoms.detach().cpu().float()))
     if choice.folded:
-        found['folded atom'] = correlations(feature, folded_atoms(rd).cpu().float())
+        cosines['folded atom'] = correlations(feature, folded_atoms(rd).cpu().float())
     if choice.show is None:
-        related_by = None if provenance.foreign else list(found.values())[-1]
+        related_by = None if provenance.foreign else list(cosines.values())[-1]
         selection = select_atoms(coefficients, related_by, choice.top)
         groups = {'related atoms': selection.related, 'unrelated atoms': selection.unrelated}
     else:
         groups = {'chosen atoms': list(choice.show)}
-    return Query(point, (row, column), found, coefficients, groups, _notes(choice, provenance))
+    return Query(point, (row, column), cosines, coefficients, groups, _notes(choice, provenance))
 
 
 def _notes(choice: Choice, provenance: Provenance) -> list[str]:
@@ -69,17 +68,17 @@ def _notes(choice: Choice, provenance: Provenance) -> list[str]:
 
 def draw_report(capture: Capture, rd: RetrieverDictionary, out: Path, name: str, *, choice: Choice,
                 provenance: Provenance, at: tuple[float, float] | None = None, measure: str = 'norm') -> None:
-    """Write the pictures of one capture: `out`/NAME_atoms.png, NAME_maps.png and NAME_features.png.
+    """Write the figures of one capture: `out`/NAME_atoms.png, NAME_maps.png and NAME_features.png.
 
     Args:
-        capture: The picture and what the dictionary did with it.
+        capture: The image and what the dictionary did with it.
         rd: The dictionary.
         out: Folder.
         name: What the files' names begin with.
         choice: Which atoms.
         provenance: Their samples.
-        at: (x, y) in pixels of the picture; by default `Capture.best_centre`.
-        measure: See `features.summarise`.
+        at: (x, y) in pixels of the image; by default `Capture.best_centre`.
+        measure: See `maps.summarise`.
     """
     query = query_at(capture, rd, at or capture.best_centre(), choice, provenance)
     draw_query(capture, query, provenance.nearest, out / f'{name}_atoms.png')

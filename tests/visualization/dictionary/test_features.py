@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from mmdet_ext.visualization.features import summarise
+from mmdet_ext.visualization.dictionary.maps import summarise
 
 MAPS = torch.tensor([[[3., 0.]], [[-4., 2.]]])  # two channels of 1 x 2 cells
 

@@ -1,4 +1,4 @@
-"""What goes through a Retriever-Dictionary while a detector looks at a picture."""
+"""What goes through a Retriever-Dictionary while a detector looks at an image."""
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,26 +13,26 @@ from torch import Tensor
 
 from mmdet_ext.models.layers import RetrieverDictionary
 
-from .cell_grid import CellGrid
-from .images import batch_of, read_image
+from ..cell_grid import CellGrid
+from ..images import batch_of, read_image
 
 
 @dataclass
 class Capture:
-    """One picture, and what the dictionary did with it. Tensors are float32, on the CPU.
+    """One image, and what the dictionary did with it. Tensors are float32, on the CPU.
 
     Args:
-        path: File of the picture.
-        picture: (height, width, 3) uint8, RGB, as it is on disk.
+        path: File of the image.
+        image: (height, width, 3) uint8, RGB, as it is on disk.
         grid: Where the cells of the maps lie on it.
         before: (C, H, W), the features that enter the dictionary.
         coefficients: (N, H, W), the normalised coefficient c'_i of each atom.
         retrieved: (C, H, W), the weighted sum of the atoms with D's batch norm.
         after: (C, H, W), the output: the mixture of `before` and `retrieved`.
-        predictions: The detector's, with `bboxes` (K, 4) in pixels of the picture and `scores` (K, ).
+        predictions: The detector's, with `bboxes` (K, 4) in pixels of the image and `scores` (K, ).
     """
     path: Path
-    picture: np.ndarray
+    image: np.ndarray
     grid: CellGrid
     before: Tensor
     coefficients: Tensor
@@ -41,7 +41,7 @@ class Capture:
     predictions: InstanceData
 
     def best_centre(self) -> tuple[float, float]:
-        """(x, y) of the middle of the highest-scored prediction, or of the picture if there is none."""
+        """(x, y) of the middle of the highest-scored prediction, or of the image if there is none."""
         height, width = self.grid.size
         if not len(self.predictions):
             return width / 2, height / 2
@@ -50,7 +50,7 @@ class Capture:
 
 
 class Probe:
-    """Shows pictures to a detector, and takes down what its Retriever-Dictionary does with them.
+    """Shows images to a detector, and takes down what its Retriever-Dictionary does with them.
 
     Args:
         model: Any detector of mmdet with the dictionary in it; put into evaluation mode.
@@ -66,8 +66,8 @@ class Probe:
 
     @torch.no_grad()
     def __call__(self, path: str | os.PathLike) -> Capture:
-        """Raises FileNotFoundError or ValueError, which name the file, if there is no such picture."""
-        picture = read_image(path)
+        """Raises FileNotFoundError or ValueError, which name the file, if there is no such image."""
+        image = read_image(path)
         batch = batch_of(path, self.model, self.pipeline)
         seen = []
         handle = self.rd.register_forward_hook(lambda _, args, output: seen.append((args[0], output)))
@@ -79,15 +79,15 @@ class Probe:
             raise ValueError(f'{self.name} takes no part in the predictions of this model')
         before, after = seen[-1]
         grid = CellGrid.from_meta(result.metainfo, batch['inputs'].shape[-2:], before.shape[-2:])
-        found = (before, self.rd.coefficients(before), self.rd.retrieve(before), after)
-        maps = (each[0].float().cpu() for each in found)
-        return Capture(Path(path), picture, grid, *maps, result.pred_instances.cpu())
+        outputs = (before, self.rd.coefficients(before), self.rd.retrieve(before), after)
+        maps = (output[0].float().cpu() for output in outputs)
+        return Capture(Path(path), image, grid, *maps, result.pred_instances.cpu())
 
 
-def choose_dictionary(found: Mapping[str, RetrieverDictionary], name: str | None) -> str:
+def choose_dictionary(dictionaries: Mapping[str, RetrieverDictionary], name: str | None) -> str:
     """`name`, or the first one; ValueError if there is none of that name."""
     if name is None:
-        return next(iter(found))
-    if name not in found:
-        raise ValueError(f'there is no RetrieverDictionary {name!r} in the model, but: {", ".join(found)}')
+        return next(iter(dictionaries))
+    if name not in dictionaries:
+        raise ValueError(f'there is no RetrieverDictionary {name!r} in the model, but: {", ".join(dictionaries)}')
     return name

@@ -1,4 +1,4 @@
-"""What the drawings are tested on: a picture with made-up features, and a small detector."""
+"""What the drawings are tested on: a image with made-up features, and a small detector."""
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,15 +12,15 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
-from mmdet_ext.visualization.capture import Capture, Probe
+from mmdet_ext.visualization.dictionary.capture import Capture, Probe
 from mmdet_ext.visualization.cell_grid import CellGrid
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
 def make_capture() -> Callable[..., Capture]:
-    """A capture of a grey picture of 48 x 32 pixels (width, height): 6 x 4 cells of 8 pixels and 2 rows of padding."""
+    """A capture of a grey image of 48 x 32 pixels (width, height): 6 x 4 cells of 8 pixels and 2 rows of padding."""
 
     def make(coefficients: torch.Tensor | None = None, path: str = 'grey.png') -> Capture:
         grid = CellGrid((32, 48), (6, 6), (0., -8., 48., 40.))
@@ -34,8 +34,8 @@ def make_capture() -> Callable[..., Capture]:
 
 
 @pytest.fixture
-def picture_file(tmp_path) -> Path:
-    """A picture of 96 x 64 pixels (width, height) of random colours."""
+def image_file(tmp_path) -> Path:
+    """A image of 96 x 64 pixels (width, height) of random colours."""
     path = tmp_path / 'noise.png'
     cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8))
     return path

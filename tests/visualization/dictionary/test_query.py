@@ -1,14 +1,13 @@
-"""From a picture to what is drawn of it."""
+"""From a image to what is drawn of it."""
 import pytest
 import torch
 from torch.testing import assert_close
 
 from mmdet_ext.models.layers import RetrieverDictionary
-from mmdet_ext.visualization.provenance import HighestCoefficients
+from mmdet_ext.visualization.dictionary.image_report import Choice, check_numbers, draw_report, query_at
+from mmdet_ext.visualization.dictionary.provenance import HighestCoefficients, Provenance, survey
+from mmdet_ext.visualization.dictionary.usage import Usage
 from mmdet_ext.visualization.images import unique_names
-from mmdet_ext.visualization.report import Choice, check_numbers, draw_report, query_at
-from mmdet_ext.visualization.training_set import Provenance, survey
-from mmdet_ext.visualization.usage import Usage
 
 KNOWN = Provenance(None, 'No samples.')
 
@@ -55,22 +54,22 @@ def test_rejects_atoms_that_the_dictionary_has_not(rd):
         check_numbers([5, 2, -1], rd)
 
 
-def test_a_report_writes_three_pictures(make_capture, rd, tmp_path):
+def test_a_report_writes_three_images(make_capture, rd, tmp_path):
     draw_report(make_capture(), rd, tmp_path / 'out', 'name', choice=Choice(top=1), provenance=KNOWN)
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
         'name_atoms.png', 'name_features.png', 'name_maps.png']
 
 
-def test_a_survey_shows_each_observer_as_many_pictures_as_it_asked_for(make_capture):
+def test_a_survey_shows_each_observer_as_many_images_as_it_asked_for(make_capture):
     def probe(path):
         if path == 'broken.png':
-            raise ValueError('broken.png is no picture')
+            raise ValueError('broken.png is no image')
         return make_capture(path=path)
 
     usage, highest = Usage(), HighestCoefficients(9)
     skipped = survey(probe, ['a.png', 'broken.png', 'c.png', 'd.png'], [(usage, 4), (highest, 3)])
-    assert skipped == ['broken.png is no picture']
-    assert usage.pictures == 3 and highest.pictures == 2
+    assert skipped == ['broken.png is no image']
+    assert usage.images == 3 and highest.images == 2
     assert {sample['image'] for sample in highest.nearest()[0]} == {'a.png', 'c.png'}
 
 

@@ -5,7 +5,7 @@ import torch
 
 from mmdet_ext.models.layers import Atoms
 from mmdet_ext.visualization.images import crop_around
-from mmdet_ext.visualization.samples import MAX_ROWS, draw_nearest_samples
+from mmdet_ext.visualization.dictionary.samples import MAX_ROWS, draw_nearest_samples
 
 YELLOW, PALE = (0x42, 0xE4, 0xF0), (0xE4, 0xE4, 0xE4)  # BGR
 
@@ -19,24 +19,24 @@ def count(path, color):
 
 
 @pytest.fixture
-def patch(picture_file):
-    return dict(source='vision', similarity=0.9, image=str(picture_file), box=(40, 24, 48, 32))
+def patch(image_file):
+    return dict(source='vision', similarity=0.9, image=str(image_file), box=(40, 24, 48, 32))
 
 
 def test_a_crop_has_the_box_in_its_middle():
-    picture = np.arange(200 * 300).reshape(200, 300)[..., None].repeat(3, axis=2)
-    crop, (left, top) = crop_around(picture, (100, 80, 140, 100))
+    image = np.arange(200 * 300).reshape(200, 300)[..., None].repeat(3, axis=2)
+    crop, (left, top) = crop_around(image, (100, 80, 140, 100))
     assert crop.shape == (120, 120, 3)  # three times the longer side
     assert (left, top) == (60, 30)
-    assert crop[0, 0, 0] == picture[30, 60, 0]
+    assert crop[0, 0, 0] == image[30, 60, 0]
 
 
-def test_a_crop_moves_inwards_where_the_picture_ends():
+def test_a_crop_moves_inwards_where_the_image_ends():
     crop, corner = crop_around(np.zeros((200, 300, 3)), (290, 0, 300, 10))
     assert crop.shape == (56, 56, 3) and corner == (244, 0)
 
 
-def test_a_box_as_large_as_the_picture_is_shown_whole():
+def test_a_box_as_large_as_the_image_is_shown_whole():
     crop, corner = crop_around(np.zeros((50, 90, 3)), (0, 0, 90, 50))
     assert crop.shape == (50, 90, 3) and corner == (0, 0)
 
@@ -46,7 +46,7 @@ def test_draws_the_patch_with_its_box(patch, tmp_path):
     assert count(tmp_path / 'deep' / 'samples.png', YELLOW) > 50
 
 
-def test_another_patch_is_another_picture(patch, tmp_path):
+def test_another_patch_is_another_image(patch, tmp_path):
     for name, box in (('a.png', (40, 24, 48, 32)), ('b.png', (80, 24, 88, 32))):
         draw_nearest_samples(atoms_with(dict(patch, box=box)), [0], tmp_path / name)
     assert not np.array_equal(cv2.imread(str(tmp_path / 'a.png')), cv2.imread(str(tmp_path / 'b.png')))
@@ -63,8 +63,8 @@ def test_a_row_per_atom_and_a_column_per_sample_up_to_a_number(patch, tmp_path):
     assert count(narrow, YELLOW) == pytest.approx(0.6 * count(one_row, YELLOW), rel=0.05)
 
 
-def test_a_picture_that_is_gone_or_broken_leaves_a_grey_cell(patch, tmp_path):
-    (tmp_path / 'broken.png').write_bytes(b'no picture')
+def test_a_image_that_is_gone_or_broken_leaves_a_grey_cell(patch, tmp_path):
+    (tmp_path / 'broken.png').write_bytes(b'no image')
     gone = [dict(patch, image=str(tmp_path / name)) for name in ('gone.png', 'broken.png')]
     draw_nearest_samples(atoms_with(*gone), [0], tmp_path / 'samples.png')
     assert count(tmp_path / 'samples.png', PALE) > 40_000

@@ -2,7 +2,7 @@ import torch
 from torch.testing import assert_close
 
 from mmdet_ext.models.layers import PAPER_FORM, RetrieverDictionary
-from mmdet_ext.visualization.atoms import correlations, folded_atoms, gram, select_atoms
+from mmdet_ext.visualization.dictionary.atoms import correlations, folded_atoms, gram, select_atoms
 
 
 def test_correlations_by_hand():

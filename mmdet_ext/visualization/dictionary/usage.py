@@ -7,12 +7,30 @@ from torch import Tensor
 
 from mmdet_ext.dictionary.usage import effective_number
 
+from ..style import BLUE, DIVERGING, GREY, INK, LARGE, NORMAL, SMALL, VERMILLION, save, tidy
 from .atoms import gram
-from .style import BLUE, DIVERGING, GREY, INK, LARGE, NORMAL, SMALL, VERMILLION, save
+from .capture import Capture
 
 
-def draw_usage(usage: Tensor, path: str | os.PathLike, pictures: int) -> None:
-    """Write one PNG: the usage of the atoms (N, ), the most used first, as `Usage.mean` counts it over `pictures`."""
+class Usage:
+    """Mean magnitude |c'| of each atom's coefficient: over the cells of a image, then over the images."""
+
+    def __init__(self) -> None:
+        self.images = 0
+        self._sum: Tensor | float = 0.
+
+    def update(self, capture: Capture) -> None:
+        """Count one image; cells in its padding do not count."""
+        self._sum = self._sum + capture.coefficients[:, capture.grid.inside()].abs().mean(dim=1).double()
+        self.images += 1
+
+    def mean(self) -> Tensor:
+        """(N, ) float64; at least one image must have been counted."""
+        return self._sum / self.images
+
+
+def draw_usage(usage: Tensor, path: str | os.PathLike, images: int) -> None:
+    """Write one PNG: the usage of the atoms (N, ), the most used first, as `Usage.mean` counts it over `images`."""
     ordered, order = usage.sort(descending=True)
     figure = Figure((7.2, 3.4), layout='constrained')
     axes = figure.add_subplot()
@@ -23,12 +41,10 @@ def draw_usage(usage: Tensor, path: str | os.PathLike, pictures: int) -> None:
     axes.set_xlabel(f'atoms by usage: the most used are {_some(order[:5])}, the least used {_some(order[-5:])}',
                     fontsize=NORMAL, color=INK)
     axes.set_ylabel("mean |c'|", fontsize=NORMAL, color=INK)
-    axes.set_title(f'usage over {pictures} {"picture" if pictures == 1 else "pictures"}: '
+    axes.set_title(f'usage over {images} {"image" if images == 1 else "images"}: '
                    f'{effective_number(usage):.1f} of {len(usage)} atoms effective', fontsize=LARGE, color=INK,
                    loc='left')
-    axes.spines[['top', 'right']].set_visible(False)
-    axes.tick_params(labelsize=SMALL)
-    axes.legend(fontsize=SMALL, frameon=False, loc='upper right')
+    tidy(axes).legend(fontsize=SMALL, frameon=False, loc='upper right')
     save(figure, path)
 
 
