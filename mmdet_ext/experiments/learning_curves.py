@@ -50,7 +50,8 @@ def draw_learning_curves(runs: Sequence[Run], path: str | os.PathLike, label: st
 def _mark_crossing(axes: Axes, reached: Reached, label: str) -> None:
     """A thin line at the final value of the other training; a ring and a line down where the first one reaches it."""
     epochs, target = reached.other.final
-    left = reached.epoch is None or reached.epoch > 0.5 * axes.get_xlim()[1]  # the line's name keeps away from the ring
+    # in the half of the axes where the ring is not
+    left = reached.epoch is None or reached.epoch > 0.5 * axes.get_xlim()[1]
     axes.axhline(target, color=GREY, linewidth=0.8, zorder=1)
     axes.annotate(f'final {label} of {shorten(reached.other.name, 30)}', xy=(0 if left else 1, target),
                   xycoords=('axes fraction', 'data'), xytext=(4 if left else -4, 3), textcoords='offset points',
@@ -61,6 +62,6 @@ def _mark_crossing(axes: Axes, reached: Reached, label: str) -> None:
     axes.vlines(reached.epoch, axes.get_ylim()[0], value, color=GREY, linewidth=0.8, linestyle='--', zorder=1)
     axes.plot(reached.epoch, value, 'o', markersize=10, markerfacecolor='none', markeredgecolor=INK,
               markeredgewidth=1.2, clip_on=False, zorder=4)
-    axes.annotate(f'reached after {reached.epoch} of {epochs} epochs', xy=(reached.epoch, value),
-                  xytext=(-8 if left else -4, 60), textcoords='offset points', ha='right' if left else 'left',
-                  fontsize=SMALL, color=INK, arrowprops=dict(arrowstyle='-', color=GREY, linewidth=0.6, shrinkB=6))
+    axes.annotate(f'reached after {reached.epoch} of {epochs} epochs', xy=(reached.epoch, 0),
+                  xycoords=('data', 'axes fraction'), xytext=(-4 if left else 4, 5), textcoords='offset points',
+                  ha='right' if left else 'left', fontsize=SMALL, color=INK)
