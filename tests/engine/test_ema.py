@@ -4,7 +4,7 @@ from copy import deepcopy
 import pytest
 import torch
 import torch.nn as nn
-from mmdet_ext.benchmarks.counts import count
+from benchmarks.counts import count
 from mmdet_ext.engine import ForeachEMA, RampedEMA
 from mmengine.model import ExponentialMovingAverage
 from tiny_run import TinyModel, tiny_runner
