@@ -67,7 +67,7 @@ def in_process(monkeypatch, capfd):
         except SystemExit as error:
             message = str(error.code or '')
         captured = capfd.readouterr()
-        return captured.err if message == '2' else message, captured.out
+        return captured.err if message.isdigit() else message, captured.out
 
     return run
 
