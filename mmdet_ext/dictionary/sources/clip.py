@@ -48,7 +48,7 @@ class ClipSource(ImageSource):
 
     def __init__(self, model: str, weights: str | None, *, config: str | None = None, ann: str | None = None,
                  images: str | None = None, per_image: int = 16, joint: bool = True, batch_size: int = 8, seed: int = 0,
-                 device: str = 'cpu') -> None:
+                 device: str | torch.device = 'cpu') -> None:
         from open_clip.transform import PreprocessCfg, image_transform_v2  # only here: other sources need no open_clip
 
         super().__init__(find_images(None if config is None else load_config(str(config)), ann, images),

@@ -48,7 +48,8 @@ class VisionSource(ImageSource):
 
     def __init__(self, config: str | Path, checkpoint: str | Path, *, place: str = 'backbone', level: int = 0,
                  per_image: int = 64, inside: float = 0.0, ann: str | None = None, images: str | None = None,
-                 cfg_options: dict | None = None, batch_size: int = 8, seed: int = 0, device: str = 'cpu') -> None:
+                 cfg_options: dict | None = None, batch_size: int = 8, seed: int = 0,
+                 device: str | torch.device = 'cpu') -> None:
         cfg = load_config(str(config), options=cfg_options)
         super().__init__(find_images(cfg, ann, images), per_image=per_image, inside=inside, batch_size=batch_size,
                          seed=seed)
