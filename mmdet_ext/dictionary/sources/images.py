@@ -40,11 +40,11 @@ class ImageSource(Source):
             raise ValueError(f'per_image should be at least 1, got {per_image}')
         if not 0 <= inside <= 1:
             raise ValueError(f'inside should be a share from 0 to 1, got {inside}')
-        if inside and not images.annotated:
+        if inside and images.boxes is None:
             raise ValueError(f'inside={inside} needs boxes, and images={Path(images.paths[0]).parent} alone has none: '
                              'add ann=FILE')
         self.images, self.per_item, self.inside, self.batch_size = images, per_image, inside, batch_size
-        self.num_items, self.seed = len(images), seed
+        self.num_items, self.seed = len(images.paths), seed
 
     @abstractmethod
     def load(self, path: str) -> Any:
@@ -66,8 +66,8 @@ class ImageSource(Source):
         return Samples.join(parts, self.width, skipped)
 
     def _sample(self, item: int, feature: Tensor, grid: CellGrid) -> Samples:
-        cells, boxes = draw_cells(grid, self.per_item, np.random.default_rng([self.seed, item]),
-                                  objects=self.images.boxes(item), inside=self.inside)
+        cells, boxes = draw_cells(grid, self.per_item, np.random.default_rng([self.seed, item]), inside=self.inside,
+                                  objects=NO_BOXES if self.images.boxes is None else self.images.boxes[item])
         features = feature.flatten(1)[:, cells].T.float().cpu().numpy()
         skipped = [] if len(features) else [f'{self.images.paths[item]}: too narrow, no position has its centre in it']
         return Samples(features, np.full(len(features), item, np.int64), boxes, skipped)
