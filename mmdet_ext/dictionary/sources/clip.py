@@ -59,7 +59,8 @@ class ClipSource(ImageSource):
         self.joint = joint
         preprocess = PreprocessCfg(**{**self.tower.preprocess_cfg, 'resize_mode': 'squash'})
         self.transform = image_transform_v2(preprocess, is_train=False)
-        self.width = self._features([self.transform(Image.new('RGB', (8, 8)))]).shape[1]
+        _, self.width, rows, columns = self._features([self.transform(Image.new('RGB', (8, 8)))]).shape
+        self.per_item = min(per_image, rows * columns)
         self.fingerprint = dict(
             source=self.name, model=model, joint=joint, per_image=per_image, batch_size=batch_size, seed=seed,
             images=self.images.digest(), weights=digest_weights(self.tower), preprocess=digest([repr(preprocess)]))
