@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from tqdm import tqdm
 
+from mmdet_ext.files import read_arrays
 from mmdet_ext.unfinished import Unfinished
 
 from .processes import Processes
@@ -89,7 +90,7 @@ class Draw:
         for name, candidates in self.pieces.items():
             rows, places = np.split(places, [len(candidates)])
             kept = rows < self.size
-            with np.load(self.work.piece(name)) as piece:
+            with read_arrays(self.work.piece(name)) as piece:
                 out[rows[kept]] = piece['features'][kept]
                 sample.boxes[rows[kept]] = piece['boxes'][kept]
                 sample.items[rows[kept]] = candidates[kept] // self.source.per_item
@@ -159,7 +160,7 @@ class Draw:
                              f'{self.work.folder} on a file system that all processes share?')
         empty = []
         for name in names:
-            with np.load(self.work.piece(name)) as piece:
+            with read_arrays(self.work.piece(name)) as piece:
                 self.pieces[name] = piece['candidates']
                 empty.append(piece['empty'])
         return np.concatenate(empty)
