@@ -13,7 +13,7 @@ from mmengine.structures import InstanceData
 
 from mmdet_ext.models.text_encoders import RobertaTextEncoder
 from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
-from mmdet_ext.visualization.grounding_visualizer import COLORS, GroundingVisualizer
+from mmdet_ext.visualization.grounding.visualizer import COLORS, GroundingVisualizer
 
 CAPTION, FOREIGN = 'a red circle and a star', '赤い丸と青い星 🐈'
 
