@@ -1,6 +1,6 @@
 """MDETR on ResNet-101 with RoBERTa-base, its published training, and pictures resized as there."""
 _base_ = 'mmdet::_base_/default_runtime.py'
-custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
+custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.compat.apply'], allow_failed_imports=False)
 
 attention = dict(embed_dims=256, num_heads=8, dropout=0.1)
 ffn = dict(embed_dims=256, feedforward_channels=2048, num_fcs=2, ffn_drop=0.1, act_cfg=dict(type='ReLU', inplace=True))
@@ -101,7 +101,11 @@ optim_wrapper = dict(
 param_scheduler = None  # the hook below sets the rates, the text encoder's in its own way
 custom_hooks = [
     dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=35),
-    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.0002, update_buffers=True)
+    dict(type='StepEMAHook', decay=0.9998, tau=0)
 ]
-default_hooks = dict(runtime_info=dict(type='NoWaitRuntimeInfoHook'))
+default_hooks = dict(
+    runtime_info=dict(type='NoWaitRuntimeInfoHook'),
+    checkpoint=dict(type='WholeCheckpointHook'),
+    param_scheduler=dict(type='ScheduleHook'),
+    sampler_seed=dict(type='EpochSeedHook'))
 auto_scale_lr = dict(base_batch_size=64)

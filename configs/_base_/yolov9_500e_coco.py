@@ -14,7 +14,7 @@ in `optim_wrapper.paramwise_cfg`. Pipelines are lists and change as a whole, for
 The loss is a sum over the pictures of all processes: the learning rate does not depend on the batch size.
 """
 _base_ = 'mmdet::_base_/default_runtime.py'
-custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
+custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.compat.apply'], allow_failed_imports=False)
 
 data_root = 'data/coco/'
 image_size = 640
@@ -99,10 +99,13 @@ optim_wrapper = dict(
 sync_bn = 'torch'
 default_hooks = dict(
     runtime_info=dict(type='NoWaitRuntimeInfoHook'),
-    checkpoint=dict(interval=1, max_keep_ckpts=2, save_best='coco/fitness', rule='greater'),
+    checkpoint=dict(
+        type='WholeCheckpointHook', interval=1, max_keep_ckpts=2, save_best='coco/fitness', rule='greater'),
+    param_scheduler=dict(type='ScheduleHook'),
+    sampler_seed=dict(type='EpochSeedHook'),
     warmup=dict(type='YOLOWarmupHook', warmup_epochs=3, min_iters=100, bias_lr=0.1, start_momentum=0.8),
     close_mosaic=dict(type='CloseMosaicHook', num_last_epochs=15),
-    ema=dict(type='YOLOEMAHook', ema_type='RampedEMA', decay=0.9999, tau=2000),
+    ema=dict(type='StepEMAHook', decay=0.9999, tau=2000),
     stop_on_nan=dict(type='StopOnNaNHook'),
     patience=dict(type='PatienceHook', monitor='coco/fitness', patience=100),
     check_classes=dict(type='NumClassCheckHook'))

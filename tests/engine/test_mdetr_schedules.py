@@ -11,7 +11,7 @@ RATES = dict(custom_keys=dict(backbone=dict(lr_mult=0.1), text_encoder=dict(lr_m
 
 
 class Grounder(BaseModel):
-    """A layer each for the picture, the caption and the boxes."""
+    """A layer each for the image, the caption and the boxes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,6 +72,12 @@ def test_an_iteration_is_trained_at_the_value_of_the_one_before(tmp_path):
         assert rates == pytest.approx(expected)
 
 
+def test_the_rate_drops_again_after_each_lr_drop_epochs(tmp_path):
+    used, _ = train(tmp_path, hook=dict(lr_drop=1))
+    factors = [1] * 6 + [0.1] * 5 + [0.01] * 5 + [0.001] * 4  # 0.1^(epoch // lr_drop), an iteration late
+    assert [rates['head'] for rates in used] == pytest.approx([0.01 * factor for factor in factors])
+
+
 def test_without_a_warm_up_the_text_encoder_starts_at_its_own_rate(tmp_path):
     used, _ = train(tmp_path, hook=dict(warmup_fraction=0.))
     expected = [0.005, *(0.005 * (20 - i) / 20 for i in range(19))]
@@ -94,11 +100,11 @@ def test_a_checkpoint_between_epochs_holds_the_rates_of_the_next_iteration(tmp_p
     assert {group['lr'] for group in groups} == {used[3][name] for name in ('head', 'backbone', 'text_encoder')}
 
 
-def test_a_longer_training_that_resumes_follows_its_own_length(tmp_path):
+def test_a_longer_training_that_resumes_equals_one_of_that_length(tmp_path):
     train(tmp_path / 'part')
     used, _ = train(tmp_path / 'rest', epochs=8, load_from=str(tmp_path / 'part/epoch_4.pth'), resume=True)
-    assert len(used) == 20
-    assert used[1]['text_encoder'] == pytest.approx(0.005 * (40 - 20) / (40 - 8))
+    through, _ = train(tmp_path / 'through', epochs=8)
+    assert used == through[20:] and used[0]['text_encoder'] == pytest.approx(0.005 * (40 - 19) / (40 - 8))
 
 
 def test_one_group_for_all_does_where_all_are_treated_alike(tmp_path):

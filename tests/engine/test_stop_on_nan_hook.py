@@ -1,3 +1,4 @@
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -10,7 +11,7 @@ from tiny_run import TinyModel, tiny_runner
 
 BY_ITERATION = dict(checkpoint=dict(type='CheckpointHook', interval=3, by_epoch=False, max_keep_ckpts=1))
 BY_FIVE = dict(checkpoint=dict(type='CheckpointHook', interval=5, by_epoch=False, max_keep_ckpts=1))
-HOOKS = dict(stop=dict(type='StopOnNaNHook'), ema=dict(type='YOLOEMAHook'))
+HOOKS = dict(stop=dict(type='StopOnNaNHook'), ema=dict(type='StepEMAHook'))
 
 
 @pytest.mark.parametrize('factor', [float('nan'), float('inf')])
@@ -31,7 +32,7 @@ def test_what_was_saved_and_the_average_stay_sound(tmp_path):
     with pytest.raises(FloatingPointError):
         runner.train()
     saved = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)
-    average = next(hook for hook in runner.hooks if type(hook).__name__ == 'YOLOEMAHook').ema_model.module
+    average = next(hook for hook in runner.hooks if type(hook).__name__ == 'StepEMAHook').ema_model.module
     for state in (saved['state_dict'], average.state_dict()):
         assert all(value.isfinite().all() for value in state.values())
 
@@ -109,11 +110,16 @@ def test_on_cuda_an_evaluation_in_between_is_not_begun(tmp_path, late):
         runner.call_hook('before_val_epoch')
 
 
+def check_three_times(hook: StopOnNaNHook, runner: SimpleNamespace, outputs: dict) -> None:
+    for _ in range(3):
+        hook.after_train_iter(runner, 0, outputs=outputs)
+
+
 def test_on_cuda_losses_are_not_waited_for_and_cost_the_same_however_many_they_are(late):
     runner, operators = SimpleNamespace(iter=6, epoch=1, max_iters=12, work_dir='work', hooks=[]), []
     for number in (1, 20):
         hook, outputs = StopOnNaNHook(), {f'loss_{i}': torch.ones(()) for i in range(number)}
-        counts = count(lambda: [hook.after_train_iter(runner, 0, outputs=outputs) for _ in range(3)])
+        counts = count(partial(check_three_times, hook, runner, outputs))
         assert counts.synchronisations == {}
         operators.append({name: ran for name, ran in counts.operators.items() if name not in ('detach', 'view')})
     assert operators[0] == operators[1]
