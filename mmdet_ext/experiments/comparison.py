@@ -65,16 +65,10 @@ def metric_label(metric: str) -> str:
 
 
 def write_comparison(trainings: Sequence[Training], out: Path, metric: str, partial: bool) -> None:
-    """Print and write `out`/comparison.md, .json and .png from the logs of trainings.
-
-    Args:
-        trainings: The first is compared with each of the others.
-        out: Folder.
-        metric: Name of the metric in the logs.
-        partial: Whether trainings without a validation are left out.
+    """Print and write `out`/comparison.md, .json and .png: the first training against each of the others.
 
     Raises:
-        ValueError: If there is no validation, or none with this metric.
+        ValueError: If a training has no validation (unless `partial`), none has, or the logs do not have the metric.
     """
     from .learning_curves import draw_learning_curves  # only now: it imports matplotlib
 
@@ -109,11 +103,11 @@ def to_json(runs: Sequence[Run], metric: str) -> str:
     def point(epoch_and_value: tuple[int, float]) -> dict[str, float]:
         return dict(zip(('epoch', 'value'), epoch_and_value, strict=True))
 
-    courses = [dict(name=run.name, max_epochs=run.max_epochs, minutes_per_epoch=run.minutes_per_epoch,
-                    values=run.curve, best=point(run.best), final=point(run.final)) for run in runs]
+    curves = [dict(name=run.name, max_epochs=run.max_epochs, minutes_per_epoch=run.minutes_per_epoch,
+                   values=run.curve, best=point(run.best), final=point(run.final)) for run in runs]
     pairs = [dict(name=pair.run.name, other=pair.other.name, target=pair.other.final[1], epoch=pair.epoch,
                   of_epochs=pair.other.final[0], ratio=pair.ratio) for pair in compare(runs)]
-    return json.dumps(dict(metric=metric, runs=courses, pairs=pairs), indent=2) + '\n'
+    return json.dumps(dict(metric=metric, runs=curves, pairs=pairs), indent=2) + '\n'
 
 
 def to_markdown(runs: Sequence[Run], metric: str) -> str:

@@ -138,9 +138,9 @@ def test_without_selection_every_scale_counts_fully(capture_smca):
 
 def test_alpha_by_size_by_hand():
     sizes, alpha = torch.tensor([4., 1., 3., 2.]), torch.tensor([[0.4], [0.1], [0.3], [0.2]])
-    means = alpha_by_size(sizes, alpha, bins=2)
-    assert_close(means.sizes, torch.tensor([1., 3.]))  # of two, the lower is torch's median
-    assert_close(means.alpha, torch.tensor([[0.15], [0.35]]))
+    medians, means = alpha_by_size(sizes, alpha, bins=2)
+    assert_close(medians, torch.tensor([1., 3.]))  # of two, the lower is torch's median
+    assert_close(means, torch.tensor([[0.15], [0.35]]))
 
 
 def test_the_size_of_a_box_by_hand(capture_smca):
