@@ -14,7 +14,7 @@ TEXT = 'transformer.text_encoder.'
 
 def weights(case: str = 'model', body: dict | None = None, text_layers: int = 12, channels: int = 2048) -> dict:
     """The tensors of a golden case with RoBERTa of its published size and another backbone, without memory."""
-    shapes = {name: tuple(shape) for name, shape, _ in Case('mdetr', case).meta['state_dict']}
+    shapes = {name: tuple(shape) for name, shape, _ in Case('mdetr', case).weights.tensors}
     body = backbone(101) if body is None else body
     found = {name: shape for name, shape in shapes.items() if not name.startswith(('backbone.', TEXT + 'encoder.'))}
     found |= body
@@ -30,7 +30,7 @@ def weights(case: str = 'model', body: dict | None = None, text_layers: int = 12
 
 
 def efficientnet() -> dict:
-    return {name: tuple(shape) for name, shape, _ in Case('mdetr', 'backbone_effb3').meta['state_dict']}
+    return {name: tuple(shape) for name, shape, _ in Case('mdetr', 'backbone_effb3').weights.tensors}
 
 
 @pytest.fixture(scope='module')

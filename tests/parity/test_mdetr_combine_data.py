@@ -5,15 +5,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from golden.cases import FOLDER
+from golden.cases import load_case
 
 from mmdet_ext.datasets.builders.mixed import write_mixed
 from mmdet_ext.datasets.builders.mixed_pictures import MixedPictures
 from mmdet_ext.datasets.builders.mixed_split import MixedSplit
 from mmdet_ext.datasets.builders.spans import consolidate_spans
 
-CASE = json.loads((FOLDER / 'mdetr' / 'data_combine.json').read_text())
-INPUTS = CASE['inputs']
+CASE = load_case('mdetr', 'data_combine')
+INPUTS = CASE.inputs
 
 
 @pytest.fixture
@@ -44,10 +44,10 @@ def test_final_mixed_train(pictures, tmp_path):
     files = [write_annotations(tmp_path / f'{source}_captions.json', source, INPUTS['datasets'][source])
              for source in ('refexp', 'gqa', 'vg')]
     split = MixedSplit(tmp_path / 'split', files, pictures, key='golden')
-    write_mixed(split, tmp_path / 'out.json', max_chars=CASE['args']['max_chars'])
-    assert json.loads((tmp_path / 'out.json').read_text()) == CASE['output_final_mixed_train']
+    write_mixed(split, tmp_path / 'out.json', max_chars=CASE.settings['max_chars'])
+    assert json.loads((tmp_path / 'out.json').read_text()) == CASE.numbers['output_final_mixed_train']
 
 
-@pytest.mark.parametrize('case', CASE['consolidate_spans'], ids=lambda case: case['what'])
+@pytest.mark.parametrize('case', CASE.numbers['consolidate_spans'], ids=lambda case: case['what'])
 def test_consolidate_spans(case):
     assert consolidate_spans(case['spans'], case['caption']) == case['result']

@@ -3,23 +3,23 @@ import json
 from pathlib import Path
 
 import pytest
-from golden.cases import FOLDER
+from golden.cases import Case, load_case
 
 from mmdet_ext.datasets.builders.gqa import Sources, build_gqa, read_scenes
 from mmdet_ext.datasets.builders.phrasecut import build_phrasecut
 from mmdet_ext.datasets.builders.picture_sizes import read_sizes
 
 
-def case(name: str, folder: Path) -> dict:
+def case(name: str, folder: Path) -> Case:
     """A case, whose inputs are written to a folder under their names."""
-    content = json.loads((FOLDER / 'mdetr' / f'{name}.json').read_text())
-    for file, value in content['inputs'].items():
+    content = load_case('mdetr', name)
+    for file, value in content.inputs.items():
         (folder / file).write_text(json.dumps(value))
     return content
 
 
 def test_questions_of_gqa(tmp_path):
-    wanted = case('data_gqa', tmp_path)['output']
+    wanted = case('data_gqa', tmp_path).numbers['output']
     sources = Sources(read_scenes(tmp_path / 'val_sceneGraphs.json'), read_sizes(tmp_path / 'image_data'))
     out = tmp_path / 'out.json'
     counts = build_gqa([tmp_path / 'val_balanced_questions.json'], out, sources)
@@ -28,7 +28,7 @@ def test_questions_of_gqa(tmp_path):
 
 
 def test_phrases_of_phrasecut(tmp_path):
-    wanted = case('data_phrasecut', tmp_path)['output']
+    wanted = case('data_phrasecut', tmp_path).numbers['output']
     out = tmp_path / 'out.json'
     build_phrasecut(tmp_path / 'refer_val.json', out, read_sizes(tmp_path / 'image_hw'))
     assert json.loads(out.read_text()) == wanted
@@ -36,6 +36,6 @@ def test_phrases_of_phrasecut(tmp_path):
 
 @pytest.mark.parametrize('name, file, field', [('data_gqa', 'image_data', '2345'), ('data_phrasecut', 'image_hw', '7')])
 def test_sizes_as_visual_genome_lists_them_are_the_same(tmp_path, name, file, field):
-    height, width = case(name, tmp_path)['inputs'][file][field]
+    height, width = case(name, tmp_path).inputs[file][field]
     (tmp_path / 'list.json').write_text(json.dumps([dict(image_id=int(field), height=height, width=width, url='x')]))
     assert read_sizes(tmp_path / 'list.json') == read_sizes(tmp_path / file) == {field: (height, width)}
