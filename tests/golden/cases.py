@@ -28,7 +28,7 @@ class Source(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 
 class Weights(msgspec.Struct, forbid_unknown_fields=True):
-    """How `fill` makes the weights: name, shape and dtype of each, gains, and the values of those that it does not make."""
+    """Names, shapes and dtypes of the published state dict, gains for `fill`, and values that it does not make."""
 
     gain: float
     rules: list[tuple[str, float]]
