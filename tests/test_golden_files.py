@@ -18,7 +18,7 @@ def name_of(file: Path) -> str:
 def test_a_case_has_the_fields_of_the_readme_and_lists_its_arrays(file):
     content = msgspec.json.decode(file.read_bytes(), type=CaseFile)
     assert content.source.repo.startswith('https://') and re.fullmatch('[0-9a-f]{40}', content.source.commit)
-    assert content.numbers or content.arrays
+    assert content.results or content.arrays
     arrays = {}
     if file.with_suffix('.npz').exists():
         with np.load(file.with_suffix('.npz')) as stored:

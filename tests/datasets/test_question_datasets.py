@@ -48,7 +48,7 @@ def read_questions(tmp_path):
 # ---- GQA
 
 def test_gqas_published_conversion_is_read_whole(tmp_path):
-    published = load_case('mdetr', 'data_gqa').numbers['output']
+    published = load_case('mdetr', 'data_gqa').results['output']
     (tmp_path / 'ann.json').write_text(json.dumps(published))
     dataset = GQADataset(ann_file=str(tmp_path / 'ann.json'), data_prefix=dict(img='gqa'))
     assert len(dataset) == 5  # the question without boxes stays

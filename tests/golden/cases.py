@@ -54,7 +54,7 @@ class CaseFile(msgspec.Struct, forbid_unknown_fields=True):
     settings: dict[str, Any]
     weights: Weights | None
     inputs: dict[str, Any]
-    numbers: dict[str, Any]
+    results: dict[str, Any]
     arrays: dict[str, tuple[list[int], str]]
     meaning: dict[str, str]
     notes: dict[str, Any]
@@ -67,12 +67,12 @@ def load_case(system: str, name: str) -> 'Case':
 
 
 class Case:
-    """One golden case: `settings`, `inputs`, `numbers` and `weights` of its json, and the arrays of its npz by name."""
+    """One golden case: `settings`, `inputs`, `results` and `weights` of its json, and the arrays of its npz by name."""
 
     def __init__(self, system: str, name: str) -> None:
         file = (FOLDER / system / name).with_suffix('.json')
         self.content = msgspec.json.decode(file.read_bytes(), type=CaseFile)
-        self.settings, self.inputs, self.numbers = self.content.settings, self.content.inputs, self.content.numbers
+        self.settings, self.inputs, self.results = self.content.settings, self.content.inputs, self.content.results
         self.weights = self.content.weights
         self.arrays = np.load(file.with_suffix('.npz')) if self.content.arrays else {}
 

@@ -78,7 +78,7 @@ def test_answers_objects_and_losses_of_clevr(tmp_path, device):
     assert_close(torch.stack([result.scores_refexp for result in results]), case['post_scores_refexp'], **TOLERANCE)
 
     losses = model.answer_head.loss(answer_states, samples_of(case.inputs['answers']))
-    check_losses(losses, case.numbers['qa_losses'], device)
+    check_losses(losses, case.results['qa_losses'], device)
 
 
 @pytest.mark.parametrize('name, start', [('model_clevr', ''), ('losses_clevr_qa', 'in.')])
@@ -103,7 +103,7 @@ def test_the_answers_that_follow_from_published_logits(name, start, device):
 @pytest.mark.parametrize('rows', ['all', 'no_reg'])
 def test_losses_and_accuracies_of_clevr(rows, device):
     case = load_case('mdetr', 'losses_clevr_qa')
-    expected = case.numbers[rows]
+    expected = case.results[rows]
     head = MODELS.build(dict(type='ClevrAnswerHead')).to(device)
     logits = {name: case[f'in.pred_answer_{name}'][expected['rows']].to(device)
               for name in ('type', 'binary', 'reg', 'attr')}

@@ -45,9 +45,9 @@ def test_final_mixed_train(pictures, tmp_path):
              for source in ('refexp', 'gqa', 'vg')]
     split = MixedSplit(tmp_path / 'split', files, pictures, key='golden')
     write_mixed(split, tmp_path / 'out.json', max_chars=CASE.settings['max_chars'])
-    assert json.loads((tmp_path / 'out.json').read_text()) == CASE.numbers['output_final_mixed_train']
+    assert json.loads((tmp_path / 'out.json').read_text()) == CASE.results['output_final_mixed_train']
 
 
-@pytest.mark.parametrize('case', CASE.numbers['consolidate_spans'], ids=lambda case: case['what'])
+@pytest.mark.parametrize('case', CASE.results['consolidate_spans'], ids=lambda case: case['what'])
 def test_consolidate_spans(case):
     assert consolidate_spans(case['spans'], case['caption']) == case['result']

@@ -47,7 +47,7 @@ def predictions(case) -> list[dict]:
 
 
 def test_sentences_and_their_phrases(case, root):
-    for image, parsed in case.numbers['parsed'].items():
+    for image, parsed in case.results['parsed'].items():
         ours = [
             dict(sentence=sentence.text,
                  phrases=[dict(first_word_index=phrase.first_word, phrase=phrase.text, phrase_id=phrase.entity,
@@ -58,7 +58,7 @@ def test_sentences_and_their_phrases(case, root):
 
 
 def test_boxes_of_entities(case, root):
-    for image, parsed in case.numbers['parsed'].items():
+    for image, parsed in case.results['parsed'].items():
         ours = read_entities(root / 'Annotations' / f'{image}.xml')._asdict()
         assert ours | dict(nobox=ours.pop('no_box')) == parsed['annotations']
 
@@ -75,7 +75,7 @@ def test_recall(case, root, predictions, protocol):
     for info, prediction in zip(case.inputs['sentences'], predictions, strict=True):
         sample = dict(original_img_id=info['image_id'], sentence_id=info['sentence_id'], pred_instances=prediction)
         metric.process({}, [sample])
-    expected = {f'{protocol}/{name.lower()}': value for name, value in case.numbers['recall'][protocol].items()}
+    expected = {f'{protocol}/{name.lower()}': value for name, value in case.results['recall'][protocol].items()}
     assert metric.evaluate(size=7) == expected
 
 
@@ -87,5 +87,5 @@ def test_recall_of_short_lists_with_an_iou_of_exactly_a_half(case, root, protoco
         for boxes, target in zip(row['boxes'], targets[row['image_id'], row['sentence_id']], strict=True):
             ranked: Tensor = torch.tensor(boxes, dtype=torch.float32)
             phrases.append((target.types, phrase_hits(ranked, target, TOPK, 0.5)))
-    expected = {name.lower(): value for name, value in case.numbers['recall_by_hand'][protocol].items()}
+    expected = {name.lower(): value for name, value in case.results['recall_by_hand'][protocol].items()}
     assert recall(phrases, TOPK) == expected

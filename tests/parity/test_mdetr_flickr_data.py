@@ -15,4 +15,4 @@ def test_conversion(tmp_path, kind):
         path.write_text(text)
     (tmp_path / 'val.txt').write_text('\n'.join(case.inputs['image_ids']) + '\n')
     build_flickr(tmp_path, tmp_path / 'val.txt', tmp_path / 'out.json', merged=kind == 'mergedGT')
-    assert json.loads((tmp_path / 'out.json').read_text()) == case.numbers['converted'][kind]
+    assert json.loads((tmp_path / 'out.json').read_text()) == case.results['converted'][kind]

@@ -32,7 +32,7 @@ def make_head(**options) -> torch.nn.Module:
 @pytest.mark.parametrize('number', range(22))
 def test_positive_maps(number):
     case = load_case('mdetr', 'positive_map')
-    own = case.numbers['cases'][number]
+    own = case.results['cases'][number]
     found = positive_map(own['offsets'], own['tokens_positive'], normalised=True)
     assert_close(found, case[f'map.{number}'], rtol=0, atol=1e-7)
     columns = [row.nonzero().flatten().tolist() for row in positive_map(own['offsets'], own['tokens_positive'])]
@@ -73,7 +73,7 @@ def test_losses_matching_and_gradients(name, kind, device):
     samples, offsets = samples_of(case, device, final), case.inputs['offsets']
     losses = head.loss_by_feat(outputs, offsets, samples)
 
-    published = case.numbers[kind]
+    published = case.results[kind]
     ours = dict(ce=('ce', 1), bbox=('bbox', 5), iou=('giou', 2), align=('contrastive_align', 1), isfinal=('isfinal', 1))
     last = len(outputs.logits) - 1
     for layer in range(last + 1):

@@ -38,17 +38,17 @@ def without(row: dict, *keys: str) -> str:
 
 
 def test_names(case):
-    assert {name: prompt_text(name) for name in case.numbers['clean_name']} == case.numbers['clean_name']
+    assert {name: prompt_text(name) for name in case.results['clean_name']} == case.results['clean_name']
 
 
 @pytest.mark.parametrize('fraction', ['1', '0.5', '0.3'])
 def test_balanced_subsets(case, build, fraction):
     found = build(float(fraction))
-    assert sorted({image['original_id'] for image in found['images']}) == case.numbers['kept_image_ids'][fraction]
+    assert sorted({image['original_id'] for image in found['images']}) == case.results['kept_image_ids'][fraction]
 
 
 def test_the_file_of_a_subset(case, build):
-    expected, found = case.numbers['output']['finetune_lvis30_train.json'], build(0.3)
+    expected, found = case.results['output']['finetune_lvis30_train.json'], build(0.3)
     assert len(found['images']) == len(expected['images']) and as_sets(found) == as_sets(expected)
     assert without(found, 'images', 'annotations') == without(expected, 'images', 'annotations')
     assert [row['id'] for row in found['annotations']] == list(range(len(expected['annotations'])))

@@ -89,7 +89,7 @@ def test_what_is_kept_for_phrasecut_through_the_whole_model(case, model, monkeyp
         sample.set_metainfo(dict(ori_shape=tuple(size), text=caption))
     for i, sample in enumerate(model.predict(pictures, samples)):
         found = sample.pred_instances
-        boxes = torch.tensor(case.numbers['phrasecut_boxes_xywh'][i])
+        boxes = torch.tensor(case.results['phrasecut_boxes_xywh'][i])
         assert_close(box_convert(found.bboxes, 'xyxy', 'xywh'), boxes, rtol=0, atol=2e-2)
         scores = case['post_scores'][i]
         assert_close(found.scores, scores[scores > threshold(case)], **TOLERANCE)
@@ -102,7 +102,7 @@ def test_losses_and_gradients(kind, device):
     case = load_case('mdetr', 'losses_extra')
     head = MODELS.build(dict(type='MDETRMaskHead')).to(device)
     logits = case['in.pred_masks'].to(device, copy=True).requires_grad_()
-    *_, indices = case.numbers[kind]['indices']
+    *_, indices = case.results[kind]['indices']
     height = max(case[f'target.masks.{i}'].shape[1] for i in range(2))
     width = max(case[f'target.masks.{i}'].shape[2] for i in range(2))
     chosen, targets = [], []
@@ -112,7 +112,7 @@ def test_losses_and_gradients(kind, device):
         targets.append(torch.nn.functional.pad(masks, (0, width - masks.shape[2], 0, height - masks.shape[1])))
     count = torch.tensor(float(case.settings['num_boxes']), device=device)
     losses = head.loss_by_feat(torch.cat(chosen), torch.cat(targets), count)
-    published = case.numbers[kind]['losses']
+    published = case.results[kind]['losses']
     assert losses.keys() == {'loss_mask', 'loss_dice'}
     for name, value in losses.items():
         assert value.item() == approx(published[name], device, rel=2e-6)

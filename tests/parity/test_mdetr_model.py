@@ -116,7 +116,7 @@ def test_the_contrast_of_pictures_and_captions(tmp_path, device):
     pooled = model.pool(fused, text)
     for ours, theirs in zip(pooled, ('img_pooled', 'text_pooled')):
         assert_close(ours, case[theirs], **TOLERANCE)
-    assert model.loss_image_text(*pooled).item() == approx(case.numbers['contrastive_loss'], device, rel=1e-4)
+    assert model.loss_image_text(*pooled).item() == approx(case.results['contrastive_loss'], device, rel=1e-4)
     outputs = model.bbox_head(model.decode(fused), fused.text)
     assert_close(outputs.logits, case['pred_logits'], rtol=0, atol=1e-4)
     assert_close(outputs.boxes, case['pred_boxes'], rtol=0, atol=3e-5)

@@ -19,7 +19,7 @@ def case(name: str, folder: Path) -> Case:
 
 
 def test_questions_of_gqa(tmp_path):
-    wanted = case('data_gqa', tmp_path).numbers['output']
+    wanted = case('data_gqa', tmp_path).results['output']
     sources = Sources(read_scenes(tmp_path / 'val_sceneGraphs.json'), read_sizes(tmp_path / 'image_data'))
     out = tmp_path / 'out.json'
     counts = build_gqa([tmp_path / 'val_balanced_questions.json'], out, sources)
@@ -28,7 +28,7 @@ def test_questions_of_gqa(tmp_path):
 
 
 def test_phrases_of_phrasecut(tmp_path):
-    wanted = case('data_phrasecut', tmp_path).numbers['output']
+    wanted = case('data_phrasecut', tmp_path).results['output']
     out = tmp_path / 'out.json'
     build_phrasecut(tmp_path / 'refer_val.json', out, read_sizes(tmp_path / 'image_hw'))
     assert json.loads(out.read_text()) == wanted

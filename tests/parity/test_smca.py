@@ -135,10 +135,10 @@ def test_losses_and_their_gradients(criterion, device):
     for layer in range(6):
         ours, theirs = (f'd{layer}.', f'_{layer}') if layer < 5 else ('', '')
         for name, (published, weight) in names.items():
-            expected = case.numbers['losses'][f'loss_{published}{theirs}'] * weight
+            expected = case.results['losses'][f'loss_{published}{theirs}'] * weight
             assert losses[f'{ours}loss_{name}'].item() == approx(expected, device, rel=1e-5)
     total = sum(losses.values())
-    assert total.item() == approx(case.numbers['total'], device, rel=1e-5)
+    assert total.item() == approx(case.results['total'], device, rel=1e-5)
     total.backward()
     assert_close(logits.grad[5], case['grad_logits_last'], rtol=1e-4, atol=1e-5)
     assert_close(boxes.grad[5], case['grad_boxes_last'], rtol=1e-4, atol=1e-4)

@@ -31,7 +31,7 @@ def test_all_files_are_written_and_have_nothing_wrong(in_process, root, tmp_path
     for name in names:
         content = json.loads((tmp_path / 'out' / name).read_text())
         assert list(grounding_problems(content)) == []
-    assert content == load_case('mdetr', 'flickr').numbers['converted']['separateGT']
+    assert content == load_case('mdetr', 'flickr').results['converted']['separateGT']
 
 
 def test_files_that_are_there_stay_unless_asked(in_process, root, tmp_path):

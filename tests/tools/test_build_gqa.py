@@ -32,9 +32,9 @@ def test_fine_tuning_files_of_one_or_many_files_of_questions(in_process, root, t
     assert message == '' and '5  captions\n' in printed and '7  boxes\n' in printed and '1  captions without' in printed
     assert '1  left out: objects of answers to questions without What, Who or Where' in printed
     content = json.loads((tmp_path / 'out' / 'finetune_gqa_val_balanced.json').read_text())
-    assert content == CASE.numbers['output'] and list(grounding_problems(content)) == []
+    assert content == CASE.results['output'] and list(grounding_problems(content)) == []
     message, _ = in_process(TOOL, root, '--splits', 'train', '--subset', 'all', *options)
-    assert json.loads((tmp_path / 'out' / 'finetune_gqa_train_all.json').read_text()) == CASE.numbers['output']
+    assert json.loads((tmp_path / 'out' / 'finetune_gqa_train_all.json').read_text()) == CASE.results['output']
     message, printed = in_process(TOOL, root, '--splits', 'val', *options)
     assert 'finetune_gqa_val_balanced.json is there already and stays' in printed
 
@@ -43,7 +43,7 @@ def test_pre_training_files_have_no_answers(in_process, root, tmp_path):
     message, _ = in_process(TOOL, root, '--form', 'pretrain', '--splits', 'val', '--image-data',
                             root / 'image_data.json', '--out', tmp_path / 'out')
     content = json.loads((tmp_path / 'out' / 'final_gqa_val.json').read_text())
-    assert message == '' and content['annotations'] == CASE.numbers['output']['annotations']
+    assert message == '' and content['annotations'] == CASE.results['output']['annotations']
     assert 'answer' not in content['images'][0] and 'question_type' not in content['images'][0]
 
 
@@ -73,7 +73,7 @@ def test_bad_input_is_one_line_and_what_was_done_stays(in_process, root, tmp_pat
     assert [path.name for path in parts] == ['000.json', '001.json', '002.json', '003.json']
     last.write_text(good)
     assert in_process(TOOL, root, *options)[0] == ''
-    assert json.loads((tmp_path / 'out' / 'finetune_gqa_train_all.json').read_text()) == CASE.numbers['output']
+    assert json.loads((tmp_path / 'out' / 'finetune_gqa_train_all.json').read_text()) == CASE.results['output']
 
 
 @pytest.mark.parametrize('options, message', [

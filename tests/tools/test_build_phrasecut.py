@@ -28,7 +28,7 @@ def test_files_are_written_and_stay(in_process, root, tmp_path):
     names = [f'finetune_phrasecut_{split}.json' for split in ('train', 'val')]
     assert sorted(path.name for path in out.iterdir()) == names
     content = json.loads((out / names[1]).read_text())
-    assert content == load_case('mdetr', 'data_phrasecut').numbers['output'] and list(grounding_problems(content)) == []
+    assert content == load_case('mdetr', 'data_phrasecut').results['output'] and list(grounding_problems(content)) == []
     (out / names[0]).write_text('dear')
     message, printed = in_process(TOOL, root, '--out', out, '--splits', 'train')
     assert 'is there already and stays' in printed and (out / names[0]).read_text() == 'dear'
