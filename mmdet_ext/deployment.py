@@ -11,7 +11,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from .dictionary.config import forget_atoms_files
+from .models.layers.atoms import forget_atoms_files
 from .models.dense_heads import YOLOv9Head
 from .models.detectors import PGIDetector
 from .models.layers import fuse

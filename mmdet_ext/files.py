@@ -1,9 +1,11 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and checkpoints that show whether they are."""
 import errno
+import hashlib
 import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +60,62 @@ def read_arrays(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
             yield arrays
     except (zipfile.BadZipFile, EOFError, KeyError) as error:
         raise ValueError(f'{path} is damaged ({error}): forget the saved state with --restart') from error
+
+
+_SEAL = b'sha256:'  # the comment of a sealed zip file is this and 64 hexadecimal digits
+_SEAL_LENGTH = len(_SEAL) + 64
+
+
+def seal(content: bytes) -> bytes:
+    """Put the SHA-256 of a zip file, such as `torch.save` writes, into its comment, which programs skip.
+
+    Args:
+        content: Bytes of a zip file without a comment.
+    """
+    sealed = content[:-2] + _SEAL_LENGTH.to_bytes(2, 'little') + _SEAL
+    return sealed + hashlib.sha256(sealed).hexdigest().encode()
+
+
+def damage_of(path: Path) -> str:
+    """What is wrong with a checkpoint file, or '' if it is whole.
+
+    A sealed file is compared with its SHA-256, another zip file with the CRC-32 of its members. Bare pickles, which
+    torch wrote before 1.6, have no checksum and count as whole.
+    """
+    path = Path(path)
+    if not path.is_file():
+        return 'is not there'
+    size = path.stat().st_size
+    if not size:
+        return 'is empty'
+    with open(path, 'rb') as file:
+        start = file.read(2)
+        file.seek(max(size - _SEAL_LENGTH, 0))
+        end = file.read()
+        if end.startswith(_SEAL):
+            return '' if _digest_before(file, 64).encode() == end[len(_SEAL):] else 'is damaged (SHA-256 differs)'
+    if start[:1] == b'\x80':
+        return ''
+    if start != b'PK' or not end[-22:].startswith(b'PK\5\6'):  # the record at the end of what torch writes
+        return f'is no checkpoint, or only part of one ({size} bytes)'
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, zlib.error) as error:
+        return f'is damaged ({error})'
+    return f'is damaged (CRC-32 of {damaged} differs)' if damaged else ''
+
+
+def _digest_before(file: BinaryIO, num_bytes: int) -> str:
+    """SHA-256 of an open file without its last bytes."""
+    digest = hashlib.sha256()
+    left = file.seek(0, os.SEEK_END) - num_bytes
+    file.seek(0)
+    while left:
+        block = file.read(min(left, 1 << 20))
+        digest.update(block)
+        left -= len(block)
+    return digest.hexdigest()
 
 
 def check_writable(folder: Path) -> None:

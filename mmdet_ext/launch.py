@@ -151,7 +151,7 @@ def resume_from(cfg: Config, checkpoint: str) -> None:
 
 def check_atoms(cfg: Config) -> None:
     """Raise if training would begin from a dictionary (YOLO-RD) whose file is missing."""
-    from .dictionary.config import rd_options  # only now: it imports all models
+    from .models.layers.atoms import rd_options  # only now: it imports all layers
 
     missing = [options['atoms'] for options in rd_options(cfg.model)
                if options.get('atoms') and not Path(options['atoms']).is_file()]

@@ -24,7 +24,7 @@ model = dict(
         init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet101')),
     neck=dict(
         type='ChannelMapper', in_channels=[2048], kernel_size=1, out_channels=256, act_cfg=None, norm_cfg=None,
-        num_outs=1),
+        num_outs=1, init_cfg=dict(type='TorchInit', layer='Conv2d')),
     text_encoder=dict(type='RobertaTextEncoder', name='roberta-base'),
     encoder=dict(
         type='TextFusionEncoder', num_layers=6, layer_cfg=dict(self_attn_cfg=attention, ffn_cfg=ffn)),
@@ -101,7 +101,7 @@ optim_wrapper = dict(
 param_scheduler = None  # the hook below sets the rates, the text encoder's in its own way
 custom_hooks = [
     dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=35),
-    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.0002, update_buffers=True)
+    dict(type='StepEMAHook', decay=0.9998, tau=0)
 ]
 default_hooks = dict(runtime_info=dict(type='NoWaitRuntimeInfoHook'))
 auto_scale_lr = dict(base_batch_size=64)

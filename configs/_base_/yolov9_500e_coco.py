@@ -103,7 +103,7 @@ default_hooks = dict(
     checkpoint=dict(interval=1, max_keep_ckpts=2, save_best='coco/fitness', rule='greater'),
     warmup=dict(type='YOLOWarmupHook', warmup_epochs=3, min_iters=100, bias_lr=0.1, start_momentum=0.8),
     close_mosaic=dict(type='CloseMosaicHook', num_last_epochs=15),
-    ema=dict(type='YOLOEMAHook', ema_type='RampedEMA', decay=0.9999, tau=2000),
+    ema=dict(type='StepEMAHook', decay=0.9999, tau=2000),
     stop_on_nan=dict(type='StopOnNaNHook'),
     patience=dict(type='PatienceHook', monitor='coco/fitness', patience=100),
     check_classes=dict(type='NumClassCheckHook'))

@@ -36,7 +36,7 @@ optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1), text_encoder=dict(lr_mult=0.5))))
 custom_hooks = [
     dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=150),
-    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.0002, update_buffers=True)
+    dict(type='StepEMAHook', decay=0.9998, tau=0)
 ]
 default_hooks = dict(checkpoint=dict(save_best='gqa/typed_accuracy', max_keep_ckpts=3))
 auto_scale_lr = dict(base_batch_size=128)

@@ -12,6 +12,6 @@ train_cfg = dict(max_epochs=10, val_interval=1)
 optim_wrapper = dict(optimizer=dict(lr=7e-5))
 custom_hooks = [
     dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=10),
-    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.0002, update_buffers=True)
+    dict(type='StepEMAHook', decay=0.9998, tau=0)
 ]
 find_unused_parameters = True  # of a distributed run: those of the boxes

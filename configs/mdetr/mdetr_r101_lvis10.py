@@ -41,6 +41,6 @@ visualizer = dict(type='DetLocalVisualizer')
 train_cfg = dict(max_epochs=150, val_interval=10)
 custom_hooks = [
     dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=120),
-    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.0002, update_buffers=True)
+    dict(type='StepEMAHook', decay=0.9998, tau=0)
 ]
 auto_scale_lr = dict(base_batch_size=128)

@@ -18,5 +18,5 @@ train_cfg = dict(max_epochs=35)
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 custom_hooks = [
     dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=25),
-    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.0002, update_buffers=True)
+    dict(type='StepEMAHook', decay=0.9998, tau=0)
 ]

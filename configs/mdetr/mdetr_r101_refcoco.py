@@ -19,6 +19,6 @@ optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.2), text_encoder=dict(lr_mult=0.2))))
 custom_hooks = [
     dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=3),
-    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.0002, update_buffers=True)
+    dict(type='StepEMAHook', decay=0.9998, tau=0)
 ]
 auto_scale_lr = dict(base_batch_size=8)

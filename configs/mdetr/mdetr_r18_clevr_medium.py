@@ -44,5 +44,5 @@ test_evaluator = val_evaluator
 train_cfg = dict(max_epochs=30)
 custom_hooks = [
     dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=20),
-    dict(type='EMAHook', ema_type='ForeachEMA', momentum=0.0002, update_buffers=True)
+    dict(type='StepEMAHook', decay=0.9998, tau=0)
 ]

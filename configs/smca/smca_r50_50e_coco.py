@@ -5,6 +5,7 @@ custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], a
 model = dict(
     type='SMCADETR',
     num_queries=300,
+    neck=dict(init_cfg=dict(type='TorchInit', layer='Conv2d')),
     encoder=dict(type='SMCATransformerEncoder'),
     decoder=dict(type='SMCATransformerDecoder', dynamic_scale='type3', smooth=8.),
     bbox_head=dict(

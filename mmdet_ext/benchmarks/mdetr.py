@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 from ..models.detectors import MDETR
-from ..models.text_encoders.tokenizer_training import train_tokenizer
+from ..text.tokenizer_training import train_tokenizer
 from .measure import Row, measure
 
 CLASSES = CocoDataset.METAINFO['classes']
@@ -46,8 +46,9 @@ def prompts(config: Config, device: torch.device, repeats: int, shape: Shape, *,
         for start in range(0, count, chunk):
             own = text.select(range(count)[start:start + chunk])
             fused = model.fuse(image.expand(len(own.tokens)), own)
-            found += model.bbox_head.predict(model.decode(fused)[-1:], fused.text, own.offsets,
-                                             samples[start:start + chunk], references=model.references())
+            decoded = model.decode(fused)
+            found += model.bbox_head.predict(decoded.objects[-1:], fused.text, own.offsets,
+                                             samples[start:start + chunk], references=decoded.references)
         return found
 
     name = f'{count} prompts for a picture of {shape[0]} x {shape[1]}'

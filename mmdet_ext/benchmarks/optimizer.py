@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from torch import nn
 
-from ..models.text_encoders.tokenizer_training import train_tokenizer
+from ..text.tokenizer_training import train_tokenizer
 
 YOLO_OPTIONS = dict(norm_decay_mult=0., bias_decay_mult=0.)  # what mmengine's constructor would be told for the recipe
 

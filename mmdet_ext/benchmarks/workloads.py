@@ -47,7 +47,7 @@ class Step:
         cfg.model.backbone.init_cfg = None
         with TemporaryDirectory() as folder:
             if 'text_encoder' in cfg.model:
-                from mmdet_ext.models.text_encoders.tokenizer_training import train_tokenizer
+                from mmdet_ext.text.tokenizer_training import train_tokenizer
                 train_tokenizer(CAPTIONS, 2000).save_pretrained(folder)
                 cfg.model.text_encoder.update(name=folder, pretrained=False, config={})
             torch.manual_seed(0)

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from ..text.wording import counted
 from .coco_checks import BadBox, check_file, clip_box
-from .wording import counted
 
 # The caption of a picture without objects.
 NOTHING = 'nothing'

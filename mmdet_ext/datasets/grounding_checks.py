@@ -4,7 +4,7 @@ from pathlib import Path
 from types import UnionType
 from typing import NamedTuple
 
-from ..models.layers.positive_map import NUM_COLUMNS, span_tokens
+from ..text.positive_map import NUM_COLUMNS, span_tokens
 from .coco_checks import clip_box
 
 Spans = Sequence[Sequence[int]]

@@ -14,7 +14,7 @@ from torch import Tensor
 from mmdet_ext.deployment import load_checkpoint_file
 from mmdet_ext.models.layers import RetrieverDictionary, load_atoms
 
-from .config import forget_atoms_files, rd_options
+from mmdet_ext.models.layers.atoms import forget_atoms_files, rd_options
 from .pruning import number_to_keep
 from .usage import find_dictionaries
 

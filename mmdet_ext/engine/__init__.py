@@ -1,6 +1,7 @@
 """Hooks, optimizer wrappers and schedules that mmengine and mmdet lack."""
+from .checkpoint_hook import WholeCheckpointHook
 from .close_mosaic_hook import CloseMosaicHook
-from .ema import ForeachEMA, RampedEMA, YOLOEMAHook
+from .ema import RampedEMA, StepEMAHook
 from .epoch_linear_lr import EpochLinearLR
 from .mdetr_lr_hook import MDETRLrHook
 from .merged_optim_constructor import MergedOptimWrapperConstructor
@@ -14,7 +15,8 @@ from .threads_hook import ThreadsHook
 from .warmup_hook import YOLOWarmupHook
 
 __all__ = [
-    'AmpNoWaitOptimWrapper', 'AmpSumOptimWrapper', 'CloseMosaicHook', 'EpochLinearLR', 'ForeachEMA', 'MDETRLrHook',
+    'AmpNoWaitOptimWrapper', 'AmpSumOptimWrapper', 'CloseMosaicHook', 'EpochLinearLR', 'MDETRLrHook',
     'MergedOptimWrapperConstructor', 'NoWaitOptimWrapper', 'NoWaitRuntimeInfoHook', 'PatienceHook', 'RampedEMA',
-    'StopOnNaNHook', 'SumOptimWrapper', 'ThreadsHook', 'YOLOEMAHook', 'YOLOOptimWrapperConstructor', 'YOLOWarmupHook'
+    'StepEMAHook', 'StopOnNaNHook', 'SumOptimWrapper', 'ThreadsHook', 'WholeCheckpointHook',
+    'YOLOOptimWrapperConstructor', 'YOLOWarmupHook'
 ]

@@ -1,4 +1,4 @@
-"""Exponential moving averages (EMA) of the weights that update all tensors at once; in one the decay ramps up."""
+"""An exponential moving average (EMA) of the weights, whose decay may ramp up."""
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -7,28 +7,56 @@ import torch
 import torch.nn as nn
 from mmdet.registry import HOOKS, MODELS
 from mmengine.hooks import EMAHook
-from mmengine.model import BaseAveragedModel, ExponentialMovingAverage
+from mmengine.model import BaseAveragedModel
 from mmengine.runner import Runner
 from torch import Tensor
 
 Tensors = Mapping[str, Tensor]
 
 
-class _ForeachModel(BaseAveragedModel):
-    """Base of averaged models that update all tensors at once, and read from the device only if they must.
+@MODELS.register_module()
+class RampedEMA(BaseAveragedModel):
+    """average = d * average + (1 - d) * weights, where d = decay * (1 - exp(-u / tau)) at update u = 1, 2, ...
 
-    A tensor that several modules share is averaged once; mmengine updates it once for each of its names.
+    The average begins with the weights that the model has when the average is made. Running statistics are averaged
+    too; integer tensors are copied. All tensors are updated at once, a tensor that several modules share once, and
+    nothing is read from the device. mmengine's `ExponentialMovingAverage` and mmdet's `ExpMomentumEMA` copy the model
+    at the first update instead, and update tensor by tensor.
+
+    Args:
+        model: The model to average.
+        decay: Limit of d, 0 to 1.
+        tau: Updates after which d is 63 % of the limit. 0: d is `decay` from the first update on.
+        device: Where the average is kept. None: where the model is.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.update_buffers:  # otherwise `avg_parameters` are `named_parameters`, each once
-            tensors = self.module.state_dict(keep_vars=True)
-            first = {id(tensor): name for name, tensor in reversed(tensors.items())}
-            self.avg_parameters = {name: self.avg_parameters[name] for name, tensor in tensors.items()
-                                   if first[id(tensor)] == name}
+    def __init__(self, model: nn.Module, *, decay: float = 0.9999, tau: float = 2000.,
+                 device: torch.device | None = None) -> None:
+        if not 0 <= decay <= 1:
+            raise ValueError(f'decay must be between 0 and 1, got {decay}')
+        if tau < 0:
+            raise ValueError(f'tau must be at least 0, got {tau}')
+        super().__init__(model, device=device, update_buffers=True)
+        self.decay = decay
+        self.tau = tau
+        tensors = self.module.state_dict(keep_vars=True)
+        first = {id(tensor): name for name, tensor in reversed(tensors.items())}
+        self.avg_parameters = {name: self.avg_parameters[name] for name, tensor in tensors.items()
+                               if first[id(tensor)] == name}
         self._count = 0
         self._seen: tuple[int, int] | None = None
+
+    @torch.no_grad()
+    def update_parameters(self, model: nn.Module) -> None:
+        updates = self.count_update()
+        decay = self.decay * (1 - math.exp(-updates / self.tau)) if self.tau else self.decay
+        sources = self.sources(model)
+        floats = {name: value for name, value in self.avg_parameters.items() if value.is_floating_point()}
+        others = {name: value for name, value in self.avg_parameters.items() if name not in floats}
+        if floats:
+            torch._foreach_lerp_(list(floats.values()), _like(floats, sources), 1 - decay)
+        if others:
+            torch._foreach_copy_(list(others.values()), _like(others, sources))
 
     def count_update(self) -> int:
         """Add 1 to `steps` and return it. It is read only if something else, such as loading, has changed it."""
@@ -45,76 +73,8 @@ class _ForeachModel(BaseAveragedModel):
         tensors.update(model.named_buffers(remove_duplicate=False))
         return tensors if self.avg_parameters.keys() <= tensors.keys() else model.state_dict()
 
-
-@MODELS.register_module()
-class ForeachEMA(_ForeachModel, ExponentialMovingAverage):
-    """mmengine's `ExponentialMovingAverage` with the same arguments and values, but all tensors are updated at once.
-
-    Checkpoints of either can be resumed with the other.
-    """
-
-    @torch.no_grad()
-    def update_parameters(self, model: nn.Module) -> None:
-        sources = self.sources(model)
-        before = self.count_update() - 1
-        if before == 0:
-            overwrite(self.avg_parameters, sources)
-        elif before % self.interval == 0:
-            move(_floats(self.avg_parameters), sources, self.momentum)
-        if not self.update_buffers:
-            overwrite(dict(self.module.named_buffers()), dict(model.named_buffers()))
-
-
-@MODELS.register_module()
-class RampedEMA(_ForeachModel):
-    """average = d * average + (1 - d) * weights, where d = decay * (1 - exp(-u / tau)) at update u = 1, 2, ...
-
-    Running statistics are averaged too; integer tensors are copied. mmdet's `ExpMomentumEMA` has the same decay, but
-    copies the model at the first update, and it updates tensor by tensor.
-
-    Args:
-        model: The model to average.
-        decay: Limit of d, 0 to 1.
-        tau: Updates after which d is 63 % of the limit.
-        device: Where the average is kept. None: where the model is.
-    """
-
-    def __init__(self, model: nn.Module, *, decay: float = 0.9999, tau: float = 2000.,
-                 device: torch.device | None = None) -> None:
-        if not 0 <= decay <= 1:
-            raise ValueError(f'decay must be between 0 and 1, got {decay}')
-        if tau <= 0:
-            raise ValueError(f'tau must be positive, got {tau}')
-        super().__init__(model, device=device, update_buffers=True)
-        self.decay = decay
-        self.tau = tau
-
-    @torch.no_grad()
-    def update_parameters(self, model: nn.Module) -> None:
-        decay = self.decay * (1 - math.exp(-self.count_update() / self.tau))
-        sources = self.sources(model)
-        floats = _floats(self.avg_parameters)
-        move(floats, sources, 1 - decay)
-        overwrite({name: value for name, value in self.avg_parameters.items() if name not in floats}, sources)
-
     def avg_func(self, averaged_param: Tensor, source_param: Tensor, steps: int) -> None:
         raise NotImplementedError('RampedEMA updates all tensors at once, in update_parameters')
-
-
-def move(averages: Tensors, sources: Tensors, weight: float) -> None:
-    """averages += weight * (sources - averages), in place, for the tensors of the same names."""
-    if averages:
-        torch._foreach_lerp_(list(averages.values()), _like(averages, sources), weight)
-
-
-def overwrite(averages: Tensors, sources: Tensors) -> None:
-    """Overwrite `averages` with the tensors of the same names."""
-    if averages:
-        torch._foreach_copy_(list(averages.values()), _like(averages, sources))
-
-
-def _floats(tensors: Tensors) -> dict[str, Tensor]:
-    return {name: value for name, value in tensors.items() if value.is_floating_point()}
 
 
 def _like(averages: Tensors, sources: Tensors) -> list[Tensor]:
@@ -122,8 +82,8 @@ def _like(averages: Tensors, sources: Tensors) -> list[Tensor]:
 
 
 @HOOKS.register_module()
-class YOLOEMAHook(EMAHook):
-    """`EMAHook` that, when gradients are accumulated, updates once per optimizer step instead of per iteration.
+class StepEMAHook(EMAHook):
+    """`EMAHook` that begins with the initial weights, and updates once per optimizer step instead of per iteration.
 
     Args:
         ema_type: Name of the averaged model; `kwargs` are its arguments, as for `EMAHook`.

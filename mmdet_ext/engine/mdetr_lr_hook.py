@@ -21,7 +21,7 @@ class MDETRLrHook(Hook):
     """Set the learning rate of each parameter group after each iteration, as a factor of the group's own rate.
 
     - linear_with_warmup: the text encoder's factor rises linearly from 0 to 1 in the warm-up and falls linearly to 0 at
-      the end of the training; that of all others is 0.1 from epoch `lr_drop` on.
+      the end of the training; all others are divided by 10 after each `lr_drop` epochs.
     - all_linear_with_warmup: all have the text encoder's factor.
     - step: all times 0.1 after each `lr_drop` epochs.
     - multistep: all times 0.5 from epoch `lr_drop` on, and again after each further 50 epochs.
@@ -87,7 +87,7 @@ class MDETRLrHook(Hook):
 
 
 def _linear_with_warmup(progress: Progress) -> tuple[float, float]:
-    return _warmup_and_decay(progress), 0.1 if progress.epoch >= progress.lr_drop else 1.
+    return _warmup_and_decay(progress), 0.1**(progress.epoch // progress.lr_drop)
 
 
 def _all_linear_with_warmup(progress: Progress) -> tuple[float, float]:

@@ -47,7 +47,9 @@ class YOLOOptimWrapperConstructor:
         wrapper_cfg = dict(self.optim_wrapper_cfg)
         optimizer_cfg = with_fused(wrapper_cfg.pop('optimizer'), model)
         batch_size = self.batch_size_per_gpu * get_world_size()
-        counts = wrapper_cfg.setdefault('accumulative_counts', max(round(self.nominal_batch_size / batch_size), 1))
+        nominal_counts = self.nominal_batch_size / batch_size
+        given = 'accumulative_counts' in wrapper_cfg
+        counts = wrapper_cfg.setdefault('accumulative_counts', max(round(nominal_counts), 1))
         optimizer_cfg['weight_decay'] *= batch_size * counts / self.nominal_batch_size
         optimizer_cfg['params'] = parameter_groups(model.module if is_model_wrapper(model) else model)
         name = wrapper_cfg.get('type', 'OptimWrapper')
@@ -56,6 +58,7 @@ class YOLOOptimWrapperConstructor:
         keep_implementation(wrapper.optimizer)
         if isinstance(wrapper, (SumOptimWrapper, AmpSumOptimWrapper)):
             wrapper.batch_size_per_gpu = self.batch_size_per_gpu
+            wrapper.nominal_counts = None if given else nominal_counts
         return wrapper
 
 

@@ -1,4 +1,4 @@
-"""Gradient accumulation that sums, for losses that count pictures instead of averaging over them."""
+"""Gradient accumulation that sums, for losses that count images instead of averaging over them."""
 from typing import Any
 
 import torch.nn as nn
@@ -12,20 +12,23 @@ from .no_wait_optim_wrapper import NoWaitMixin
 class _SumMixin(NoWaitMixin):
     """Step after `accumulative_counts` iterations since the last step, on the sum of their gradients.
 
-    mmengine divides the loss by the number of iterations. A loss that is summed over the pictures of a batch must not
-    be: four iterations of 16 pictures stand for one of 64.
+    mmengine divides the loss by the number of iterations. A loss that is summed over the images of a batch must not
+    be: four iterations of 16 images stand for one of 64.
 
-    `accumulative_counts` may be changed between iterations, as a warm-up does. Gradients that wait for a step when a
-    run is stopped are not in its checkpoint: a resumed run begins to count anew.
+    `accumulative_counts` may be changed between iterations, as a warm-up does. As published, gradients that wait for
+    a step at the end of the training are dropped. Those that wait when a run is stopped are not in its checkpoint: a
+    resumed run begins to count anew.
 
     Attributes:
         stepped: Whether the last `update_params` changed the parameters.
         batch_size_per_gpu: Batch size that the optimizer's settings were made for; None: unknown.
+        nominal_counts: Iterations that make up the nominal batch, a fraction; None: `accumulative_counts` do.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.batch_size_per_gpu: int | None = None
+        self.nominal_counts: float | None = None
         self._last_step_count = 0
 
     @property
@@ -60,7 +63,7 @@ class _SumMixin(NoWaitMixin):
         self._last_step_count = init_counts
 
     def _is_due(self, count: int) -> bool:
-        return count - self._last_step_count >= self._accumulative_counts or count == self._max_counts
+        return count - self._last_step_count >= self._accumulative_counts
 
 
 @OPTIM_WRAPPERS.register_module()

@@ -12,8 +12,8 @@ class YOLOWarmupHook(Hook):
 
     Over the first max(round(warmup_epochs * iterations per epoch), min_iters) iterations, the learning rate of weights
     goes from 0, that of the group with `role` 'bias' from `bias_lr` and the momentum from `start_momentum` to what is
-    scheduled in the current epoch; the iterations that are accumulated go from 1 to what the optimizer wrapper asks
-    for.
+    scheduled in the current epoch; the iterations that are accumulated go from 1 to nominal batch / batch, which is
+    rounded in each iteration only, or to the wrapper's `accumulative_counts` if the config gives them.
 
     Schedulers compute the next value from the current one: values are set before an iteration and put back behind it,
     so that schedulers and checkpoints see scheduled values only. The log shows those of the warm-up as `lr`, and the
@@ -36,12 +36,12 @@ class YOLOWarmupHook(Hook):
         self.start_momentum = start_momentum
         self._scheduled: list[dict] = []
         self._num_iters = 0
-        self._accumulative_counts = 1
+        self._counts = 1.
 
     def before_train(self, runner: Runner) -> None:
         self._num_iters = max(round(self.warmup_epochs * len(runner.train_dataloader)), self.min_iters)
         wrapper = runner.optim_wrapper
-        self._accumulative_counts = getattr(wrapper, 'accumulative_counts', 1)
+        self._counts = getattr(wrapper, 'nominal_counts', None) or getattr(wrapper, 'accumulative_counts', 1)
         expected, batch_size = getattr(wrapper, 'batch_size_per_gpu', None), runner.train_dataloader.batch_size
         if expected is not None and batch_size is not None and expected != batch_size:
             raise ValueError(f'optim_wrapper.paramwise_cfg.batch_size_per_gpu is {expected}, '
@@ -59,8 +59,8 @@ class YOLOWarmupHook(Hook):
             group['lr'] = _between(start, scheduled['lr'], done)
             if 'momentum' in group:
                 group['momentum'] = _between(self.start_momentum, scheduled['momentum'], done)
-        if self._accumulative_counts > 1:
-            runner.optim_wrapper.accumulative_counts = max(round(_between(1, self._accumulative_counts, done)), 1)
+        if self._counts > 1:
+            runner.optim_wrapper.accumulative_counts = max(round(_between(1, self._counts, done)), 1)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
                          outputs: dict | None = None) -> None:

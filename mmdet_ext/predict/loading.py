@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..compat import allow_mmengine_checkpoints
 from ..deployment import deploy
-from ..dictionary.config import forget_atoms_files
+from ..models.layers.atoms import forget_atoms_files
 from ..launch import check_checkpoint, load_config
 from ..models.detectors import PGIDetector
 

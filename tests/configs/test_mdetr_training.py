@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 
 from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 from mmdet_ext.models.dense_heads.answer_heads import GQA_SIZES
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / 'configs/mdetr').glob('*.py'))
 assert CONFIGS

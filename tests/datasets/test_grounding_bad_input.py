@@ -10,10 +10,10 @@ from mmdet.registry import METRICS
 
 from mmdet_ext.datasets import MDETRDataset
 from mmdet_ext.datasets.grounding_checks import check_tables, grounding_problems
-from mmdet_ext.models.layers.phrases import grounded_phrases
-from mmdet_ext.models.layers.positive_map import positive_map
-from mmdet_ext.models.text_encoders.tokenization import tokenize
-from mmdet_ext.models.text_encoders.tokenizer_training import train_tokenizer
+from mmdet_ext.text.phrases import grounded_phrases
+from mmdet_ext.text.positive_map import positive_map
+from mmdet_ext.text.tokenization import tokenize
+from mmdet_ext.text.tokenizer_training import train_tokenizer
 
 FOREIGN = [('赤い丸の左の青い星', '青い星'), ('a 🐈 and a 👨‍👩‍👧 run', '👨‍👩‍👧'), ('ein Fuß über 2 Öfen', 'über'),
            ('naïve café\u0301 🇯🇵', '🇯🇵')]

@@ -5,7 +5,7 @@ import pytest
 from coco_files import annotation
 
 from mmdet_ext.datasets.coco_captions import clean_name, coco_to_grounding, counting_caption
-from mmdet_ext.datasets.wording import article, number_word, plural
+from mmdet_ext.text.wording import article, number_word, plural
 
 PLURALS = dict([
     ('person', 'people'), ('bus', 'buses'), ('traffic light', 'traffic lights'), ('bench', 'benches'),

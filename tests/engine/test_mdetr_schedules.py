@@ -11,7 +11,7 @@ RATES = dict(custom_keys=dict(backbone=dict(lr_mult=0.1), text_encoder=dict(lr_m
 
 
 class Grounder(BaseModel):
-    """A layer each for the picture, the caption and the boxes."""
+    """A layer each for the image, the caption and the boxes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,6 +70,12 @@ def test_an_iteration_is_trained_at_the_value_of_the_one_before(tmp_path):
         expected = dict(head=0.01, backbone=0.001, logged=0.01)
         expected = {name: rate * factor for name, rate in expected.items()} | dict(text_encoder=0.005 * text_factor)
         assert rates == pytest.approx(expected)
+
+
+def test_the_rate_drops_again_after_each_lr_drop_epochs(tmp_path):
+    used, _ = train(tmp_path, hook=dict(lr_drop=1))
+    factors = [1] * 6 + [0.1] * 5 + [0.01] * 5 + [0.001] * 4  # 0.1^(epoch // lr_drop), an iteration late
+    assert [rates['head'] for rates in used] == pytest.approx([0.01 * factor for factor in factors])
 
 
 def test_without_a_warm_up_the_text_encoder_starts_at_its_own_rate(tmp_path):

@@ -12,11 +12,11 @@ from mmdet_ext.engine import stop_on_nan_hook
 ACCUMULATING = dict(accumulative_counts=2, clip_grad=dict(max_norm=10.))
 YOLO = dict(
     warmup=dict(type='YOLOWarmupHook', warmup_epochs=1, min_iters=3),
-    ema=dict(type='YOLOEMAHook', ema_type='RampedEMA'),
+    ema=dict(type='StepEMAHook'),
     stop_on_nan=dict(type='StopOnNaNHook'))
 MDETR = dict(
     schedule=dict(type='MDETRLrHook', lr_drop=2),
-    ema=dict(type='EMAHook', ema_type='ForeachEMA', update_buffers=True))
+    ema=dict(type='StepEMAHook', decay=0.9998, tau=0))
 DETR_OPTIMIZER = dict(
     type='NoWaitOptimWrapper', constructor='MergedOptimWrapperConstructor', paramwise_cfg=RATES,
     optimizer=dict(type='AdamW', lr=0.01, fused=True), clip_grad=dict(max_norm=0.1))

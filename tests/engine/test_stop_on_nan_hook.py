@@ -10,7 +10,7 @@ from tiny_run import TinyModel, tiny_runner
 
 BY_ITERATION = dict(checkpoint=dict(type='CheckpointHook', interval=3, by_epoch=False, max_keep_ckpts=1))
 BY_FIVE = dict(checkpoint=dict(type='CheckpointHook', interval=5, by_epoch=False, max_keep_ckpts=1))
-HOOKS = dict(stop=dict(type='StopOnNaNHook'), ema=dict(type='YOLOEMAHook'))
+HOOKS = dict(stop=dict(type='StopOnNaNHook'), ema=dict(type='StepEMAHook'))
 
 
 @pytest.mark.parametrize('factor', [float('nan'), float('inf')])
@@ -31,7 +31,7 @@ def test_what_was_saved_and_the_average_stay_sound(tmp_path):
     with pytest.raises(FloatingPointError):
         runner.train()
     saved = torch.load(tmp_path / 'epoch_1.pth', weights_only=False)
-    average = next(hook for hook in runner.hooks if type(hook).__name__ == 'YOLOEMAHook').ema_model.module
+    average = next(hook for hook in runner.hooks if type(hook).__name__ == 'StepEMAHook').ema_model.module
     for state in (saved['state_dict'], average.state_dict()):
         assert all(value.isfinite().all() for value in state.values())
 

@@ -37,8 +37,8 @@ def test_a_growing_count_counts_from_the_last_step():
     assert values == [-1, -1, -6, -6, -6, -21]
 
 
-def test_the_last_iteration_steps_in_any_case():
-    assert run([3, 3, 3, 3], max_counts=4)[0] == [0, 0, -6, -10]
+def test_gradients_that_are_left_over_at_the_end_are_dropped():
+    assert run([3, 3, 3, 3, 3], max_counts=5)[0] == [0, 0, -6, -6, -6]
 
 
 def test_the_sum_is_clipped():

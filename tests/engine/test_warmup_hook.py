@@ -70,6 +70,13 @@ def test_accumulation_grows_to_what_was_asked_for(tmp_path):
     assert recorder.counts == [1, 1, 2, 2, 2, 3, 3, 4, 4, 4, 4, 4]  # round(1 + 3 i / 8)
 
 
+def test_accumulation_grows_to_the_fraction_of_the_nominal_batch(tmp_path):
+    """As with batch 24 of 64: round(1 + (8 / 3 - 1) i / 8), and not round(1 + (3 - 1) i / 8)."""
+    recorder = train(tmp_path, batch_size=3,
+                     optim_wrapper=dict(paramwise_cfg=dict(batch_size_per_gpu=3, nominal_batch_size=8)))
+    assert recorder.counts == [1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3, 3]
+
+
 def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(tmp_path):
     whole = train(tmp_path / 'whole')
     train(tmp_path / 'part')

@@ -8,7 +8,7 @@ from mmdet.structures import DetDataSample
 
 from mmdet_ext.checkpoints import convert_with_report
 from mmdet_ext.models.detectors.mdetr import TextTokens
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 TOLERANCE = dict(rtol=1e-4, atol=1e-4)
 
@@ -87,7 +87,7 @@ def test_every_stage_of_the_model(tmp_path, device):
     assert fused.padding.cpu().equal(case['mask'])
     seen = ~fused.padding
     assert_close(fused.memory[seen], case['img_memory'].transpose(0, 1)[seen.cpu()], **TOLERANCE)
-    outputs = model.bbox_head(model.decode(fused), fused.text)
+    outputs = model.bbox_head(model.decode(fused).objects, fused.text)
     assert_close(outputs.logits, case['pred_logits'], rtol=0, atol=1e-4)
     assert_close(outputs.boxes, case['pred_boxes'], rtol=0, atol=3e-5)
     assert_close(outputs.queries, case['proj_queries'], rtol=0, atol=1e-5)
@@ -95,7 +95,7 @@ def test_every_stage_of_the_model(tmp_path, device):
 
     for sample, size in zip(samples, case.inputs['post_target_sizes_hw']):
         sample.set_metainfo(dict(ori_shape=tuple(size)))
-    results = model.bbox_head.predict(model.decode(fused)[-1:], fused.text, text.offsets, samples)
+    results = model.bbox_head.predict(model.decode(fused).objects[-1:], fused.text, text.offsets, samples)
     for i, result in enumerate(results):
         assert_close(result.scores, case['post_scores'][i], **TOLERANCE)
         assert_close(result.bboxes, case['post_boxes'][i], rtol=0, atol=2e-2)
@@ -117,6 +117,6 @@ def test_the_contrast_of_pictures_and_captions(tmp_path, device):
     for ours, theirs in zip(pooled, ('img_pooled', 'text_pooled')):
         assert_close(ours, case[theirs], **TOLERANCE)
     assert model.loss_image_text(*pooled).item() == approx(case.results['contrastive_loss'], device, rel=1e-4)
-    outputs = model.bbox_head(model.decode(fused), fused.text)
+    outputs = model.bbox_head(model.decode(fused).objects, fused.text)
     assert_close(outputs.logits, case['pred_logits'], rtol=0, atol=1e-4)
     assert_close(outputs.boxes, case['pred_boxes'], rtol=0, atol=3e-5)

@@ -16,7 +16,7 @@ RED_CUBE = [*RED, dict(function='filter_shape', inputs=[1], value_inputs=['cube'
 def files(tmp_path) -> dict[str, Path]:
     """Questions, expressions, scenes and boxes; the first scene object is red."""
     objects = [dict(size='small', color=color, material='metal', shape='cube') for color in ('red', 'blue')]
-    sides = dict.fromkeys(('left', 'right', 'front', 'behind'), [[], []])
+    sides = {side: [[], []] for side in ('left', 'right', 'front', 'behind')}
     row = dict(image_index=0, image_filename=NAME)
     question = row | dict(question='How many red things are there?', answer='1', question_index=0,
                           program=[*RED, dict(function='count', inputs=[1], value_inputs=[])])
@@ -61,8 +61,8 @@ def test_expressions_say_what_is_final(in_process, files, tmp_path):
     (dict(boxes=None), 'scene 0 (CLEVR_val_000000.png): there are no boxes for it'),
     (dict(scenes=None), '--boxes belong to the objects of --scenes'),
     (dict(scenes=None, boxes=None), 'question 0: there is no scene with its image_index 0'),
-    (dict(questions='scenes'), 'scenes.json has none of questions, refexps'),
-    (dict(scenes='questions'), "questions.json has no array 'scenes'"),
+    (dict(questions='scenes'), 'scenes.json has neither questions nor refexps'),
+    (dict(scenes='questions'), "questions.json has no table 'scenes'"),
     (dict(boxes='nowhere'), 'there is no file'),
     (dict(size='480'), '--size should be WIDTHxHEIGHT'),
 ])

@@ -19,7 +19,7 @@ def ref(number: int, split: str, image: int, text: str) -> dict:
 
 @pytest.fixture
 def refer(tmp_path) -> Path:
-    """RefCOCO with pictures 5 (train), 6 (train and val); RefCOCOg with 5 and 7 (train)."""
+    """RefCOCO with images 5 (train), 6 (train and val); RefCOCOg with 5 and 7 (train)."""
     refs = dict(refcoco=[ref(1, 'train', 5, 'a dog'), ref(2, 'train', 6, 'a cat'), ref(3, 'val', 6, 'a cow')],
                 refcocog=[ref(1, 'train', 5, 'the dog'), ref(2, 'train', 7, 'the sky')])
     boxes = [dict(id=id_, bbox=[1, 2, 30, 40], area=9, iscrowd=0, category_id=1) for id_ in (1, 2, 3)]
@@ -60,7 +60,7 @@ def test_a_file_for_each_split_of_each_data_set(in_process, refer, tmp_path):
 
 
 @pytest.mark.parametrize('ids, train', [(None, ['a dog', 'the dog', 'the sky']), ([6, 7], ['a cat', 'the sky'])])
-def test_pre_training_is_on_safe_pictures(in_process, refer, tmp_path, ids, train):
+def test_pre_training_is_on_safe_images(in_process, refer, tmp_path, ids, train):
     options = []
     if ids:
         (tmp_path / 'safe.pkl').write_bytes(pickle.dumps(ids))
@@ -82,7 +82,7 @@ def test_without_spacy_the_error_says_how_to_get_it(in_process, refer, vg, tmp_p
 
 @pytest.mark.parametrize('arguments, message', [
     (('--datasets', 'refcoco+'), 'there is no folder .*refcoco\\+: leave refcoco\\+ out of --datasets'),
-    (('--datasets', 'refcoco', '--safe-ids', 'x.json'), '--safe-ids is for --pretrain'),
+    (('--datasets', 'refcoco', '--safe-ids', __file__), '--safe-ids is for --pretrain'),
 ])
 def test_bad_arguments_are_refused(in_process, refer, tmp_path, arguments, message):
     error, _ = in_process(REFEXP, refer, '--out', tmp_path / 'out', *arguments)
@@ -109,12 +109,15 @@ def test_what_interrupted_work_left_is_forgotten_on_request(in_process, vg):
     parts.mkdir()
     (parts / 'settings.json').write_text('{"parser":"spacy"}')
     message, _ = in_process(REGIONS, *options)
-    assert '\n' not in message and 'vg.json.parts has parts of other files or settings' in message
+    assert 'vg.json.parts holds unfinished work with other settings: parser was "spacy" and is "none"' in message
     assert in_process(REGIONS, *options, '--restart')[0] == '' and not parts.exists()
 
 
-@pytest.mark.parametrize('content, message', [('{"regions": []}', 'has no array'), ('[{"image_id": 3', 'byte'),
-                                              ('[{"image_id": 4, "regions": []}]', 'picture 4 is not in')])
+@pytest.mark.parametrize('content, message', [
+    ('{"regions": []}', "has no table 'images'"),
+    ('[{"image_id": 3', 'is no json'),
+    ('[{"image_id": 4, "regions": []}]', 'image 4 is not in'),
+])
 def test_what_are_no_regions_is_one_line(in_process, vg, content, message):
     (vg / 'region_graphs.json').write_text(content)
     error, _ = in_process(REGIONS, vg / 'region_graphs.json', vg / 'image_data.json', '--out', vg / 'vg.json',

@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
 
 def load_offsets(folder: str):
     """A function from a caption to the characters [start, end) of its tokens."""
-    from mmdet_ext.models.text_encoders.tokenization import load_tokenizer
+    from mmdet_ext.text.tokenization import load_tokenizer
 
     if not Path(folder).is_dir():
         raise ValueError(f'--tokenizer: there is no folder {folder}')

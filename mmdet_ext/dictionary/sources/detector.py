@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmdet_ext.compat import allow_mmengine_checkpoints
 from mmdet_ext.deployment import load_checkpoint_file
-from mmdet_ext.dictionary.config import forget_atoms_files
+from mmdet_ext.models.layers.atoms import forget_atoms_files
 from mmdet_ext.launch import check_checkpoint
 from mmdet_ext.models.layers import FoldedRetrieverDictionary, RetrieverDictionary
 

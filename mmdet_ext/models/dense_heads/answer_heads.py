@@ -11,7 +11,7 @@ from mmdet.structures import DetDataSample, SampleList
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..layers.transfers import to_device, to_host
+from ...transfers import to_device, to_host
 from ..losses.answer_loss import NO_ANSWER, answer_loss, chosen_answers
 from .answer_vocabulary import AnswerVocabulary, clevr_answers, gqa_answers, gqa_origin, where
 

@@ -11,8 +11,8 @@ from mmdet.structures.mask import BaseInstanceMasks
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ...transfers import to_device
 from ..layers.box_attention import BoxAttention
-from ..layers.transfers import to_device
 
 # Masks of one picture that are enlarged at a time, which bounds the memory.
 _CHUNK = 16

@@ -13,8 +13,9 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ..layers import NUM_COLUMNS, PHRASE_FRACTION, grounded_phrases, positive_map
-from ..layers.transfers import pack_to_device, to_device
+from ...text.phrases import PHRASE_FRACTION, grounded_phrases
+from ...text.positive_map import NUM_COLUMNS, positive_map
+from ...transfers import pack_to_device, to_device
 from ..losses.layer_losses import average_factors, by_layer, matched_losses
 from ..task_modules.layer_matching import LayerMatching, Matched, match_layers
 from ..task_modules.objects import Objects, gather_objects

@@ -14,7 +14,7 @@ from mmengine.model import bias_init_with_prob
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ..layers.transfers import pack_to_device
+from ...transfers import pack_to_device
 from ..losses import SigmoidFocalLoss
 from ..losses.layer_losses import EPS, average_factors, by_layer, layer_sums, matched_losses
 from ..task_modules.layer_matching import LayerMatching, match_layers

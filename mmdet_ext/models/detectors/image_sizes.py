@@ -9,7 +9,7 @@ import torch
 from mmdet.structures import SampleList
 from torch import Tensor
 
-from ..layers.transfers import to_device, to_host
+from ...transfers import to_device, to_host
 
 
 class ImageSizes(NamedTuple):

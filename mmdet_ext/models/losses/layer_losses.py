@@ -8,8 +8,8 @@ from mmdet.utils import reduce_mean
 from mmengine.dist import get_world_size
 from torch import Tensor
 
+from ...transfers import to_device
 from ..layers.overlaps import pair_overlaps
-from ..layers.transfers import to_device
 
 # mmdet's losses add this to the number that they divide a sum by.
 EPS = torch.finfo(torch.float32).eps

@@ -7,9 +7,9 @@ from mmdet.models.task_modules.assigners import HungarianAssigner
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from ...transfers import to_device, to_host
 from .layer_costs import layer_costs
 from .objects import Objects
-from ..layers.transfers import to_device, to_host
 
 
 class Matched(NamedTuple):

@@ -7,7 +7,7 @@ from mmdet.structures.bbox import bbox_xyxy_to_cxcywh, get_box_tensor
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ..layers.transfers import pack_to_device
+from ...transfers import pack_to_device
 
 
 class Objects(NamedTuple):

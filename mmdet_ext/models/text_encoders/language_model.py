@@ -3,15 +3,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .hub import load_files
+from ...text.hub import load_files
+from ...text.tokenizer_training import PUBLISHED
 
 if TYPE_CHECKING:
     from transformers import RobertaConfig, RobertaModel
-
-# RoBERTa-base where transformers' RobertaConfig says otherwise, or nothing that is sure to stay.
-PUBLISHED = dict(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1, layer_norm_eps=1e-5,
-                 bos_token_id=0, pad_token_id=1, eos_token_id=2)
-
 
 def build_language_model(name: str, *, pretrained: bool, config: dict[str, Any] | None) -> 'RobertaModel':
     """RoBERTa without a head, in float32, with the pooler; see `RobertaTextEncoder` for the arguments.

@@ -8,11 +8,11 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..layers.positive_map import NUM_COLUMNS
-from ..layers.transfers import to_device
+from ...text.positive_map import NUM_COLUMNS
+from ...text.tokenization import load_tokenizer, pad_tokens, tokenize
+from ...transfers import to_device
 from .feature_cache import CaptionFeatures, FeatureCache, Fingerprint, feature_key
 from .language_model import build_language_model, longest_caption
-from .tokenization import load_tokenizer, pad_tokens, tokenize
 
 
 class TextFeatures(NamedTuple):

@@ -11,7 +11,7 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from .smca_encoder import Maps
+from .structures import Maps
 
 
 @MODELS.register_module()

@@ -1,6 +1,5 @@
 """SMCA-DETR's encoder over one or several maps (https://arxiv.org/abs/2101.07448, section 3.4)."""
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 import torch.nn as nn
@@ -9,16 +8,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ..layers import TransformerEncoderLayer
-
-
-class Maps(NamedTuple):
-    """Feature maps on their way through an encoder.
-
-    feats: (B, C, h, w) per map. pos: the same shape, positions. padding: (B, h, w), True where ignored, or None.
-    """
-    feats: Sequence[Tensor]
-    pos: Sequence[Tensor]
-    padding: Sequence[Tensor | None]
+from .structures import Maps
 
 
 @MODELS.register_module()

@@ -1,14 +1,16 @@
 """CLEVR's questions: programs, the words that name objects, boxes, and the files that are made of them."""
 import json
+from collections import Counter
 
 import pytest
 from mmengine.registry import init_default_scope
 
 from clevr_files import BOXES, found, one, program, question, scene, write
 from mmdet_ext.datasets import ClevrDataset
-from mmdet_ext.datasets.builders.clevr import build_clevr, kind_of
-from mmdet_ext.datasets.builders.clevr_mentions import phrases_of
-from mmdet_ext.datasets.builders.clevr_scenes import read_boxes, read_scenes
+from mmdet_ext.datasets.builders.clevr.phrases import phrases_of
+from mmdet_ext.datasets.builders.clevr.questions import clevr_pairs, read_questions
+from mmdet_ext.datasets.builders.clevr.scenes import clevr_scenes, read_boxes, read_scenes
+from mmdet_ext.datasets.builders.grounding_file import write_grounding
 
 LEFT_OF_GREEN = ('relate left', one('green'))
 QUESTIONS = {
@@ -53,15 +55,17 @@ QUESTIONS = {
 def build(tmp_path):
     """Make a file of questions; returns it and the counts."""
 
-    def run(questions: list[dict], own_scene: dict | None = None, boxes: object = (BOXES, ), **options) -> tuple:
-        key = 'refexps' if options.get('kind') == 'refexps' else 'questions'
+    def run(questions: list[dict], own_scene: dict | None = None, boxes: object = (BOXES, ), key: str = 'questions',
+            **options) -> tuple:
         source = write(tmp_path / 'questions.json', {'info': {'a': [1]}, key: questions})
         scenes = write(tmp_path / 'scenes.json', dict(info={}, scenes=[own_scene or scene()]))
         table = None
         if boxes is not None:
             own = boxes[0] if isinstance(boxes, tuple) else boxes
             table = read_boxes(write(tmp_path / 'boxes.json', {'CLEVR_train_000003.png': own}))
-        counts = build_clevr(source, tmp_path / 'out.json', read_scenes(scenes, table), **options)
+        counts = Counter()
+        pairs = clevr_pairs(read_questions(source), clevr_scenes(read_scenes(scenes), table), counts, **options)
+        write_grounding(tmp_path / 'out.json', pairs, counts)
         return json.loads((tmp_path / 'out.json').read_text()), counts
 
     return run
@@ -116,8 +120,7 @@ def test_a_question_whose_words_say_something_else_has_no_boxes_and_is_counted(b
             question('How many blue things are there?', ('count', found('blue')), '1', index=7)]
     content, counts = build(rows)
     assert [image['question_id'] for image in content['images']] == [0, 7]
-    first, second = (image['id'] for image in content['images'])
-    assert {row['image_id'] for row in content['annotations']} == {second}
+    assert {row['image_id'] for row in content['annotations']} == {content['images'][1]['id']}
     assert counts['kept without boxes: words that do not follow the program'] == 1 and counts['captions'] == 2
     content, counts = build(rows, medium=True)
     assert [image['question_id'] for image in content['images']] == [7]
@@ -154,11 +157,11 @@ def test_expressions_of_clevr_ref_say_what_they_refer_to(build, first):
     steps = program(found('sphere', LEFT_OF_GREEN))
     row = dict(image_index=3, image_filename='CLEVR_train_000003.png', program=steps,
                refexp='The ball(s) that are on the left side of the green object(s)')
-    content, _ = build([row], own, boxes=None, kind='refexps')
+    content, _ = build([row], own, boxes=None, key='refexps')
     assert words(content) == {1: ['ball(s)'], 2: ['ball(s)'], 3: ['green object(s)']}
     assert [row['isfinal'] for row in content['annotations']] == [1, 1, 0]
     row['program'].append(dict(type='filter_ordinal', inputs=[len(steps) - 1], side_inputs=['second', 'left']))
-    content, counts = build([row], own, boxes=None, kind='refexps')
+    content, counts = build([row], own, boxes=None, key='refexps')
     assert not content['images'] and counts['left out: programs with functions that CLEVR does not have'] == 1
 
 
@@ -176,9 +179,9 @@ def test_the_data_set_reads_what_was_written(build, tmp_path):
 def test_questions_without_programs_need_no_scene(tmp_path):
     row = dict(image_index=0, image_filename='CLEVR_test_000000.png', question='Is it red?', question_index=0)
     source = write(tmp_path / 'questions.json', dict(questions=[row]))
-    assert kind_of(source) == 'questions'
-    counts = build_clevr(source, tmp_path / 'out.json', {}, size=(240, 160))
-    image, = json.loads((tmp_path / 'out.json').read_text())['images']
+    counts = Counter()
+    (image, boxes), = clevr_pairs(read_questions(source), {}, counts, size=(240, 160))
+    assert boxes == []
     assert 'answer' not in image and (image['width'], image['height']) == (240, 160)
     assert counts['captions without program'] == 1
 
@@ -188,11 +191,12 @@ ROW = question('How many blue things are there?', ('count', found('blue')), '1')
 
 @pytest.mark.parametrize('change, message', [
     (dict(answer='2'), r"questions.json: questions? 0: the answer is '2', and its program gives '1'"),
-    (dict(answer=1), 'answer should be a text, got 1'),
-    (dict(question=None), 'question should be a str, got None'),
+    (dict(answer=1), r'questions.json: question 0: answer: Expected str \| null, got int, got 1'),
+    (dict(question=None), 'question 0: question: Expected str, got null, got None'),
     (dict(image_index=8), 'no scene with its image_index 8'),
-    (dict(program=[]), 'program should be a list of steps'),
-    (dict(program=[dict(function='count', inputs=[0])]), 'step 0 of the program should have'),
+    (dict(program=[]), r'question 0: program: Expected array of length >= 1, got \[\]'),
+    (dict(program=[dict(function='count', inputs=[0])]), r'step 0 of the program, count, should have inputs .* \[0\]'),
+    (dict(program=[dict(inputs=[])]), r'question 0: program\[0\]: A step .* should have a function, got {.inputs'),
     (dict(program=program(('count', ('relate above', one('blue'))))), "one of the sides .*, got 'above'"),
     (dict(program=program(('query_size', one('red')))), 'needs one object, and 2 fit'),
     (dict(program=program(('greater_than', ('count', ('scene', ))))), 'greater_than, does not fit its inputs'),
@@ -207,7 +211,8 @@ def test_a_broken_question_is_an_error_that_names_it(build, tmp_path, change, me
     (None, 'there are no boxes for it: give a file'),
     (BOXES[:2], 'there are 2 boxes and 4 objects'),
     ([*BOXES[:3], [1, 2, 3]], r'scenes.json: scene 0 \(CLEVR_train_000003.png\), object 3: a box should be four'),
-    ([dict(subject=dict(bbox=[0, 1, 2, 3]))], 'object: a box should be four numbers, got None'),
+    ([dict(subject=dict(bbox=[0, 1, 2, 3]))],
+     r'boxes.json: image CLEVR_train_000003.png: \[0\]: Object missing required field object'),
 ])
 def test_broken_boxes_are_an_error_that_names_scene_and_object(build, boxes, message):
     with pytest.raises(ValueError, match=message):

@@ -3,13 +3,18 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from hand_parses import rule_parser
-from mmdet_ext.datasets.builders.parsing import load_parser
-from mmdet_ext.datasets.builders.region_merging import merge_regions
-from mmdet_ext.datasets.builders.vg_regions import build_vg_regions, parts_folder
-from mmdet_ext.datasets.builders.visual_genome import Region, clean_caption, read_regions
+
+from mmdet_ext.datasets.builders import visual_genome
+from mmdet_ext.datasets.builders.grounding_file import write_grounding
+from mmdet_ext.datasets.builders.image_lists import read_sizes
+from mmdet_ext.datasets.builders.visual_genome import (ImageRow, Region, make_pieces, merge_regions, read_graphs,
+                                                       read_pieces, read_regions)
+from mmdet_ext.text.parsing import load_parser
+from mmdet_ext.unfinished import Unfinished
 
 TEXT = 'a red cup on the table'
 CUP, TABLE, WHOLE = [10, 10, 20, 30], [0, 40, 100, 20], [0, 0, 100, 90]  # x, y, width, height
@@ -31,7 +36,8 @@ def region(id_: int = 1, phrase: str = TEXT, *objects: dict, box=WHOLE, words: t
 
 def read(*rows: dict, parser=rule_parser) -> tuple[list[Region], Counter]:
     counts = Counter()
-    return read_regions(dict(image_id=3, regions=list(rows)), parser, counts, 'graphs.json: picture 3'), counts
+    row = msgspec.convert(dict(image_id=3, regions=list(rows)), ImageRow)
+    return read_regions(row, parser, counts, 'graphs.json: row 0'), counts
 
 
 def named(found: Region) -> list[tuple[list[float], list[str]]]:
@@ -42,24 +48,6 @@ def named(found: Region) -> list[tuple[list[float], list[str]]]:
 
 def made(id_: int, *boxes: tuple, caption: str = TEXT, key: str = 'cup table', spans=None, has_objects=True) -> Region:
     return Region(id_, caption, key, np.array(boxes, dtype=np.float64), spans or [[[6, 9]]] * len(boxes), has_objects)
-
-
-@pytest.mark.parametrize('text, clean', [
-    ('  a  cup\n\ton it ', 'a cup on it'), ('cup!!! on.. it', 'cup! on. it'), ('good', 'good'), (' . . ', '. .'),
-    ('', '')
-])
-def test_captions_are_cleaned(text, clean):
-    caption, places = clean_caption(text)
-    assert caption == clean and len(places) == len(text) + 1
-    assert places == sorted(places) and max(places) <= len(clean)
-
-
-def test_places_in_a_clean_caption_follow_the_characters():
-    text = '  the   cup!!!  and plate'
-    caption, places = clean_caption(text)
-    for word in ('the', 'cup', 'and', 'plate'):
-        begin = text.index(word)
-        assert caption[places[begin]:places[begin + len(word)]].strip('!') == word
 
 
 def test_objects_on_the_root_are_tied_to_it_and_others_to_their_own_words():
@@ -127,15 +115,16 @@ def test_objects_may_have_their_size_as_width_and_height():
 
 
 @pytest.mark.parametrize('row, message', [
-    (dict(phrase='x'), "picture 3 has no region_id: {'phrase': 'x'}"),
-    (dict(region_id=9, phrase='x', x='1'), "picture 3: region 9 has the x '1', should be int or float"),
-    (region(9, TEXT, dict(object_id=4, synsets=[], x=1, y=1, w=1)), 'region 9: object 4 has no h'),
-    (region(9, TEXT, thing('cup.n.01', CUP, synsets=None)), 'object 1 has the synsets None, should be list'),
-    (region(9) | dict(synsets=[dict(entity_idx_start=1)]), 'region 9: a synset has no entity_idx_end'),
+    (dict(phrase='x'), r"row 0: regions\[0\]: Object missing required field region_id, got {'phrase': 'x'}"),
+    (region(9) | dict(x='1'), r"row 0: regions\[0\].x: Expected int \| float, got str, got '1'"),
+    (region(9, TEXT, dict(object_id=4, synsets=[], x=1, y=1, w=1)), 'region 9: object 4 has no width and height'),
+    (region(9, TEXT, thing('cup.n.01', CUP, synsets=None)), r'regions\[0\].objects\[0\].synsets: Expected array'),
+    (region(9) | dict(synsets=[dict(synset_name='x', entity_idx_start=1)]), r'synsets\[0\]: .* field entity_idx_end'),
 ])
-def test_a_broken_region_is_an_error_that_names_it(row, message):
-    with pytest.raises(ValueError, match=message):
-        read(row)
+def test_a_broken_region_is_an_error_that_names_it(files, row, message):
+    (files / 'graphs.json').write_text(json.dumps([dict(image_id=3, regions=[row])]))
+    with pytest.raises(ValueError, match=f'graphs.json: .*{message}'):
+        build(files)
 
 
 def test_duplicates_overlap_by_half_on_shared_words_and_the_one_with_most_boxes_stays():
@@ -181,7 +170,7 @@ def test_captions_of_vague_words_alone_go(key, kept):
 
 @pytest.fixture
 def files(tmp_path) -> Path:
-    """Three pictures; of the second, nothing is left."""
+    """Three images; of the second, nothing is left."""
     rows = [region(1, TEXT, thing('cup.n.01', CUP)), region(2, 'a'), region(3, 'a red cup', box=TABLE)]
     graphs = [dict(image_id=image, regions=[row]) for image, row in zip((3, 4, 5), rows, strict=True)]
     (tmp_path / 'graphs.json').write_text(json.dumps(graphs))
@@ -190,27 +179,32 @@ def files(tmp_path) -> Path:
     return tmp_path
 
 
-def build(files: Path, parser=rule_parser, name: str = 'rules', **options) -> tuple[dict, Counter]:
-    out = files / 'out.json'
-    counts = build_vg_regions(files / 'graphs.json', files / 'sizes.json', out, parser, settings=dict(parser=name),
-                              **options)
-    return json.loads(out.read_text()), counts
+def build(files: Path, parser=rule_parser) -> tuple[dict, Counter]:
+    images, counts, work = read_graphs(files / 'graphs.json'), Counter(), Unfinished(files / 'out.json')
+    work.begin({})
+    for _ in make_pieces(images, read_sizes(files / 'sizes.json'), parser, work):
+        pass
+    write_grounding(files / 'out.json', read_pieces(len(images), work, counts), counts)
+    work.remove()
+    return json.loads((files / 'out.json').read_text()), counts
 
 
-def test_the_file(files):
-    content, counts = build(files, part_size=2)
+@pytest.mark.parametrize('piece', [1, 2, 3, 1000])
+def test_the_file(files, monkeypatch, piece):
+    monkeypatch.setattr(visual_genome, 'PIECE_IMAGES', piece)
+    content, counts = build(files)
     assert content['images'][0] == dict(
         file_name='3.jpg', height=90, width=100, original_id=1, original_img_id=3, caption=TEXT,
         tokens_negative=[[0, 22]], data_source='vg', dataset_name='VG', id=0)
     assert content['annotations'][0] == dict(area=600, iscrowd=0, category_id=1, bbox=CUP, image_id=0, id=0,
                                              tokens_positive=[[0, 1], [2, 5], [6, 9]])
     assert [(row['image_id'], row['bbox']) for row in content['annotations'][1:]] == [(1, TABLE)]
-    assert counts['captions'] == counts['boxes'] == counts['pictures'] == 2 and counts['regions'] == 3
-    assert sorted(path.name for path in files.iterdir()) == ['graphs.json', 'out.json', 'sizes.json']
+    assert counts['captions'] == counts['boxes'] == counts['images'] == 2 and counts['regions'] == 3
 
 
-def test_interrupted_work_goes_on_and_gives_the_same_bytes(files):
-    build(files, part_size=2)
+def test_interrupted_work_goes_on_and_gives_the_same_bytes(files, monkeypatch):
+    monkeypatch.setattr(visual_genome, 'PIECE_IMAGES', 2)
+    build(files)
     expected = (files / 'out.json').read_bytes()
     (files / 'out.json').unlink()
     asked = []
@@ -222,31 +216,25 @@ def test_interrupted_work_goes_on_and_gives_the_same_bytes(files):
         return rule_parser(texts)
 
     with pytest.raises(KeyboardInterrupt):
-        build(files, stopping, part_size=2)
-    assert not (files / 'out.json').exists() and parts_folder(files / 'out.json').is_dir()
-    again, ticks = [], []
+        build(files, stopping)
+    assert not (files / 'out.json').exists()
+    again = []
 
     def noting(texts):
         again.extend(texts := list(texts))
         return rule_parser(texts)
 
-    build(files, noting, part_size=2, on_image=lambda: ticks.append(1))
+    build(files, noting)
     assert (files / 'out.json').read_bytes() == expected
-    assert asked == [TEXT, 'a red cup'] and again == ['a red cup'] and len(ticks) == 3
-
-
-def test_parts_of_other_settings_are_an_error(files):
-    with pytest.raises(TypeError):
-        build(files, lambda texts: iter(None))
-    with pytest.raises(ValueError, match='out.json.parts has parts of other files or settings, .*--restart'):
-        build(files, name='none')
+    assert asked == [TEXT, 'a red cup'] and again == ['a red cup']
+    assert sorted(path.name for path in files.iterdir()) == ['graphs.json', 'out.json', 'sizes.json']
 
 
 @pytest.mark.parametrize('graphs, message', [
-    ([dict(image_id=9, regions=[])], 'picture 9 is not in image_data.json'),
-    ([dict(image_id=3)], 'should have pictures with image_id and regions'),
+    ([dict(image_id=9, regions=[])], 'graphs.json: row 0: image 9 is not in image_data.json'),
+    ([dict(image_id=3)], 'graphs.json: row 0: Object missing required field regions'),
 ])
-def test_bad_pictures_are_an_error(files, graphs, message):
+def test_bad_images_are_an_error(files, graphs, message):
     (files / 'graphs.json').write_text(json.dumps(graphs))
     with pytest.raises(ValueError, match=message):
         build(files)

@@ -35,16 +35,27 @@ def every(inputs: MaskInputs) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.ones(inputs.states.shape[:2]).nonzero(as_tuple=True)
 
 
-def test_attention_by_hand():
-    attention = BoxAttention(4, 2)
+@pytest.mark.parametrize('dtype, tolerance', [(torch.float64, 1e-14), (torch.float32, 1e-6)])
+def test_attention_by_hand(dtype, tolerance):
+    attention = BoxAttention(4, 2).to(dtype)
     for layer in (attention.query, attention.key):
         torch.nn.init.eye_(layer.weight)
         torch.nn.init.zeros_(layer.bias)
-    states = torch.tensor([[[2.**0.5, 0, 0, 2.**0.5 * 2]]])
-    memory = torch.tensor([[[1., 0, 9, 0], [0, 9, 0, 1], [9, 9, 9, 9]]])
-    found = attention(states, memory, torch.tensor([[False, False, True]]))
-    expected = torch.stack([torch.tensor([1., 0]).softmax(0), torch.tensor([0., 2]).softmax(0)])
-    assert_close(found[0, 0], F.pad(expected, (0, 1)))  # each head sums to 1
+    states = torch.tensor([[[2.**0.5, 0, 0, 2.**0.5 * 2]]], dtype=dtype)
+    memory = torch.tensor([[[1., 0, 9, 0], [0, 9, 0, 1], [9, 9, 9, 9]]], dtype=dtype)
+    weights = attention(states, memory, torch.tensor([[False, False, True]]))
+    # the logits of the first head are 1 and 0, those of the second 0 and 2: 1 / (1 + 1 / e) and 1 / (1 + e^2)
+    expected = [[0.7310585786300049, 0.2689414213699951, 0], [0.11920292202211755, 0.8807970779778825, 0]]
+    assert_close(weights[0, 0], torch.tensor(expected, dtype=dtype), rtol=0, atol=tolerance)
+
+
+@torch.no_grad()
+def test_a_head_of_doubles_gives_the_masks_of_floats():
+    head, inputs = build(), make_inputs()
+    expected = head(inputs, *every(inputs))
+    doubles = MaskInputs(tuple(x.double() for x in inputs.maps), inputs.memory.double(), inputs.padding,
+                         inputs.states.double())
+    assert_close(head.double()(doubles, *every(inputs)), expected, rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()

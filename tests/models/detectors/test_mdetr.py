@@ -1,4 +1,4 @@
-"""MDETR: training, prediction, its four steps apart, and captions of every kind."""
+"""MDETR: training, prediction, its steps apart, and captions of every kind."""
 import pytest
 import torch
 from mmdet.registry import MODELS
@@ -7,7 +7,8 @@ from mmengine.structures import InstanceData
 from torch.testing import assert_close
 
 from mmdet_ext.models.detectors.mdetr import TextTokens
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.models.transformers import Memory
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 CAPTIONS = ('a red circle left of two blue stars', 'the cat')
 either_decoder = pytest.mark.parametrize('decoder', [dict(), dict(type='SMCATransformerDecoder', strides=(32, ))],
@@ -90,7 +91,7 @@ def test_features_in_the_padding_change_nothing(folder, decoder):
     changed[1, :, 2:] += 1
     changed[1, :, :, 2:] += 1
     text = model.encode_text(CAPTIONS)
-    found = [model.decode(model.fuse(model.image_tokens(each, samples), text)) for each in (feat, changed)]
+    found = [model.decode(model.fuse(model.image_tokens(each, samples), text)).objects for each in (feat, changed)]
     assert_close(*found, rtol=1e-4, atol=1e-5)
 
 
@@ -109,24 +110,26 @@ def test_one_picture_with_many_captions_equals_full_passes(folder, decoder):
     picture, captions = torch.randn(1, 3, 96, 128), [*CAPTIONS, 'blue', '']
     image, text = model.encode_image(picture, [sample('')]), model.encode_text(captions)
     fused = model.fuse(image.expand(4), text)
-    states = model.decode(fused)
+    states, references, _ = model.decode(fused)
+    references = [None] * 4 if references is None else references
     for i, caption in enumerate(captions):
         whole = model(picture, [sample(caption)], mode='tensor')
-        found = model.bbox_head(states[:, i:i + 1], fused.text[i:i + 1], model.references())
+        found = model.bbox_head(states[:, i:i + 1], fused.text[i:i + 1], references[i])
         assert_close(found.logits, whole.logits, rtol=1e-4, atol=1e-5)
         assert_close(found.boxes, whole.boxes, rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
-def test_a_query_of_smcas_decoder_predicts_around_its_place(folder):
+def test_a_query_of_smcas_decoder_predicts_around_its_point(folder):
     model = build(folder, decoder=dict(type='SMCATransformerDecoder', strides=(32, ))).eval()
     feat, samples, text = torch.randn(1, 64, 3, 4), [sample(CAPTIONS[0])], model.encode_text(CAPTIONS[:1])
-    places = model.references().sigmoid()
+    points = model.decoder.references(model.query_embedding.weight).sigmoid()
     for layer in model.bbox_head.reg_mlp.layers:
         torch.nn.init.zeros_(layer.weight), torch.nn.init.zeros_(layer.bias)
     fused = model.fuse(model.image_tokens(feat, samples), text)
-    outputs = model.bbox_head(model.decode(fused), fused.text, model.references())
-    assert_close(outputs.boxes[..., :2], places.expand(2, 1, -1, -1))
+    decoded = model.decode(fused)
+    outputs = model.bbox_head(decoded.objects, fused.text, decoded.references)
+    assert_close(outputs.boxes[..., :2], points.expand(2, 1, -1, -1))
 
 
 def test_smcas_decoder_and_the_contrast_of_whole_pictures_exclude_each_other(folder):
@@ -149,6 +152,21 @@ def test_a_picture_that_follows_itself_goes_through_the_backbone_once(folder, mo
     for i, each in enumerate(expected):
         assert_close(found.logits[:, i:i + 1], each.logits, rtol=1e-4, atol=1e-5)
         assert_close(found.boxes[:, i:i + 1], each.boxes, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('mode', ['loss', 'predict', 'tensor'])
+def test_points_of_smcas_decoder_are_predicted_once(folder, mode):
+    model, calls = build(folder, decoder=dict(type='SMCATransformerDecoder', strides=(32, ))), []
+    model.decoder.centre.register_forward_hook(lambda *_: calls.append(mode))
+    model(torch.randn(1, 3, 96, 128), [sample(CAPTIONS[0], [[[0, 5]]])], mode=mode)
+    assert calls == [mode]
+
+
+def test_mdetrs_decoder_takes_one_map(folder):
+    tokens = torch.randn(1, 6, 64)
+    memory = Memory([tokens] * 2, [tokens] * 2, [None] * 2, [(2, 3)] * 2)
+    with pytest.raises(ValueError, match='takes 1 maps, got 2'):
+        build(folder).decoder(tokens, tokens, memory)
 
 
 @torch.no_grad()

@@ -11,8 +11,8 @@ from mmengine.structures import InstanceData
 from pycocotools.coco import COCO
 from torch.testing import assert_close
 
-from mmdet_ext.models.layers.prompt_text import prompt_text
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.prompts import prompt_text
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 NAMES = ('cat', 'Band_Aid', 'bow_(weapon)', 'ice__maker', 'traffic light')
 QUERIES = 6

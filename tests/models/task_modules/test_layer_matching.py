@@ -5,7 +5,7 @@ from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from mmengine.structures import InstanceData
 
-from mmdet_ext.models.layers import transfers
+from mmdet_ext import transfers
 from mmdet_ext.models.task_modules.layer_matching import match_layers
 from mmdet_ext.models.task_modules.objects import gather_objects
 

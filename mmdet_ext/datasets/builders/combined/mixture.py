@@ -1,0 +1,135 @@
+"""The mixed pre-training data: captions of referring expressions, questions and regions, combined for each image.
+
+https://arxiv.org/abs/2104.12763, appendix on the pre-training data
+"""
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from ..grounding_file import Pair
+from ..json_rows import Box as Bbox
+from ..json_rows import Id, JsonRows, Number
+from .captions import Box, Caption, combine_captions
+from .images import CaptionRow, Image, ImageTable
+
+Span = tuple[int, int]
+
+
+class BoxRow(Struct):
+    """An annotation of a file in MDETR's format; spans may reach out of their caption, as some published ones do."""
+    image_id: Id
+    bbox: Bbox
+    tokens_positive: list[Span] | None = None
+    tokens: list[Span] | None = None  # in the place of `tokens_positive`, as CLEVR's files have it
+    area: Number | None = None
+    iscrowd: int = 0
+
+
+class _Entry(NamedTuple):
+    """Where a caption and its boxes stand: two tables, the row in the first, and the rows in the second."""
+    captions: JsonRows[CaptionRow]
+    boxes: JsonRows[BoxRow]
+    caption: int
+    of_caption: list[int]
+    scale: tuple[float, float]
+
+    def read(self) -> Caption:
+        row = self.captions[self.caption].value
+        boxes = []
+        for number in self.of_caption:
+            where, _, box = self.boxes[number]
+            spans = box.tokens_positive if box.tokens_positive is not None else box.tokens
+            if spans is None:
+                raise ValueError(f'{where} has no tokens_positive')
+            bbox = [side * self.scale[axis % 2] for axis, side in enumerate(box.bbox)]
+            area = box.bbox[2] * box.bbox[3] if box.area is None else box.area
+            boxes.append(Box(bbox, spans, area, box.iscrowd))
+        return Caption(row.caption, boxes, row.tokens_negative)
+
+
+class Mixture:
+    """The captions of annotation files, sorted by image. Memory is about 400 bytes for each caption.
+
+    Args:
+        images: Tells which image a caption goes to.
+    """
+
+    def __init__(self, images: ImageTable) -> None:
+        self._images = images
+        self._entries: dict[str, dict[Image, list[_Entry]]] = dict(coco={}, vg={})
+
+    def __len__(self) -> int:
+        return sum(map(len, self._entries.values()))
+
+    def add(self, path: Path) -> Counter:
+        """Add the captions of an annotation file in MDETR's format.
+
+        Returns:
+            What became of its captions: how many there are, how many moved to a twin of their image in COCO, and how
+            many were left out for which reason.
+
+        Raises:
+            ValueError: If the file is damaged, or a row is not what it should be; naming file, row and value.
+        """
+        captions = JsonRows(path, CaptionRow, 'images', 'row {} of images')
+        boxes = JsonRows(path, BoxRow, 'annotations', 'row {} of annotations')
+        counts = Counter()
+        rows_of: dict[Id, list[int] | None] = {}  # rows of the boxes of each caption, None if it is left out
+        for where, number, row in captions:
+            if row.id in rows_of:
+                raise ValueError(f'{where}: the id {row.id!r} is there twice')
+            counts['captions'] += 1
+            placement = self._images.place(row, where)
+            if isinstance(placement, str):
+                rows_of[row.id] = None
+                counts[f'left out: {placement}'] += 1
+                continue
+            counts['moved to the same image of COCO'] += placement.moved
+            rows_of[row.id] = []
+            entry = _Entry(captions, boxes, number, rows_of[row.id], placement.scale)
+            self._entries[placement.image.source].setdefault(placement.image, []).append(entry)
+        for where, number, row in boxes:
+            if row.image_id not in rows_of:
+                raise ValueError(f'{where}: image_id {row.image_id!r} is the id of no image')
+            if (of_caption := rows_of[row.image_id]) is not None:
+                of_caption.append(number)
+        return counts
+
+    def __iter__(self) -> Iterator[tuple[Image, list[Caption]]]:
+        """Images with their captions: COCO's first, each source in the order of the files.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        if not len(self):
+            raise ValueError('no caption has an image that is kept')
+        for of_source in self._entries.values():
+            for image, entries in of_source.items():
+                yield image, [entry.read() for entry in entries]
+
+
+def mixed_pairs(images: Iterable[tuple[Image, list[Caption]]], counts: Counter, *, max_chars: int = 250,
+                generalized: bool = False) -> Iterator[Pair]:
+    """Images with combined captions, and boxes; a box that no word names is left out.
+
+    Args:
+        images: With the captions of each.
+        counts: Gets how many images and captions there are, and what was left out.
+        max_chars: See `combine_captions`.
+        generalized: See `combine_captions`.
+    """
+    for image, captions in images:
+        counts['images'] += 1
+        counts['captions before they were combined'] += len(captions)
+        counts[f'captions of more than {max_chars} characters, which stay alone'] += sum(
+            len(caption.text) > max_chars for caption in captions)
+        for caption in combine_captions(captions, max_chars=max_chars, generalized=generalized):
+            counts['left out: boxes without words'] += sum(not box.spans for box in caption.boxes)
+            yield dict(file_name=image.file_name, height=image.height, width=image.width, original_id=image.id,
+                       caption=caption.text, tokens_negative=caption.negative, data_source=image.source,
+                       dataset_name='mixed'), [
+                dict(area=box.area, iscrowd=box.iscrowd, category_id=1, bbox=box.bbox, tokens_positive=box.spans)
+                for box in caption.boxes if box.spans]
