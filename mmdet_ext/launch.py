@@ -1,7 +1,6 @@
 """What the command lines do to a config before the runner is built from it."""
 import logging
 import os
-import zipfile
 from copy import deepcopy
 from pathlib import Path
 from unittest import mock
@@ -139,13 +138,15 @@ def resume_from(cfg: Config, checkpoint: str) -> None:
 
     Where there is none yet, 'auto' begins with the config's `load_from`.
     """
+    from .checkpoints.load import check_file  # only now: it imports all models
+
     if checkpoint == 'auto' and cfg.get('load_from') and find_latest_checkpoint(cfg.work_dir) is None:
-        check_checkpoint(cfg.load_from)
+        check_file(cfg.load_from)
         return
     cfg.resume = True
     cfg.load_from = None
     if checkpoint != 'auto':
-        check_checkpoint(checkpoint)
+        check_file(checkpoint)
         cfg.load_from = checkpoint
 
 
@@ -158,33 +159,3 @@ def check_atoms(cfg: Config) -> None:
     if missing:
         raise FileNotFoundError(f'model: there is no atoms file {missing[0]} (seen from {Path.cwd()}): '
                                 'tools/build_dictionary.py makes one')
-
-
-def check_shapes(model: torch.nn.Module, checkpoint: str) -> None:
-    """Raise if the model has tensors of another shape than the checkpoint: mmengine would test them as initialised."""
-    if '://' in checkpoint:
-        return
-    content = torch.load(checkpoint, map_location='cpu')
-    found = content.get('state_dict', content)
-    wrong = [f'{name} is {tuple(found[name].shape)}, should be {tuple(value.shape)}'
-             for name, value in model.state_dict().items() if name in found and found[name].shape != value.shape]
-    if wrong:
-        raise ValueError(f'{checkpoint} does not fit the config (other classes or widths?): {len(wrong)} tensors differ, '
-                         f'{"; ".join(wrong[:2])}')
-
-
-def check_checkpoint(path: str) -> None:
-    """Raise if ``path`` is no file that torch can load; whatever has a scheme (https://, torchvision://) passes."""
-    if '://' in path:
-        return
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'there is no checkpoint {path} (seen from {Path.cwd()})')
-    with open(path, 'rb') as file:
-        if file.read(1) == b'\x80':  # a bare pickle, as torch wrote before 1.6
-            return
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f'{path} is no checkpoint, or only part of one ({Path(path).stat().st_size} bytes)')
-    unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    if unknown:
-        raise ValueError(f'{path} holds objects of another program ({", ".join(sorted(unknown)[:3])}), which torch does '
-                         'not load: for a published YOLOv9 file see tools/convert_checkpoint.py')

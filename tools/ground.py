@@ -66,7 +66,7 @@ def build_inferencer(args: argparse.Namespace):
     found = MODELS.get(name) if isinstance(name, str) else name
     if not (isinstance(found, type) and issubclass(found, MDETR)):
         raise ValueError(f'{args.config} is the config of no MDETR: model.type is {name}')
-    launch.check_checkpoint(args.checkpoint)
+    check_file(args.checkpoint)
     cfg.model.text_encoder.pretrained = False  # the checkpoint has its weights
     fonts = cfg.get('visualizer', {}).get('font_families', 'sans-serif')
     cfg.visualizer = dict(type='GroundingVisualizer', font_families=fonts)
@@ -106,9 +106,9 @@ def check_names(model, names: set[str], checkpoint: str) -> None:
 
 def ground(inferencer, path: str, file: Path, args: argparse.Namespace) -> dict:
     """Boxes of one picture, drawn to `file`."""
-    from mmdet_ext.visualization.pictures import read_picture
+    from mmdet_ext.visualization.images import read_image
 
-    picture = read_picture(path)
+    picture = read_image(path)
     sample, = inferencer(path, texts=args.caption, return_datasamples=True)['predictions']
     inferencer.visualizer.add_datasample(file.stem, picture, sample, draw_gt=False, pred_score_thr=args.threshold,
                                          out_file=str(file))
@@ -125,7 +125,7 @@ def main() -> None:
     args = parse_args()
 
     # only now, so that --help and wrong arguments are quick
-    from mmdet_ext.visualization.report import unique_names
+    from mmdet_ext.visualization.images import unique_names
 
     try:
         args.out.mkdir(parents=True, exist_ok=True)

@@ -40,12 +40,13 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from mmdet_ext import launch
+    from mmdet_ext.checkpoints.load import check_file, follow_policy
     from mmdet_ext.compat import allow_mmengine_checkpoints
 
     allow_mmengine_checkpoints()
     try:
         cfg = launch.load_config(args.config, options=args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
-        launch.check_checkpoint(args.checkpoint)
+        check_file(args.checkpoint)
     except (OSError, ValueError) as error:
         sys.exit(f'test.py: {error}')
     cfg.load_from = args.checkpoint
@@ -58,10 +59,7 @@ def main() -> None:
     setup_cache_size_limit_of_dynamo()
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     launch.add_threads_hook(runner)
-    try:
-        launch.check_shapes(getattr(runner.model, 'module', runner.model), args.checkpoint)
-    except ValueError as error:
-        sys.exit(f'test.py: {error}')
+    follow_policy(runner.model)
     if args.out:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
     runner.test()

@@ -34,6 +34,7 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from mmdet_ext import launch
+    from mmdet_ext.checkpoints.load import check_file, follow_policy
     from mmdet_ext.compat import allow_mmengine_checkpoints
 
     allow_mmengine_checkpoints()
@@ -46,7 +47,7 @@ def main() -> None:
         if args.resume:
             launch.resume_from(cfg, args.resume)
         elif cfg.get('load_from'):
-            launch.check_checkpoint(cfg.load_from)
+            check_file(cfg.load_from)
         else:
             launch.check_atoms(cfg)
     except (OSError, ValueError) as error:
@@ -57,6 +58,7 @@ def main() -> None:
     setup_cache_size_limit_of_dynamo()
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     launch.add_threads_hook(runner)
+    follow_policy(runner.model)
     runner.train()
 
 

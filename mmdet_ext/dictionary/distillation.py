@@ -22,14 +22,14 @@ def distillation_loss(student: Tensor, teacher: Tensor, tau: float = 0.1, pixels
     and the teacher's pixel j, pixels counted over the batch. The sampled ones are anchors and negatives. In float32 at
     least.
 
-    The matrix of (B * pixels)^2 similarities is held whole, with its logarithms and its gradient: 50 MB with 8 pictures
+    The matrix of (B * pixels)^2 similarities is held whole, with its logarithms and its gradient: 50 MB with 8 images
     of 256 pixels.
 
     Args:
         student: (B, C, H, W).
         teacher: (B, C, H, W).
         tau: Temperature, positive.
-        pixels: How many pixels of each picture are drawn, without replacement and the same of both sides; all if there
+        pixels: How many pixels of each image are drawn, without replacement and the same of both sides; all if there
             are no more, or for None.
         generator: On the CPU, for the drawing.
 

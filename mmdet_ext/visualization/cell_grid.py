@@ -1,4 +1,4 @@
-"""Where the cells of a feature map lie on the picture that it was computed from."""
+"""Where the cells of a feature map lie on the image that it was computed from."""
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -8,12 +8,12 @@ from torch import Tensor
 
 
 class CellGrid(NamedTuple):
-    """The cells of a feature map, laid over the original picture: resizing and padding undone.
+    """The cells of a feature map, laid over the original image: resizing and padding undone.
 
     Args:
-        size: (height, width) of the picture.
+        size: (height, width) of the image.
         cells: (rows, columns) of the feature map.
-        extent: (left, top, right, bottom) of the whole map in pixels of the picture, padding included.
+        extent: (left, top, right, bottom) of the whole map in pixels of the image, padding included.
     """
     size: tuple[int, int]
     cells: tuple[int, int]
@@ -52,16 +52,16 @@ class CellGrid(NamedTuple):
         return cls(tuple(meta['ori_shape'][:2]), tuple(cells), tuple(map(float, extent)))
 
     def pixels_of(self, places: Tensor) -> Tensor:
-        """(..., 2), x and y in cells, where whole numbers are middles of cells -> the same in pixels of the picture."""
+        """(..., 2), x and y in cells, where whole numbers are middles of cells -> the same in pixels of the image."""
         left, top, right, bottom = self.extent
         rows, columns = self.cells
         step = places.new_tensor([(right - left) / columns, (bottom - top) / rows])
         return places.new_tensor([left, top]) + (places + 0.5) * step
 
     def resample(self, maps: Tensor, shape: tuple[int, int]) -> Tensor:
-        """Bilinear interpolation of maps at the points of a raster that divides the picture evenly.
+        """Bilinear interpolation of maps at the points of a raster that divides the image evenly.
 
-        Where the picture reaches beyond the middles of the outermost cells, their values go on.
+        Where the image reaches beyond the middles of the outermost cells, their values go on.
 
         Args:
             maps: (N, rows, columns).
@@ -77,14 +77,14 @@ class CellGrid(NamedTuple):
         return F.grid_sample(maps[None], places[None].to(maps), padding_mode='border', align_corners=False)[0]
 
     def cell_at(self, x: float, y: float) -> tuple[int, int]:
-        """(row, column) of the cell that holds the point (x, y), in pixels of the picture.
+        """(row, column) of the cell that holds the point (x, y), in pixels of the image.
 
         Raises:
-            ValueError: If the point is outside of the picture.
+            ValueError: If the point is outside of the image.
         """
         height, width = self.size
         if not (0 <= x < width and 0 <= y < height):
-            raise ValueError(f'the point ({x:g}, {y:g}) is outside of the picture of {width} x {height} pixels')
+            raise ValueError(f'the point ({x:g}, {y:g}) is outside of the image of {width} x {height} pixels')
         left, top, right, bottom = self.extent
         rows, columns = self.cells
         row, column = int((y - top) / (bottom - top) * rows), int((x - left) / (right - left) * columns)
@@ -92,7 +92,7 @@ class CellGrid(NamedTuple):
         return min(row, rows - 1), min(column, columns - 1)
 
     def box_of(self, row: int, column: int) -> tuple[float, float, float, float]:
-        """x1, y1, x2, y2 of a cell in pixels of the picture, cut off where the picture ends."""
+        """x1, y1, x2, y2 of a cell in pixels of the image, cut off where the image ends."""
         height, width = self.size
         left, top, right, bottom = self.extent
         step_y, step_x = (bottom - top) / self.cells[0], (right - left) / self.cells[1]
@@ -101,7 +101,7 @@ class CellGrid(NamedTuple):
                 min(max(x + step_x, 0.), width), min(max(y + step_y, 0.), height))
 
     def inside(self) -> Tensor:
-        """Which cells have their centre in the picture and not in the padding: bool (rows, columns)."""
+        """Which cells have their centre in the image and not in the padding: bool (rows, columns)."""
         left, top, right, bottom = self.extent
         rows, columns = self.cells
         y = top + (torch.arange(rows) + 0.5) * (bottom - top) / rows

@@ -37,7 +37,7 @@ def cfg(shapes) -> Config:
     cfg.model.neck = [FPN, dict(type='RDNeck', in_channels=[8] * 3, levels=[0, 2], num_atoms=6)]
     cfg.model.bbox_head.update(in_channels=(8, 8, 8), class_channels=8)
     cfg.model.aux_head = None
-    for split, picture in (('train', 'train'), ('val', 'val')):
+    for split in ('train', 'val'):
         loader = cfg[f'{split}_dataloader']
         loader.update(num_workers=0, persistent_workers=False)
         leaf = loader.dataset.dataset if split == 'train' else loader.dataset

@@ -52,7 +52,7 @@ def test_cells_in_the_padding_are_not_inside():
 
 @pytest.mark.parametrize('point', [(-1, 5), (5, -0.1), (200, 5), (5, 100)])
 def test_rejects_a_point_outside_of_the_picture(point):
-    with pytest.raises(ValueError, match='outside of the picture of 200 x 100'):
+    with pytest.raises(ValueError, match='outside of the image of 200 x 100'):
         CellGrid.from_meta(META, (64, 128), (8, 16)).cell_at(*point)
 
 

@@ -1,13 +1,14 @@
-"""The pictures that features are taken from: a folder, or a data set of a config, by default the one it trains on."""
+"""The images that features are taken from: a folder, or a data set of a config, by default the one it trains on."""
 import json
 import os
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.config import Config
 
-from ...fingerprints import digest
+from mmdet_ext.fingerprints import digest
 
 SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
@@ -16,9 +17,9 @@ class ImageSet:
     """Pictures in a fixed order, with the boxes that are annotated in them.
 
     Args:
-        paths: One per picture.
-        boxes: (B, 4) float32, x1, y1, x2, y2 in pixels: of the first picture, then of the second, ...
-        counts: (pictures, ), how many boxes each has. None: there are no annotations.
+        paths: One per image.
+        boxes: (B, 4) float32, x1, y1, x2, y2 in pixels: of the first image, then of the second, ...
+        counts: (images, ), how many boxes each has. None: there are no annotations.
     """
 
     def __init__(self, paths: list[str], boxes: np.ndarray | None = None, counts: np.ndarray | None = None) -> None:
@@ -31,7 +32,7 @@ class ImageSet:
         return len(self.paths)
 
     def boxes(self, item: int) -> np.ndarray:
-        """(b, 4) float32, x1, y1, x2, y2 in pixels of picture `item`; crowds are left out."""
+        """(b, 4) float32, x1, y1, x2, y2 in pixels of image `item`; crowds are left out."""
         return self._boxes[self._ends[item - 1] if item else 0:self._ends[item]]
 
     def digest(self) -> str:
@@ -40,17 +41,17 @@ class ImageSet:
 
 
 def find_images(cfg: Config | None = None, ann: str | None = None, images: str | None = None) -> ImageSet:
-    """The pictures of an annotation file, of a folder, or else those that a config trains on.
+    """The images of an annotation file, of a folder, or else those that a config trains on.
 
     Args:
         cfg: Config of a detector. Of its annotation files only that of `train_dataloader` is read.
         ann: COCO annotations to take instead.
-        images: Folder of `ann`'s pictures, by default that of the config's training pictures. Without `ann` all
-            pictures in the folder and below it, in the order of their paths; they have no boxes.
+        images: Folder of `ann`'s images, by default that of the config's training images. Without `ann` all
+            images in the folder and below it, in the order of their paths; they have no boxes.
 
     Raises:
         FileNotFoundError: A file or folder does not exist.
-        ValueError: There are no pictures, a file is no COCO annotation file, or what is named is what the config keeps
+        ValueError: There are no images, a file is no COCO annotation file, or what is named is what the config keeps
             for validation or testing.
     """
     if ann is not None:
@@ -61,7 +62,7 @@ def find_images(cfg: Config | None = None, ann: str | None = None, images: str |
         _refuse_held_out_folder(cfg, images)
         return _list_folder(Path(images))
     if cfg is None:
-        raise ValueError('no pictures are named: give a config, ann=FILE with images=FOLDER, or images=FOLDER')
+        raise ValueError('no images are named: give a config, ann=FILE with images=FOLDER, or images=FOLDER')
     return _concatenate([_read_coco(_ann_file(leaf), _folder(leaf)) for leaf in _training_sets(cfg)])
 
 
@@ -76,10 +77,22 @@ def data_sets(loader: dict | None) -> list[dict]:
     return found
 
 
+def evaluation_pipeline(cfg: Config) -> list[dict]:
+    """The steps of the validation or test data set's pipeline, but for those that load annotations; [] for none."""
+    leaves = [leaf for split in ('val', 'test') for leaf in data_sets(cfg.get(f'{split}_dataloader'))]
+    steps = next((leaf['pipeline'] for leaf in leaves if leaf.get('pipeline')), [])
+    return [deepcopy(step) for step in steps if not _loads_annotations(step['type'])]
+
+
+def _loads_annotations(kind: str | type) -> bool:
+    name = kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
+    return (name.startswith('Load') and not name.startswith('LoadImage')) or name == 'FilterAnnotations'
+
+
 def _training_sets(cfg: Config) -> list[dict]:
     leaves = data_sets(cfg.get('train_dataloader'))
     if not leaves or not all(leaf.get('ann_file') for leaf in leaves):
-        raise ValueError(f'{cfg.filename}: train_dataloader.dataset names no annotation file: say which pictures to '
+        raise ValueError(f'{cfg.filename}: train_dataloader.dataset names no annotation file: say which images to '
                          'take with ann=FILE and images=FOLDER')
     return leaves
 
@@ -95,7 +108,7 @@ def _folder(leaf: dict) -> Path:
 def _training_folder(cfg: Config | None, ann: str) -> Path:
     folders = {_folder(leaf) for leaf in data_sets(cfg.get('train_dataloader'))} if cfg is not None else set()
     if len(folders) != 1:
-        raise ValueError(f'ann={ann}: say where its pictures are with images=FOLDER')
+        raise ValueError(f'ann={ann}: say where its images are with images=FOLDER')
     return folders.pop()
 
 
@@ -118,7 +131,7 @@ def _refuse_held_out_file(cfg: Config | None, ann: str) -> None:
     for split, file in files:
         if os.path.realpath(file) == os.path.realpath(ann):
             raise ValueError(f'ann={ann} holds the {split} annotations of {cfg.filename}: a dictionary is built from '
-                             'training pictures')
+                             'training images')
 
 
 def _refuse_held_out_folder(cfg: Config | None, images: str) -> None:
@@ -126,15 +139,15 @@ def _refuse_held_out_folder(cfg: Config | None, images: str) -> None:
     for split, leaf in _held_out(cfg):
         held_out = Path(os.path.realpath(_folder(leaf)))
         if folder == held_out or folder in held_out.parents:
-            raise ValueError(f'images={images} holds the {split} pictures of {cfg.filename}, {_folder(leaf)}: a '
-                             'dictionary is built from training pictures, which ann=FILE tells apart')
+            raise ValueError(f'images={images} holds the {split} images of {cfg.filename}, {_folder(leaf)}: a '
+                             'dictionary is built from training images, which ann=FILE tells apart')
 
 
 def _list_folder(folder: Path) -> ImageSet:
     _check_folder(folder)
     paths = sorted(str(path) for path in folder.rglob('*') if path.suffix.lower() in SUFFIXES and path.is_file())
     if not paths:
-        raise ValueError(f'there are no pictures in {folder} ({", ".join(SUFFIXES)})')
+        raise ValueError(f'there are no images in {folder} ({", ".join(SUFFIXES)})')
     return ImageSet(paths)
 
 
@@ -153,7 +166,7 @@ def _read_coco(ann: Path, folder: Path) -> ImageSet:
         raise ValueError(f'{ann} is no COCO annotation file: {error}') from error
     rows = content.get('images') if isinstance(content, dict) else None
     if not rows:
-        raise ValueError(f"{ann} is no COCO annotation file with pictures: 'images' is missing or empty")
+        raise ValueError(f"{ann} is no COCO annotation file with images: 'images' is missing or empty")
     lacking = next((row for row in rows if not {'id', 'file_name'} <= row.keys()), None)
     if lacking is not None:
         raise ValueError(f"{ann}: an entry of 'images' has no id or no file_name: {lacking}")

@@ -14,13 +14,14 @@ from torch import Tensor
 from ...transfers import to_device
 from ..layers.feature_resizer import FeatureResizer
 from ..transformers import DecoderOutput, Memory, SMCATransformerDecoder
+from .file_weights import FileWeights
 from .image_sizes import distinct_rows, image_sizes
 from .mdetr_tokens import Decoded, Encoded, Fused, ImageTokens, TextTokens
 from .network_options import NetworkOptions
 
 
 @MODELS.register_module()
-class MDETR(NetworkOptions, SingleStageDetector):
+class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
     """Encode an image and a caption together, and decode objects with the tokens of the caption that name each.
 
     A pass is `encode`, which is made of `encode_text` (once for many images), `encode_image` (once for many captions) and

@@ -1,4 +1,4 @@
-"""Which pictures features are taken from."""
+"""Which images features are taken from."""
 import json
 
 import cv2
@@ -10,7 +10,7 @@ from mmdet_ext.dictionary.sources.image_set import find_images
 
 
 def coco(folder, name, files, annotations=()):
-    """Write an annotation file of pictures 7, 6, 5, ... and return its path."""
+    """Write an annotation file of images 7, 6, 5, ... and return its path."""
     images = [dict(id=7 - index, file_name=file, width=9, height=9) for index, file in enumerate(files)]
     (folder / name).write_text(json.dumps(dict(images=images, annotations=list(annotations))))
     return str(folder / name)
@@ -40,7 +40,7 @@ def cfg(tmp_path):
         test_evaluator=[dict(type='CocoMetric', ann_file=str(tmp_path / 'test.json'))]))
 
 
-def test_a_config_gives_the_pictures_that_it_trains_on(cfg, tmp_path):
+def test_a_config_gives_the_images_that_it_trains_on(cfg, tmp_path):
     (tmp_path / 'val.json').unlink()
     (tmp_path / 'test.json').unlink()
     found = find_images(cfg)
@@ -75,9 +75,9 @@ def test_held_out_annotations_are_refused_unread(cfg, tmp_path, split):
             find_images(cfg, ann=str(ann), images=str(tmp_path))
 
 
-def test_folders_with_held_out_pictures_are_refused(cfg, tmp_path):
+def test_folders_with_held_out_images_are_refused(cfg, tmp_path):
     for folder in ('val', '.'):
-        with pytest.raises(ValueError, match='holds the val pictures'):
+        with pytest.raises(ValueError, match='holds the val images'):
             find_images(cfg, images=str(tmp_path / folder))
     cv2.imwrite(str(tmp_path / 'train' / 'x.png'), np.zeros((4, 4, 3), np.uint8))
     assert len(find_images(cfg, images=str(tmp_path / 'train'))) == 1
@@ -112,9 +112,9 @@ def test_what_is_missing_is_named(tmp_path):
     for arguments in (dict(ann=coco(tmp_path, 'a.json', ['a.png'])), {}):
         with pytest.raises(FileNotFoundError, match='nowhere'):
             find_images(images=str(tmp_path / 'nowhere'), **arguments)
-    with pytest.raises(ValueError, match='no pictures in'):
+    with pytest.raises(ValueError, match='no images in'):
         find_images(images=str(tmp_path))
     with pytest.raises(ValueError, match='names no annotation file'):
         find_images(Config(dict(train_dataloader=None)))
-    with pytest.raises(ValueError, match='no pictures are named'):
+    with pytest.raises(ValueError, match='no images are named'):
         find_images()
