@@ -29,8 +29,8 @@ ORDER = [
     ['launch'],
     ['deployment'],
     ['predict'],
-    ['visualization'],
     ['dictionary'],
+    ['visualization'],
     ['experiments'],
 ]
 NEVER = [('datasets', 'models'), ('engine', 'models'), ('evaluation', 'models')]
