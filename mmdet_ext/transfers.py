@@ -20,5 +20,5 @@ def to_device(tensor: Tensor, device: torch.device) -> Tensor:
 def pack_to_device(parts: Sequence[Tensor], device: torch.device) -> list[Tensor]:
     """Host tensors of any shapes, moved in one copy; they become float32, which holds integers exactly below 2**24."""
     flat = to_device(torch.cat([part.flatten().float() for part in parts]), device)
-    each = flat.split([part.numel() for part in parts])
-    return [own.view(part.shape) for own, part in zip(each, parts)]
+    pieces = flat.split([part.numel() for part in parts])
+    return [piece.view(part.shape) for piece, part in zip(pieces, parts)]

@@ -1,4 +1,4 @@
-"""SMCA-DETR, single scale, on ResNet-50: the published model of 41.0 AP, 8 GPUs with 2 pictures each."""
+"""SMCA-DETR, single scale, on ResNet-50: the published model of 41.0 AP, 8 GPUs with 2 images each."""
 _base_ = 'mmdet::detr/detr_r50_8xb2-150e_coco.py'
 custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
 

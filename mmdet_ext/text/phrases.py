@@ -14,7 +14,7 @@ PHRASE_FRACTION = 0.5
 
 
 class GroundedPhrases(NamedTuple):
-    """What N boxes of a picture are called in its caption.
+    """The phrases of the caption that N boxes of an image are named by.
 
     spans: For each box the characters [begin, end) of the caption, in order, apart from each other.
     phrases: For each box these characters.
@@ -45,16 +45,16 @@ def grounded_phrases(probabilities: Tensor, offsets: Sequence[Offsets], captions
     if not 0 <= fraction <= 1:
         raise ValueError(f'phrase_fraction should be from 0 to 1, got {fraction}')
     words = np.zeros((len(offsets), 1, probabilities.shape[-1]), dtype=bool)
-    for row, own in zip(words[:, 0, :-1], offsets):
-        row[:len(own)] = [end > start for start, end in own[:len(row)]]
+    for row, tokens in zip(words[:, 0, :-1], offsets):
+        row[:len(tokens)] = [end > start for start, end in tokens[:len(row)]]
     words = to_device(torch.from_numpy(words), probabilities.device)
     probabilities = probabilities * words
     chosen = (probabilities >= fraction * probabilities.amax(dim=-1, keepdim=True)) & words  # (B, Q, T)
-    return [_phrases_of(*each) for each in zip(to_host(chosen).numpy(), offsets, captions, strict=True)]
+    return [_phrases_of(*image) for image in zip(to_host(chosen).numpy(), offsets, captions, strict=True)]
 
 
 def join_spans(spans: Spans, caption: str) -> list[list[int]]:
-    """Spans in order, those in one that overlap, touch, or have only spaces between them."""
+    """Spans in order; those that overlap, touch, or have only spaces between them are joined."""
     joined = []
     for begin, end in sorted(spans):
         if joined and not caption[joined[-1][1]:begin].strip():
@@ -70,8 +70,8 @@ def phrase_text(spans: Spans, caption: str) -> str:
 
 
 def number_phrases(spans: Sequence[Spans]) -> list[int]:
-    """For each of N lists of spans the number of its phrase among the different ones, in the order of the caption."""
-    keys = [tuple(map(tuple, own)) for own in spans]
+    """For each of N lists of spans the index of its phrase among the different ones, in the order of the caption."""
+    keys = [tuple(map(tuple, phrase)) for phrase in spans]
     numbers = {key: number for number, key in enumerate(sorted(set(keys)))}
     return [numbers[key] for key in keys]
 
@@ -79,7 +79,7 @@ def number_phrases(spans: Sequence[Spans]) -> list[int]:
 def _phrases_of(chosen: np.ndarray, offsets: Offsets, caption: str) -> GroundedPhrases:
     """For one image; chosen: (Q, T) bool."""
     tokens = [[] for _ in chosen]
-    for box, column in zip(*(each.tolist() for each in chosen.nonzero())):
+    for box, column in zip(*(indices.tolist() for indices in chosen.nonzero())):
         tokens[box].append(offsets[column])
-    spans = [join_spans(own, caption) for own in tokens]
-    return GroundedPhrases(spans, [phrase_text(own, caption) for own in spans], number_phrases(spans))
+    spans = [join_spans(phrase, caption) for phrase in tokens]
+    return GroundedPhrases(spans, [phrase_text(phrase, caption) for phrase in spans], number_phrases(spans))

@@ -30,8 +30,8 @@ def span_tokens(offsets: Offsets, begin: int, end: int) -> range:
     Raises:
         ValueError: If `begin` is negative or `end` is not positive.
     """
-    first = _first_found(offsets, (begin, begin + 1, begin + 2))
-    last = _first_found(offsets, (end - 1, end - 2, end - 3))
+    first = _first_token(offsets, (begin, begin + 1, begin + 2))
+    last = _first_token(offsets, (end - 1, end - 2, end - 3))
     return range(0) if first is None or last is None else range(first, last + 1)
 
 
@@ -43,23 +43,23 @@ def positive_map(offsets: Offsets, spans: Sequence[Spans], num_columns: int = NU
         offsets: Characters [start, end) of each token; (0, 0) for special ones.
         spans: For each of N objects its spans of characters.
         num_columns: Tokens further back fall away.
-        normalised: Whether a row sums to (nearly) 1, as in the paper, or holds 1 at each token, as published weights were
-            trained with.
+        normalised: Whether a row sums to (nearly) 1, as in the paper, or holds 1 at each token, as in the published
+            code.
 
     Returns:
         (N, num_columns) float32; a row of zeros for an object without a token.
     """
     rows = np.zeros((len(spans), num_columns), dtype=np.float32)
-    for row, own in zip(rows, spans):
-        for begin, end in own:
+    for row, phrases in zip(rows, spans):
+        for begin, end in phrases:
             tokens = span_tokens(offsets, begin, end)
             row[tokens.start:tokens.stop] = 1
     return torch.from_numpy(rows / (rows.sum(axis=1, keepdims=True) + np.float32(1e-6)) if normalised else rows)
 
 
-def _first_found(offsets: Offsets, chars: Sequence[int]) -> int | None:
-    found = char_to_token(offsets, chars[0])
+def _first_token(offsets: Offsets, chars: Sequence[int]) -> int | None:
+    token = char_to_token(offsets, chars[0])
     for char in chars[1:]:
-        if found is None and char >= 0:
-            found = char_to_token(offsets, char)
-    return found
+        if token is None and char >= 0:
+            token = char_to_token(offsets, char)
+    return token

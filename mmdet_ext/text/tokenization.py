@@ -51,12 +51,12 @@ def tokenize(tokenizer: 'PreTrainedTokenizerBase', captions: Sequence[str], limi
     """
     if isinstance(captions, str) or not captions:
         raise ValueError(f'captions should be a list of at least one text, got {captions!r}')
-    found = tokenizer(list(captions), return_offsets_mapping=True, verbose=False)
-    for caption, ids in zip(captions, found['input_ids'], strict=True):
+    encoded = tokenizer(list(captions), return_offsets_mapping=True, verbose=False)
+    for caption, ids in zip(captions, encoded['input_ids'], strict=True):
         if limit is not None and len(ids) > limit:
             raise ValueError(f'the caption {caption[:60]!r}... has {len(ids)} tokens, and the text encoder takes at '
                              f'most {limit}')
-    return Tokens(found['input_ids'], found['offset_mapping'])
+    return Tokens(encoded['input_ids'], encoded['offset_mapping'])
 
 
 def pad_tokens(ids: Sequence[Sequence[int]], pad_id: int, length: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -54,9 +54,9 @@ def test_answers_objects_and_losses_of_clevr(tmp_path, device):
     """In float64, because six layers make much of rounding: what differs is that of the published numbers."""
     case = load_case('mdetr', 'model_clevr')
     model = build(case, tmp_path, device).double()
-    pictures, samples = inputs_of(case, device)
+    images, samples = inputs_of(case, device)
     _, text = text_of(model, case)
-    fused = model.fuse(model.encode_image(pictures.double(), samples), text)
+    fused = model.fuse(model.encode_image(images.double(), samples), text)
     states, _, answer_states = model.decode(fused)
     assert_close(answer_states[0].float(), case['answer_embeds_first'], **TOLERANCE)
     assert_close(answer_states[-1].float(), case['answer_embeds_last'], **TOLERANCE)

@@ -38,19 +38,19 @@ def build(case: Case, folder, device: torch.device, **options) -> torch.nn.Modul
 
 
 def inputs_of(case: Case, device: torch.device) -> tuple[torch.Tensor, list[DetDataSample]]:
-    """Normalised, padded pictures, and samples with their sizes."""
+    """Normalised, padded images, and samples with their sizes."""
     spec = case.inputs['image']
     name, shape = spec['name'], spec['shape']
     mean, std = (torch.tensor(spec[key]).view(3, 1, 1) for key in ('mean', 'std'))
-    pictures = (torch.from_numpy(image(name, tuple(shape))) - mean) / std
+    images = (torch.from_numpy(image(name, tuple(shape))) - mean) / std
     samples = []
-    for picture, (height, width) in zip(pictures, spec['valid_hw']):
-        picture[:, height:] = 0
-        picture[:, :, width:] = 0
+    for pixels, (height, width) in zip(images, spec['valid_hw']):
+        pixels[:, height:] = 0
+        pixels[:, :, width:] = 0
         sample = DetDataSample()
         sample.set_metainfo(dict(img_shape=(height, width), batch_input_shape=tuple(shape[2:])))
         samples.append(sample)
-    return pictures.to(device), samples
+    return images.to(device), samples
 
 
 def text_of(model: torch.nn.Module, case: Case) -> tuple[torch.Tensor, TextTokens]:
@@ -69,7 +69,7 @@ def test_every_stage_of_the_model(tmp_path, device):
                                          'model.text_encoder.pretrained': False}
     model = build(case, tmp_path, device)
     model.load_state_dict(conversion.state_dict)
-    pictures, samples = inputs_of(case, device)
+    images, samples = inputs_of(case, device)
 
     hidden, text = text_of(model, case)
     words = ~text.padding.cpu()
@@ -77,9 +77,9 @@ def test_every_stage_of_the_model(tmp_path, device):
     assert_close(text.pooled, case['text_pooler'], **TOLERANCE)
     assert_close(text.tokens[~text.padding], case['text_memory_resized'].transpose(0, 1)[words], **TOLERANCE)
 
-    feat, = model.extract_feat(pictures)
+    feat, = model.extract_feat(images)
     assert_close(feat, case['input_proj'], **TOLERANCE)
-    tokens = model.encode_image(pictures, samples)
+    tokens = model.encode_image(images, samples)
     assert_close(tokens.pos, case['pos_embed'].flatten(2).transpose(1, 2), **TOLERANCE)
     assert tokens.padding.cpu().equal(case['feat_mask'].flatten(1))
 
@@ -102,7 +102,7 @@ def test_every_stage_of_the_model(tmp_path, device):
 
 
 @torch.no_grad()
-def test_the_contrast_of_pictures_and_captions(tmp_path, device):
+def test_the_contrast_of_images_and_captions(tmp_path, device):
     case = load_case('mdetr', 'model_cls')
     conversion = convert_with_report('mdetr', case.state_dict)
     assert conversion.recipe.options['model.loss_image_text.type'] == 'ImageTextContrastiveLoss'

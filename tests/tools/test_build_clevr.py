@@ -3,6 +3,8 @@ import json
 from pathlib import Path
 
 import pytest
+
+from mmdet_ext.datasets.builders.clevr import questions
 from mmdet_ext.datasets.grounding_checks import grounding_problems
 
 TOOL = str(Path(__file__).resolve().parents[2] / 'tools' / 'data' / 'build_clevr.py')
@@ -73,3 +75,15 @@ def test_wrong_input_is_one_line_and_nothing_is_written(in_process, files, tmp_p
     found, _ = in_process(TOOL, paths['questions'], *arguments, '--size', options.get('size', '480x320'), '--out',
                           tmp_path / 'out.json')
     assert message in found and 'Traceback' not in found and not (tmp_path / 'out.json').exists()
+
+
+def test_an_interrupted_run_leaves_nothing_and_says_so(in_process, files, tmp_path, monkeypatch):
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(questions, 'run_program', interrupt)
+    before = sorted(tmp_path.iterdir())
+    message, _ = in_process(TOOL, files['questions'], '--scenes', files['scenes'], '--boxes', files['boxes'], '--out',
+                            tmp_path / 'out.json')
+    assert message == 'build_clevr.py: interrupted, nothing was written' and sorted(tmp_path.iterdir()) == before

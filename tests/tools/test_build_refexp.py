@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from mmdet_ext.datasets.builders import visual_genome
 from mmdet_ext.datasets.grounding_checks import grounding_problems
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'data'
@@ -111,6 +113,27 @@ def test_what_interrupted_work_left_is_forgotten_on_request(in_process, vg):
     message, _ = in_process(REGIONS, *options)
     assert 'vg.json.parts holds unfinished work with other settings: parser was "spacy" and is "none"' in message
     assert in_process(REGIONS, *options, '--restart')[0] == '' and not parts.exists()
+
+
+def test_an_interrupted_run_goes_on(in_process, vg, monkeypatch):
+    options = (vg / 'region_graphs.json', vg / 'image_data.json', '--out', vg / 'vg.json', '--parser', 'none')
+    rows = json.loads((vg / 'region_graphs.json').read_text())
+    (vg / 'region_graphs.json').write_text(json.dumps([*rows, *rows]))
+    monkeypatch.setattr(visual_genome, 'PIECE_IMAGES', 1)
+    merge, merged = visual_genome.merge_regions, []
+
+    def stops_at_the_second_image(regions: list, counts: dict) -> list:
+        merged.append(regions)
+        if len(merged) == 2:
+            raise KeyboardInterrupt
+        return merge(regions, counts)
+
+    monkeypatch.setattr(visual_genome, 'merge_regions', stops_at_the_second_image)
+    message, _ = in_process(REGIONS, *options)
+    assert message == 'build_vg_regions.py: interrupted, the same command goes on from here'
+    assert not (vg / 'vg.json').exists() and (vg / 'vg.json.parts').is_dir()
+    assert in_process(REGIONS, *options)[0] == '' and len(merged) == 3
+    assert captions(vg / 'vg.json') == ['the cup', 'the cup'] and not (vg / 'vg.json.parts').exists()
 
 
 @pytest.mark.parametrize('content, message', [

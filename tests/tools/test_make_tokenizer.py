@@ -40,8 +40,9 @@ def test_texts_may_come_from_several_files(in_process, grounding, tmp_path):
 
 
 @pytest.mark.parametrize('content, message', [
-    ('{"images": [{"id": 3, "caption": "a"}, {"id": 4}]}', 'row 1 of images has the caption None'),
-    ('{"images"', 'is no json'),
+    ('{"images": [{"id": 3, "caption": "a"}, {"id": 4}]}', "entry 2 of 'images' has the caption None"),
+    ('{"images": [{"id": 3, "caption": "a"}, 7]}', "entry 2 of 'images' has the caption None"),
+    ('{"images"', 'is no JSON'),
     ('{"images": [{"id": 3}]}', 'neither COCO captions'),
 ])
 def test_a_file_without_captions_is_an_error_in_one_line(in_process, tmp_path, content, message):

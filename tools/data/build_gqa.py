@@ -20,8 +20,8 @@ from itertools import chain
 from mmdet_ext.command_line import run
 from mmdet_ext.datasets.builders.command import (existing_file, existing_folder, new_parser, positive_number, progress,
                                                  stays, write_file)
-from mmdet_ext.datasets.builders.gqa import (FORMS, VOCABULARY_FILES, Scenes, gqa_pairs, gqa_vocabulary,
-                                             question_files, read_questions, read_scenes, write_vocabulary)
+from mmdet_ext.datasets.builders.gqa import (FORMS, VOCABULARY_FILES, Scenes, gqa_pairs, question_files, read_questions,
+                                             read_scenes, write_vocabulary)
 from mmdet_ext.datasets.builders.image_lists import read_sizes
 
 SPLITS = ('train', 'val', 'testdev', 'test', 'challenge', 'submission')
@@ -50,13 +50,11 @@ def build_vocabulary(args: argparse.Namespace) -> None:
     paths = [args.out / name for name in VOCABULARY_FILES]
     if not args.overwrite and (existing := [path for path in paths if path.exists()]):
         raise ValueError(f'{existing[0]} is there already: give another --out, or --overwrite')
+    args.out.mkdir(parents=True, exist_ok=True)
     files = [read_questions(path) for split in args.splits
              for path in question_files(args.questions, split, args.subset)]
     with progress(chain.from_iterable(files), 'vocabulary', 'question', sum(map(len, files))) as questions:
-        tables = gqa_vocabulary(questions, args.min_count)
-    args.out.mkdir(parents=True, exist_ok=True)
-    write_vocabulary(tables, args.out)
-    total, by_type = tables.values()
+        total, by_type = write_vocabulary(questions, args.out, args.min_count)
     sizes = ', '.join(f'{kind} {len(table)}' for kind, table in by_type.items())
     print(f'wrote {paths[0]} and {paths[1]}: {len(total)} answers ({sizes})')
 

@@ -16,7 +16,7 @@ from mmdet_ext.command_line import run
 from mmdet_ext.datasets.builders.command import (existing_file, existing_folder, new_parser, progress, stays,
                                                  write_file)
 from mmdet_ext.datasets.builders.image_lists import read_ids
-from mmdet_ext.datasets.builders.refexp import REFS, chosen_expressions, read_refer, refexp_pairs, safe_images
+from mmdet_ext.datasets.builders.refexp import REFS, read_refer, refexp_pairs, safe_images, splits_of
 from mmdet_ext.text.parsing import PARSERS, load_parser
 
 
@@ -38,21 +38,22 @@ def main() -> None:
             parser.error(f'there is no folder {args.root / name}: leave {name} out of --datasets, or correct DIR')
 
     parse = load_parser(args.parser)
-    datasets = [read_refer(args.root, name) for name in dict.fromkeys(args.datasets)]
+    datasets = {name: read_refer(args.root, name) for name in args.datasets}
     if args.pretrain:
-        safe = read_ids(args.safe_ids) if args.safe_ids else safe_images(datasets)
-        jobs = [('final_refexp_train', datasets, 'train', safe), ('final_refexp_val', datasets, 'val', None)]
+        together = [expression for expressions, _ in datasets.values() for expression in expressions]
+        safe = read_ids(args.safe_ids) if args.safe_ids else safe_images(together)
+        jobs = [('final_refexp_train', together, 'train', safe), ('final_refexp_val', together, 'val', None)]
     else:
-        jobs = [(f'finetune_{dataset.name}_{split}', [dataset], split, None)
-                for dataset in datasets for split in dataset.splits()]
-    for name, of_job, split, safe in jobs:
+        jobs = [(f'finetune_{name}_{split}', expressions, split, None)
+                for name, (expressions, _) in datasets.items() for split in splits_of(expressions)]
+    for name, expressions, split, safe in jobs:
         out = args.out / f'{name}.json'
         if not stays(out, args.overwrite):
             counts = Counter()
-            expressions = chosen_expressions(of_job, split, counts, safe)
-            pairs = refexp_pairs(expressions, parse, counts)
-            with progress(pairs, name, 'expression', len(expressions)) as pairs:
-                write_file(out, pairs, counts, of_job[0].categories)
+            categories = datasets[expressions[0].dataset][1] if expressions else []
+            pairs = refexp_pairs(expressions, parse, counts, split=split, safe=safe)
+            with progress(pairs, name, 'expression', sum(row.split == split for row in expressions)) as pairs:
+                write_file(out, pairs, counts, categories)
 
 
 if __name__ == '__main__':

@@ -10,7 +10,6 @@ import argparse
 from pathlib import Path
 
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.builders.json_rows import JsonRows, read_top_level
 from mmdet_ext.dictionary.sources.text_files import read_texts
 from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
@@ -31,24 +30,11 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read_captions(file: Path) -> list[str]:
-    """Captions of a grounding json, or the texts that `read_texts` finds."""
-    if file.suffix == '.json' and file.is_file():
-        tables = read_top_level(file)
-        images = list(JsonRows(file, dict, 'images', 'row {} of images')) if 'images' in tables else []
-        if images and 'caption' in images[0].value:
-            for where, _, image in images:
-                if not isinstance(image.get('caption'), str):
-                    raise ValueError(f'{where} has the caption {image.get("caption")!r}, should be a text')
-            return [image['caption'] for _, _, image in images]
-    return [text.text for text in read_texts([file])]
-
-
 def main() -> None:
     args = parse_args()
     if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
         raise ValueError(f'--out {args.out} is there already: give a new folder')
-    texts = list(dict.fromkeys(text for file in args.texts for text in read_captions(file)))
+    texts = [text.text for text in read_texts(args.texts)]
     tokenizer = train_tokenizer(texts, args.vocab_size)
     save_encoder_folder(tokenizer, args.out, layers=args.layers, hidden_size=args.hidden_size, heads=args.heads,
                         dropout=args.dropout)

@@ -7,7 +7,7 @@ from torchvision.ops import box_iou, generalized_box_iou
 
 def iou_matrix(boxes: np.ndarray, others: np.ndarray, *, generalized: bool = False) -> np.ndarray:
     """IoU, or GIoU, of each box with each of the others, in double precision: (N, 4), (M, 4) -> (N, M)."""
-    tensors = (torch.from_numpy(np.asarray(own, dtype=np.float64).reshape(-1, 4)) for own in (boxes, others))
+    tensors = (torch.from_numpy(np.asarray(array, dtype=np.float64).reshape(-1, 4)) for array in (boxes, others))
     return (generalized_box_iou if generalized else box_iou)(*tensors).numpy()
 
 

@@ -51,8 +51,8 @@ def flickr_pairs(root: Path, images: Iterable[str], counts: Counter, *, merged: 
         entities = read_entities(root / 'Annotations' / f'{image}.xml')
         boxes = entities.boxes
         if merged:
-            boxes = {entity: [[*np.min(own, axis=0)[:2].tolist(), *np.max(own, axis=0)[2:].tolist()]]
-                     for entity, own in boxes.items()}
+            boxes = {entity: [[*np.min(parts, axis=0)[:2].tolist(), *np.max(parts, axis=0)[2:].tolist()]]
+                     for entity, parts in boxes.items()}
         path = root / 'Sentences' / f'{image}.txt'
         counts['images'] += 1
         for number, sentence in enumerate(read_sentences(path)):

@@ -96,8 +96,8 @@ def read_scenes(path: Path) -> Scenes:
         ValueError: If an object has no box.
     """
     decoder, scenes = json.Decoder(_ObjectRow), Scenes({}, {})
-    for where, image_id, row in JsonRows(path, _SceneRow, name='image {}'):
-        scenes.boxes[image_id] = {key: astuple(decode(raw, decoder, f'{where}, object {key}'))
+    for location, image_id, row in JsonRows(path, _SceneRow, name='image {}'):
+        scenes.boxes[image_id] = {key: astuple(decode(raw, decoder, f'{location}, object {key}'))
                                   for key, raw in row.objects.items()}
         if row.height and row.width:
             scenes.sizes[image_id] = row.height, row.width
@@ -121,11 +121,11 @@ def gqa_pairs(questions: Iterable[Row[Question]], boxes: Mapping[str, Mapping[st
     """
     if form not in FORMS:
         raise ValueError(f'form must be one of {FORMS}, got {form!r}')
-    for where, question_id, question in questions:
+    for location, question_id, question in questions:
         name = f'{question.image_id}.jpg'
         size = sizes.get(question.image_id)
         if size is None and images is None:
-            raise ValueError(f'{where}: there is no size of image {question.image_id}: give image_data.json or the '
+            raise ValueError(f'{location}: there is no size of image {question.image_id}: give image_data.json or the '
                              'folder of images')
         image = image_row(name, size or image_file_size(images / name), question.text, 'gqa',
                           original_id=question.image_id)
@@ -136,7 +136,7 @@ def gqa_pairs(questions: Iterable[Row[Question]], boxes: Mapping[str, Mapping[st
             if question.answer is not UNSET:
                 image['answer'] = question.answer
         rows = []
-        for key, spans in object_spans(question, counts, where).items():
+        for key, spans in object_spans(question, counts, location).items():
             box = boxes.get(question.image_id, {}).get(key)
             spans = consolidate_spans(spans, question.text)
             if box is None:
@@ -148,7 +148,7 @@ def gqa_pairs(questions: Iterable[Row[Question]], boxes: Mapping[str, Mapping[st
         yield image, rows
 
 
-def object_spans(question: Question, counts: Counter, where: str) -> dict[str, Spans]:
+def object_spans(question: Question, counts: Counter, location: str) -> dict[str, Spans]:
     """The spans of each object: by the annotated words, else by the program, else by the question word.
 
     An object that the program selects without an annotation is looked for by its name. As in the published files, one
@@ -160,7 +160,7 @@ def object_spans(question: Question, counts: Counter, where: str) -> dict[str, S
         try:
             span = word_span(words, question.text)
         except ValueError as error:
-            raise ValueError(f'{where}: {error}') from error
+            raise ValueError(f'{location}: {error}') from error
         for key in _ids(ids):
             spans.setdefault(key, []).append(span)
     for name, key in _selected(question.semantic or ()):
@@ -178,37 +178,37 @@ def object_spans(question: Question, counts: Counter, where: str) -> dict[str, S
     return spans
 
 
-def gqa_vocabulary(questions: Iterable[Row[Question]], min_count: int = 1) -> dict[str, dict]:
-    """Numbers for answers in alphabetical order, in the form of the published tables; the last answer is 'unknown'.
+def write_vocabulary(questions: Iterable[Row[Question]], folder: Path, min_count: int = 1) -> list[dict]:
+    """Write numbers for answers in alphabetical order, in the form of the published tables; the last is 'unknown'.
 
     The published files fit the published checkpoints; these are for training on other questions.
 
     Args:
         questions: With their answers.
+        folder: For `VOCABULARY_FILES`.
         min_count: Answers of a type that stand fewer times in the files are left out.
 
     Returns:
-        Contents of the `VOCABULARY_FILES` by their names: one table of all answers, and one for each type.
+        Contents of the files: one table of all answers, and one for each type.
+
+    Raises:
+        ValueError: If a question has no answer or no type.
     """
     if min_count < 1:
         raise ValueError(f'min_count should be at least 1, got {min_count}')
     counts = {kind: Counter() for kind in get_args(AnswerType)}
-    for where, _, question in questions:
+    for location, _, question in questions:
         if question.answer is UNSET or question.types is UNSET:
-            raise ValueError(f'{where} has no answer, or no types')
+            raise ValueError(f'{location} has no answer, or no types')
         counts[question.types.semantic][question.answer] += 1
     answers = {kind: [answer for answer, count in of_kind.items() if count >= min_count]
                for kind, of_kind in counts.items()}
-    tables = (_numbered(answer for of_kind in answers.values() for answer in of_kind),
-              {f'answer_{kind}': _numbered(of_kind) for kind, of_kind in answers.items()})
-    return dict(zip(VOCABULARY_FILES, tables, strict=True))
-
-
-def write_vocabulary(tables: Mapping[str, dict], folder: Path) -> None:
-    """Write the files."""
-    for name, table in tables.items():
+    tables = [_numbered(answer for of_kind in answers.values() for answer in of_kind),
+              {f'answer_{kind}': _numbered(of_kind) for kind, of_kind in answers.items()}]
+    for name, table in zip(VOCABULARY_FILES, tables, strict=True):
         with replace_file(folder / name) as file:
             file.write(compact_json(table) + b'\n')
+    return tables
 
 
 def _numbered(answers: Iterable[str]) -> dict[str, int]:

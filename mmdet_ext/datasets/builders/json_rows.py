@@ -20,7 +20,7 @@ _BYTE_ORDER_MARK = b'\xef\xbb\xbf'
 
 class Row(NamedTuple, Generic[T]):
     """A row, its number in the table or its key, and the words that name file and row in errors."""
-    where: str
+    location: str
     key: int | str
     value: T
 
@@ -61,8 +61,8 @@ class JsonRows(Generic[T]):
         return map(self.__getitem__, keys)
 
     def __getitem__(self, key: int | str) -> Row[T]:
-        where = f'{self._path}: {self._name.format(key)}'
-        return Row(where, key, decode(self._rows[key], self._decoder, where))
+        location = f'{self._path}: {self._name.format(key)}'
+        return Row(location, key, decode(self._rows[key], self._decoder, location))
 
 
 def read_top_level(path: Path) -> dict[str, msgspec.Raw] | list[msgspec.Raw]:
@@ -87,27 +87,27 @@ def read_json(path: Path, type_: type[T]) -> T:
     return _decode(path.read_bytes().removeprefix(_BYTE_ORDER_MARK), type_, str(path))
 
 
-def decode(raw: msgspec.Raw, decoder: msgspec.json.Decoder, where: str) -> Any:
-    """Decode a value; `where` names it in the ValueError about one that is not what the decoder expects."""
+def decode(raw: msgspec.Raw, decoder: msgspec.json.Decoder, location: str) -> Any:
+    """Decode a value; `location` names it in the ValueError about one that is not what the decoder expects."""
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
-        raise wrong_value(error, msgspec.json.decode(raw), where) from error
+        raise wrong_value(error, msgspec.json.decode(raw), location) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f'{where} is no json that can be read: {error}') from error
+        raise ValueError(f'{location} is no json that can be read: {error}') from error
 
 
-def wrong_value(error: msgspec.ValidationError, value: Any, where: str) -> ValueError:
+def wrong_value(error: msgspec.ValidationError, value: Any, location: str) -> ValueError:
     """The error about a value that is not what msgspec expects, which names its key and the value there."""
-    problem, _, place = str(error).replace("matching regex '\\\\S'", 'that is not blank').partition(' - at `$')
-    place = place.rstrip('`')
-    for step in re.findall(r'\w+|\.\.\.', place):
+    problem, _, key = str(error).replace("matching regex '\\\\S'", 'that is not blank').partition(' - at `$')
+    key = key.rstrip('`')
+    for step in re.findall(r'\w+|\.\.\.', key):
         if step == '...':  # some value of a table, msgspec does not say which
             break
         value = value[int(step)] if isinstance(value, list) else value[step]
-    place = f'{place.lstrip(".")}: ' if place else ''
-    return ValueError(f'{where}: {place}{problem.replace("`", "")}, got {value!r:.100}')
+    key = f'{key.lstrip(".")}: ' if key else ''
+    return ValueError(f'{location}: {key}{problem.replace("`", "")}, got {value!r:.100}')
 
 
-def _decode(raw: Any, type_: Any, where: str) -> Any:
-    return decode(raw, msgspec.json.Decoder(type_), where)
+def _decode(raw: Any, type_: Any, location: str) -> Any:
+    return decode(raw, msgspec.json.Decoder(type_), location)

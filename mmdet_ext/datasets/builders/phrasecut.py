@@ -45,13 +45,13 @@ def phrasecut_pairs(tasks: Iterable[Row[Task]], sizes: Sizes, counts: Counter, *
     """
     if polygons not in POLYGONS:
         raise ValueError(f'polygons must be one of {POLYGONS}, got {polygons!r}')
-    for where, _, task in tasks:
-        where += f', task {task.task_id}'
+    for location, _, task in tasks:
+        location += f', task {task.task_id}'
         size = sizes.get(str(task.image_id))
         if size is None:
-            raise ValueError(f'{where}: there is no size of image {task.image_id!r}')
+            raise ValueError(f'{location}: there is no size of image {task.image_id!r}')
         if len(task.Polygons) != len(task.instance_boxes):
-            raise ValueError(f'{where}: Polygons and instance_boxes should be lists of one length, got '
+            raise ValueError(f'{location}: Polygons and instance_boxes should be lists of one length, got '
                              f'{[len(task.Polygons), len(task.instance_boxes)]}')
         yield image_row(f'{task.image_id}.jpg', size, task.phrase, 'phrasecut', original_id=task.image_id,
                         task_id=task.task_id), _instances(task, polygons, counts)

@@ -4,7 +4,7 @@ https://arxiv.org/abs/2104.12763, https://arxiv.org/abs/1608.00272. Layout of th
 ``refcoco/refs(unc).p``, beside boxes in COCO's format, ``refcoco/instances.json``.
 """
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
@@ -62,20 +62,8 @@ class Expression(NamedTuple):
     file_name: str
 
 
-class ReferDataset(NamedTuple):
-    """A data set: its name, its expressions in the order of the file, and the categories of its boxes."""
-    name: str
-    expressions: list[Expression]
-    categories: list[dict]
-
-    def splits(self) -> list[str]:
-        """The splits that have expressions."""
-        present = {expression.split for expression in self.expressions}
-        return [split for split in get_args(Split) if split in present]
-
-
-def read_refer(root: Path, name: str) -> ReferDataset:
-    """Read the files of a data set.
+def read_refer(root: Path, name: str) -> tuple[list[Expression], list[dict]]:
+    """The expressions of a data set in the order of its file, and the categories of its boxes.
 
     Raises:
         ValueError: If a file is damaged, a reference lacks a field or has one of another type, or names an annotation
@@ -92,57 +80,50 @@ def read_refer(root: Path, name: str) -> ReferDataset:
     annotations = {row.id: row for row in instances.annotations}
     expressions = []
     for number, content in enumerate(references):
-        where = f'{refs_path}: reference {number}'
+        location = f'{refs_path}: reference {number}'
         try:
             ref = msgspec.convert(content, _Reference)
         except msgspec.ValidationError as error:
-            raise wrong_value(error, content, where) from error
+            raise wrong_value(error, content, location) from error
         for key, table in (('image_id', images), ('ann_id', annotations)):
             if getattr(ref, key) not in table:
-                raise ValueError(f'{where}: {key} {getattr(ref, key)} is not in {instances_path}')
+                raise ValueError(f'{location}: {key} {getattr(ref, key)} is not in {instances_path}')
         stem, underscore, _ = ref.file_name.rpartition('_')
         if not underscore:
-            raise ValueError(f'{where}: file_name should be IMAGE_NUMBER.jpg, got {ref.file_name!r}')
+            raise ValueError(f'{location}: file_name should be IMAGE_NUMBER.jpg, got {ref.file_name!r}')
         expressions += [Expression(name, sentence.sent, ref.split, images[ref.image_id], annotations[ref.ann_id],
                                    f'{stem}.jpg') for sentence in ref.sentences]
-    return ReferDataset(name, expressions, instances.categories)
+    return expressions, instances.categories
 
 
-def safe_images(datasets: Iterable[ReferDataset]) -> set[str]:
-    """The ids of the images that are in no validation or test split of any of the data sets."""
-    expressions = [expression for dataset in datasets for expression in dataset.expressions]
+def splits_of(expressions: Iterable[Expression]) -> list[str]:
+    """The splits that have expressions."""
+    present = {expression.split for expression in expressions}
+    return [split for split in get_args(Split) if split in present]
+
+
+def safe_images(expressions: Collection[Expression]) -> set[str]:
+    """The ids of the images that are in no validation or test split."""
     unsafe = {expression.image.id for expression in expressions if expression.split != 'train'}
-    return {str(expression.image.id) for expression in expressions} - set(map(str, unsafe))
+    return {str(expression.image.id) for expression in expressions if expression.image.id not in unsafe}
 
 
-def chosen_expressions(datasets: Sequence[ReferDataset], split: str, counts: Counter,
-                       safe: Collection[str] | None = None) -> list[Expression]:
-    """The expressions of a split of one data set to fine-tune on, or of several to pre-train on.
+def refexp_pairs(expressions: Iterable[Expression], parser: Parser, counts: Counter, *, split: str,
+                 safe: Collection[str] | None = None) -> Iterator[Pair]:
+    """Images with the expressions of a split, and boxes.
 
     Args:
-        datasets: Their expressions follow one another.
+        expressions: Of one data set to fine-tune on, or of several to pre-train on.
+        parser: Of expressions; those that it does not parse are taken as a whole.
+        counts: Gets how many there are, are dropped, and are tied to the words of their root.
         split: train, val, test, testA or testB.
-        counts: Gets how many expressions and images there are, and how many were dropped.
         safe: Ids of the images to keep; None keeps all.
     """
-    expressions = [expression for dataset in datasets for expression in dataset.expressions
-                   if expression.split == split]
-    chosen = [expression for expression in expressions if safe is None or str(expression.image.id) in safe]
-    counts.update(expressions=len(chosen), dropped=len(expressions) - len(chosen),
-                  images=len({expression.image.id for expression in chosen}))
-    return chosen
-
-
-def refexp_pairs(expressions: Sequence[Expression], parser: Parser, counts: Counter) -> Iterator[Pair]:
-    """Images with their expressions, and boxes.
-
-    Args:
-        expressions: As `chosen_expressions` gives them.
-        parser: Of expressions; those that it does not parse are taken as a whole.
-        counts: Gets how many are tied to the words of their root.
-    """
-    parses = parser(expression.text for expression in expressions)
-    for expression, words in zip(expressions, parses, strict=True):
+    of_split = [expression for expression in expressions if expression.split == split]
+    kept = [expression for expression in of_split if safe is None or str(expression.image.id) in safe]
+    counts.update(images=len({expression.image.id for expression in kept}), dropped=len(of_split) - len(kept))
+    parses = parser(expression.text for expression in kept)
+    for expression, words in zip(kept, parses, strict=True):
         text, image, row = expression.text, expression.image, expression.annotation
         spans = [[0, len(text)]] if words is None else root_spans(text, words)
         counts['whole texts' if spans == [[0, len(text)]] else 'roots'] += 1

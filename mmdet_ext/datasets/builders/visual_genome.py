@@ -98,10 +98,10 @@ def make_pieces(images: JsonRows[ImageRow], sizes: Sizes, parser: Parser, work: 
         numbers = range(start, min(start + PIECE_IMAGES, len(images)))
         if work.piece(f'{start}.jsonl') is None:
             counts, lines = Counter(), []
-            for where, _, row in map(images.__getitem__, numbers):
+            for location, _, row in map(images.__getitem__, numbers):
                 if str(row.image_id) not in sizes:
-                    raise ValueError(f'{where}: image {row.image_id} is not in image_data.json, which has its size')
-                regions = merge_regions(read_regions(row, parser, counts, where), counts)
+                    raise ValueError(f'{location}: image {row.image_id} is not in image_data.json, which has its size')
+                regions = merge_regions(read_regions(row, parser, counts, location), counts)
                 counts['images'] += bool(regions)
                 lines += map(compact_json, _pairs(row.image_id, sizes[str(row.image_id)], regions))
             with work.write(f'{start}.jsonl') as file:
@@ -125,14 +125,14 @@ def _pairs(image: Id, size: Size, regions: Iterable[Region]) -> Iterator[Pair]:
                [box_row(box, spans) for box, spans in zip(boxes, region.spans, strict=True)])
 
 
-def read_regions(row: ImageRow, parser: Parser, counts: Counter, where: str) -> list[Region]:
+def read_regions(row: ImageRow, parser: Parser, counts: Counter, location: str) -> list[Region]:
     """The regions of an image.
 
     Args:
         row: Of region_graphs.json.
         parser: Of captions.
         counts: Gets what was left out.
-        where: The file and the image, for errors.
+        location: The file and the image, for errors.
 
     Raises:
         ValueError: If an object has no size.
@@ -146,13 +146,13 @@ def read_regions(row: ImageRow, parser: Parser, counts: Counter, where: str) -> 
         elif not (region.width > 0 and region.height > 0):
             counts['regions without area'] += 1
         else:
-            objects = _tied_objects(region, caption, positions, where, counts)
+            objects = _tied_objects(region, caption, positions, location, counts)
             cleaned.append((region, caption, objects))
     parses = parser(caption for _, caption, _ in cleaned)
     return [_region(*parts, words, counts) for parts, words in zip(cleaned, parses, strict=True)]
 
 
-def _tied_objects(region: RegionRow, caption: str, positions: Sequence[int], where: str,
+def _tied_objects(region: RegionRow, caption: str, positions: Sequence[int], location: str,
                   counts: Counter) -> list[tuple[np.ndarray, Spans]]:
     """The boxes (x1, y1, x2, y2) and spans of the objects that are tied to words without doubt.
 
@@ -166,7 +166,7 @@ def _tied_objects(region: RegionRow, caption: str, positions: Sequence[int], whe
     for thing in region.objects:
         width, height = (thing.w, thing.h) if thing.width is None else (thing.width, thing.height)
         if width is None or height is None:
-            raise ValueError(f'{where}: region {region.region_id}: object {thing.object_id} has no width and height '
+            raise ValueError(f'{location}: region {region.region_id}: object {thing.object_id} has no width and height '
                              f'(w and h), got {thing}')
         words = by_synset.get(thing.synsets[0], ()) if len(thing.synsets) == 1 else ()
         spans = []
@@ -183,18 +183,18 @@ def _region(row: RegionRow, caption: str, objects: list[tuple[np.ndarray, Spans]
     """A region of its own box and those of the objects that are tied to its words."""
     root = None if words is None else root_spans(caption, words, lazy=False)
     on_root = [root is not None and spans_overlap(spans, root) for _, spans in objects]
-    phrases = {}  # boxes by spans
+    phrases = {}  # boxes by spans as json
     for (box, spans), is_root in zip(objects, on_root, strict=True):
-        phrases.setdefault(_hashable(root if is_root else spans), []).append(box)
+        phrases.setdefault(json.dumps(root if is_root else spans), []).append(box)
     if not any(on_root) and (root is not None or not objects):
-        phrases.setdefault(_hashable(root or [[0, len(caption)]]), []).append(
-            _corners(row.x, row.y, row.width, row.height))
+        phrase = json.dumps(root or [[0, len(caption)]])
+        phrases.setdefault(phrase, []).append(_corners(row.x, row.y, row.width, row.height))
         counts['region boxes'] += 1
     boxes, spans = [], []
     for phrase, same in phrases.items():
         averaged, _ = _average_boxes(np.stack(same), _SAME_PHRASE_IOU)
         boxes.extend(averaged)
-        spans += [[list(span) for span in phrase]] * len(averaged)
+        spans += [json.loads(phrase)] * len(averaged)
     key = ' '.join(content_words(caption, words)) or caption
     return Region(row.region_id, caption, key, np.stack(boxes), spans, bool(objects))
 
@@ -212,7 +212,7 @@ def merge_regions(regions: Sequence[Region], counts: Counter) -> list[Region]:
         distinct = _distinct(group)
         counts['duplicates'] += len(group) - len(distinct)
         needed = _without_empty(distinct)
-        counts['regions in place of which objects are'] += len(distinct) - len(needed)
+        counts['regions without objects that touch one with objects'] += len(distinct) - len(needed)
         kept += needed
     order = {region.id: number for number, region in enumerate(regions)}
     kept.sort(key=lambda region: order[region.id])
@@ -284,7 +284,3 @@ def _average_boxes(boxes: np.ndarray, threshold: float) -> tuple[np.ndarray, lis
 
 def _corners(x: float, y: float, width: float, height: float) -> np.ndarray:
     return np.array([x, y, x + width, y + height], dtype=np.float64)
-
-
-def _hashable(spans: Spans) -> tuple[tuple[int, int], ...]:
-    return tuple((begin, end) for begin, end in spans)

@@ -1,4 +1,4 @@
-"""Texts with the place each stands at: plain files, or the names and captions of COCO's."""
+"""Texts with the place each stands at: plain files, or the names and captions of COCO's and MDETR's."""
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -59,7 +59,9 @@ def _strings(file: Path, content: str) -> Iterable[str]:
             raise ValueError(f'{file} is no JSON: {error}') from error
         return content.split('\n')
     if isinstance(found, dict):
-        annotations, categories = found.get('annotations'), found.get('categories')
+        images, annotations, categories = (found.get(table) for table in ('images', 'annotations', 'categories'))
+        if isinstance(images, list) and images and isinstance(images[0], dict) and 'caption' in images[0]:
+            return _values(file, 'images', images, 'caption')
         if annotations and 'caption' in annotations[0]:
             return _values(file, 'annotations', annotations, 'caption')
         if categories:
@@ -70,6 +72,7 @@ def _strings(file: Path, content: str) -> Iterable[str]:
 
 def _values(file: Path, table: str, rows: Sequence[dict], key: str) -> Iterator[str]:
     for position, row in enumerate(rows, 1):
-        if not isinstance(row.get(key), str):
-            raise ValueError(f'{file}: entry {position} of {table!r} has the {key} {row.get(key)!r}, should be a text')
-        yield row[key]
+        value = row.get(key) if isinstance(row, dict) else None
+        if not isinstance(value, str):
+            raise ValueError(f'{file}: entry {position} of {table!r} has the {key} {value!r}, should be a text')
+        yield value

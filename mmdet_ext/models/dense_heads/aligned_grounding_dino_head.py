@@ -11,7 +11,7 @@ from mmdet.structures import SampleList
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ..losses.layer_losses import average_factors, by_layer
+from ..losses.layer_losses import average_factors, split_by_layer
 
 
 @MODELS.register_module()
@@ -67,7 +67,7 @@ class AlignedGroundingDINOHead(GroundingDINOHead):
         queries = F.normalize(self.align_query(hidden_states).float(), dim=-1)
         tokens = F.normalize(self.align_token(memory_text).float(), dim=-1)
         positive = torch.stack(list(targets))[..., :tokens.shape[1]] > 0
-        return by_layer(dict(loss_align=self.loss_align(queries, tokens, positive, avg_factor)))
+        return split_by_layer(dict(loss_align=self.loss_align(queries, tokens, positive, avg_factor)))
 
 
 class MatchedInstances(list):

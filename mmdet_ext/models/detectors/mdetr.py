@@ -24,23 +24,23 @@ from .network_options import NetworkOptions
 class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
     """Encode an image and a caption together, and decode objects with the tokens of the caption that name each.
 
-    A pass is `encode`, which is made of `encode_text` (once for many images), `encode_image` (once for many captions) and
-    `fuse`; then `decode`.
+    A pass is `encode`, which consists of `encode_text` (once for many images), `encode_image` (once for many captions)
+    and `fuse`; then `decode`.
 
     Args:
         text_encoder: Config of a text encoder, `RobertaTextEncoder`.
         encoder: Config of a `TextFusionEncoder`, which may leave out `type`.
         decoder: Config of an `MDETRTransformerDecoder`, which may leave out `type`, or of an `SMCATransformerDecoder`
-            on one map: then each query learns a point, near which it attends to the image and from which it predicts its
-            box. Training takes fewer steps with it.
+            on one map: then each query learns a point, near which it attends to the image and from which it predicts
+            its box. Training takes fewer steps with it.
         positional_encoding: Arguments of mmdet's SinePositionalEncoding.
         bbox_head: Config of an `MDETRHead`.
         num_queries: Number of queries of objects.
         answer_head: Config of a `GQAAnswerHead` or a `ClevrAnswerHead`, for questions in place of captions.
         detection: Whether objects are trained; False to train answers alone, on questions with or without boxes. A
             distributed run then needs `find_unused_parameters=True`.
-        loss_image_text: Config of an `ImageTextContrastiveLoss`, for which a learned token is put before the tokens of the
-            image; None, as in all published checkpoints, for no such loss.
+        loss_image_text: Config of an `ImageTextContrastiveLoss`, for which a learned token is put before the tokens of
+            the image; None, as in all published checkpoints, for no such loss.
         text_dropout: Dropout after the projection of the text's features.
         channels_last: Whether maps and weights of convolutions have the memory format channels_last; None: on CUDA,
             where it is faster.
@@ -74,7 +74,8 @@ class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
             self._add_image_text_loss(loss_image_text)
         parts = [self.backbone, *([self.neck] if self.with_neck else []), self.encoder, self.decoder, self.bbox_head]
         parts += [self.answer_head] if self.answer_head is not None else []
-        self.set_network_options(parts, channels_last=channels_last, compile=compile, cuda_graph=cuda_graph, dynamic=True)
+        self.set_network_options(parts, channels_last=channels_last, compile=compile, cuda_graph=cuda_graph,
+                                 dynamic=True)
 
     def _add_image_text_loss(self, cfg: dict) -> None:
         if not self.text_encoder.pooled:
@@ -88,7 +89,7 @@ class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
         self.text_projection = nn.Linear(self.text_encoder.embed_dims, 64, bias=False)
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
-        return self.graphed('features', super().extract_feat, self.lay_out(batch_inputs))
+        return self.run_graphed('features', super().extract_feat, self.to_memory_format(batch_inputs))
 
     def encode(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> Encoded:
         """Each image with its caption, `text` in the meta information of its sample, through the encoder.
@@ -109,7 +110,7 @@ class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
         return self.image_tokens(self.feature_maps(batch_inputs, batch_data_samples)[-1], batch_data_samples)
 
     def feature_maps(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> tuple[Tensor, ...]:
-        """What `extract_feat` gives for each image; one that is repeated in a row, with several captions, is run once."""
+        """What `extract_feat` gives for each image; an image that follows itself in the batch is run once."""
         rows = distinct_rows(batch_inputs, batch_data_samples)
         if rows[-1] + 1 == len(rows):
             return self.extract_feat(batch_inputs)
@@ -137,27 +138,28 @@ class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
 
     def fuse(self, image: ImageTokens, text: TextTokens) -> Fused:
         """Encode each image with its caption."""
-        memory, pos, padding = self.graphed('encoder', self.encoder, image.tokens, image.pos, image.padding, text.tokens,
-                                            text.padding)
+        memory, pos, padding = self.run_graphed('encoder', self.encoder, image.tokens, image.pos, image.padding,
+                                                text.tokens, text.padding)
         pooled = None if self.image_token is None else memory[:, 0]
         return Fused(memory, pos, padding, memory[:, image.tokens.shape[1]:], pooled, image.sizes, image.shape)
 
     def decode(self, fused: Fused) -> Decoded:
         """The queries of objects and, with `answer_head`, those of answers, through the decoder."""
-        states, references = self.graphed('decoder', self._decode, fused.memory, fused.pos, fused.padding, fused.sizes,
-                                          fused.shape)
+        states, references = self.run_graphed('decoder', self._decode, fused.memory, fused.pos, fused.padding,
+                                              fused.sizes, fused.shape)
         count = self.num_queries
         return Decoded(states[:, :, :count], None if references is None else references[:, :count],
                        None if self.answer_head is None else states[:, :, count:])
 
-    def _decode(self, memory: Tensor, pos: Tensor, padding: Tensor, sizes: Tensor, shape: tuple[int, int]) -> DecoderOutput:
+    def _decode(self, memory: Tensor, pos: Tensor, padding: Tensor, sizes: Tensor,
+                shape: tuple[int, int]) -> DecoderOutput:
         """Of all queries, those of objects first, from the parts of `Fused`."""
         queries = self.query_embedding.weight
         if self.answer_head is not None:
             queries = torch.cat([queries, self.answer_head.query_embedding.weight])
         query_pos = queries.expand(len(memory), -1, -1)
-        return self.decoder(torch.zeros_like(query_pos), query_pos, Memory([memory], [memory + pos], [padding], [shape]),
-                            sizes)
+        with_text = Memory([memory], [memory + pos], [padding], [shape])
+        return self.decoder(torch.zeros_like(query_pos), query_pos, with_text, sizes)
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
         """Losses of the head and, if there are any, of answers and of images against captions."""
@@ -184,7 +186,8 @@ class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
         results = self.bbox_head.predict(decoded.objects[-1:], fused.text, text.offsets, batch_data_samples, rescale,
                                          references=decoded.references)
         if decoded.answers is not None:
-            for sample, answer in zip(batch_data_samples, self.answer_head.predict(decoded.answers, batch_data_samples)):
+            answers = self.answer_head.predict(decoded.answers, batch_data_samples)
+            for sample, answer in zip(batch_data_samples, answers):
                 sample.set_metainfo(dict(pred_answer=answer))
         return self.add_pred_to_datasample(batch_data_samples, results)
 
@@ -204,6 +207,6 @@ def captions_of(samples: SampleList) -> list[str]:
     """
     for sample in samples:
         if not isinstance(sample.metainfo.get('text'), str):
-            raise ValueError(f'{sample.metainfo.get("img_path", "an image")}: MDETR needs a caption, `text` in the meta '
-                             f'information of the sample, got {sample.metainfo.get("text")!r}')
+            raise ValueError(f'{sample.metainfo.get("img_path", "an image")}: MDETR needs a caption, `text` in the '
+                             f'meta information of the sample, got {sample.metainfo.get("text")!r}')
     return [sample.text for sample in samples]

@@ -51,7 +51,7 @@ class MDETRSegmenter(MDETR):
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
         """Images (B, 3, H, W) -> the backbone's maps, the largest first, the last one after the neck."""
-        return self.graphed('features', self._stages, self.lay_out(batch_inputs))
+        return self.run_graphed('features', self._stages, self.to_memory_format(batch_inputs))
 
     def _stages(self, images: Tensor) -> tuple[Tensor, ...]:
         *stages, last = self.backbone(images)
@@ -74,7 +74,7 @@ class MDETRSegmenter(MDETR):
         targets = torch.cat(target_masks(batch_data_samples, batch_inputs.device))
         count, = average_factors([len(targets)], targets.device)
         logits = self.mask_head(mask_inputs(maps, fused, states), matched.image[-1], matched.query[-1])
-        return losses | self.mask_head.loss_by_feat(logits, targets[matched.entry[-1]], count)
+        return losses | self.mask_head.loss_by_feat(logits, targets[matched.flat_object[-1]], count)
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True) -> SampleList:
         """Adds `pred_instances` to the samples, with `masks` bool (N, H, W) in the size that `rescale` says."""

@@ -44,8 +44,9 @@ class TextTokens(NamedTuple):
 
 
 class Fused(NamedTuple):
-    """Image and text encoded together: (B, S + L, C) memory and positions, (B, S + L) padding, (B, L, C) the text's part.
+    """Image and text encoded together.
 
+    memory, pos: (B, S + L, C). padding: (B, S + L), True where ignored. text: (B, L, C), the last part of the memory.
     pooled: (B, C) of the image, or None. sizes, shape: Of the images, as in `ImageTokens`.
     """
     memory: Tensor
@@ -67,9 +68,9 @@ class Encoded(NamedTuple):
 class Decoded(NamedTuple):
     """What the decoder makes of the queries.
 
-    objects: (layers, B, Q, C), hidden states. references: (B, Q, 2), logits of the points that the boxes of these queries
-    are predicted from; None without an `SMCATransformerDecoder`. answers: (layers, B, A, C), hidden states of the queries
-    of answers; None without `answer_head`.
+    objects: (layers, B, Q, C), hidden states. references: (B, Q, 2), logits of the points that the boxes of these
+    queries are predicted from; None without an `SMCATransformerDecoder`. answers: (layers, B, A, C), hidden states of
+    the queries of answers; None without `answer_head`.
     """
     objects: Tensor
     references: Tensor | None

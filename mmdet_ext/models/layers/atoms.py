@@ -25,7 +25,7 @@ class Atoms:
         counts: (N, ) int64, how many samples each atom stands for.
         nearest: For each atom the samples nearest to it, the nearest first. A sample is a dict with `source` ('vision',
             'clip', 'text' or 'file') and `similarity` (cosine to the atom), and
-            from pictures `image` (path) and `box` (x1, y1, x2, y2 in pixels of that picture),
+            from images `image` (path) and `box` (x1, y1, x2, y2 in pixels of that image),
             from texts `text`, and `file` and `line` (from 1) where it stands,
             from a matrix `file` and `row` (from 0).
         projections: For each source `source`, `kind` ('identity', 'pca' or 'pad'), and, unless it is the identity,

@@ -22,10 +22,10 @@ def build_language_model(name: str, *, pretrained: bool, config: dict[str, Any] 
         if pretrained:
             raise ValueError(f'config={config} makes a model of random weights: it needs pretrained=False')
         return RobertaModel(_roberta_config(config))
-    found = load_files(AutoConfig.from_pretrained, name, argument='name', what='config')
-    if found.model_type != 'roberta':
-        raise ValueError(f'name={name} is a model of type {found.model_type}, should be roberta')
-    return _load_weights(name, found) if pretrained else RobertaModel(found)
+    roberta = load_files(AutoConfig.from_pretrained, name, argument='name', what='config')
+    if roberta.model_type != 'roberta':
+        raise ValueError(f'name={name} is a model of type {roberta.model_type}, should be roberta')
+    return _load_weights(name, roberta) if pretrained else RobertaModel(roberta)
 
 
 def longest_caption(config: 'RobertaConfig') -> int:

@@ -1,4 +1,4 @@
-"""SMCA-DETR's decoder: cross-attention modulated by Gaussians (https://arxiv.org/abs/2101.07448, sections 3.2 to 3.4)."""
+"""SMCA-DETR's decoder: cross-attention modulated by Gaussians (https://arxiv.org/abs/2101.07448, sections 3.2-3.4)."""
 from collections.abc import Sequence
 
 import torch
@@ -18,8 +18,8 @@ from .structures import DecoderOutput, Memory, check_number_of_maps
 class SMCATransformerDecoder(BaseModule):
     """DETR's decoder with spatially modulated co-attention.
 
-    Layer 0 predicts one centre per query, which all layers and the box head use; each layer predicts offsets from it and
-    scales. With several maps softmax runs within each map, and the results are weighted by the query's choice of scale.
+    Layer 0 predicts one centre per query, which all layers and the box head use; each layer predicts scales and offsets
+    from it. With several maps softmax runs within each map, and each query weights the results of the maps.
 
     Args:
         num_layers: Number of layers.
@@ -135,8 +135,8 @@ class SMCATransformerDecoderLayer(nn.Module):
             (B, Q, C).
         """
         modulation = self.modulation(self.modulation.norm(query + query_pos))
-        placed = query + query_pos
-        query = self.norms[0](query + self.self_dropout(self.self_attn(placed, placed, query)))
+        with_pos = query + query_pos
+        query = self.norms[0](query + self.self_dropout(self.self_attn(with_pos, with_pos, query)))
         parts = self.cross_attn.parts()
         q = self.cross_attn.project(query + query_pos, 0, parts)
         attended, dropout = 0, self.cross_attn.dropout if self.training else 0.
@@ -157,6 +157,6 @@ class SMCATransformerDecoderLayer(nn.Module):
             return (self.cross_attn.project(memory.keys[level], 1, parts),
                     self.cross_attn.project(memory.values[level], 2, parts))
         weights, biases = self.other_kv[level - 1].weight.chunk(2), self.other_kv[level - 1].bias.chunk(2)
-        pairs = zip((memory.keys[level], memory.values[level]), weights, biases)
-        k, v = (self.cross_attn.split_heads(nn.functional.linear(*each)) for each in pairs)
+        projections = zip((memory.keys[level], memory.values[level]), weights, biases)
+        k, v = (self.cross_attn.split_heads(nn.functional.linear(*arguments)) for arguments in projections)
         return k, v

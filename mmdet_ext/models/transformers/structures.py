@@ -29,8 +29,11 @@ class Memory(NamedTuple):
 
 
 class DecoderOutput(NamedTuple):
-    """hidden_states: (layers, B, Q, C), each layer's output after the decoder's norm. reference_logits: (B, Q, 2), x and y
-    of the points that boxes are predicted from, before the sigmoid; None for a decoder without such points."""
+    """What a decoder makes of the queries.
+
+    hidden_states: (layers, B, Q, C), each layer's output after the decoder's norm. reference_logits: (B, Q, 2), x and y
+    of the points that boxes are predicted from, before the sigmoid; None for a decoder without such points.
+    """
     hidden_states: Tensor
     reference_logits: Tensor | None
 

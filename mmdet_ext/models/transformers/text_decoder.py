@@ -35,7 +35,8 @@ class MDETRTransformerDecoder(BaseModule):
             if parameter.ndim > 1:
                 nn.init.xavier_uniform_(parameter)
 
-    def forward(self, query: Tensor, query_pos: Tensor, memory: Memory, image_sizes: Tensor | None = None) -> DecoderOutput:
+    def forward(self, query: Tensor, query_pos: Tensor, memory: Memory,
+                image_sizes: Tensor | None = None) -> DecoderOutput:
         """
         Args:
             query: (B, Q, C).

@@ -1,14 +1,15 @@
 import numpy as np
 import pytest
 
-from mmdet_ext.datasets.builders.combined.captions import Box, Caption, colour_graph, combine_captions, overlap_graph
+from mmdet_ext.datasets.builders.combined.captions import Caption, colour_graph, combine_captions, overlap_graph
 
 LEFT, RIGHT = [0., 0., 10., 10.], [50., 0., 10., 10.]
 
 
 def caption(text: str, *boxes: list[float]) -> Caption:
     """Its first word is tied to all boxes."""
-    return Caption(text, [Box(bbox, [[0, len(text.split()[0])]], 1.) for bbox in boxes], [[0, len(text)]])
+    return Caption(text, [dict(bbox=bbox, tokens_positive=[[0, len(text.split()[0])]]) for bbox in boxes],
+                   [[0, len(text)]])
 
 
 def graph(count: int, *edges: tuple[int, int]) -> np.ndarray:
@@ -21,7 +22,8 @@ def graph(count: int, *edges: tuple[int, int]) -> np.ndarray:
 def test_captions_of_other_objects_are_joined_last_first_and_their_spans_move():
     found, = combine_captions([caption('cat on a bed', LEFT), caption('dog!', RIGHT), caption('day or night?')])
     assert found.text == 'day or night? dog!. cat on a bed.'
-    assert [[found.text[begin:end] for begin, end in box.spans] for box in found.boxes] == [['dog'], ['cat']]
+    words = [[found.text[begin:end] for begin, end in box['tokens_positive']] for box in found.boxes]
+    assert words == [['dog'], ['cat']]
     assert [found.text[begin:end] for begin, end in found.negative] == ['day or night', 'dog', 'cat on a bed']
 
 
@@ -45,14 +47,14 @@ def test_giou_is_the_stricter_measure():
 
 
 def test_edges_are_those_of_a_loop_over_all_pairs():
-    boxes = [[Box([*np.random.rand(2) * 12, 10., 10.], [[0, 1]], 1.) for _ in range(np.random.randint(4))]
+    boxes = [[dict(bbox=[*np.random.rand(2) * 12, 10., 10.]) for _ in range(np.random.randint(4))]
              for _ in range(12)]
     expected = np.zeros((12, 12), dtype=bool)
     for one in range(12):
         for other in range(12):
             for box in boxes[one]:
                 for rival in boxes[other]:
-                    sides = [10 - abs(box.bbox[axis] - rival.bbox[axis]) for axis in (0, 1)]
+                    sides = [10 - abs(box['bbox'][axis] - rival['bbox'][axis]) for axis in (0, 1)]
                     shared = max(sides[0], 0) * max(sides[1], 0)  # of two squares of 10 x 10
                     expected[one, other] |= one != other and shared / (200 - shared) > 0.5
     np.testing.assert_array_equal(overlap_graph(boxes, 0.5), expected)
@@ -82,8 +84,8 @@ def test_random_graphs_are_coloured_properly():
 
 
 def test_spans_do_not_reach_into_the_next_caption():
-    found, = combine_captions([caption('man'), Caption('tie', [Box(LEFT, [[-1, 30]], 1.)])])
-    assert found.text == 'tie. man.' and found.boxes[0].spans == [[0, 3]]
+    found, = combine_captions([caption('man'), Caption('tie', [dict(bbox=LEFT, tokens_positive=[[-1, 30]])])])
+    assert found.text == 'tie. man.' and found.boxes[0]['tokens_positive'] == [[0, 3]]
 
 
 def test_an_image_without_boxes_and_one_without_captions():

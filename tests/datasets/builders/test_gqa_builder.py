@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from PIL import Image
 
-from mmdet_ext.datasets.builders.gqa import (Question, gqa_pairs, gqa_vocabulary, object_spans, question_files,
-                                             read_questions, read_scenes, write_vocabulary)
+from mmdet_ext.datasets.builders.gqa import (Question, gqa_pairs, object_spans, question_files, read_questions,
+                                             read_scenes, write_vocabulary)
 from mmdet_ext.datasets.builders.grounding_file import write_grounding
 from mmdet_ext.models.dense_heads.answer_vocabulary import gqa_answers
 
@@ -159,21 +159,19 @@ def test_answers_get_numbers_that_the_answer_head_reads(tmp_path):
     file = write(tmp_path / 'q.json', {str(place): question('?', answer=answer, types=dict(semantic=kind))
                                        for place, (answer, kind) in enumerate(rows)})
 
-    tables = gqa_vocabulary(read_questions(file))
-    total, by_type = tables.values()
+    total, by_type = write_vocabulary(read_questions(file), tmp_path)
     assert by_type['answer_rel'] == {'left': 0, 'red': 1, 'unknown': 2}
     assert by_type['answer_cat'] == {'cat': 0, 'unknown': 1}
     assert total == {name: number for number, name in
                                 enumerate(['cat', 'day', 'left', 'no', 'red', 'yes', 'unknown'])}
-    write_vocabulary(tables, tmp_path)
-    total, by_type = (tmp_path / name for name in tables)
+    total, by_type = (tmp_path / name for name in ('gqa_answer2id.json', 'gqa_answer2id_by_type.json'))
     sizes = {'obj': 3, 'attr': 2, 'rel': 3, 'cat': 2, 'global': 2}
     assert gqa_answers(by_type, sizes)['obj'] == dict(no=0, yes=1, unknown=2)
     assert gqa_answers(total, dict(total=7))['total']['unknown'] == 6
-    by_type = gqa_vocabulary(read_questions(file), min_count=2)['gqa_answer2id_by_type.json']
+    _, by_type = write_vocabulary(read_questions(file), tmp_path, min_count=2)
     assert by_type['answer_rel'] == {'left': 0, 'unknown': 1}
     for row, message in [(question('?') | dict(types=dict(semantic='x')), ": types.semantic: .* 'x'"),
                          (question('?') | dict(answer=None), ': answer'),
                          (dict(imageId='7', question='?'), ' has no answer, or no types')]:
         with pytest.raises(ValueError, match=f'question 5{message}'):
-            gqa_vocabulary(read_questions(write(tmp_path / 'bad.json', {'5': row})))
+            write_vocabulary(read_questions(write(tmp_path / 'bad.json', {'5': row})), tmp_path)

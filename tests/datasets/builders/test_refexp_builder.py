@@ -11,7 +11,7 @@ from refer_data import BOX, REFS, ref, write_refer
 
 from mmdet_ext.datasets.builders.grounding_file import write_grounding
 from mmdet_ext.datasets.builders.image_lists import load_plain_pickle
-from mmdet_ext.datasets.builders.refexp import chosen_expressions, read_refer, refexp_pairs, safe_images
+from mmdet_ext.datasets.builders.refexp import read_refer, refexp_pairs, safe_images, splits_of
 from mmdet_ext.text.parsing import load_parser
 
 
@@ -25,8 +25,9 @@ class Harmful:
 def built(root: Path, split: str, *names: str, parser=rule_parser, safe=None) -> tuple[dict, dict]:
     datasets = [read_refer(root, name) for name in names or ('refcoco', )]
     counts = Counter()
-    expressions = chosen_expressions(datasets, split, counts, safe)
-    write_grounding(root / 'out.json', refexp_pairs(expressions, parser, counts), counts, datasets[0].categories)
+    expressions = [expression for expressions, _ in datasets for expression in expressions]
+    write_grounding(root / 'out.json', refexp_pairs(expressions, parser, counts, split=split, safe=safe), counts,
+                    datasets[0][1])
     return json.loads((root / 'out.json').read_text()), counts
 
 
@@ -40,7 +41,7 @@ def test_each_expression_is_an_entry_with_one_box(tmp_path):
     assert [image['caption'] for image in content['images']] == ['the woman near the dog', 'lady', 'him']
     assert [row['image_id'] for row in content['annotations']] == [0, 1, 2]
     assert content['categories'] == [dict(id=18, name='dog')]
-    assert counts == Counter({'roots': 1, 'whole texts': 2, 'expressions': 3, 'captions': 3, 'boxes': 3, 'images': 2})
+    assert counts == Counter({'roots': 1, 'whole texts': 2, 'captions': 3, 'boxes': 3, 'images': 2})
 
 
 def test_without_a_parser_the_whole_text_is_positive(tmp_path):
@@ -49,16 +50,17 @@ def test_without_a_parser_the_whole_text_is_positive(tmp_path):
 
 
 def test_splits_are_those_of_the_file(tmp_path):
-    files = read_refer(write_refer(tmp_path), 'refcoco')
-    assert files.splits() == ['train', 'val', 'testA']
-    assert [expression.text for expression in chosen_expressions([files], 'testA', Counter())] == ['a big cup']
+    expressions, _ = read_refer(write_refer(tmp_path), 'refcoco')
+    assert splits_of(expressions) == ['train', 'val', 'testA']
+    content, _ = built(tmp_path, 'testA')
+    assert [image['caption'] for image in content['images']] == ['a big cup']
 
 
 def test_images_of_a_validation_or_test_split_of_any_data_set_are_not_safe(tmp_path):
     write_refer(tmp_path, 'refcocog', refs=(ref(1, 'test', 5, 'x'), ref(2, 'train', 7, 'y')))
     write_refer(tmp_path)
-    assert safe_images([read_refer(tmp_path, 'refcocog')]) == {'7'}
-    assert safe_images([read_refer(tmp_path, name) for name in ('refcoco', 'refcocog')]) == set()
+    first, second = (read_refer(tmp_path, name)[0] for name in ('refcocog', 'refcoco'))
+    assert safe_images(first) == {'7'} and safe_images([*first, *second]) == set()
 
 
 def test_data_sets_follow_one_another_and_unsafe_images_are_left_out(tmp_path):

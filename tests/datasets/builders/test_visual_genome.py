@@ -150,7 +150,7 @@ def test_regions_without_objects_yield_to_those_with():
     regions = [made(1, (0, 0, 10, 10), caption='x', has_objects=False), made(2, (0, 6, 10, 16)),
                made(3, (0, 40, 10, 50), caption='y', has_objects=False)]
     assert [found.id for found in merge_regions(regions, counts)] == [2, 3]
-    assert counts['regions in place of which objects are'] == 1
+    assert counts['regions without objects that touch one with objects'] == 1
 
 
 def test_equal_captions_become_one_with_the_boxes_of_all():

@@ -113,7 +113,7 @@ def make_sample(ori_shape=(30, 42), masks=None) -> DetDataSample:
 
 def test_masks_are_cut_from_the_padded_size_and_then_enlarged():
     logits = torch.full((20, 6, 8), -1.)  # of the padded 24 x 32
-    logits[:, :5, 4:7] = 1  # right half of the 20 x 28 that are the picture
+    logits[:, :5, 4:7] = 1  # right half of the 20 x 28 that are the image
     logits[:, 5:] = 1  # padding
     (masks, ), (small, ) = (build().predict_by_feat([logits], [make_sample()], rescale=flag) for flag in (True, False))
     assert masks.shape == (20, 30, 42) and small.shape == (20, 20, 28) and masks.dtype == torch.bool
@@ -131,7 +131,7 @@ def test_targets_are_padded_to_the_batch():
     assert found[3].sum() == found[3][0, 2:9, 2:10].sum() == 56
 
 
-def test_pictures_without_masks_and_wrong_sizes_are_named():
+def test_images_without_masks_and_wrong_sizes_are_named():
     with pytest.raises(ValueError, match='a/b.jpg: gt_instances has no masks'):
         target_masks([make_sample()], torch.device('cpu'))
     with pytest.raises(ValueError, match=r'a/b.jpg: masks of \(40, 28\) are larger than the batch, \(24, 32\)'):

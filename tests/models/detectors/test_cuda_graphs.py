@@ -81,7 +81,7 @@ def test_results_outlive_the_next_replay():
 
 def test_the_graphs_used_last_are_kept():
     capture = FakeCapture()
-    graphs = CudaGraphs(size=2, capture=capture)
+    graphs = CudaGraphs(max_graphs=2, capture=capture)
     for size in (1, 2, 1, 3, 1):  # 3 drops 2
         graphs('double', double, torch.rand(size))
     assert capture.captures == 3
@@ -91,7 +91,7 @@ def test_the_graphs_used_last_are_kept():
 
 def test_inputs_that_keep_changing_run_as_they_are_with_one_warning():
     capture = FakeCapture()
-    graphs = CudaGraphs(size=2, captures=3, capture=capture)
+    graphs = CudaGraphs(max_graphs=2, max_captures=3, capture=capture)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
         for size in range(1, 7):
@@ -105,17 +105,18 @@ def test_inputs_that_keep_changing_run_as_they_are_with_one_warning():
 
 def test_what_cannot_be_recorded_runs_as_it_is_with_one_warning():
     graphs = CudaGraphs(capture=refuse)
-    with pytest.warns(UserWarning, match='double cannot be recorded.*not permitted when stream is capturing$') as caught:
+    message = 'double cannot be recorded.*not permitted when stream is capturing$'
+    with pytest.warns(UserWarning, match=message) as caught:
         for size in (1, 1, 2):
             assert graphs('double', double, torch.ones(size))['doubled'].tolist() == [2.] * size
     assert len(caught) == 1
 
 
 def test_a_copy_has_no_graphs():
-    graphs = CudaGraphs(size=3)
+    graphs = CudaGraphs(max_graphs=3)
     graphs._recordings['key'] = None
     for twin in (copy.deepcopy(graphs), pickle.loads(pickle.dumps(graphs))):
-        assert (twin.size, twin.captures, len(twin._recordings)) == (3, 32, 0)
+        assert (twin.max_graphs, twin.max_captures, len(twin._recordings)) == (3, 32, 0)
 
 
 def graphed(model: torch.nn.Module) -> FakeCapture:

@@ -33,7 +33,8 @@ def build(folder: str, text: dict | None = None, decoder: dict | None = None, **
             num_queries=10,
             text_dropout=0.,
             backbone=dict(type='ResNet', depth=18, out_indices=(3, )),
-            neck=dict(type='ChannelMapper', in_channels=[512], kernel_size=1, out_channels=64, act_cfg=None, num_outs=1),
+            neck=dict(type='ChannelMapper', in_channels=[512], kernel_size=1, out_channels=64, act_cfg=None,
+                      num_outs=1),
             text_encoder=dict(dict(type='RobertaTextEncoder', name=folder, pretrained=False), **(text or {})),
             encoder=dict(num_layers=2, layer_cfg=layer),
             decoder=dict(num_layers=2, layer_cfg=dict(layer, cross_attn_cfg=attention), **(decoder or {})),
@@ -55,7 +56,8 @@ def sample(caption: str, spans: list | None = None, shape: tuple[int, int] = (96
 
 
 @either_decoder
-@pytest.mark.parametrize('spans', [([[[0, 12]], [[21, 35]], [[21, 35], [0, 12]]], [[[4, 7]]]), ([], [[[4, 7]]]), ([], [])])
+@pytest.mark.parametrize('spans', [
+    ([[[0, 12]], [[21, 35]], [[21, 35], [0, 12]]], [[[4, 7]]]), ([], [[[4, 7]]]), ([], [])])
 def test_losses_are_finite_and_every_part_learns(folder, spans, decoder):
     model = build(folder, decoder=decoder).train()
     losses = model.loss(torch.randn(2, 3, 96, 128), [sample(*each) for each in zip(CAPTIONS, spans)])
@@ -73,10 +75,10 @@ def test_losses_are_finite_and_every_part_learns(folder, spans, decoder):
 @torch.no_grad()
 def test_a_batch_of_two_equals_two_batches_of_one(folder, lengths, decoder):
     model = build(folder, decoder=decoder).eval()
-    pictures, samples = torch.randn(2, 3, 96, 128), [sample(' '.join([CAPTIONS[0]] * n)) for n in lengths]
-    both = model(pictures, samples, mode='tensor')
+    images, samples = torch.randn(2, 3, 96, 128), [sample(' '.join([CAPTIONS[0]] * n)) for n in lengths]
+    both = model(images, samples, mode='tensor')
     for i in range(2):
-        one = model(pictures[i:i + 1], samples[i:i + 1], mode='tensor')
+        one = model(images[i:i + 1], samples[i:i + 1], mode='tensor')
         for ours, expected in ((one.logits, both.logits), (one.boxes, both.boxes), (one.queries, both.queries)):
             assert_close(ours, expected[:, i:i + 1], rtol=1e-4, atol=1e-5)
         assert_close(one.tokens[0], both.tokens[i, :one.tokens.shape[1]], rtol=1e-4, atol=1e-5)
@@ -105,15 +107,15 @@ def test_sizes_of_images_are_exact_in_half_precision(folder):
 
 @either_decoder
 @torch.no_grad()
-def test_one_picture_with_many_captions_equals_full_passes(folder, decoder):
+def test_one_image_with_many_captions_equals_full_passes(folder, decoder):
     model = build(folder, decoder=decoder).eval()
-    picture, captions = torch.randn(1, 3, 96, 128), [*CAPTIONS, 'blue', '']
-    image, text = model.encode_image(picture, [sample('')]), model.encode_text(captions)
-    fused = model.fuse(image.expand(4), text)
+    image, captions = torch.randn(1, 3, 96, 128), [*CAPTIONS, 'blue', '']
+    tokens, text = model.encode_image(image, [sample('')]), model.encode_text(captions)
+    fused = model.fuse(tokens.expand(4), text)
     states, references, _ = model.decode(fused)
     references = [None] * 4 if references is None else references
     for i, caption in enumerate(captions):
-        whole = model(picture, [sample(caption)], mode='tensor')
+        whole = model(image, [sample(caption)], mode='tensor')
         found = model.bbox_head(states[:, i:i + 1], fused.text[i:i + 1], references[i])
         assert_close(found.logits, whole.logits, rtol=1e-4, atol=1e-5)
         assert_close(found.boxes, whole.boxes, rtol=1e-4, atol=1e-5)
@@ -132,22 +134,22 @@ def test_a_query_of_smcas_decoder_predicts_around_its_point(folder):
     assert_close(outputs.boxes[..., :2], points.expand(2, 1, -1, -1))
 
 
-def test_smcas_decoder_and_the_contrast_of_whole_pictures_exclude_each_other(folder):
+def test_smcas_decoder_and_the_contrast_of_whole_images_exclude_each_other(folder):
     with pytest.raises(ValueError, match='loss_image_text'):
         build(folder, dict(pooled=True), decoder=dict(type='SMCATransformerDecoder', strides=(32, )),
               loss_image_text=dict(type='ImageTextContrastiveLoss'))
 
 
 @torch.no_grad()
-def test_a_picture_that_follows_itself_goes_through_the_backbone_once(folder, monkeypatch):
+def test_a_repeated_image_goes_through_the_backbone_once(folder, monkeypatch):
     model = build(folder).eval()
-    pictures, captions = torch.randn(3, 3, 96, 128)[[0, 0, 0, 1, 2, 2]], [*CAPTIONS, 'blue', '', *CAPTIONS]
+    images, captions = torch.randn(3, 3, 96, 128)[[0, 0, 0, 1, 2, 2]], [*CAPTIONS, 'blue', '', *CAPTIONS]
     names = ['a', 'a', 'a', 'a', 'c', None]  # the fourth is another crop; of the last nothing is known
     samples = [sample(caption, **(dict(img_path=name) if name else {})) for caption, name in zip(captions, names)]
-    expected = [model(pictures[i:i + 1], samples[i:i + 1], mode='tensor') for i in range(6)]
+    expected = [model(images[i:i + 1], samples[i:i + 1], mode='tensor') for i in range(6)]
     seen, backbone = [], model.backbone.forward
     monkeypatch.setattr(model.backbone, 'forward', lambda x: (seen.append(len(x)), backbone(x))[1])
-    found = model(pictures, samples, mode='tensor')
+    found = model(images, samples, mode='tensor')
     assert seen == [4]
     for i, each in enumerate(expected):
         assert_close(found.logits[:, i:i + 1], each.logits, rtol=1e-4, atol=1e-5)
@@ -225,7 +227,7 @@ def test_half_precision_is_finite(folder, dtype):
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
-def test_a_contrast_of_pictures_and_captions(folder):
+def test_a_contrast_of_images_and_captions(folder):
     loss = dict(type='ImageTextContrastiveLoss')
     model = build(folder, text=dict(pooled=True), loss_image_text=loss).train()
     losses = model.loss(torch.randn(2, 3, 96, 128), [sample(caption) for caption in CAPTIONS])

@@ -80,7 +80,8 @@ def test_no_convolution_is_given_another_layout(make):
 
 
 def test_the_layout_is_set_before_the_first_image_where_a_model_is_moved():
-    for model in (small(channels_last=True).to('cpu'), small(deployed=True).to('cpu'), deploy(small().eval()).to('cpu')):
+    deployed = deploy(small().eval())
+    for model in (small(channels_last=True).to('cpu'), small(deployed=True).to('cpu'), deployed.to('cpu')):
         assert model.backbone.trunk.downs[1].conv.weight.stride(1) == 1
     assert small().to('cpu').backbone.trunk.downs[1].conv.weight.is_contiguous()
     assert build_smca('r50_50e').to('cpu').backbone.layer1[0].conv2.weight.is_contiguous()

@@ -65,7 +65,7 @@ class SceneRow(Struct):
 Result = tuple[int, ...] | int | str | bool  # numbers of objects, a count, an attribute, or whether something is so
 
 
-def run_program(steps: Sequence[Step], scene: SceneRow, where: str) -> list[Result]:
+def run_program(steps: Sequence[Step], scene: SceneRow, location: str) -> list[Result]:
     """The result of each step.
 
     Raises:
@@ -74,7 +74,7 @@ def run_program(steps: Sequence[Step], scene: SceneRow, where: str) -> list[Resu
     """
     results = []
     for number, step in enumerate(steps):
-        name = f'{where}: step {number} of the program, {step.function}'
+        name = f'{location}: step {number} of the program, {step.function}'
         if not all(0 <= source < number for source in step.inputs):
             raise ValueError(f'{name}, should have inputs among the steps before it, got {step.inputs}')
         inputs = [results[source] for source in step.inputs]

@@ -10,7 +10,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from ...questions import CLEVR_SIZE, with_clevr_images
-from ..grounding_file import Pair, box_row, image_row
+from ..grounding_file import Pair, image_row
 from ..json_rows import Id, JsonRows, Row, read_top_level
 from .phrases import object_spans
 from .programs import Step, UnknownFunctionError, as_answer, run_program
@@ -61,26 +61,27 @@ def clevr_pairs(rows: Iterable[Row[Question | Expression]], scenes: Mapping[int,
     Raises:
         ValueError: If a program is broken, its scene is missing, or it gives another answer.
     """
-    for where, _, row in rows:
+    for location, _, row in rows:
         boxes = []
         if row.program is None:
             counts['captions without program'] += 1
         else:
             try:
-                boxes = _boxes(row, scenes, medium, counts, where)
+                boxes = _boxes(row, scenes, medium, counts, location)
             except _NotFollowedError as reason:
-                is_kept = isinstance(row, Question) and not medium  # a file of all questions, if need be without boxes
+                # a file of all questions has also those whose boxes are not known
+                is_kept = isinstance(row, Question) and not medium
                 counts[f'{"kept without boxes" if is_kept else "left out"}: {reason}'] += 1
                 boxes = [] if is_kept else None
         if boxes is not None:
-            yield _image(row, size, where), boxes
+            yield _image(row, size, location), boxes
 
 
 class _NotFollowedError(Exception):
     """The words that name the objects of a question cannot be told."""
 
 
-def _image(row: Question | Expression, size: tuple[int, int], where: str) -> dict:
+def _image(row: Question | Expression, size: tuple[int, int], location: str) -> dict:
     is_question = isinstance(row, Question)
     image = image_row(row.image_filename, size[::-1], row.text, 'clevr' if is_question else 'clevrref',
                       original_id=row.image_index)
@@ -89,23 +90,23 @@ def _image(row: Question | Expression, size: tuple[int, int], where: str) -> dic
     if is_question:
         program = row.program and [dict(function=row.program[-1].function)]
         question = dict(question=row.text, image_filename=row.image_filename, answer=row.answer, program=program)
-        known = with_clevr_images(dict(questions=[question]), where)['images'][0]
+        known = with_clevr_images(dict(questions=[question]), location)['images'][0]
         image |= {key: known[key] for key in ('answer', 'question_kind') if known[key] is not None}
     return image
 
 
 def _boxes(row: Question | Expression, scenes: Mapping[int, ClevrScene], medium: bool, counts: Counter,
-           where: str) -> list[dict] | None:
+           location: str) -> list[dict] | None:
     """The boxes of a question that has a program, None if it is left out."""
     scene = scenes.get(row.image_index)
     if scene is None:
-        raise ValueError(f'{where}: there is no scene with its image_index {row.image_index}')
+        raise ValueError(f'{location}: there is no scene with its image_index {row.image_index}')
     try:
-        results = run_program(row.program, scene.row, where)
+        results = run_program(row.program, scene.row, location)
     except UnknownFunctionError as error:
         raise _NotFollowedError('programs with functions that CLEVR does not have') from error
     if isinstance(row, Question) and row.answer not in (None, as_answer(results[-1])):
-        raise ValueError(f'{where}: the answer is {row.answer!r}, and its program gives {as_answer(results[-1])!r}: '
+        raise ValueError(f'{location}: the answer is {row.answer!r}, and its program gives {as_answer(results[-1])!r}: '
                          'scenes and questions do not belong together')
     spans = object_spans(row.text, row.program, results)
     if spans is None:
@@ -116,14 +117,8 @@ def _boxes(row: Question | Expression, scenes: Mapping[int, ClevrScene], medium:
     is_final = {}
     if isinstance(row, Expression):
         if not isinstance(results[-1], tuple):
-            raise ValueError(f'{where}: its program ends with {results[-1]!r}, and should find objects')
+            raise ValueError(f'{location}: its program ends with {results[-1]!r}, and should find objects')
         is_final = {number: dict(isfinal=int(number in results[-1])) for number in spans}
     counts['left out: objects without a box'] += sum(scene.boxes[number] is None for number in spans)
-    return [_with_tokens(box_row(scene.boxes[number], mentions, **is_final.get(number, {})))
-            for number, mentions in spans.items() if scene.boxes[number] is not None]
-
-
-def _with_tokens(row: dict) -> dict:
-    """The row with the field of its spans named as CLEVR's files do."""
-    row['tokens'] = row.pop('tokens_positive')
-    return row
+    return [dict(area=box[2] * box[3], iscrowd=0, category_id=1, bbox=list(box), tokens=spans[number])
+            | is_final.get(number, {}) for number in spans if (box := scene.boxes[number]) is not None]

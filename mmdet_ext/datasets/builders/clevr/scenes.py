@@ -54,15 +54,15 @@ def clevr_scenes(rows: Iterable[Row[SceneRow]], boxes: Iterable[Row[list]] | Non
     """
     table = None if boxes is None else {key: value for _, key, value in boxes}
     scenes = {}
-    for where, _, row in rows:
+    for location, _, row in rows:
         if row.image_index in scenes:
-            raise ValueError(f'{where}: there is a second scene with the image_index {row.image_index}')
-        where += f' ({row.image_filename})'
+            raise ValueError(f'{location}: there is a second scene with the image_index {row.image_index}')
+        location += f' ({row.image_filename})'
         values = _scene_boxes(row) if table is None else table.get(row.image_filename, table.get(str(row.image_index)))
         if values is None:
-            raise ValueError(f'{where}: there are no boxes for it' +
+            raise ValueError(f'{location}: there are no boxes for it' +
                              (': give a file of boxes' if table is None else ' in the file of boxes'))
-        scenes[row.image_index] = ClevrScene(row, _boxes_of_objects(values, row, where))
+        scenes[row.image_index] = ClevrScene(row, _boxes_of_objects(values, row, location))
     return scenes
 
 
@@ -74,24 +74,24 @@ def _scene_boxes(row: SceneRow) -> list | None:
     return None if None in boxes else boxes
 
 
-def _boxes_of_objects(values: list, row: SceneRow, where: str) -> list[Box | None]:
+def _boxes_of_objects(values: list, row: SceneRow, location: str) -> list[Box | None]:
     if values and all(isinstance(value, Relation) for value in values):
-        return _boxes_of_relations(values, row, where)
+        return _boxes_of_relations(values, row, location)
     if len(values) != len(row.objects):
-        raise ValueError(f'{where}: there are {len(values)} boxes and {len(row.objects)} objects')
+        raise ValueError(f'{location}: there are {len(values)} boxes and {len(row.objects)} objects')
     for number, box in enumerate(values):
         if box is not None and len(box) != 4:
-            raise ValueError(f'{where}, object {number}: a box should be four numbers, got {box}')
+            raise ValueError(f'{location}, object {number}: a box should be four numbers, got {box}')
     return values
 
 
-def _boxes_of_relations(relations: Iterable[Relation], row: SceneRow, where: str) -> list[Box | None]:
+def _boxes_of_relations(relations: Iterable[Relation], row: SceneRow, location: str) -> list[Box | None]:
     """The boxes of relations, each given to the object whose middle (`pixel_coords`) is nearest to that of the box."""
     corners = dict.fromkeys(end.bbox for relation in relations for end in (relation.subject, relation.object))
     y1, y2, x1, x2 = np.array(list(corners), dtype=float).T
     middles = [thing.pixel_coords[:2] for thing in row.objects]
     if short := [number for number, middle in enumerate(middles) if len(middle) < 2]:
-        raise ValueError(f'{where}: object {short[0]} has no pixel_coords, by which boxes are told apart')
+        raise ValueError(f'{location}: object {short[0]} has no pixel_coords, by which boxes are told apart')
     points = np.array(middles, dtype=float).reshape(-1, 2)
     distances = np.linalg.norm(points[:, None] - np.stack([x1 + x2, y1 + y2], axis=1) / 2, axis=2)  # (objects, boxes)
     placed = [None] * len(row.objects)

@@ -13,31 +13,16 @@ from ..boxes import iou_matrix
 Spans = Sequence[Sequence[int]]
 
 
-class Box(NamedTuple):
-    """One object of a caption.
-
-    Attributes:
-        bbox: (x, y, width, height) in pixels.
-        spans: Characters [begin, end) of the caption that name it.
-        area: In pixels, of the box or of a mask.
-        iscrowd: Whether it is a crowd, 0 or 1.
-    """
-    bbox: Sequence[float]
-    spans: Spans
-    area: float
-    iscrowd: int = 0
-
-
 class Caption(NamedTuple):
     """A text about an image.
 
     Attributes:
         text: Of the caption.
-        boxes: Of what it names.
+        boxes: Of what it names: `bbox` (x, y, width, height) in pixels, `tokens_positive`, and other fields.
         negative: Its `tokens_negative`, which nothing reads.
     """
     text: str
-    boxes: Sequence[Box]
+    boxes: Sequence[dict]
     negative: Spans = ()
 
 
@@ -56,10 +41,10 @@ def combine_captions(captions: Sequence[Caption], *, max_chars: int = 250, thres
     return [join_captions([captions[node] for node in nodes]) for nodes in colour_graph(adjacent, lengths, max_chars)]
 
 
-def overlap_graph(boxes: Sequence[Sequence[Box]], threshold: float, *, generalized: bool = False) -> np.ndarray:
+def overlap_graph(boxes: Sequence[Sequence[dict]], threshold: float, *, generalized: bool = False) -> np.ndarray:
     """Which captions have boxes that overlap by more than `threshold`: boxes of N captions -> (N, N), no loops."""
     owner = np.repeat(np.arange(len(boxes)), [len(of_caption) for of_caption in boxes])
-    corners = np.array([box.bbox for of_caption in boxes for box in of_caption], dtype=np.float64).reshape(-1, 4)
+    corners = np.array([box['bbox'] for of_caption in boxes for box in of_caption], dtype=np.float64).reshape(-1, 4)
     corners[:, 2:] += corners[:, :2]
     one, other = np.nonzero(iou_matrix(corners, corners, generalized=generalized) > threshold)
     adjacent = np.zeros((len(boxes), len(boxes)), dtype=bool)
@@ -100,7 +85,8 @@ def join_captions(captions: Sequence[Caption]) -> Caption:
     offsets = np.cumsum([0] + [len(sentence) + 1 for sentence in sentences]).tolist()
     text = ' '.join(sentences)
     boxes = [
-        box._replace(spans=consolidate_spans(shift_spans(_inside(box.spans, caption.text), offset), text))
+        box | dict(tokens_positive=consolidate_spans(
+            shift_spans(_inside(box['tokens_positive'], caption.text), offset), text))
         for caption, offset in zip(captions, offsets) for box in caption.boxes
     ]
     negative = [span for caption, offset in zip(captions, offsets)

@@ -85,13 +85,13 @@ class ImageTable:
                 if key in self._vg and self._vg[key].coco_id is not None:
                     self._excluded['coco'].setdefault(plain_id(self._vg[key].coco_id), reason)
 
-    def place(self, row: CaptionRow, where: str) -> Placement | str:
-        """Where a caption goes, or why it goes nowhere; `where` names it in errors.
+    def place(self, row: CaptionRow, location: str) -> Placement | str:
+        """Where a caption goes, or why it goes nowhere; `location` names it in errors.
 
         Raises:
             ValueError: If it does not tell its image, or the size of that.
         """
-        source, key = _identity(row, where)
+        source, key = _identity(row, location)
         if reason := self._excluded[source].get(key):
             return reason
         if source == 'coco':
@@ -102,7 +102,7 @@ class ImageTable:
             return self._excluded['coco'].get(twin) or self._coco_placement(twin, vg_row)
         size = int(vg_row.width if vg_row else row.width), int(vg_row.height if vg_row else row.height)
         if min(size) < 1:
-            raise ValueError(f'{where} has width {row.width!r} and height {row.height!r}')
+            raise ValueError(f'{location} has width {row.width!r} and height {row.height!r}')
         return Placement(Image('vg', key, f'{key}.jpg', size[1], size[0]))
 
     def _coco_placement(self, key: str, vg_row: _VgRow | None = None) -> Placement | str:
@@ -114,13 +114,13 @@ class ImageTable:
         return Placement(image, (image.width / vg_row.width, image.height / vg_row.height), moved=True)
 
 
-def _identity(row: CaptionRow, where: str) -> tuple[str, str]:
+def _identity(row: CaptionRow, location: str) -> tuple[str, str]:
     """The source and the id of an image, by its `data_source` if it has one, and its file name."""
     stem = PurePosixPath(row.file_name).stem
     match = _COCO_NAME.fullmatch(stem)
     source = row.data_source or ('coco' if match else 'vg')
     if source == 'coco' and not match:
-        raise ValueError(f'{where}: an image of COCO should have a number of 12 digits in its file_name, got '
+        raise ValueError(f'{location}: an image of COCO should have a number of 12 digits in its file_name, got '
                          f'{row.file_name!r}')
     return source, plain_id(match[1] if source == 'coco' else stem)
 
