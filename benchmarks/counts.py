@@ -1,8 +1,8 @@
 """What a step costs the host, counted on any device: dispatched operators, waits for results, copies.
 
-On a GPU the host only queues work. It stops where it needs a result: a number (``item``, ``bool``), a size that depends
-on values (``nonzero``, indexing by a boolean mask) or a copy to its own memory. The same operators are dispatched on the
-CPU, so that they can be counted without a GPU.
+On a GPU the host only queues work. It waits where it needs a result: a number (``item``, ``bool``), a size that depends
+on values (``nonzero``, indexing by a boolean mask) or a copy to its own memory. On the CPU the same operators are
+dispatched, so that they can be counted without a GPU.
 """
 from collections import Counter
 from collections.abc import Callable, Iterable

@@ -1,11 +1,11 @@
-"""Time and peak memory of two ways to do one thing, side by side in one run."""
+"""Time and peak memory of several ways to compute one thing, side by side in one run."""
 import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
-from tqdm import tqdm
+from torch.utils.benchmark import timer
+from tqdm import trange
 
 Work = Callable[[], object]
 
@@ -19,25 +19,30 @@ class Measurement(NamedTuple):
 Row = tuple[str, Measurement]
 
 
-def measure(works: Sequence[Work], device: torch.device, repeats: int, label: str) -> list[Measurement]:
-    """Measure `works` in turn, round after round, so that whatever else the machine does falls on all alike.
+def measure(name: str, forms: Mapping[str, Work], device: torch.device, repeats: int) -> list[Row]:
+    """Measure forms in turn, round after round, so that whatever else the machine does falls on all alike.
+
+    `torch.utils.benchmark.Timer` would measure one after the other.
 
     Args:
-        works: What to call.
+        name: What the forms compute.
+        forms: What to call, by name.
         device: Where they run.
         repeats: Timed calls of each, after two that are not counted.
-        label: Of the progress bar.
     """
-    seconds = [[] for _ in works]
-    for i in tqdm(range(repeats + 2), desc=label, leave=False):
-        for work, times in zip(works, seconds):
-            _synchronise(device)
-            start = time.perf_counter()
-            work()
-            _synchronise(device)
-            if i >= 2:
-                times.append(time.perf_counter() - start)
-    return [Measurement(statistics.median(times), peak_bytes(work, device)) for work, times in zip(works, seconds)]
+    seconds = {form: [] for form in forms}
+    for _ in trange(repeats + 2, desc=name, leave=False, disable=None):
+        for form, work in forms.items():
+            seconds[form].append(seconds_of(work))
+    return [(f'{name}: {form}', Measurement(statistics.median(seconds[form][2:]), peak_bytes(work, device)))
+            for form, work in forms.items()]
+
+
+def seconds_of(work: Work) -> float:
+    """Time of one call, work that it queues on a GPU included."""
+    start = timer()  # waits for the GPU
+    work()
+    return timer() - start
 
 
 def peak_bytes(work: Work, device: torch.device) -> int:
@@ -49,18 +54,10 @@ def peak_bytes(work: Work, device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device) - before
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         work()
-    held, peak = 0, 0
-    for event in sorted(_memory_events(profile), key=lambda event: event.start_ns()):
+    held, peak, cpu = 0, 0, torch._C._autograd.DeviceType.CPU
+    events = [event for event in profile.profiler.kineto_results.events()
+              if event.name() == '[memory]' and event.device_type() == cpu]
+    for event in sorted(events, key=lambda event: event.start_ns()):
         held += event.nbytes()
         peak = max(peak, held)
     return peak
-
-
-def _memory_events(profile: torch.profiler.profile) -> list:
-    events = profile.profiler.kineto_results.events()
-    return [event for event in events if event.name() == '[memory]' and event.device_type() == torch._C._autograd.DeviceType.CPU]
-
-
-def _synchronise(device: torch.device) -> None:
-    if device.type == 'cuda':
-        torch.cuda.synchronize(device)

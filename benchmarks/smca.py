@@ -1,10 +1,10 @@
 """Modulated cross-attention against the form that a textbook has, with its whole grid of distances."""
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from ..models.layers import axis_terms, modulated_attention
+from mmdet_ext.models.layers import axis_terms, modulated_attention
 from .measure import Row, measure
 
 QUERIES, HEADS, CHANNELS, SMOOTH = 300, 8, 256, 8.
@@ -19,12 +19,12 @@ def textbook(q: Tensor, k: Tensor, v: Tensor, centre: Tensor, scale: Tensor, sha
     batch, heads, queries, dims = q.shape
     scores = torch.bmm((q / dims**0.5).flatten(0, 1), k.flatten(0, 1).mT).view(batch, heads, queries, -1)
     weights = (scores + log_g.to(scores.dtype)).softmax(dim=-1)
-    found = torch.bmm(weights.flatten(0, 1), v.flatten(0, 1)).view(batch, heads, queries, -1)
-    return found.transpose(1, 2).flatten(2)
+    attended = torch.bmm(weights.flatten(0, 1), v.flatten(0, 1)).view(batch, heads, queries, -1)
+    return attended.transpose(1, 2).flatten(2)
 
 
 def modulated(q: Tensor, k: Tensor, v: Tensor, centre: Tensor, scale: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Ours: one term per axis, their sum never whole.
+    """Ours: one term per axis, whose sum is never stored for all cells.
 
     Args:
         q: (B, M, Q, D).
@@ -38,7 +38,7 @@ def modulated(q: Tensor, k: Tensor, v: Tensor, centre: Tensor, scale: Tensor, sh
 
 
 def attention(device: torch.device, repeats: int, shape: tuple[int, int], dtype: torch.dtype = torch.float32,
-              batch: int = 2) -> Iterator[Row]:
+              batch: int = 2) -> list[Row]:
     """Forward and backward of both forms over a map of `shape` cells."""
     height, width = shape
     generator = torch.Generator(device).manual_seed(0)
@@ -49,14 +49,11 @@ def attention(device: torch.device, repeats: int, shape: tuple[int, int], dtype:
     q = leaf(batch, HEADS, QUERIES, CHANNELS // HEADS)
     k, v = (leaf(batch, HEADS, height * width, CHANNELS // HEADS) for _ in range(2))
     centre, scale = (leaf(batch, QUERIES, HEADS, 2, dtype=torch.float32) for _ in range(2))
-    inputs = (q, k, v, centre, scale)
 
     def work(form: Callable[..., Tensor]) -> None:
         form(q, k, v, centre * width / 4 + width / 2, scale.square(), shape).float().square().sum().backward()
-        for tensor in inputs:
+        for tensor in (q, k, v, centre, scale):
             tensor.grad = None
 
-    forms = (textbook, modulated)
     name = f'modulated attention, {height} x {width} cells, {str(dtype).removeprefix("torch.")}'
-    rows = measure([lambda form=form: work(form) for form in forms], device, repeats, name)
-    yield from zip([f'{name}: textbook', f'{name}: ours'], rows)
+    return measure(name, dict(textbook=lambda: work(textbook), ours=lambda: work(modulated)), device, repeats)

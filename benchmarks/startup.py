@@ -1,6 +1,5 @@
 """What comes before and around the network: importing the package, and threads beside data workers on a CPU."""
 import json
-import os
 import re
 import subprocess
 import sys
@@ -15,15 +14,10 @@ from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 from mmdet_ext.engine.threads_hook import process_cores
 
 from .measure import Measurement, Row
+from .processes import run
 
 CONFIG = 'configs/yolov9/yolov9t_shapes.py'
 BUSY = 'import os; parent = os.getppid()\nwhile os.getppid() == parent: pass'
-# Linux counts what a process held when it started another one as that one's: a small one starts it.
-STARTER = """import os, subprocess, sys
-process = subprocess.Popen(sys.argv[1:])
-_, status, usage = os.wait4(process.pid, 0)
-print(f'\\npeak {usage.ru_maxrss}', flush=True)
-sys.exit(os.waitstatus_to_exitcode(status))"""
 CHOOSING = 14  # iterations until the hook has chosen between two numbers, and one more
 
 
@@ -34,17 +28,17 @@ def imports(repeats: int = 5) -> list[Row]:
     for i in tqdm(range(repeats + 1), desc='imports', leave=False):
         for statement in statements:
             code = f'import time\nstart = time.perf_counter()\n{statement}\nprint(time.perf_counter() - start)'
-            printed, peak = run([sys.executable, '-W', 'ignore', '-c', code])
+            finished = run([sys.executable, '-W', 'ignore', '-c', code])
             if i:  # the first ones read the files from the disk
-                measured[statement].append(Measurement(float(printed.split()[-1]), peak))
-    return [(statement, Measurement(*map(median, zip(*found)))) for statement, found in measured.items()]
+                measured[statement].append(Measurement(float(finished.printed.split()[-1]), finished.peak_bytes))
+    return [(statement, Measurement(*map(median, zip(*rows)))) for statement, rows in measured.items()]
 
 
 def threads(checkout: Path, *, size: int = 160, batch: int = 8, iters: int = 6, busy: bool = False) -> list[Row]:
     """Time of a training iteration of YOLOv9-T with one data worker on the CPU, by how the threads are chosen.
 
-    The cores that the worker leaves, which was the rule before `ThreadsHook`, and the hook. Beside a process that takes
-    one core all the time also all cores: the slow-down that the hook must not keep.
+    Forms are the cores that the worker leaves, and `ThreadsHook`. Beside a process that takes one core all the time
+    there is a third, all cores: the slow-down that the hook must not keep.
 
     Args:
         checkout: Folder of tools/ and configs/.
@@ -82,12 +76,12 @@ def train(tool: Path, config: Path, images: int, env: dict[str, str], *,
         if busy:
             other = stack.enter_context(subprocess.Popen([sys.executable, '-c', BUSY]))
             stack.callback(other.kill)
-        printed, peak = run([sys.executable, '-W', 'ignore', tool, config, '--work-dir', work_dir, '--cfg-options',
-                             f'train_dataloader.dataset.dataset.indices={images}'], env, config.parent)
+        finished = run([sys.executable, '-W', 'ignore', tool, config, '--work-dir', work_dir, '--cfg-options',
+                        f'train_dataloader.dataset.dataset.indices={images}'], env, config.parent)
     scalars, = work_dir.glob('*/vis_data/scalars.json')
     seconds = [row['time'] for row in map(json.loads, scalars.read_text().splitlines()) if 'time' in row]
-    chosen = re.search(r'Threads: (\d+) on', printed)
-    return seconds, peak, f' (chooses {chosen[1]})' if chosen else ''
+    chosen = re.search(r'Threads: (\d+) on', finished.printed)
+    return seconds, finished.peak_bytes, f' (chooses {chosen[1]})' if chosen else ''
 
 
 def write_config(checkout: Path, folder: Path, size: int, batch: int) -> Path:
@@ -110,18 +104,3 @@ default_hooks.update(
 log_processor = dict(window_size=1)
 ''')
     return path
-
-
-def run(command: list, env: dict[str, str] | None = None, folder: Path | None = None) -> tuple[str, int]:
-    """What a process printed, and its peak memory in bytes; `env` says how many threads it takes."""
-    variables = {key: value for key, value in os.environ.items() if key != 'OMP_NUM_THREADS'} | (env or {})
-    paths = str(Path(__file__).parents[2]), os.environ.get('PYTHONPATH')
-    variables['PYTHONPATH'] = os.pathsep.join(filter(None, paths))
-    with tempfile.TemporaryFile('w+') as log:
-        status = subprocess.run([sys.executable, '-c', STARTER, *map(str, command)], stdout=log, stderr=log,
-                                env=variables, cwd=folder).returncode
-        log.seek(0)
-        printed, _, peak = log.read().rpartition('\npeak ')
-    if status:
-        raise RuntimeError(f'{command} failed:\n{printed}')
-    return printed, int(peak) * 1024

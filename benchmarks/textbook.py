@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..models.layers import complete_iou, distances_to_boxes, distribution_focal_loss, expected_distances
-from ..models.losses import DensePredictions
-from ..models.task_modules import BatchTargets
+from mmdet_ext.models.layers import complete_iou, distances_to_boxes, distribution_focal_loss, expected_distances
+from mmdet_ext.models.losses import DensePredictions
+from mmdet_ext.models.task_modules import BatchTargets
 
 
 @torch.no_grad()

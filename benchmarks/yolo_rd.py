@@ -1,37 +1,38 @@
 """What a dictionary costs at inference, and what folding it saves."""
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
 
-from ..deployment import deploy
-from ..models.layers import RetrieverDictionary, fuse
-from .measure import Row, measure
+from mmdet_ext.deployment import deploy
+from mmdet_ext.models.layers import RetrieverDictionary, fuse
+
+from .measure import Row, Work, measure
 
 
-def network(config: Path, device: torch.device, repeats: int, size: int = 640) -> Iterator[Row]:
+def _forward(model: torch.nn.Module, *args: object, **kwargs: object) -> Work:
+    """A call of the model with channels last, without gradients."""
+    model = model.to(memory_format=torch.channels_last)
+    return torch.inference_mode()(lambda: model(*args, **kwargs))
+
+
+def network(config: Path, device: torch.device, repeats: int, size: int = 640) -> list[Row]:
     """The deployed network without and with its dictionary, forward at batch 1, channels last."""
     image = torch.rand(1, 3, size, size, device=device).to(memory_format=torch.channels_last)
-    works = []
-    for rd in (None, Config.fromfile(config).model.backbone.rd):
-        cfg = Config.fromfile(config)
-        cfg.model.backbone.rd = rd
-        model = deploy(MODELS.build(cfg.model).to(device).eval()).to(memory_format=torch.channels_last)
-        works.append(torch.inference_mode()(lambda model=model: model(image, mode='tensor')))
-    name = f'{config.stem.removesuffix("_rd_coco")} deployed, {size} px, batch 1'
-    yield from zip([f'{name}: without dictionary', f'{name}: with dictionary'], measure(works, device, repeats, name))
+    forms = {}
+    for form in ('without dictionary', 'with dictionary'):
+        cfg = Config.fromfile(config).model
+        if form == 'without dictionary':
+            cfg.backbone.rd = None
+        forms[form] = _forward(deploy(MODELS.build(cfg).to(device).eval()), image, mode='tensor')
+    return measure(f'{config.stem.removesuffix("_rd_coco")} deployed, {size} px, batch 1', forms, device, repeats)
 
 
-def module(device: torch.device, repeats: int, channels: int = 512, atoms: int = 512, side: int = 80) -> Iterator[Row]:
+def module(device: torch.device, repeats: int, channels: int = 512, atoms: int = 512, side: int = 80) -> list[Row]:
     """The module as trained and folded, channels last."""
-    plain = RetrieverDictionary(channels, atoms).to(device).eval()
-    folded = RetrieverDictionary(channels, atoms).to(device).eval()
-    folded.load_state_dict(plain.state_dict())
-    folded = fuse(torch.nn.Sequential(folded))
+    trained, folded = (RetrieverDictionary(channels, atoms).to(device).eval() for _ in range(2))
+    folded.load_state_dict(trained.state_dict())
     feat = torch.randn(1, channels, side, side, device=device).to(memory_format=torch.channels_last)
-    works = [torch.inference_mode()(lambda form=form: form(feat))
-             for form in (plain.to(memory_format=torch.channels_last), folded.to(memory_format=torch.channels_last))]
-    name = f'RetrieverDictionary, {channels} channels, {atoms} atoms, {side} x {side}'
-    yield from zip([f'{name}: as trained', f'{name}: folded'], measure(works, device, repeats, name))
+    forms = {'as trained': _forward(trained, feat), 'folded': _forward(fuse(torch.nn.Sequential(folded)), feat)}
+    return measure(f'RetrieverDictionary, {channels} channels, {atoms} atoms, {side} x {side}', forms, device, repeats)

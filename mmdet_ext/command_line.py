@@ -1,4 +1,4 @@
-"""How a command line of this package ends: a user's mistake in one message and exit status 2, a fault in a traceback."""
+"""How a command line ends: a user's mistake in one message and exit status 2, a fault of the program in a traceback."""
 import logging
 import os
 import re
@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 # What wrong input raises. Anything else is a fault of the program and keeps its traceback.
-USER_ERRORS = (ValueError, OSError, ImportError, MemoryError)
+USER_ERRORS = (ValueError, OSError, ImportError, MemoryError, FloatingPointError)
+CONFIG_ERRORS = (AttributeError, KeyError, TypeError, SyntaxError, AssertionError, NameError)
 
 
 class Interrupted(Exception):
@@ -35,7 +36,9 @@ def run(main: Callable[[], int | None], *, interrupted: str = 'interrupted') -> 
         reason = f' ({error})' if str(error) else ''
         print(f'{program}: {interrupted}{reason}', file=sys.stderr)
         status = 128 + signal.SIGINT
-    except USER_ERRORS as error:
+    except Exception as error:
+        if not isinstance(error, USER_ERRORS) and type(error).__name__ != 'OutOfMemoryError':  # torch's, of a GPU
+            raise
         _log_traceback(error)
         print(f'{program}: error: {message_of(error)}', file=sys.stderr)
         status = 2
@@ -44,15 +47,21 @@ def run(main: Callable[[], int | None], *, interrupted: str = 'interrupted') -> 
 
 @contextmanager
 def wrong_config(file: str) -> Iterator[None]:
-    """Turn what mmengine raises while it builds from a config with wrong keys or values into a ValueError.
+    """Turn what mmengine raises for wrong keys and values of a config into a ValueError.
+
+    That is what it raises while it reads or changes the config, or while it builds something from it, constructors of
+    mmdet and of this package included. Errors in what was built pass.
 
     Args:
         file: Config file, for the message.
     """
     try:
         yield
-    except (AttributeError, KeyError, TypeError, SyntaxError, AssertionError) as error:
-        raise ValueError(f'{file}: {type(error).__name__}: {message_of(error)}') from error
+    except CONFIG_ERRORS as error:
+        modules = (frame.f_globals.get('__name__', '') for frame, _ in traceback.walk_tb(error.__traceback__))
+        if any(module.startswith(('mmengine.config', 'mmengine.registry')) for module in modules):
+            raise ValueError(f'{file}: {type(error).__name__}: {message_of(error)}') from error
+        raise
 
 
 def message_of(error: BaseException) -> str:
@@ -73,6 +82,6 @@ def _log_traceback(error: BaseException) -> None:
 
     for logger in MMLogger._instance_dict.values():
         for handler in logger.handlers:
-            if isinstance(handler, logging.FileHandler):
+            if isinstance(handler, logging.FileHandler) and handler.stream:  # closed ones have none
                 handler.stream.write(text)
                 handler.flush()

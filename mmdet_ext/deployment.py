@@ -32,7 +32,7 @@ def load_for_deployment(cfg: Config, checkpoint: str | Path) -> PGIDetector:
         raise ValueError(f"{cfg.filename}: model.type should be 'PGIDetector' to be deployed, got {type(model).__name__!r}")
     if model.deployed:
         raise ValueError(f'{cfg.filename}: model.deployed is set already')
-    model.dataset_meta = load_weights(model, checkpoint).dataset_meta
+    model.dataset_meta = load_weights(model, checkpoint, config=cfg.filename).dataset_meta
     return model.eval()
 
 
@@ -52,6 +52,8 @@ def deployed_config(cfg: Config) -> Config:
     cfg.model.deployed = True
     cfg.model.aux_head = None
     cfg.load_from = None
+    for name in ('work_dir', 'launcher'):
+        cfg.pop(name, None)
     forget_atoms_files(cfg.model)
     return cfg
 

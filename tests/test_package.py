@@ -69,7 +69,7 @@ def replace(monkeypatch):
                 raise found
             return types.SimpleNamespace(__version__=found) if found else sys.modules[name]
 
-        monkeypatch.setattr(compat, 'import_module', import_module)
+        monkeypatch.setattr(compat.dependencies, 'import_module', import_module)
 
     return set_modules
 

@@ -7,7 +7,7 @@ OUT.pth holds the weights and OUT.py, beside it, the config that loads them.
 import argparse
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 
 from mmdet_ext.command_line import run
 
@@ -34,13 +34,13 @@ def main() -> None:
     import torch
     from mmdet.utils import register_all_modules
 
+    from mmdet_ext import launch
     from mmdet_ext.deployment import (count_flops, count_parameters, deploy, deployed_config, disagreement,
                                       load_for_deployment)
     from mmdet_ext.files import replace_file
 
     register_all_modules(init_default_scope=True)
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = launch.load_config(args.config, options=args.cfg_options)
     model = load_for_deployment(cfg, args.checkpoint)
     deployed = deploy(model)
     print(f'{"":14}{"parameters":>14}{f"GFLOPs at {args.size}":>20}')

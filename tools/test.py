@@ -1,9 +1,10 @@
 """Evaluate a detector: python tools/test.py CONFIG CHECKPOINT [--show-dir DIR] [--cfg-options KEY=VALUE ...]."""
 import argparse
 import os
-import sys
 
 from mmengine.config import DictAction
+
+from mmdet_ext.command_line import run, wrong_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -12,10 +13,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', help='folder of logs and metrics (default: ./work_dirs/NAME_OF_CONFIG)')
     parser.add_argument('--out', metavar='FILE.pkl', help='write the predictions to this file')
-    parser.add_argument('--show', action='store_true', help='show pictures of truth and prediction side by side')
+    parser.add_argument('--show', action='store_true', help='show images of truth and prediction side by side')
     parser.add_argument('--show-dir', metavar='DIR',
-                        help='save those pictures: below WORK_DIR/TIME, or in DIR itself if it is an absolute path')
-    parser.add_argument('--wait-time', type=float, default=2, help='seconds between pictures that are shown')
+                        help='save those images: below WORK_DIR/TIME, or in DIR itself if it is an absolute path')
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds between images that are shown')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation: the config\'s, or else a flip')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='values that replace the config\'s, such as test_dataloader.batch_size=4 or key="[1,2]"')
@@ -44,11 +45,8 @@ def main() -> None:
     from mmdet_ext.compat import allow_mmengine_checkpoints
 
     allow_mmengine_checkpoints()
-    try:
-        cfg = launch.load_config(args.config, options=args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
-        check_file(args.checkpoint)
-    except (OSError, ValueError) as error:
-        sys.exit(f'test.py: {error}')
+    cfg = launch.load_config(args.config, options=args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
+    check_file(args.checkpoint)
     cfg.load_from = args.checkpoint
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)
@@ -57,13 +55,14 @@ def main() -> None:
 
     launch.init_cpu_processes(cfg)
     setup_cache_size_limit_of_dynamo()
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    launch.add_threads_hook(runner)
-    follow_policy(runner.model)
-    if args.out:
-        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    runner.test()
+    with wrong_config(args.config):
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        launch.add_threads_hook(runner)
+        follow_policy(runner.model)
+        if args.out:
+            runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+        runner.test()
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

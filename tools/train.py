@@ -1,9 +1,10 @@
 """Train a detector: python tools/train.py CONFIG [--work-dir DIR] [--resume] [--cfg-options KEY=VALUE ...]."""
 import argparse
 import os
-import sys
 
 from mmengine.config import DictAction
+
+from mmdet_ext.command_line import run, wrong_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -14,7 +15,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help='scale the learning rate by the batch size over the one the config was written for')
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-                        help='go on from CHECKPOINT, or from the last checkpoint in the work directory')
+                        help='go on from CHECKPOINT, or from the newest whole checkpoint in the work directory')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='values that replace the config\'s, such as train_dataloader.batch_size=4 or key="[1,2]"')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
@@ -34,33 +35,26 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from mmdet_ext import launch
-    from mmdet_ext.checkpoints.load import check_file, follow_policy
+    from mmdet_ext.checkpoints.load import follow_policy
     from mmdet_ext.compat import allow_mmengine_checkpoints
 
     allow_mmengine_checkpoints()
-    try:
-        cfg = launch.load_config(args.config, options=args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
-        if args.amp:
-            launch.use_amp(cfg)
-        if args.auto_scale_lr:
-            launch.use_auto_scale_lr(cfg)
-        if args.resume:
-            launch.resume_from(cfg, args.resume)
-        elif cfg.get('load_from'):
-            check_file(cfg.load_from)
-        else:
-            launch.check_atoms(cfg)
-    except (OSError, ValueError) as error:
-        sys.exit(f'train.py: {error}')
-
+    cfg = launch.load_config(args.config, options=args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
+    if args.amp:
+        launch.use_amp(cfg)
+    if args.auto_scale_lr:
+        launch.use_auto_scale_lr(cfg)
+    launch.use_own_hooks(cfg)
+    launch.begin_from(cfg, args.resume)
     launch.pin_batches(cfg)
     launch.init_cpu_processes(cfg)
     setup_cache_size_limit_of_dynamo()
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-    launch.add_threads_hook(runner)
-    follow_policy(runner.model)
-    runner.train()
+    with wrong_config(args.config):
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        launch.add_threads_hook(runner)
+        follow_policy(runner.model)
+        runner.train()
 
 
 if __name__ == '__main__':
-    main()
+    run(main, interrupted='interrupted: --resume goes on from the last checkpoint')

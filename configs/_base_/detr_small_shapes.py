@@ -1,6 +1,6 @@
 """What DETR and SMCA-DETR share on Shapes: everything but the cross-attention and the centre of a box."""
 _base_ = 'mmdet::_base_/default_runtime.py'
-custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
+custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.compat.apply'], allow_failed_imports=False)
 
 attention = dict(embed_dims=128, num_heads=8, dropout=0.)
 ffn = dict(embed_dims=128, feedforward_channels=256, num_fcs=2, ffn_drop=0., act_cfg=dict(type='ReLU', inplace=True))
@@ -97,5 +97,9 @@ param_scheduler = [
     dict(type='MultiStepLR', end=max_epochs, milestones=[48])
 ]
 default_hooks = dict(
-    runtime_info=dict(type='NoWaitRuntimeInfoHook'), logger=dict(interval=50), checkpoint=dict(max_keep_ckpts=2))
+    runtime_info=dict(type='NoWaitRuntimeInfoHook'),
+    logger=dict(interval=50),
+    checkpoint=dict(type='WholeCheckpointHook', max_keep_ckpts=2),
+    param_scheduler=dict(type='ScheduleHook'),
+    sampler_seed=dict(type='EpochSeedHook'))
 randomness = dict(seed=1)

@@ -4,7 +4,7 @@ Hooks have names: `default_hooks=dict(lr_schedule=dict(lr_drop=3))`. Published t
 `default_hooks=dict(ema=_base_.ema)`. Pipelines are lists and change as a whole, for which their parts have names.
 """
 _base_ = 'mmdet::_base_/default_runtime.py'
-custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
+custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.compat.apply'], allow_failed_imports=False)
 
 attention = dict(embed_dims=256, num_heads=8, dropout=0.1)
 ffn = dict(embed_dims=256, feedforward_channels=2048, num_fcs=2, ffn_drop=0.1, act_cfg=dict(type='ReLU', inplace=True))
@@ -107,5 +107,8 @@ param_scheduler = None  # lr_schedule sets the rates, that of the text encoder b
 ema = dict(type='StepEMAHook', decay=0.9998, tau=0)
 default_hooks = dict(
     runtime_info=dict(type='NoWaitRuntimeInfoHook'),
+    checkpoint=dict(type='WholeCheckpointHook'),
+    param_scheduler=dict(type='ScheduleHook'),
+    sampler_seed=dict(type='EpochSeedHook'),
     lr_schedule=dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=35))
 auto_scale_lr = dict(base_batch_size=64)

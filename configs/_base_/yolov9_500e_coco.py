@@ -15,7 +15,7 @@ parts of pipelines have names:
 The loss is summed over the images of all processes, so the learning rate is the same for every batch size.
 """
 _base_ = 'mmdet::_base_/default_runtime.py'
-custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
+custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.compat.apply'], allow_failed_imports=False)
 
 data_root = 'data/coco/'
 image_size = 640
@@ -100,7 +100,10 @@ optim_wrapper = dict(
 sync_bn = 'torch'
 default_hooks = dict(
     runtime_info=dict(type='NoWaitRuntimeInfoHook'),
-    checkpoint=dict(interval=1, max_keep_ckpts=2, save_best='coco/fitness', rule='greater'),
+    checkpoint=dict(
+        type='WholeCheckpointHook', interval=1, max_keep_ckpts=2, save_best='coco/fitness', rule='greater'),
+    param_scheduler=dict(type='ScheduleHook'),
+    sampler_seed=dict(type='EpochSeedHook'),
     warmup=dict(type='YOLOWarmupHook', warmup_epochs=3, min_iters=100, bias_lr=0.1, start_momentum=0.8),
     close_mosaic=dict(type='CloseMosaicHook', num_last_epochs=15),
     ema=dict(type='StepEMAHook', decay=0.9999, tau=2000),

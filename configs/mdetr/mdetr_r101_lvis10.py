@@ -4,7 +4,6 @@
 long to train on other parts of LVIS was not published.
 """
 _base_ = '../_base_/mdetr_model.py'
-custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints', 'mmdet_ext.lvis_evaluation'])
 
 data_root = 'data/mdetr/'
 model = dict(type='PromptedMDETR', test_cfg=dict(chunk=32))

@@ -3,7 +3,7 @@
 The auxiliary head is YOLOv9's, to show that it need not be of the main head's kind.
 """
 _base_ = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
-custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
+custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.compat.apply'], allow_failed_imports=False)
 
 model = dict(
     type='PGIDetector',
@@ -11,3 +11,7 @@ model = dict(
         type='PGIAuxHead',
         branch=dict(type='ReversibleBranch', arch='s', in_channels=(512, 1024, 2048), in_indices=(1, 2, 3)),
         head=dict(type='YOLOv9Head', num_classes=80, in_channels=(128, 192, 256), sum_over_images=False)))
+default_hooks = dict(
+    checkpoint=dict(type='WholeCheckpointHook'),
+    param_scheduler=dict(type='ScheduleHook'),
+    sampler_seed=dict(type='EpochSeedHook'))

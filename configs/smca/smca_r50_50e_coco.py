@@ -1,6 +1,6 @@
 """SMCA-DETR, single scale, on ResNet-50: the published model of 41.0 AP, 8 GPUs with 2 images each."""
 _base_ = 'mmdet::detr/detr_r50_8xb2-150e_coco.py'
-custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.mmengine_checkpoints'], allow_failed_imports=False)
+custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.compat.apply'], allow_failed_imports=False)
 
 model = dict(
     type='SMCADETR',
@@ -26,6 +26,10 @@ train_dataloader = dict(dataset=dict(filter_cfg=dict(filter_empty_gt=False)))
 train_cfg = dict(max_epochs=50)
 param_scheduler = [dict(type='MultiStepLR', end=50, milestones=[40])]
 optim_wrapper = dict(type='NoWaitOptimWrapper', constructor='MergedOptimWrapperConstructor')
-default_hooks = dict(runtime_info=dict(type='NoWaitRuntimeInfoHook'))
+default_hooks = dict(
+    runtime_info=dict(type='NoWaitRuntimeInfoHook'),
+    checkpoint=dict(type='WholeCheckpointHook'),
+    param_scheduler=dict(type='ScheduleHook'),
+    sampler_seed=dict(type='EpochSeedHook'))
 val_evaluator = dict(type='FastCocoMetric')
 test_evaluator = dict(type='FastCocoMetric')

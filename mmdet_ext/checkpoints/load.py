@@ -19,9 +19,11 @@ import torch.nn as nn
 from mmengine.logging import print_log
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import CheckpointLoader
+from mmengine.runner.checkpoint import load_from_http
 from torch import Tensor
 
 from ..compat import allow_mmengine_checkpoints
+from ..files import damage_of
 
 # Where a checkpoint keeps its weights, the better ones first. mmengine puts averaged weights under `state_dict`.
 ENTRIES = ('state_dict', 'ema', 'model_ema', 'model', 'ema_state_dict')
@@ -102,29 +104,24 @@ def check_file(path: str | os.PathLike) -> None:
     file = Path(path).expanduser()
     if not file.is_file():
         raise FileNotFoundError(f'there is no checkpoint {path} (seen from {Path.cwd()})')
-    with file.open('rb') as opened:
-        if opened.read(1) == b'\x80':  # a bare pickle, as torch wrote before 1.6
-            return
-    if not zipfile.is_zipfile(file):
-        raise ValueError(f'{path} is no checkpoint, or only part of one ({file.stat().st_size} bytes)')
+    if damage := damage_of(file):
+        raise ValueError(f'{path} {damage}')
     allow_mmengine_checkpoints()
+    if not zipfile.is_zipfile(file):  # a bare pickle, as torch wrote before 1.6
+        return
     if unknown := torch.serialization.get_unsafe_globals_in_checkpoint(file):
         raise ValueError(_foreign(path, ', '.join(sorted(unknown)[:SHOWN])))
 
 
 def _read(path: str, map_location: Any) -> Any:
-    """The content of a file, whose checksums are right."""
+    """The content of a file."""
     check_file(path)
     file = Path(path).expanduser()
     try:
-        if zipfile.is_zipfile(file):
-            with zipfile.ZipFile(file) as archive:
-                if damaged := archive.testzip():
-                    raise ValueError(f'{path} is damaged: the checksum of its record {damaged} is wrong')
         return torch.load(file, map_location=map_location)
     except UnpicklingError as error:
         raise ValueError(_foreign(path, str(error).splitlines()[-1])) from error
-    except (RuntimeError, EOFError, KeyError, AttributeError, zipfile.BadZipFile) as error:
+    except (RuntimeError, EOFError, KeyError, AttributeError) as error:
         raise ValueError(f'{path} is no checkpoint, or a damaged one: {error}') from error
 
 
@@ -133,12 +130,14 @@ def _foreign(path: str, objects: str) -> str:
             'tools/convert_checkpoint.py')
 
 
-def load_weights(model: nn.Module, weights: Weights | str | os.PathLike, *, fine_tuning: bool = False) -> Weights:
+def load_weights(model: nn.Module, weights: Weights | str | os.PathLike, *, config: str | None = None,
+                 fine_tuning: bool = False) -> Weights:
     """Load weights into a model.
 
     Args:
         model: In prediction all of it must be in the file, but for what only training uses.
         weights: From `read_weights`, or the path of a file.
+        config: File that describes the model, for messages.
         fine_tuning: Whether layers that the file lacks, or has in another shape, may keep their initial values. They are
             named in one line of the log, as are those of the file that the model does not have.
 
@@ -152,7 +151,7 @@ def load_weights(model: nn.Module, weights: Weights | str | os.PathLike, *, fine
     """
     if not isinstance(weights, Weights):
         weights = read_weights(weights)
-    _load(model, weights, fine_tuning, report=True)
+    _load(model, weights, config or 'the config', fine_tuning, report=True)
     return weights
 
 
@@ -163,7 +162,7 @@ def misfits(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[str]:
     return _problems(own, state_dict, reshaped, own.keys() - state_dict.keys(), state_dict.keys() - own.keys())
 
 
-def _load(model: nn.Module, weights: Weights, fine_tuning: bool, report: bool) -> None:
+def _load(model: nn.Module, weights: Weights, config: str, fine_tuning: bool, report: bool) -> None:
     own, found = model.state_dict(), weights.state_dict
     if own.keys().isdisjoint(found):
         raise ValueError(f'{weights.path} is of another model: {type(model).__name__} knows no tensor of it, the first is '
@@ -182,8 +181,8 @@ def _load(model: nn.Module, weights: Weights, fine_tuning: bool, report: bool) -
     else:
         problems = _problems(own, found, reshaped, missing, unknown)
     if problems:
-        raise ValueError(f'{weights.path} does not fit the {type(model).__name__} of the config: {len(problems)} of '
-                         f'{len(own)} tensors differ, {"; ".join(problems[:SHOWN])}')
+        raise ValueError(f'{weights.path} does not fit {config}: {len(problems)} tensors differ, '
+                         f'{"; ".join(problems[:SHOWN])} (the {type(model).__name__} has {len(own)})')
     if report and fine_tuning:
         _report(weights, own, reshaped, missing, unknown)
 
@@ -261,7 +260,7 @@ class FilePolicy:
     def __call__(self, model: nn.Module, state_dict: dict[str, Tensor]) -> None:
         """Load `state_dict`; in fine-tuning it becomes that of the model, so that mmengine finds nothing to warn of."""
         fine_tuning = self.is_copy or getattr(model, 'is_init', False)
-        _load(model, Weights(state_dict, self.meta, self.path), fine_tuning, report=not self.is_copy)
+        _load(model, Weights(state_dict, self.meta, self.path), 'the config', fine_tuning, report=not self.is_copy)
         if fine_tuning:
             state_dict.clear()
             state_dict.update(model.state_dict())
@@ -275,7 +274,7 @@ class FilePolicy:
 
 def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Read a file for mmengine's `CheckpointLoader`: as a checkpoint with `state_dict` and `meta`, whatever its form."""
-    content = _read(filename, map_location)
+    content = load_from_http(filename, map_location) if '://' in filename else _read(filename, map_location)
     weights = weights_in(content, filename)
     metadata = weights.state_dict._metadata
     metadata[''] = dict(metadata.get('', {}), file_policy=FilePolicy(weights))

@@ -45,6 +45,8 @@ class SeededSampler(DefaultSampler):
         round_up: Whether to repeat samples until all processes have as many.
     """
 
+    seeds_samples = True  # for EpochSeedHook
+
     def __init__(self, dataset: Sized, shuffle: bool = True, seed: int | None = None, round_up: bool = True) -> None:
         super().__init__(dataset, shuffle, seed, round_up)
 

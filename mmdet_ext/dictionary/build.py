@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from mmdet_ext.files import read_arrays
 from mmdet_ext.models.layers import Atoms
 from mmdet_ext.unfinished import Unfinished
 
@@ -112,7 +113,7 @@ def _cluster(features: np.ndarray, options: BuildOptions, work: Unfinished) -> C
         rng = np.random.default_rng(np.random.SeedSequence(options.seed, spawn_key=(2, )))
         start = start_clusters(features, options.atoms, rng)
     else:
-        with np.load(work.piece(name)) as saved:
+        with read_arrays(work.piece(name)) as saved:
             start = Clusters(saved['centres'], saved['inertias'].tolist(), int(saved['restarts']))
     saved_at = time.monotonic()
     with tqdm(desc='k-means', total=options.passes, unit=' passes', initial=len(start.inertias),

@@ -35,15 +35,9 @@ SAVE_SECONDS = 30
 class CompressionOptions:
     """What decides the numbers of a compression.
 
+    For `keep` see `number_to_keep`, for `by` `choose_atoms`, for the others that are not explained here `Distillation`.
+
     Args:
-        keep: As in `number_to_keep`.
-        by: As in `choose_atoms`.
-        tau: As in `distillation_loss`.
-        pixels: As in `distillation_loss`.
-        match: As in `Distillation`.
-        retrieved: As in `Distillation`.
-        iters: Steps of distillation; 0 for pruning alone.
-        lr: Learning rate at the start.
         batch_size: Images in a step.
         usage_images: Images for usage and agreement, all if there are no more.
         seed: Of all that is random.

@@ -32,7 +32,7 @@ def load_trained(cfg: Config, checkpoint: str | os.PathLike) -> nn.Module:
         if weight is not None and weight.shape[1] != rd.num_atoms:
             raise ValueError(f'{checkpoint} has {weight.shape[1]} atoms in {name}, and {cfg.filename} {rd.num_atoms}: '
                              f'is num_atoms={weight.shape[1]} meant?')
-    load_weights(model, weights)
+    load_weights(model, weights, config=cfg.filename)
     return model.eval()
 
 

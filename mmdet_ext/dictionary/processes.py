@@ -8,6 +8,8 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
+from mmdet_ext.predict.loading import choose_device
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -47,20 +49,13 @@ def join_processes() -> Iterator[Processes]:
         dist.destroy_process_group()
 
 
-def process_device(device: str | None) -> str:
+def process_device(device: str | None) -> torch.device:
     """The device of this process: with several processes and 'cuda' (the default where there is one) a GPU for each.
 
     Raises:
         ValueError: If there is no such device.
     """
-    if device is None:
-        device = 'cuda' if torch.cuda.is_available() else 'cpu'
-    try:
-        parsed = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f'--device {device}: {str(error).splitlines()[0]}') from error
-    if parsed.type == 'cuda' and not torch.cuda.is_available():
-        raise ValueError(f'--device {device}: no CUDA device is visible')
-    if parsed.type == 'cuda' and parsed.index is None and 'LOCAL_RANK' in os.environ:
-        return f'cuda:{int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count()}'
-    return device
+    chosen = choose_device(device)
+    if chosen.type == 'cuda' and chosen.index is None and 'LOCAL_RANK' in os.environ:
+        return torch.device('cuda', int(os.environ['LOCAL_RANK']) % torch.cuda.device_count())
+    return chosen

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from tqdm import tqdm
 
+from mmdet_ext.files import read_arrays
 from mmdet_ext.unfinished import Unfinished
 
 from .processes import Processes
@@ -61,47 +62,41 @@ class Draw:
 
     def __init__(self, source: Source, number: int, capacity: int, seed: int, work: Unfinished,
                  processes: Processes) -> None:
-        self.source, self.number, self.capacity, self.work, self.processes = source, number, capacity, work, processes
+        self.source, self.number, self.work, self.processes = source, number, work, processes
         self.drawn = np.empty(0, np.int64)  # with the other candidates of items that have turned out to have none
-        self.names: list[str] = []
+        self.pieces: dict[str, np.ndarray] = {}  # usable candidates of each
         rng = np.random.default_rng([seed, number])
-        total, rounds, usable, tried = source.num_items * source.per_item, 0, 0, 0
+        total, usable, tried = source.num_items * source.per_item, 0, 0
         while usable < capacity and len(self.drawn) < total:
             share = max(usable / tried, 0.1) if tried else 1
             candidates = draw_more(self.drawn, total, math.ceil((capacity - usable) / share), rng)
-            names = self._compute(candidates, rounds)
+            names = self._compute(candidates, first=len(self.pieces))
             processes.barrier()
-            self._check(names)
-            self.names += names
+            empty = self._note(names)
+            others = np.add.outer(empty * source.per_item, np.arange(source.per_item))
             self.drawn = np.concatenate([self.drawn, candidates])
-            empty = np.concatenate([self._read(name, 'empty') for name in names])
-            others = empty[:, None] * source.per_item + np.arange(source.per_item)
             self.drawn = np.append(self.drawn, np.setdiff1d(others, self.drawn))
-            usable += sum(len(self._read(name, 'candidates')) for name in names)
+            usable += sum(len(self.pieces[name]) for name in names)
             tried += len(candidates)
-            rounds += 1
         self.size = min(usable, capacity)
 
     def load(self, out: np.ndarray) -> Sample:
         """Read the sample in the order in which it was drawn, the features into `out` (size, d), float32."""
-        candidates = [self._read(name, 'candidates') for name in self.names]
         order = np.argsort(self.drawn)
-        ranks = order[np.searchsorted(self.drawn, np.concatenate(candidates), sorter=order)]
+        ranks = order[np.searchsorted(self.drawn, np.concatenate([*self.pieces.values()]), sorter=order)]
         places = np.argsort(np.argsort(ranks))
         sample = Sample(np.empty(self.size, np.int64), np.empty((self.size, 4), np.float32))
-        start, skipped = 0, {}
-        for name, numbers in zip(self.names, candidates, strict=True):
-            with np.load(self.work.piece(name)) as piece:
-                rows = places[start:start + len(numbers)]
-                kept = rows < self.size
+        counts, skipped = np.zeros(4, np.int64), {}
+        for name, candidates in self.pieces.items():
+            rows, places = np.split(places, [len(candidates)])
+            kept = rows < self.size
+            with read_arrays(self.work.piece(name)) as piece:
                 out[rows[kept]] = piece['features'][kept]
                 sample.boxes[rows[kept]] = piece['boxes'][kept]
-                sample.items[rows[kept]] = numbers[kept] // self.source.per_item
-                computed, seen, zero, non_finite = map(int, piece['counts'])
+                sample.items[rows[kept]] = candidates[kept] // self.source.per_item
+                counts += piece['counts']
                 skipped |= dict.fromkeys(piece['skipped'].tolist())
-            start += len(numbers)
-            sample.computed, sample.seen = sample.computed + computed, sample.seen + seen
-            sample.zero, sample.non_finite = sample.zero + zero, sample.non_finite + non_finite
+        sample.computed, sample.seen, sample.zero, sample.non_finite = counts.tolist()
         sample.skipped = list(skipped)
         return sample
 
@@ -110,7 +105,7 @@ class Draw:
         if self.size:
             return
         sample = self.load(np.empty((0, self.source.width), np.float32))
-        for name in self.names:
+        for name in self.pieces:
             self.work.piece(name).unlink()
         reason = f'{sample.seen} samples: {sample.zero} zero, {sample.non_finite} not finite'
         if sample.skipped:
@@ -118,12 +113,12 @@ class Draw:
         raise ValueError(f'{self.source.name}: none of its {self.source.num_items} items gave a usable sample '
                          f'({reason})')
 
-    def _compute(self, candidates: np.ndarray, rounds: int) -> list[str]:
-        """Compute this process's pieces of a round; the names of all of them."""
+    def _compute(self, candidates: np.ndarray, first: int) -> list[str]:
+        """Compute this process's pieces of a round, whose numbers begin with `first`; the names of all of them."""
         items = np.unique(candidates // self.source.per_item)
         size = PIECE * self.source.batch_size
         pieces = [items[start:start + size] for start in range(0, len(items), size)]
-        names = [f'features_{self.number}_{rounds}_{index:06d}.npz' for index in range(len(pieces))]
+        names = [f'features_{self.number}_{first + index:06d}.npz' for index in range(len(pieces))]
         rank, world = self.processes.rank, self.processes.world
         with tqdm(desc=f'{self.source.name} {self.number + 1}', total=sum(map(len, pieces[rank::world])), unit=' items',
                   disable=rank > 0, mininterval=0.1 if sys.stderr.isatty() else 30) as bar:
@@ -158,14 +153,17 @@ class Draw:
         arrays = dict(zip(('candidates', 'features', 'boxes'), map(np.concatenate, zip(*parts)), strict=True))
         return dict(arrays, counts=counts, empty=np.array(empty, np.int64), skipped=np.array(skipped, np.str_))
 
-    def _read(self, name: str, array: str) -> np.ndarray:
-        with np.load(self.work.piece(name)) as piece:
-            return piece[array]
-
-    def _check(self, names: list[str]) -> None:
+    def _note(self, names: list[str]) -> np.ndarray:
+        """Take down the candidates of finished pieces; returns the items that have none."""
         if missing := [name for name in names if self.work.piece(name) is None]:
             raise ValueError(f'{self.source.name}: {len(missing)} of {len(names)} pieces are missing: is '
                              f'{self.work.folder} on a file system that all processes share?')
+        empty = []
+        for name in names:
+            with read_arrays(self.work.piece(name)) as piece:
+                self.pieces[name] = piece['candidates']
+                empty.append(piece['empty'])
+        return np.concatenate(empty)
 
 
 def draw_more(drawn: np.ndarray, total: int, count: int, rng: np.random.Generator) -> np.ndarray:

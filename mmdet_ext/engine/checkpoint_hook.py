@@ -53,8 +53,7 @@ class WholeCheckpointHook(CheckpointHook):
         # the runner asks for no checkpoint before, and loads it right after
         work_dir = Path(runner.work_dir)
         if runner._resume and runner._load_from is None:
-            folder = Path(self.out_dir) / work_dir.name if self.out_dir else work_dir
-            runner._load_from = newest_whole_checkpoint(folder, self.filename_tmpl, work_dir=work_dir)
+            runner._load_from = newest_whole_checkpoint(work_dir, self.filename_tmpl, self.out_dir)
         elif runner._load_from and '://' not in runner._load_from and (damage := damage_of(runner._load_from)):
             raise ValueError(f'the checkpoint {runner._load_from} {damage}')
 
@@ -102,15 +101,15 @@ class WholeCheckpointHook(CheckpointHook):
                 self.file_backend.remove(path)
 
 
-def newest_whole_checkpoint(folder: Path, template: str = 'epoch_{}.pth', *, work_dir: Path) -> str | None:
+def newest_whole_checkpoint(work_dir: Path, template: str = 'epoch_{}.pth', out_dir: str | None = None) -> str | None:
     """The checkpoint from which a run goes on: the last one, or the newest one before it if that is damaged.
 
     Files that are passed over are named in the log. The main process decides for all.
 
     Args:
-        folder: Where the checkpoints lie.
-        template: Their names, with {} for the number of the epoch or iteration.
-        work_dir: Where mmengine's file `last_checkpoint` lies.
+        work_dir: Folder of the run.
+        template: Names of its checkpoints, with {} for the number of the epoch or iteration.
+        out_dir: As `CheckpointHook` takes it.
 
     Returns:
         A path, or None where there are no checkpoints.
@@ -120,7 +119,7 @@ def newest_whole_checkpoint(folder: Path, template: str = 'epoch_{}.pth', *, wor
     """
     answer: list[Any] = [None]
     if is_main_process():
-        answer[0] = _choose(_candidates(folder, template, work_dir))
+        answer[0] = _choose(checkpoints_of_run(work_dir, template, out_dir))
     broadcast_object_list(answer)
     if isinstance(answer[0], ValueError):
         raise answer[0]
@@ -133,18 +132,19 @@ def _choose(candidates: list[Path]) -> str | ValueError | None:
         damage = damage_of(path)
         if not damage:
             if damaged:
-                print_log(f'{"; ".join(damaged)}. Training goes on from {path}.', logger='current', level=logging.WARNING)
+                print_log(f'{"; ".join(damaged)}. Training goes on from {path}.', 'current', logging.WARNING)
             return str(path)
         damaged.append(f'{path} {damage}')
     return ValueError(f'there is no whole checkpoint to resume from: {"; ".join(damaged)}') if damaged else None
 
 
-def _candidates(folder: Path, template: str, work_dir: Path) -> list[Path]:
-    """Checkpoints in the order in which they are tried: the last one, those before it, and then those behind it.
+def checkpoints_of_run(work_dir: Path, template: str, out_dir: str | None = None) -> list[Path]:
+    """Checkpoints in the order in which a run tries them: the last one, those before it, and then those behind it.
 
     Without `last_checkpoint`, which mmengine writes after each checkpoint, the last one is that of the highest number.
     Checkpoints behind the last one may be those of an older run in the same folder.
     """
+    folder = Path(out_dir) / work_dir.name if out_dir else work_dir
     prefix, suffix = map(re.escape, template.split('{}'))
     names = re.compile(f'{prefix}(\\d+){suffix}')
     numbers = {path: int(match[1]) for path in folder.glob('*') if (match := names.fullmatch(path.name))}

@@ -1,10 +1,10 @@
-"""The last epochs without mixing pictures."""
-from typing import Any
+"""The last epochs without mixing images."""
 from collections.abc import Sequence
+from typing import Any
 
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import DataLoader
 
 
@@ -24,6 +24,11 @@ class CloseMosaicHook(Hook):
         self.num_last_epochs = num_last_epochs
         self.skip_type_keys = tuple(skip_type_keys)
         self._closed = False
+
+    def before_train(self, runner: Runner) -> None:
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            raise ValueError('CloseMosaicHook counts epochs, of which an IterBasedTrainLoop has none: train with an '
+                             'EpochBasedTrainLoop or set default_hooks.close_mosaic=None')
 
     def before_train_epoch(self, runner: Runner) -> None:
         if self._closed or runner.epoch < runner.max_epochs - self.num_last_epochs:

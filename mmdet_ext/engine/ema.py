@@ -98,6 +98,10 @@ class StepEMAHook(EMAHook):
         if self.ema_model.steps == 0:
             self.ema_model.module.load_state_dict(self.src_model.state_dict())
 
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        bare = 'state_dict' not in checkpoint  # a state dict alone, read without the help of `compat.apply`
+        super().after_load_checkpoint(runner, dict(state_dict=checkpoint) if bare else checkpoint)
+
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
                          outputs: dict | None = None) -> None:
         if getattr(runner.optim_wrapper, 'stepped', True):

@@ -52,7 +52,8 @@ class _WaitingRows:
 
     def add(self, buffers: list['LazyHistoryBuffer'], values: list[Tensor]) -> None:
         device = values[0].device
-        row = torch.stack([value.detach().reshape(()).to(device, non_blocking=device.type == 'cuda') for value in values])
+        on_cuda = device.type == 'cuda'
+        row = torch.stack([value.detach().reshape(()).to(device, non_blocking=on_cuda) for value in values])
         self._rows.append((buffers, row))
         if len(self._rows) >= MAX_WAITING:
             self.flush()

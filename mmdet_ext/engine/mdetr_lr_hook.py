@@ -27,7 +27,8 @@ class MDETRLrHook(Hook):
     - multistep: all times 0.5 from epoch `lr_drop` on, and again after each further 50 epochs.
 
     As published, the value of an iteration is set behind it: iteration 0 has the factor 1, and iteration i that of
-    i - 1. Nothing but the optimizer's own state is kept, so that a resumed training goes on as it would have. The hook
+    i - 1. Nothing but the optimizer's own state is kept. A resumed training goes on as it would have, and where its
+    length or this hook's arguments are others, at the rates of a training that had them from the beginning. The hook
     takes the place of `param_scheduler`, which must be empty, since mmengine's schedulers do not know names.
 
     Args:
@@ -67,11 +68,16 @@ class MDETRLrHook(Hook):
             raise ValueError(f'no parameter of the model has text_key={self.text_key!r} in its name')
         for group in groups:
             group.setdefault('initial_lr', group['lr'])  # kept by the optimizer's state, where a training resumes
+        if runner.iter:
+            self._set_rates(runner, runner.iter - 1, (runner.iter - 1) // len(runner.train_dataloader))
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
                          outputs: dict | None = None) -> None:
+        self._set_rates(runner, runner.iter, runner.epoch)
+
+    def _set_rates(self, runner: Runner, step: int, epoch: int) -> None:
         num_warmup_steps = round(self.warmup_fraction * runner.max_iters)
-        progress = Progress(runner.iter, runner.max_iters, runner.epoch, self.lr_drop, num_warmup_steps)
+        progress = Progress(step, runner.max_iters, epoch, self.lr_drop, num_warmup_steps)
         text_factor, factor = SCHEDULES[self.schedule](progress)
         for group, is_text in zip(runner.optim_wrapper.param_groups, self._is_text, strict=True):
             group['lr'] = group['initial_lr'] * (text_factor if is_text else factor)

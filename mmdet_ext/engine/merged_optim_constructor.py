@@ -78,7 +78,7 @@ def merge_state(optimizer: Optimizer, state_dict: dict[str, Any], places: dict[n
         return state_dict
     if [len(group['params']) for group in saved] != [1] * len(places):
         raise ValueError(f'the optimizer in the checkpoint has {len(saved)} parameter groups, that of this config '
-                         f'{len(current)}: resume with the model and optim_wrapper that the checkpoint was trained with')
+                         f'{len(current)}: resume with the model and optim_wrapper that it was trained with')
     groups = []
     for group in current:
         members = [saved[places[parameter]] for parameter in group['params']]

@@ -1,7 +1,7 @@
 """Early stopping that survives a resume."""
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 
 
 @HOOKS.register_module()
@@ -26,6 +26,9 @@ class PatienceHook(Hook):
         self._training = False
 
     def before_train(self, runner: Runner) -> None:
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            raise ValueError('PatienceHook counts epochs, of which an IterBasedTrainLoop has none: train with an '
+                             'EpochBasedTrainLoop or set default_hooks.patience=None')
         self._training = True
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:

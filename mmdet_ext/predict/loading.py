@@ -30,7 +30,10 @@ def read_config(config: str | Path | Config, options: dict | None = None) -> Con
 
 def choose_device(device: str | torch.device | None) -> torch.device:
     """The given device, or by default a GPU if there is one."""
-    chosen = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    try:
+        chosen = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    except RuntimeError as error:
+        raise ValueError(f'device is {device!r}: {str(error).splitlines()[0]}') from error
     if chosen.type == 'cuda' and not torch.cuda.is_available():
         raise ValueError(f'device is {device!r}, and no CUDA device is visible')
     return chosen

@@ -7,6 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from mmdet_ext.files import replace_file
+
 # of Okabe and Ito
 BLUE, ORANGE, VERMILLION, YELLOW = '#0072B2', '#E69F00', '#D55E00', '#F0E442'
 GREY, PALE, INK = '#8C8C8C', '#E4E4E4', '#222222'
@@ -19,7 +21,8 @@ def save(figure: Figure, path: str | os.PathLike) -> Path:
     """Write a figure as PNG, its folder too."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, facecolor='white')
+    with replace_file(path) as file:
+        figure.savefig(file, format='png', dpi=DPI, facecolor='white')
     return path
 
 

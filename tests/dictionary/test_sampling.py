@@ -130,3 +130,13 @@ def test_drawing_more_leaves_out_what_is_drawn():
 def test_a_few_of_very_many_are_drawn_in_little_memory():
     drawn = draw_more(np.empty(0, np.int64), 10**15, 1000, np.random.default_rng(0))
     assert len(set(drawn.tolist())) == 1000 and drawn.max() > 9 * 10**14
+
+
+def test_a_damaged_piece_is_named(work):
+    draw(MatrixSource(ROWS), 50, work)
+    piece = next(work.folder.glob('features_*'))
+    content = bytearray(piece.read_bytes())
+    content[len(content) // 2] ^= 1
+    piece.write_bytes(content)
+    with pytest.raises(ValueError, match=r'features_0_000000.npz is damaged.*--restart'):
+        draw(MatrixSource(ROWS), 50, work)

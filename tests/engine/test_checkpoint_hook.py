@@ -81,7 +81,7 @@ def test_the_seal_is_the_sha256_of_all_before_it(tmp_path):
     lambda path: flip(path, 2000), lambda path: path.unlink()], ids=['cut off', 'empty', 'flipped bit', 'deleted'])
 def test_a_run_resumes_from_the_newest_whole_checkpoint(copies, trained, damage):
     damage(copies / 'epoch_3.pth')
-    assert newest_whole_checkpoint(copies, work_dir=copies) == str(copies / 'epoch_2.pth')
+    assert newest_whole_checkpoint(copies) == str(copies / 'epoch_2.pth')
     runner = train(copies, resume=True)
     assert_close(weights(copies / 'epoch_3.pth'), weights(trained / 'epoch_3.pth'), rtol=0, atol=0)
     assert damage_of(copies / 'epoch_3.pth') == '' and runner.epoch == 3
@@ -89,10 +89,10 @@ def test_a_run_resumes_from_the_newest_whole_checkpoint(copies, trained, damage)
 
 def test_what_was_passed_over_is_said(copies, monkeypatch):
     said = []
-    monkeypatch.setattr(checkpoint_hook, 'print_log', lambda message, **_: said.append(message))
+    monkeypatch.setattr(checkpoint_hook, 'print_log', lambda message, *_: said.append(message))
     flip(copies / 'epoch_3.pth', 2000)
     (copies / 'epoch_2.pth').write_bytes(b'')
-    newest_whole_checkpoint(copies, work_dir=copies)
+    newest_whole_checkpoint(copies)
     for words in ('epoch_3.pth is damaged', 'epoch_2.pth is empty', 'goes on from', 'epoch_1.pth'):
         assert words in said[0]
 
@@ -114,16 +114,16 @@ def test_without_a_pointer_the_highest_number_is_the_newest(copies):
     (copies / 'last_checkpoint').unlink()
     (copies / 'epoch_3.pth').rename(copies / 'epoch_10.pth')
     os.utime(copies / 'epoch_1.pth')
-    assert newest_whole_checkpoint(copies, work_dir=copies) == str(copies / 'epoch_10.pth')
-    assert newest_whole_checkpoint(copies / 'none', work_dir=copies / 'none') is None
+    assert newest_whole_checkpoint(copies) == str(copies / 'epoch_10.pth')
+    assert newest_whole_checkpoint(copies / 'none') is None
 
 
 def test_the_pointer_goes_before_the_checkpoints_of_an_older_run_and_follows_a_moved_folder(copies):
     (copies / 'last_checkpoint').write_text('/before/the/move/epoch_2.pth')
-    assert newest_whole_checkpoint(copies, work_dir=copies) == str(copies / 'epoch_2.pth')
+    assert newest_whole_checkpoint(copies) == str(copies / 'epoch_2.pth')
     flip(copies / 'epoch_2.pth', 2000)
     flip(copies / 'epoch_1.pth', 2000)
-    assert newest_whole_checkpoint(copies, work_dir=copies) == str(copies / 'epoch_3.pth')
+    assert newest_whole_checkpoint(copies) == str(copies / 'epoch_3.pth')
 
 
 class Disk:

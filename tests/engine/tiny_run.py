@@ -51,7 +51,7 @@ class TinyModel(BaseModel):
 
 def tiny_runner(work_dir: Path, model: nn.Module | None = None, *, epochs: int = 3, iters: int = 4, batch_size: int = 2,
                 hooks: dict | None = None, schedulers: list[dict] | None = None, optim_wrapper: dict | None = None,
-                loader: dict | None = None, **others) -> Runner:
+                loader: dict | None = None, dataloader: DataLoader | None = None, **others) -> Runner:
     """A runner of `epochs` epochs of `iters` iterations."""
     wrapper = dict(
         type='SumOptimWrapper',
@@ -61,7 +61,7 @@ def tiny_runner(work_dir: Path, model: nn.Module | None = None, *, epochs: int =
     return Runner(
         model or TinyModel(),
         str(work_dir),
-        train_dataloader=DataLoader(Numbers(iters * batch_size), batch_size=batch_size, **(loader or {})),
+        train_dataloader=dataloader or DataLoader(Numbers(iters * batch_size), batch_size=batch_size, **(loader or {})),
         train_cfg=dict(by_epoch=True, max_epochs=epochs),
         optim_wrapper=wrapper | (optim_wrapper or {}),
         param_scheduler=schedulers,

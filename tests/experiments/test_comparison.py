@@ -1,4 +1,4 @@
-"""Numbers of a comparison worked out by hand, from logs as mmengine writes them, and its picture."""
+"""Numbers of a comparison worked out by hand, from logs as mmengine writes them, and its figure."""
 import json
 from pathlib import Path
 
@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet_ext.comparison import (Run, TrainingLog, compare, epochs_to_reach, metric_label, read_training_log,
-                                  resume_from, to_json, to_markdown)
-from mmdet_ext.visualization.learning_curves import draw_learning_curves, spread
+from mmdet_ext.experiments.comparison import Run, compare, epochs_to_reach, metric_label, to_json, to_markdown
+from mmdet_ext.experiments.learning_curves import draw_learning_curves
+from mmdet_ext.experiments.logs import TrainingLog, read_training_log, resume_from
 
 AP = 'coco/bbox_mAP'
 
@@ -167,14 +167,8 @@ def test_before_val_begin_no_validation_is_missing(tmp_path):
     assert resume_from(tmp_path, TrainingLog(2, {}, None), dict(max_epochs=7, val_begin=3)) is None
 
 
-def test_spread_by_hand():
-    assert spread([0.5, 0.1], 0.1) == [0.5, 0.1]
-    assert spread([0.5, 0.5, 0.52], 0.1) == pytest.approx([0.5, 0.6, 0.7])
-    assert spread([1., 0.95, 0.5], 0.1) == pytest.approx([1., 0.9, 0.5])
-
-
-def has(picture: np.ndarray, red: int, green: int, blue: int) -> bool:
-    return bool((picture == (blue, green, red)).all(axis=-1).any())
+def has(image: np.ndarray, red: int, green: int, blue: int) -> bool:
+    return bool((image == (blue, green, red)).all(axis=-1).any())
 
 
 def draw(path: Path, *runs: Run) -> np.ndarray:
@@ -192,8 +186,8 @@ def test_each_training_has_a_line_of_its_colour(tmp_path):
 
 
 def test_the_crossing_is_marked_only_if_there_is_one(tmp_path, monkeypatch):
-    """A picture with the ring left out differs exactly where the first training reaches the last one."""
-    from mmdet_ext.visualization import learning_curves
+    """A figure with the ring left out differs exactly where the first training reaches the last one."""
+    from mmdet_ext.experiments import learning_curves
 
     def both(*runs: Run) -> tuple[np.ndarray, np.ndarray]:
         marked = draw(tmp_path / 'marked.png', *runs)

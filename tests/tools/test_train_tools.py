@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import re
 import runpy
 import stat
 import sys
@@ -45,24 +46,39 @@ def test_training_goes_on_where_it_stopped(call, checkpoint, fast, own_threads):
 
 def test_where_nothing_can_be_resumed_training_begins_with_load_from(tmp_path):
     start, last = tmp_path / 'start.pth', tmp_path / 'epoch_1.pth'
-    for file in (start, last):
-        torch.save({}, file)
+    torch.save({}, start)
     cfg = Config(dict(work_dir=str(tmp_path), load_from=str(start)))
-    launch.resume_from(cfg, 'auto')
+    launch.begin_from(cfg, 'auto')
     assert cfg.load_from == str(start) and not cfg.get('resume')
-    (tmp_path / 'last_checkpoint').write_text(str(last))
-    launch.resume_from(cfg, 'auto')
+    torch.save({}, last)
+    launch.begin_from(cfg, 'auto')
     assert cfg.load_from is None and cfg.resume
     cfg = Config(dict(work_dir=str(tmp_path / 'new'), load_from=str(tmp_path / 'no.pth')))
     with pytest.raises(FileNotFoundError, match='no.pth'):
-        launch.resume_from(cfg, 'auto')
+        launch.begin_from(cfg, 'auto')
+
+
+def test_foreign_configs_get_the_hooks_that_resume():
+    cfg = Config.fromfile(ROOT / 'configs/mix/rd_faster-rcnn_r50_fpn_1x_coco.py')
+    foreign = Config(dict(default_hooks=dict(
+        checkpoint=dict(type='CheckpointHook', interval=2), param_scheduler=dict(type='ParamSchedulerHook'),
+        logger=dict(type='LoggerHook'))))
+    launch.use_own_hooks(foreign)
+    assert foreign.default_hooks == dict(
+        checkpoint=dict(type='WholeCheckpointHook', interval=2), param_scheduler=dict(type='ScheduleHook'),
+        sampler_seed=dict(type='EpochSeedHook'), logger=dict(type='LoggerHook'))
+    assert foreign.custom_imports == dict(imports=['mmdet_ext'])
+    before = cfg.to_dict()
+    launch.use_own_hooks(cfg)
+    assert cfg.to_dict() == before
 
 
 def test_a_resumed_run_equals_one_that_went_through(call, workplace, fast):
     options = [*fast, 'train_cfg.max_epochs=2', 'default_hooks.logger.interval=1', 'train_cfg.val_interval=2']
     through, resumed = workplace / 'through', workplace / 'resumed'
     call(sys.executable, TOOLS / 'train.py', SHAPES, '--work-dir', through, *options)
-    call(sys.executable, TOOLS / 'train.py', SHAPES, '--work-dir', resumed, '--resume', through / 'epoch_1.pth', *options)
+    call(sys.executable, TOOLS / 'train.py', SHAPES, '--work-dir', resumed, '--resume', through / 'epoch_1.pth',
+         *options)
 
     def losses(folder: Path) -> dict[int, float]:
         scalars, = folder.glob('*/vis_data/scalars.json')
@@ -75,17 +91,18 @@ def test_a_resumed_run_equals_one_that_went_through(call, workplace, fast):
     torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-5)
 
 
-def test_testing_writes_metrics_pictures_and_predictions(call, checkpoint, workplace, fast):
+def test_testing_writes_metrics_images_and_predictions(call, checkpoint, workplace, fast):
     call(sys.executable, TOOLS / 'test.py', SHAPES, checkpoint, '--work-dir', 'tested',
-         '--show-dir', workplace / 'pictures', '--out', 'predictions.pkl', *fast)
+         '--show-dir', workplace / 'images', '--out', 'predictions.pkl', *fast)
     metrics, = (workplace / 'tested').glob('*/*.json')
     assert 'coco/bbox_mAP_50' in json.loads(metrics.read_text())
-    assert len(list((workplace / 'pictures').iterdir())) == 4
+    assert len(list((workplace / 'images').iterdir())) == 4
     assert len(pickle.loads((workplace / 'predictions.pkl').read_bytes())) == 4
 
 
 def test_a_checkpoint_of_other_classes_is_not_tested(call, checkpoint, fast):
-    log = call(sys.executable, TOOLS / 'test.py', SHAPES, checkpoint, *fast, 'model.bbox_head.class_channels=64', code=1)
+    log = call(sys.executable, TOOLS / 'test.py', SHAPES, checkpoint, *fast, 'model.bbox_head.class_channels=64',
+               code=2)
     assert 'does not fit the config' in log and 'class_towers' in log and 'Traceback' not in log
 
 
@@ -97,7 +114,7 @@ def test_testing_with_mirror_images(call, checkpoint, fast, own_threads):
 def test_two_processes_train_and_test_on_the_cpu(call, workplace, fast):
     log = call('bash', TOOLS / 'dist_train.sh', SHAPES, '2', '--work-dir', 'dist', *fast, PORT='29637',
                CUDA_VISIBLE_DEVICES='')
-    assert 'GPU number: 2' in log and 'Epoch(train) [1][1/1]' in log  # 8 pictures: a batch of 4 for each of the two
+    assert 'GPU number: 2' in log and 'Epoch(train) [1][1/1]' in log  # 8 images: a batch of 4 for each of the two
     log = call('bash', TOOLS / 'dist_test.sh', SHAPES, 'dist/epoch_1.pth', '2', *fast, PORT='29638',
                CUDA_VISIBLE_DEVICES='')
     assert 'coco/bbox_mAP_50' in log
@@ -137,13 +154,20 @@ def test_scripts_say_which_arguments_they_take(call, script, arguments):
     assert 'usage: ' in call('bash', TOOLS / script, *arguments, code=2)
 
 
-def exit_message(monkeypatch, tool, *arguments):
-    """Run a tool in this process until it exits; returns what it exits with."""
-    monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
-    monkeypatch.setenv('LOCAL_RANK', '0')
-    with pytest.raises(SystemExit) as exit:
-        runpy.run_path(str(TOOLS / tool), run_name='__main__')
-    return exit.value.code
+@pytest.fixture
+def message_of(monkeypatch, capsys):
+    """Run a tool in this process, which ends with exit status 2; returns what it printed as an error."""
+
+    def run(tool: str, *arguments: object) -> str:
+        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
+        monkeypatch.setenv('LOCAL_RANK', '0')
+        with pytest.raises(SystemExit) as exit:
+            runpy.run_path(str(TOOLS / tool), run_name='__main__')
+        assert exit.value.code == 2
+        printed = capsys.readouterr().err  # loggers of other tests write there too
+        return printed[printed.index(f'{tool}: error: '):]
+
+    return run
 
 
 @pytest.mark.parametrize('tool, arguments, message', [
@@ -154,14 +178,31 @@ def exit_message(monkeypatch, tool, *arguments):
     ('test.py', [SHAPES, 'no.pth'], 'there is no checkpoint no.pth'),
     ('train.py', [SHAPES, '--auto-scale-lr'], 'has no auto_scale_lr'),
 ])
-def test_errors_are_one_line(monkeypatch, tool, arguments, message):
-    error = exit_message(monkeypatch, tool, *arguments)
-    assert error.startswith(f'{tool}: ') and message in error and '\n' not in error
+def test_errors_are_one_line(message_of, tool, arguments, message):
+    error = message_of(tool, *arguments)
+    assert message in error and error.count('\n') == 1
 
 
-def test_predictions_go_to_a_pickle(monkeypatch, capsys):
-    assert exit_message(monkeypatch, 'test.py', SHAPES, 'x.pth', '--out', 'x.json') == 2
-    assert 'must end in .pkl' in capsys.readouterr().err
+@pytest.mark.parametrize('option, message', [
+    ('model.neck.width=3', 'TypeError: .*unexpected keyword argument \'width\''),
+    ('model.type=NoDetector', 'KeyError: NoDetector is not in the mmdet::model registry'),
+    ('optim_wrapper.optimizer.speed=1', 'TypeError: .*unexpected keyword argument \'speed\''),
+    ('default_hooks.warmup.epochs=1', 'TypeError: .*unexpected keyword argument \'epochs\''),
+    ('train_dataloader.dataset.dataset.pipeline.0.type=LoadPhoto', 'KeyError: LoadPhoto is not in the'),
+    ('model.bbox_head.num_classes=text', 'yolov9t_shapes.py: TypeError'),
+    ('train_dataloader.dataset.dataset.ann_file=no.json', 'no.json'),
+])
+def test_mistakes_in_a_config_are_one_message_and_their_traceback_is_in_the_log(
+        message_of, monkeypatch, workplace, tmp_path, fast, option, message):
+    monkeypatch.chdir(workplace)
+    error = message_of('train.py', SHAPES, '--work-dir', tmp_path, *fast, option)
+    assert re.search(message, error) and 'Traceback' not in error
+    log, = tmp_path.glob('*/*.log')
+    assert 'Traceback (most recent call last)' in log.read_text() and re.search(message, log.read_text())
+
+
+def test_predictions_go_to_a_pickle(message_of):
+    assert 'must end in .pkl' in message_of('test.py', SHAPES, 'x.pth', '--out', 'x.json')
 
 
 class Foreign:
@@ -169,7 +210,7 @@ class Foreign:
 
 
 @pytest.mark.parametrize('content, message', [
-    (lambda path: path.write_bytes(b''), 'is no checkpoint'),
+    (lambda path: path.write_bytes(b''), 'is empty'),
     (lambda path: (torch.save(torch.zeros(9), path), path.write_bytes(path.read_bytes()[:-50])), 'is no checkpoint'),
     (lambda path: torch.save(Foreign(), path), 'objects of another program'),
 ], ids=['empty', 'truncated', 'foreign'])

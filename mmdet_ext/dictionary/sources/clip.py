@@ -12,10 +12,10 @@ from mmengine.logging import print_log
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from mmdet_ext.cell_grid import CellGrid
 from mmdet_ext.fingerprints import digest, digest_weights
 from mmdet_ext.launch import load_config
 
-from .cells import Layout
 from .image_set import find_images
 from .images import ImageSource
 
@@ -48,7 +48,7 @@ class ClipSource(ImageSource):
 
     def __init__(self, model: str, weights: str | None, *, config: str | None = None, ann: str | None = None,
                  images: str | None = None, per_image: int = 16, joint: bool = True, batch_size: int = 8, seed: int = 0,
-                 device: str = 'cpu') -> None:
+                 device: str | torch.device = 'cpu') -> None:
         from open_clip.transform import PreprocessCfg, image_transform_v2  # only here: other sources need no open_clip
 
         super().__init__(find_images(None if config is None else load_config(str(config)), ann, images),
@@ -59,7 +59,8 @@ class ClipSource(ImageSource):
         self.joint = joint
         preprocess = PreprocessCfg(**{**self.tower.preprocess_cfg, 'resize_mode': 'squash'})
         self.transform = image_transform_v2(preprocess, is_train=False)
-        self.width = self._features([self.transform(Image.new('RGB', (8, 8)))]).shape[1]
+        _, self.width, rows, columns = self._features([self.transform(Image.new('RGB', (8, 8)))]).shape
+        self.per_item = min(per_image, rows * columns)
         self.fingerprint = dict(
             source=self.name, model=model, joint=joint, per_image=per_image, batch_size=batch_size, seed=seed,
             images=self.images.digest(), weights=digest_weights(self.tower), preprocess=digest([repr(preprocess)]))
@@ -69,13 +70,13 @@ class ClipSource(ImageSource):
             image = ImageOps.exif_transpose(file)
             return self.transform(image), image.size
 
-    def maps(self, loaded: list[tuple[Tensor, tuple[int, int]]]) -> list[tuple[Tensor, Layout]]:
+    def maps(self, loaded: list[tuple[Tensor, tuple[int, int]]]) -> list[tuple[Tensor, CellGrid]]:
         inputs, sizes = zip(*loaded)
         features = self._features(inputs)
-        grid, (height, width) = tuple(features.shape[-2:]), inputs[0].shape[-2:]
-        cell = _cell(self.tower, (height, width), grid)
-        return [(feature, Layout(grid, cell, (0, 0, width, height), size))
-                for feature, size in zip(features, sizes, strict=True)]
+        rows, columns = features.shape[-2:]
+        covered_y, covered_x = _covered(self.tower, tuple(inputs[0].shape[-2:]), (rows, columns))
+        return [(feature, CellGrid((height, width), (rows, columns), (0, 0, width * covered_x, height * covered_y)))
+                for feature, (width, height) in zip(features, sizes, strict=True)]
 
     @torch.no_grad()
     def _features(self, images: Sequence[Tensor]) -> Tensor:
@@ -138,13 +139,13 @@ def _check_tower(tower: nn.Module, model: str, joint: bool) -> None:
                          'the joint space; joint=False takes its last layer')
 
 
-def _cell(tower: nn.Module, shape: tuple[int, int], grid: tuple[int, int]) -> tuple[float, float]:
-    """(height, width) of a patch in pixels; in some transformers a border of the input is too narrow for one more."""
+def _covered(tower: nn.Module, shape: tuple[int, int], grid: tuple[int, int]) -> tuple[float, float]:
+    """Shares of the input's height and width in patches; in some transformers a border is too narrow for one more."""
     holder = getattr(getattr(tower, 'trunk', None), 'patch_embed', tower)
     patch = getattr(holder, 'patch_size', None)
-    if patch is not None and (shape[0] // patch[0], shape[1] // patch[1]) == grid:
-        return patch
-    return shape[0] / grid[0], shape[1] / grid[1]
+    if patch is None or (shape[0] // patch[0], shape[1] // patch[1]) != grid:
+        return 1, 1
+    return grid[0] * patch[0] / shape[0], grid[1] * patch[1] / shape[1]
 
 
 def _pools_by_attention(tower: nn.Module) -> bool:

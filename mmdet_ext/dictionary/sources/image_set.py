@@ -2,8 +2,8 @@
 import json
 import os
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mmengine.config import Config
@@ -13,31 +13,21 @@ from mmdet_ext.fingerprints import digest
 SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 
 
+@dataclass
 class ImageSet:
-    """Pictures in a fixed order, with the boxes that are annotated in them.
+    """Images in a fixed order.
 
     Args:
         paths: One per image.
-        boxes: (B, 4) float32, x1, y1, x2, y2 in pixels: of the first image, then of the second, ...
-        counts: (images, ), how many boxes each has. None: there are no annotations.
+        boxes: For each image (b, 4) float32, x1, y1, x2, y2 in pixels, of what is annotated in it but for crowds. None:
+            there are no annotations.
     """
-
-    def __init__(self, paths: list[str], boxes: np.ndarray | None = None, counts: np.ndarray | None = None) -> None:
-        self.paths = paths
-        self.annotated = counts is not None
-        self._boxes = np.empty((0, 4), np.float32) if boxes is None else boxes
-        self._ends = np.cumsum(np.zeros(len(paths), np.int64) if counts is None else counts)
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    def boxes(self, item: int) -> np.ndarray:
-        """(b, 4) float32, x1, y1, x2, y2 in pixels of image `item`; crowds are left out."""
-        return self._boxes[self._ends[item - 1] if item else 0:self._ends[item]]
+    paths: list[str]
+    boxes: list[np.ndarray] | None = None
 
     def digest(self) -> str:
         """Stands for paths and boxes in a fingerprint."""
-        return digest([*self.paths, self._boxes, self._ends])
+        return digest([*self.paths, *(self.boxes or ())])
 
 
 def find_images(cfg: Config | None = None, ann: str | None = None, images: str | None = None) -> ImageSet:
@@ -63,7 +53,8 @@ def find_images(cfg: Config | None = None, ann: str | None = None, images: str |
         return _list_folder(Path(images))
     if cfg is None:
         raise ValueError('no images are named: give a config, ann=FILE with images=FOLDER, or images=FOLDER')
-    return _concatenate([_read_coco(_ann_file(leaf), _folder(leaf)) for leaf in _training_sets(cfg)])
+    parts = [_read_coco(_ann_file(leaf), _folder(leaf)) for leaf in _training_sets(cfg)]
+    return ImageSet([path for part in parts for path in part.paths], [boxes for part in parts for boxes in part.boxes])
 
 
 def data_sets(loader: dict | None) -> list[dict]:
@@ -118,27 +109,27 @@ def _held_out(cfg: Config | None) -> list[tuple[str, dict]]:
 
 
 def _refuse_held_out_file(cfg: Config | None, ann: str) -> None:
-    if cfg is None:
-        return
-    trained = [_ann_file(leaf) for leaf in data_sets(cfg.get('train_dataloader')) if leaf.get('ann_file')]
-    if any(os.path.realpath(file) == os.path.realpath(ann) for file in trained):
+    trained = data_sets(cfg.get('train_dataloader')) if cfg is not None else ()
+    if cfg is None or any(_same(_ann_file(leaf), ann) for leaf in trained if leaf.get('ann_file')):
         return
     files = [(split, _ann_file(leaf)) for split, leaf in _held_out(cfg) if leaf.get('ann_file')]
     for split in ('val', 'test'):
         metrics = cfg.get(f'{split}_evaluator') or []
-        metrics = [metrics] if isinstance(metrics, dict) else metrics
-        files += [(split, Path(metric['ann_file'])) for metric in metrics if metric.get('ann_file')]
+        files += [(split, metric['ann_file']) for metric in ([metrics] if isinstance(metrics, dict) else metrics)
+                  if metric.get('ann_file')]
     for split, file in files:
-        if os.path.realpath(file) == os.path.realpath(ann):
+        if _same(file, ann):
             raise ValueError(f'ann={ann} holds the {split} annotations of {cfg.filename}: a dictionary is built from '
                              'training images')
 
 
+def _same(first: str | Path, second: str | Path) -> bool:
+    return os.path.realpath(first) == os.path.realpath(second)
+
+
 def _refuse_held_out_folder(cfg: Config | None, images: str) -> None:
-    folder = Path(os.path.realpath(images))
     for split, leaf in _held_out(cfg):
-        held_out = Path(os.path.realpath(_folder(leaf)))
-        if folder == held_out or folder in held_out.parents:
+        if Path(os.path.realpath(_folder(leaf))).is_relative_to(os.path.realpath(images)):
             raise ValueError(f'images={images} holds the {split} images of {cfg.filename}, {_folder(leaf)}: a '
                              'dictionary is built from training images, which ann=FILE tells apart')
 
@@ -173,13 +164,8 @@ def _read_coco(ann: Path, folder: Path) -> ImageSet:
     index = {row['id']: position for position, row in enumerate(rows)}
     if len(index) < len(rows):
         raise ValueError(f"{ann}: 'images' has {len(rows)} entries of {len(index)} ids")
-    boxes, counts = _group_boxes(content.get('annotations') or [], index, ann)
-    return ImageSet([str(folder / row['file_name']) for row in rows], boxes, counts)
-
-
-def _group_boxes(annotations: list[dict[str, Any]], index: dict[Any, int], ann: Path) -> tuple[np.ndarray, np.ndarray]:
     owners, boxes = [], []
-    for row in annotations:
+    for row in content.get('annotations') or ():
         if row.get('image_id') not in index:
             raise ValueError(f"{ann}: annotation {row.get('id')} has image_id {row.get('image_id')}, which is not in "
                              "'images'")
@@ -187,12 +173,7 @@ def _group_boxes(annotations: list[dict[str, Any]], index: dict[Any, int], ann: 
         if not row.get('iscrowd') and len(box) == 4 and box[2] > 0 and box[3] > 0:
             owners.append(index[row['image_id']])
             boxes.append((box[0], box[1], box[0] + box[2], box[1] + box[3]))
-    order = np.argsort(np.array(owners, np.int64), kind='stable')
-    counts = np.bincount(np.array(owners, np.int64), minlength=len(index))
-    return np.array(boxes, np.float32).reshape(-1, 4)[order], counts
-
-
-def _concatenate(parts: list[ImageSet]) -> ImageSet:
-    counts = [np.diff(part._ends, prepend=0) for part in parts]
-    return ImageSet([path for part in parts for path in part.paths],
-                    np.concatenate([part._boxes for part in parts]), np.concatenate(counts))
+    order = np.argsort(owners, kind='stable')
+    ends = np.cumsum(np.bincount(np.array(owners, np.int64), minlength=len(rows)))
+    boxes = np.split(np.array(boxes, np.float32).reshape(-1, 4)[order], ends[:-1])
+    return ImageSet([str(folder / row['file_name']) for row in rows], boxes)

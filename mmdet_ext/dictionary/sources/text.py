@@ -36,7 +36,7 @@ class TextSource(Source):
     name = 'text'
 
     def __init__(self, model: str, files: Sequence[str | Path], *, pooling: str = 'mean', batch_size: int = 64,
-                 device: str = 'cpu') -> None:
+                 device: str | torch.device = 'cpu') -> None:
         if pooling not in POOLINGS:
             raise ValueError(f'pooling should be one of {", ".join(POOLINGS)}, got {pooling!r}')
         self.texts = read_texts(files)

@@ -7,11 +7,11 @@ from mmdet.utils import register_all_modules
 from mmengine.registry import DefaultScope
 from torch import Tensor
 
+from mmdet_ext.cell_grid import CellGrid
 from mmdet_ext.fingerprints import digest, digest_weights
 from mmdet_ext.launch import load_config
 from mmdet_ext.predict.loading import load_model
 
-from .cells import Layout
 from .detector import FeatureTap, ImagePipeline
 from .image_set import find_images
 from .images import ImageSource
@@ -48,7 +48,8 @@ class VisionSource(ImageSource):
 
     def __init__(self, config: str | Path, checkpoint: str | Path, *, place: str = 'backbone', level: int = 0,
                  per_image: int = 64, inside: float = 0.0, ann: str | None = None, images: str | None = None,
-                 cfg_options: dict | None = None, batch_size: int = 8, seed: int = 0, device: str = 'cpu') -> None:
+                 cfg_options: dict | None = None, batch_size: int = 8, seed: int = 0,
+                 device: str | torch.device = 'cpu') -> None:
         cfg = load_config(str(config), options=cfg_options)
         super().__init__(find_images(cfg, ann, images), per_image=per_image, inside=inside, batch_size=batch_size,
                          seed=seed)
@@ -66,11 +67,14 @@ class VisionSource(ImageSource):
     def load(self, path: str) -> dict[str, Any]:
         return self.pipeline.load(path)
 
-    def maps(self, loaded: list[dict[str, Any]]) -> list[tuple[Tensor, Layout]]:
+    def maps(self, loaded: list[dict[str, Any]]) -> list[tuple[Tensor, CellGrid]]:
         packed, outlines = zip(*map(self.pipeline.pack, loaded))
-        features, (height, width) = self.tap.read([one['inputs'] for one in packed],
-                                                  [one['data_samples'] for one in packed])
-        grid = tuple(features.shape[-2:])
-        cell = height / grid[0], width / grid[1]
-        return [(feature, Layout(grid, cell, outline, one['ori_shape'][::-1]))
-                for feature, outline, one in zip(features, outlines, loaded, strict=True)]
+        features, (input_height, input_width) = self.tap.read([one['inputs'] for one in packed],
+                                                              [one['data_samples'] for one in packed])
+        grids = []
+        for one, (left, top, right, bottom) in zip(loaded, outlines, strict=True):
+            height, width = one['ori_shape']
+            step_x, step_y = width / (right - left), height / (bottom - top)
+            extent = (-left * step_x, -top * step_y, (input_width - left) * step_x, (input_height - top) * step_y)
+            grids.append(CellGrid((height, width), tuple(features.shape[-2:]), extent))
+        return list(zip(features, grids, strict=True))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmdet_ext.models.layers import RetrieverDictionary
 
-from ..cell_grid import CellGrid
+from mmdet_ext.cell_grid import CellGrid
 from ..images import batch_of, read_image
 
 

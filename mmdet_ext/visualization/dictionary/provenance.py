@@ -102,14 +102,22 @@ def look_at_training_set(cfg: Config, probe: Probe, atoms: Atoms | None, provena
         ValueError: If none of its images can be read for the usage.
     """
     highest, usage = HighestCoefficients(SAMPLES), None if usage_images is None else Usage()
-    observers = [(highest, provenance_images), *([] if usage is None else [(usage, usage_images)])]
-    most = max(count for _, count in observers)
+    most, skipped = max(provenance_images, usage_images or 0), []
     try:
         images = some_training_images(cfg, most) if most else ()
     except OSError as error:
         raise FileNotFoundError(f'{cfg.filename}: its training set is needed for samples of the atoms '
                                 f'(--provenance-images 0 does without) or for their usage: {error}') from error
-    skipped = survey(probe, images, observers)
+    for number, path in enumerate(tqdm(images, unit='image', desc='training images', disable=None)):
+        try:
+            capture = probe(path)
+        except (OSError, ValueError) as error:
+            skipped.append(str(error))
+            continue
+        if number < provenance_images:
+            highest.update(capture)
+        if usage is not None and number < usage_images:
+            usage.update(capture)
     if usage is not None and not usage.images:
         raise ValueError(f'{cfg.filename}: none of the images of the training set can be read: '
                          f'{"; ".join(skipped[:2])}')
@@ -122,26 +130,6 @@ def look_at_training_set(cfg: Config, probe: Probe, atoms: Atoms | None, provena
         note = 'Samples: the nearest to each atom when the dictionary was built.'
         return Provenance(atoms.nearest, note, foreign), usage, skipped
     return Provenance(None, 'No samples: neither an atoms file nor training images.'), usage, skipped
-
-
-def survey(probe: Probe, images: Sequence[str],
-           observers: Sequence[tuple[Usage | HighestCoefficients, int]]) -> list[str]:
-    """Show images to the model, the first n of them to each observer with its n; a progress bar tells how far it is.
-
-    Returns:
-        What could not be read: a line each, which names the file.
-    """
-    skipped = []
-    for number, path in enumerate(tqdm(images, unit='image', desc='training images', disable=None)):
-        try:
-            capture = probe(path)
-        except (OSError, ValueError) as error:
-            skipped.append(str(error))
-            continue
-        for observer, count in observers:
-            if number < count:
-                observer.update(capture)
-    return skipped
 
 
 def some_training_images(cfg: Config, count: int) -> list[str]:

@@ -51,15 +51,18 @@ def draw_query(capture: Capture, query: Query, nearest: Sequence[Sequence[dict[s
     rows = max(len(group) for _, _, group in blocks) if nearest is not None else 0
     head = 0.5 + 0.17 * len(query.notes)
     heights = [head, _PLOTS, *([0.35 + rows * ROW] if rows else [])]
-    figure = Figure((_WIDTH, sum(heights)), layout='constrained')
+    figure = Figure((_WIDTH, sum(heights)))
     parts = figure.subfigures(len(heights), height_ratios=heights)
     (x, y), (row, column) = query.point, query.cell
-    parts[0].suptitle(f'{capture.path.name}: atoms at x = {x:.0f}, y = {y:.0f} (cell: row {row}, column {column})',
-                      fontsize=LARGE + 1.5, color=INK, x=0.012, ha='left', parse_math=False)
-    parts[0].text(0.012, 0, '\n'.join(query.notes), fontsize=NORMAL, color=INK, va='bottom', parse_math=False)
+    title = f'{capture.path.name}: atoms at x = {x:.0f}, y = {y:.0f} (cell: row {row}, column {column})'
+    parts[0].text(0.012, 1 - 0.22 / head, title, fontsize=LARGE + 1.5, color=INK, va='center', parse_math=False)
+    parts[0].text(0.012, 1 - 0.36 / head, '\n'.join(query.notes), fontsize=NORMAL, color=INK, va='top',
+                  parse_math=False)
     series = {f'cos(x, {name} i)': values for name, values in query.correlations.items()}
     series["coefficient c'$_i$"] = query.coefficients
-    panels = parts[1].subplot_mosaic([['image', name, 'scatter'] for name in series], width_ratios=(3.6, 4.2, 3.1))
+    panels = parts[1].subplot_mosaic(
+        [['image', name, 'scatter'] for name in series], width_ratios=(3.6, 4.2, 3.1),
+        gridspec_kw=dict(left=0.012, right=0.985, bottom=0.12, top=0.92, wspace=0.2, hspace=0.12))
     _draw_image(panels['image'], capture, query)
     for name, values in series.items():
         _draw_series(panels[name], name, values, query.groups)
@@ -109,12 +112,13 @@ def _draw_scatter(axes: Axes, query: Query) -> None:
 
 def _draw_group(figure: SubFigure, query: Query, nearest: Sequence[Sequence[dict[str, Any]]], color: str, title: str,
                 group: Sequence[int], rows: int) -> None:
-    figure.suptitle(title, fontsize=LARGE, color=color, x=0.02, ha='left')
+    figure.text(0.024, 1 - 0.15 / (0.35 + rows * ROW), title, fontsize=LARGE, color=color, va='center')
     values = list(query.correlations.values())[-1]
     labels = [(f'atom {index}', f'cos {values[index]:z.2f}', f"c' {query.coefficients[index]:z.2f}")
               for index in group]  # z: no -0.00
     missing = rows - len(group)
-    draw_rows(figure, labels + [()] * missing, [nearest[index] for index in group] + [()] * missing, SAMPLES)
+    draw_rows(figure, labels + [()] * missing, [nearest[index] for index in group] + [()] * missing, SAMPLES,
+              top=rows * ROW / (0.35 + rows * ROW), left=0.024)
 
 
 def _blocks(groups: Mapping[str, Sequence[int]]) -> list[tuple[str, str, Sequence[int]]]:

@@ -44,10 +44,10 @@ def draw_nearest_samples(atoms: Atoms, indices: Sequence[int], path: str | os.Pa
 
 
 def draw_rows(figure: FigureBase, labels: Sequence[Sequence[str]], samples: Sequence[Sequence[dict[str, Any]]],
-              columns: int) -> None:
-    """Fill a figure with a row for each of several atoms: a label of some lines, then `columns` samples at most."""
-    grid = figure.add_gridspec(len(labels), columns + 1, left=0.01, right=0.99, top=0.995, wspace=0.08, hspace=0.4,
-                               bottom=0.4 / (1.4 * len(labels)))
+              columns: int, *, top: float = 0.995, left: float = 0.01) -> None:
+    """Fill a figure up to `top` with a row per atom: a label of some lines, then `columns` samples at most."""
+    grid = figure.add_gridspec(len(labels), columns + 1, left=left, right=0.99, top=top, wspace=0.08, hspace=0.4,
+                               bottom=top * 0.4 / (1.4 * len(labels)))
     for row, (lines, nearest) in enumerate(zip(labels, samples, strict=True)):
         label = figure.add_subplot(grid[row, 0])
         label.axis('off')

@@ -76,12 +76,13 @@ def _draw_layer(panels: Mapping[str, Axes], capture: SMCACapture, query: int, la
 
 
 def _layer_title(capture: SMCACapture, query: int, layer: int, scale: int) -> str:
-    title = f'layer {layer}'
+    parts = [f'layer {layer}']
     if len(capture.strides) > 1:
-        title += f', {scale_name(capture, scale)}'
+        parts.append(scale_name(capture, scale))
     if selects_scales(capture):
-        title += f', alpha {alphas(capture, layer)[query, scale]:.2f}'
-    return title
+        parts.append(f'alpha {alphas(capture, layer)[query, scale]:.2f}')
+    height, width = capture.image.shape[:2]
+    return ('\n' if width < 0.75 * height else ', ').join(parts)
 
 
 def _draw_image(axes: Axes, capture: SMCACapture, query: int) -> None:

@@ -7,7 +7,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch.testing import assert_close
 
-from mmdet_ext.benchmarks.counts import Counts, count
+from benchmarks.counts import Counts, count
 from mmdet_ext.models.dense_heads import GroundingOutputs
 
 BOXES = [dict(type='BBoxL1Cost', weight=5., box_format='xywh'), dict(type='IoUCost', iou_mode='giou', weight=2.)]

@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
 from mmdet_ext.visualization.dictionary.capture import Capture, Probe
-from mmdet_ext.visualization.cell_grid import CellGrid
+from mmdet_ext.cell_grid import CellGrid
 
 ROOT = Path(__file__).resolve().parents[3]
 

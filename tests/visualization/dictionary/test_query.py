@@ -5,8 +5,7 @@ from torch.testing import assert_close
 
 from mmdet_ext.models.layers import RetrieverDictionary
 from mmdet_ext.visualization.dictionary.image_report import Choice, check_numbers, draw_report, query_at
-from mmdet_ext.visualization.dictionary.provenance import HighestCoefficients, Provenance, survey
-from mmdet_ext.visualization.dictionary.usage import Usage
+from mmdet_ext.visualization.dictionary.provenance import Provenance
 from mmdet_ext.visualization.images import unique_names
 
 KNOWN = Provenance(None, 'No samples.')
@@ -58,19 +57,6 @@ def test_a_report_writes_three_images(make_capture, rd, tmp_path):
     draw_report(make_capture(), rd, tmp_path / 'out', 'name', choice=Choice(top=1), provenance=KNOWN)
     assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
         'name_atoms.png', 'name_features.png', 'name_maps.png']
-
-
-def test_a_survey_shows_each_observer_as_many_images_as_it_asked_for(make_capture):
-    def probe(path):
-        if path == 'broken.png':
-            raise ValueError('broken.png is no image')
-        return make_capture(path=path)
-
-    usage, highest = Usage(), HighestCoefficients(9)
-    skipped = survey(probe, ['a.png', 'broken.png', 'c.png', 'd.png'], [(usage, 4), (highest, 3)])
-    assert skipped == ['broken.png is no image']
-    assert usage.images == 3 and highest.images == 2
-    assert {sample['image'] for sample in highest.nearest()[0]} == {'a.png', 'c.png'}
 
 
 def test_names_are_unique_though_stems_are_not():

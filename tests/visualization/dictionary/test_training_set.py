@@ -8,6 +8,7 @@ from torch.testing import assert_close
 
 from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 from mmdet_ext.models.layers import Atoms, RetrieverDictionary
+from mmdet_ext.visualization.dictionary import provenance as provenance_module
 from mmdet_ext.visualization.dictionary.provenance import (HighestCoefficients, atoms_of, look_at_training_set,
                                                           some_training_images)
 from mmdet_ext.visualization.dictionary.usage import Usage
@@ -86,3 +87,19 @@ def test_says_what_the_training_set_is_needed_for_if_it_is_not_there(tmp_path):
 def test_the_training_set_is_not_read_where_nothing_is_asked_of_it():
     provenance, usage, skipped = look_at_training_set(Config(), SimpleNamespace(), None, 0, None)
     assert (provenance.nearest, usage, skipped) == (None, None, [])
+
+
+def test_usage_and_samples_are_counted_on_as_many_images_as_are_asked_for(make_capture, monkeypatch):
+    def probe(path):
+        if path == 'broken.png':
+            raise ValueError('broken.png is no image')
+        return make_capture(path=path)
+
+    monkeypatch.setattr(provenance_module, 'some_training_images',
+                        lambda cfg, count: ['a.png', 'broken.png', 'c.png', 'd.png'][:count])
+    provenance, usage, skipped = look_at_training_set(Config(), probe, None, 3, 4)
+    assert skipped == ['broken.png is no image']
+    assert usage.images == 3 and 'the highest on 2 training images' in provenance.note
+    assert {sample['image'] for sample in provenance.nearest[0]} == {'a.png', 'c.png'}
+    _, usage, _ = look_at_training_set(Config(), probe, None, 3, 1)
+    assert usage.images == 1

@@ -91,20 +91,22 @@ class CellGrid(NamedTuple):
         # what the network's rounding of a side to whole pixels leaves over belongs to the last cell
         return min(row, rows - 1), min(column, columns - 1)
 
+    def areas(self) -> Tensor:
+        """(rows, columns, 4) float64: x1, y1, x2, y2 of each cell in pixels of the image, also beyond its borders."""
+        left, top, right, bottom = self.extent
+        y = torch.linspace(top, bottom, self.cells[0] + 1, dtype=torch.float64)
+        x = torch.linspace(left, right, self.cells[1] + 1, dtype=torch.float64)
+        corners = torch.stack(torch.meshgrid(x, y, indexing='xy'), dim=-1)  # (rows + 1, columns + 1, 2)
+        return torch.cat([corners[:-1, :-1], corners[1:, 1:]], dim=-1)
+
     def box_of(self, row: int, column: int) -> tuple[float, float, float, float]:
         """x1, y1, x2, y2 of a cell in pixels of the image, cut off where the image ends."""
         height, width = self.size
-        left, top, right, bottom = self.extent
-        step_y, step_x = (bottom - top) / self.cells[0], (right - left) / self.cells[1]
-        x, y = left + column * step_x, top + row * step_y
-        return (min(max(x, 0.), width), min(max(y, 0.), height),
-                min(max(x + step_x, 0.), width), min(max(y + step_y, 0.), height))
+        x1, y1, x2, y2 = self.areas()[row, column].tolist()
+        return min(max(x1, 0.), width), min(max(y1, 0.), height), min(max(x2, 0.), width), min(max(y2, 0.), height)
 
     def inside(self) -> Tensor:
         """Which cells have their centre in the image and not in the padding: bool (rows, columns)."""
-        left, top, right, bottom = self.extent
-        rows, columns = self.cells
-        y = top + (torch.arange(rows) + 0.5) * (bottom - top) / rows
-        x = left + (torch.arange(columns) + 0.5) * (right - left) / columns
-        height, width = self.size
-        return ((y >= 0) & (y < height))[:, None] & ((x >= 0) & (x < width))[None]
+        areas, (height, width) = self.areas(), self.size
+        centres = (areas[..., :2] + areas[..., 2:]) / 2
+        return ((centres >= 0) & (centres < centres.new_tensor([width, height]))).all(dim=-1)

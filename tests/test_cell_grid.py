@@ -6,7 +6,7 @@ from mmcv.transforms import Compose
 from mmengine.config import Config
 from torch.testing import assert_close
 
-from mmdet_ext.visualization.cell_grid import CellGrid
+from mmdet_ext.cell_grid import CellGrid
 
 # a picture of 200 x 100 pixels (width, height), halved to 100 x 50 and padded by 14 left and 7 above to 128 x 64
 META = dict(ori_shape=(100, 200), scale_factor=(0.5, 0.5), pad_param=(14, 7))
@@ -79,3 +79,9 @@ def test_a_spot_in_a_picture_is_where_the_grid_says_it_is_in_the_network_input(c
     left, top, right, bottom = CellGrid.from_meta(data['data_samples'].metainfo, (height, width), (1, 1)).extent
     seen = torch.tensor([left + found[0] / width * (right - left), top + found[1] / height * (bottom - top)])
     assert_close(seen, torch.tensor([40., 24.]), atol=0.75, rtol=0)
+
+
+def test_areas_by_hand():
+    areas = CellGrid(size=(20, 40), cells=(4, 6), extent=(0., -6., 48., 26.)).areas()
+    assert areas.shape == (4, 6, 4)
+    assert areas[1, 2].tolist() == [16, 2, 24, 10] and areas[3, 5].tolist() == [40, 18, 48, 26]
