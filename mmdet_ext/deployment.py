@@ -29,7 +29,8 @@ def load_for_deployment(cfg: Config, checkpoint: str | Path) -> PGIDetector:
     """
     model = MODELS.build(copy.deepcopy(cfg.model))
     if not isinstance(model, PGIDetector):
-        raise ValueError(f"{cfg.filename}: model.type should be 'PGIDetector' to be deployed, got {type(model).__name__!r}")
+        raise ValueError(f"{cfg.filename}: model.type should be 'PGIDetector' to be deployed, got "
+                         f'{type(model).__name__!r}')
     if model.deployed:
         raise ValueError(f'{cfg.filename}: model.deployed is set already')
     model.dataset_meta = load_weights(model, checkpoint, config=cfg.filename).dataset_meta

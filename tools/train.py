@@ -35,7 +35,7 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from mmdet_ext import launch
-    from mmdet_ext.checkpoints.load import follow_policy
+    from mmdet_ext.checkpoints.file_policy import follow_policy
     from mmdet_ext.compat import allow_mmengine_checkpoints
 
     allow_mmengine_checkpoints()

@@ -15,7 +15,7 @@ def allow_mmengine_checkpoints() -> None:
 
     mmengine 0.10.7 calls ``torch.load(path)``, which since torch 2.6 refuses every class it does not know. A checkpoint
     of a run holds the log (`HistoryBuffer`, which pickles its methods through ``getattr``) and numpy values, so that
-    neither resuming nor testing works. mmengine's `CheckpointLoader` reads files by `checkpoints.load` from then on.
+    neither resuming nor testing works. mmengine's `CheckpointLoader` reads files by `checkpoints.file_policy` from then on.
     For a process that reads such files: the command lines and the configs call it, importing the package does not.
     """
     from mmengine.logging import HistoryBuffer
@@ -34,9 +34,9 @@ def allow_mmengine_checkpoints() -> None:
 
 def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
     """What mmengine's `CheckpointLoader` calls for a file or a web address."""
-    from ..checkpoints import load  # only now: the package imports all models
+    from ..checkpoints import file_policy  # only now: the package imports all models
 
-    return load.load_from_file(filename, map_location)
+    return file_policy.load_from_file(filename, map_location)
 
 
 def allow_lvis_evaluation() -> None:

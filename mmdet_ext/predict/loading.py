@@ -60,7 +60,7 @@ def load_model(cfg: Config, checkpoint: str | Path | None, device: torch.device,
             model_cfg.text_encoder.pretrained = False  # its weights come with the rest
     model = revert_sync_batchnorm(MODELS.build(model_cfg)).eval()
     if checkpoint is None:
-        warnings.warn('checkpoint is None: the weights are random')
+        warnings.warn('checkpoint is None: the weights are random', stacklevel=3)
         model.dataset_meta = classes_of(cfg)
     else:
         load_weights(model, weights)
