@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from ..transfers import to_device, to_host
-from .positive_map import Offsets, Spans
+from .positive_map import Offsets
+from .spans import Spans
 
 PHRASE_FRACTION = 0.5
 

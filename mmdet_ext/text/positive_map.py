@@ -5,8 +5,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .spans import Spans
+
 Offsets = Sequence[Sequence[int]]
-Spans = Sequence[Sequence[int]]
 NUM_COLUMNS = 256
 
 

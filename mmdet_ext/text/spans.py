@@ -5,13 +5,13 @@ https://arxiv.org/abs/2104.12763
 import re
 from collections.abc import Sequence
 
-Spans = list[list[int]]
+Spans = Sequence[Sequence[int]]
 
 _REPEATED = re.compile(r'([^\w\s])\1+')
 _WORDS = re.compile(r'(\d+)(?::(\d+))?')
 
 
-def consolidate_spans(spans: Sequence[Sequence[int]], text: str) -> Spans:
+def consolidate_spans(spans: Spans, text: str) -> list[list[int]]:
     """Sort spans, join those that overlap, and fit them to whole words.
 
     A span ends at letters or digits; it grows to the ends of a hyphenated word. What reaches out of the text is cut
@@ -23,7 +23,7 @@ def consolidate_spans(spans: Sequence[Sequence[int]], text: str) -> Spans:
     return tidy
 
 
-def shift_spans(spans: Sequence[Sequence[int]], offset: int) -> Spans:
+def shift_spans(spans: Spans, offset: int) -> list[list[int]]:
     """The spans of a text after `offset` characters are put in front of it."""
     return [[begin + offset, end + offset] for begin, end in spans]
 
