@@ -23,21 +23,21 @@ def new_parser(doc: str, *, folder: bool = False) -> argparse.ArgumentParser:
 
 
 def existing_file(text: str) -> Path:
-    """Type of an argument."""
+    """Type of an argument: the path of a file."""
     if not Path(text).is_file():
         raise argparse.ArgumentTypeError(f'there is no file {text}')
     return Path(text)
 
 
 def existing_folder(text: str) -> Path:
-    """Type of an argument."""
+    """Type of an argument: the path of a folder."""
     if not Path(text).is_dir():
         raise argparse.ArgumentTypeError(f'there is no folder {text}')
     return Path(text)
 
 
 def positive_number(text: str) -> int:
-    """Type of an argument."""
+    """Type of an argument: a whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f'should be a whole number of at least 1, got {text}')
     return int(text)

@@ -13,7 +13,7 @@ OBJECT = (dict(supercategory='object', id=1, name='object'), )
 
 
 def write_grounding(path: Path, pairs: Iterable[Pair], counts: Counter, categories: Sequence[dict] = OBJECT) -> None:
-    """Write a file, which is whole at the end, or is not there if an exception is raised.
+    """Write a file; if an exception is raised, there is none.
 
     Args:
         path: File to write.

@@ -86,10 +86,10 @@ class ImageTable:
                     self._excluded['coco'].setdefault(plain_id(self._vg[key].coco_id), reason)
 
     def place(self, row: CaptionRow, location: str) -> Placement | str:
-        """Where a caption goes, or why it goes nowhere; `location` names it in errors.
+        """The image that a caption is shown with, or the reason why it is left out; `location` names it in errors.
 
         Raises:
-            ValueError: If it does not tell its image, or the size of that.
+            ValueError: If its row does not tell the image, or its size.
         """
         source, key = _identity(row, location)
         if reason := self._excluded[source].get(key):

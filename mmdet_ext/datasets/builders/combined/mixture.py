@@ -28,17 +28,17 @@ class BoxRow(Struct):
 
 
 class _Entry(NamedTuple):
-    """Where a caption and its boxes stand: two tables, the row in the first, and the rows in the second."""
+    """A caption in the tables of a file: its row, the rows of its boxes, and the factors (x, y) of these."""
     captions: JsonRows[CaptionRow]
     boxes: JsonRows[BoxRow]
-    caption: int
-    of_caption: list[int]
+    caption_row: int
+    box_rows: list[int]
     scale: tuple[float, float]
 
     def read(self) -> Caption:
-        row = self.captions[self.caption].value
+        row = self.captions[self.caption_row].value
         boxes = []
-        for number in self.of_caption:
+        for number in self.box_rows:
             location, _, box = self.boxes[number]
             spans = box.tokens_positive if box.tokens_positive is not None else box.tokens
             if spans is None:
@@ -93,8 +93,8 @@ class Mixture:
         for location, number, row in boxes:
             if row.image_id not in rows_of:
                 raise ValueError(f'{location}: image_id {row.image_id!r} is the id of no image')
-            if (of_caption := rows_of[row.image_id]) is not None:
-                of_caption.append(number)
+            if (box_rows := rows_of[row.image_id]) is not None:
+                box_rows.append(number)
         return counts
 
     def __iter__(self) -> Iterator[tuple[Image, list[Caption]]]:
