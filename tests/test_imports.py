@@ -22,6 +22,7 @@ ORDER = [
     ['models.detectors'],
     ['models'],
     ['checkpoints'],
+    ['compat.apply'],
     ['datasets.transforms'],
     ['datasets'],
     ['datasets.builders', 'datasets.shapes'],

@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from torch import Tensor
 
-from ..dictionary.progress import progress_bar
+from ..progress import progress_bar
 from ..models.detectors import MDETR, PromptedMDETR
 from .detections import Detections, detections_of
 from .loading import choose_device, load_model, read_config

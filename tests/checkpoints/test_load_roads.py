@@ -19,7 +19,6 @@ from torch.testing import assert_close
 from mmdet_ext.checkpoints import load
 from mmdet_ext.deployment import load_for_deployment
 from mmdet_ext.dictionary.compressed_files import load_trained
-from mmdet_ext.dictionary.sources.detector import load_detector
 from mmdet_ext.predict import Predictor
 from mmdet_ext.predict.loading import load_model
 
@@ -72,7 +71,6 @@ ROADS: dict[str, tuple[Callable, str]] = {
     'DetInferencer': (inferencer, PGI),
     'Predictor': (lambda name, path, _: Predictor(config(name), path, 'cpu', deployed=False).model, PGI),
     'deploy': (lambda name, path, _: load_for_deployment(config(name), path), PGI),
-    'dictionary source': (lambda name, path, _: load_detector(config(name), path), PGI),
     'dictionary compression': (lambda name, path, _: load_trained(config(name), path), RD),
     'figures of SMCA': (lambda name, path, _: load_model(config(name), path, torch.device('cpu')), SMCA),
 }

@@ -48,7 +48,7 @@ def check(args: argparse.Namespace) -> int:
     from collections import Counter
 
     from mmdet_ext.datasets.grounding_checks import check_tables, grounding_problems
-    from mmdet_ext.dictionary.progress import progress_bar
+    from mmdet_ext.progress import progress_bar
 
     content = json.loads(args.file.read_bytes())
     check_tables(content, str(args.file))

@@ -43,7 +43,7 @@ def convert(args: argparse.Namespace) -> None:
     import json
 
     from mmdet_ext.datasets.coco_captions import NOTHING, coco_to_grounding
-    from mmdet_ext.dictionary.progress import progress_bar, warn
+    from mmdet_ext.progress import progress_bar, warn
     from mmdet_ext.files import replace_file
 
     coco = json.loads(args.ann.read_bytes())
