@@ -48,7 +48,7 @@ def main() -> None:
     launch.pin_batches(cfg)
     launch.init_cpu_processes(cfg)
     setup_cache_size_limit_of_dynamo()
-    with wrong_config(args.config):
+    with wrong_config(args.config), launch.named_data_workers():
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         launch.add_threads_hook(runner)
         follow_policy(runner.model)

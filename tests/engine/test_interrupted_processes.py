@@ -18,7 +18,7 @@ from tiny_run import Numbers, TinyModel, tiny_runner
 from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
-from mmdet_ext.launch import init_cpu_processes
+from mmdet_ext.launch import init_cpu_processes, named_data_workers
 
 
 class Indices(Numbers):
@@ -111,8 +111,9 @@ def train_with_a_deadly_worker(folder: Path) -> None:
     dataset = Indices(8)
     dataset.deadly = 5
     try:
-        tiny_runner(folder, dataloader=DataLoader(dataset, batch_size=2, num_workers=1)).train()
-    except RuntimeError as error:
+        with named_data_workers():
+            tiny_runner(folder, dataloader=DataLoader(dataset, batch_size=2, num_workers=1)).train()
+    except ChildProcessError as error:
         (folder / 'error').write_text(str(error))
 
 
