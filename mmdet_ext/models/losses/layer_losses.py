@@ -22,11 +22,11 @@ def split_by_layer(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {f'{prefix}{name}': value for prefix, values in zip(prefixes, layers) for name, value in zip(losses, values)}
 
 
-def average_factors(numbers: Sequence[float], device: torch.device) -> list[float] | list[Tensor]:
-    """What sums are divided by: means of `numbers` over all processes, at least 1. One process alone uses no device."""
+def average_factors(counts: Sequence[float], device: torch.device) -> list[float] | list[Tensor]:
+    """What sums are divided by: means of `counts` over all processes, at least 1. One process alone uses no device."""
     if get_world_size() == 1:
-        return [max(float(number), 1.) for number in numbers]
-    return list(reduce_mean(to_device(torch.tensor(numbers, dtype=torch.float32), device)).clamp(min=1).unbind())
+        return [max(float(count), 1.) for count in counts]
+    return list(reduce_mean(to_device(torch.tensor(counts, dtype=torch.float32), device)).clamp(min=1).unbind())
 
 
 def matched_losses(loss: nn.Module, predicted: Tensor, truth: Tensor, avg_factor: float | Tensor) -> Tensor:

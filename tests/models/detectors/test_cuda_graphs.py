@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from test_mdetr import CAPTIONS, either_decoder
+from test_mdetr import build as build_mdetr
+from test_mdetr import sample as captioned
 from test_network_options import small
 from test_pgi_detector import samples
 from test_smca_detr import build as build_smca
@@ -39,7 +42,8 @@ class FakeCapture:
         def replay() -> None:
             self.replays += 1
             for old, new in zip(tree_leaves(outputs), tree_leaves(function(*static))):
-                old.copy_(new)
+                if old is not None:
+                    old.copy_(new)
 
         return Recording(static, outputs, replay)
 
@@ -151,6 +155,20 @@ def test_smca_replays_maps_and_transformer():
             assert_close(ours, expected)
         model.cuda_graph = True
     assert (capture.captures, capture.replays) == (2, 4)
+
+
+@either_decoder
+@torch.no_grad()
+def test_mdetr_replays_maps_encoder_and_decoder(text_folder, decoder):
+    model = build_mdetr(text_folder, decoder=decoder, cuda_graph=True).eval()
+    capture = graphed(model)
+    for _ in range(2):
+        images, batch = torch.randn(2, 3, 96, 128), [captioned(CAPTIONS[0]), captioned(CAPTIONS[0], shape=(64, 96))]
+        outputs = model(images, batch)
+        model.cuda_graph = False
+        assert_close(outputs.boxes, model(images, batch).boxes)
+        model.cuda_graph = True
+    assert (capture.captures, capture.replays) == (3, 6)
 
 
 def test_nothing_is_replayed_in_training_or_with_gradients():
