@@ -51,12 +51,12 @@ class CellGrid(NamedTuple):
         extent = (-step_x / 2, -step_y / 2, (columns - 0.5) * step_x, (rows - 0.5) * step_y)
         return cls(tuple(meta['ori_shape'][:2]), tuple(cells), tuple(map(float, extent)))
 
-    def pixels_of(self, places: Tensor) -> Tensor:
+    def pixels_of(self, points: Tensor) -> Tensor:
         """(..., 2), x and y in cells, where whole numbers are middles of cells -> the same in pixels of the image."""
         left, top, right, bottom = self.extent
         rows, columns = self.cells
-        step = places.new_tensor([(right - left) / columns, (bottom - top) / rows])
-        return places.new_tensor([left, top]) + (places + 0.5) * step
+        step = points.new_tensor([(right - left) / columns, (bottom - top) / rows])
+        return points.new_tensor([left, top]) + (points + 0.5) * step
 
     def resample(self, maps: Tensor, shape: tuple[int, int]) -> Tensor:
         """Bilinear interpolation of maps at the points of a raster that divides the image evenly.
@@ -73,8 +73,8 @@ class CellGrid(NamedTuple):
         left, top, right, bottom = self.extent
         x, y = ((torch.arange(count) + 0.5) * side / count for count, side in zip(shape[::-1], self.size[::-1]))
         x, y = (x - left) / (right - left) * 2 - 1, (y - top) / (bottom - top) * 2 - 1
-        places = torch.stack(torch.meshgrid(x, y, indexing='xy'), dim=-1)
-        return F.grid_sample(maps[None], places[None].to(maps), padding_mode='border', align_corners=False)[0]
+        points = torch.stack(torch.meshgrid(x, y, indexing='xy'), dim=-1)
+        return F.grid_sample(maps[None], points[None].to(maps), padding_mode='border', align_corners=False)[0]
 
     def cell_at(self, x: float, y: float) -> tuple[int, int]:
         """(row, column) of the cell that holds the point (x, y), in pixels of the image.

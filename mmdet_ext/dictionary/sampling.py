@@ -1,8 +1,8 @@
-"""Drawing the features that a dictionary is made of, so that only their items are computed.
+"""Drawing the features that a dictionary is made of before they are computed, so that only their items are computed.
 
-Each of a source's `num_items` x `per_item` candidates is equally likely to be drawn, whatever the others are, and none
-is drawn twice. A candidate is a number, item * per_item + place among the features of its item. Some turn out to be
-nothing (their image is broken or has fewer positions, the feature is zero or not finite): others are drawn for them.
+A source has `num_items` x `per_item` candidates; number c is feature c % per_item of item c // per_item. Each candidate
+is equally likely to be drawn, and none is drawn twice. If a candidate has no usable feature (its image is broken or has
+fewer positions, the feature is zero or not finite) another one is drawn.
 """
 import math
 import sys
@@ -22,7 +22,7 @@ PIECE = 32  # batches whose features are kept in one file
 
 @dataclass
 class Sample:
-    """Unit features drawn from a source, and the count of what was drawn in vain.
+    """What was drawn from a source besides the features, and the count of candidates without a usable feature.
 
     Args:
         items: (n, ) int64, the item of each feature.
@@ -84,11 +84,11 @@ class Draw:
         """Read the sample in the order in which it was drawn, the features into `out` (size, d), float32."""
         order = np.argsort(self.drawn)
         ranks = order[np.searchsorted(self.drawn, np.concatenate([*self.pieces.values()]), sorter=order)]
-        places = np.argsort(np.argsort(ranks))
+        targets = np.argsort(np.argsort(ranks))
         sample = Sample(np.empty(self.size, np.int64), np.empty((self.size, 4), np.float32))
         counts, skipped = np.zeros(4, np.int64), {}
         for name, candidates in self.pieces.items():
-            rows, places = np.split(places, [len(candidates)])
+            rows, targets = np.split(targets, [len(candidates)])
             kept = rows < self.size
             with read_arrays(self.work.piece(name)) as piece:
                 out[rows[kept]] = piece['features'][kept]
@@ -140,15 +140,15 @@ class Draw:
                 tqdm.write(f'warning: skipped {line}', file=sys.stderr)
             skipped += samples.skipped
             empty += np.setdiff1d(batch, samples.items).tolist()
-            places = np.arange(len(samples.items)) - np.searchsorted(samples.items, samples.items)
-            numbers = samples.items * self.source.per_item + places
-            rows = np.isin(numbers, candidates)
+            within = np.arange(len(samples.items)) - np.searchsorted(samples.items, samples.items)
+            computed = samples.items * self.source.per_item + within
+            rows = np.isin(computed, candidates)
             norms = np.linalg.norm(samples.features[rows].astype(np.float64), axis=1)
             finite = np.isfinite(norms)
             counts[1:] += len(norms), (norms == 0).sum(), (~finite).sum()
             good = finite & (norms > 0)
             features = (samples.features[rows][good] / norms[good, None]).astype(np.float32)
-            parts.append((numbers[rows][good], features, samples.boxes[rows][good]))
+            parts.append((computed[rows][good], features, samples.boxes[rows][good]))
             bar.update(len(batch))
         arrays = dict(zip(('candidates', 'features', 'boxes'), map(np.concatenate, zip(*parts)), strict=True))
         return dict(arrays, counts=counts, empty=np.array(empty, np.int64), skipped=np.array(skipped, np.str_))

@@ -59,13 +59,13 @@ def find_images(cfg: Config | None = None, ann: str | None = None, images: str |
 
 def data_sets(loader: dict | None) -> list[dict]:
     """The configs of a dataloader's data sets, taken out of what wraps or concatenates them."""
-    found, waiting = [], [loader['dataset']] if loader and loader.get('dataset') else []
+    leaves, waiting = [], [loader['dataset']] if loader and loader.get('dataset') else []
     while waiting:
         node = waiting.pop(0)
         inner = [*([node['dataset']] if 'dataset' in node else []), *node.get('datasets', ())]
         waiting = inner + waiting
-        found += [] if inner else [node]
-    return found
+        leaves += [] if inner else [node]
+    return leaves
 
 
 def evaluation_pipeline(cfg: Config) -> list[dict]:

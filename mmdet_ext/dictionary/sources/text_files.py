@@ -1,4 +1,4 @@
-"""Texts with the place each stands at: plain files, or the names and captions of COCO's and MDETR's."""
+"""Texts with their file and line: of plain text files, or the names and captions of COCO's and MDETR's files."""
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,14 +21,14 @@ def read_texts(files: Sequence[str | Path]) -> list[Text]:
     """
     if not files:
         raise ValueError('files should name at least one file, got none')
-    found: dict[str, Text] = {}
+    by_text: dict[str, Text] = {}
     for file in files:
         texts = list(_texts_of(Path(file)))
         if not texts:
             raise ValueError(f'{file} holds no text')
         for text in texts:
-            found.setdefault(text.text, text)
-    return list(found.values())
+            by_text.setdefault(text.text, text)
+    return list(by_text.values())
 
 
 def _texts_of(file: Path) -> Iterator[Text]:
@@ -49,17 +49,17 @@ def _decode(file: Path) -> str:
 
 
 def _strings(file: Path, content: str) -> Iterable[str]:
-    """Lines, or what is said in JSON; what begins like JSON and is not is lines, unless the file's name says JSON."""
+    """The lines, or the texts in JSON. A file that begins like JSON but is not is lines, unless its name is .json."""
     if content.lstrip()[:1] not in ('{', '['):
         return content.split('\n')
     try:
-        found = json.loads(content)
+        parsed = json.loads(content)
     except ValueError as error:
         if file.suffix.startswith('.json'):
             raise ValueError(f'{file} is no JSON: {error}') from error
         return content.split('\n')
-    if isinstance(found, dict):
-        images, annotations, categories = (found.get(table) for table in ('images', 'annotations', 'categories'))
+    if isinstance(parsed, dict):
+        images, annotations, categories = (parsed.get(table) for table in ('images', 'annotations', 'categories'))
         if isinstance(images, list) and images and isinstance(images[0], dict) and 'caption' in images[0]:
             return _values(file, 'images', images, 'caption')
         if annotations and 'caption' in annotations[0]:

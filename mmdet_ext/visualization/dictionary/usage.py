@@ -13,7 +13,7 @@ from .capture import Capture
 
 
 class Usage:
-    """Mean magnitude |c'| of each atom's coefficient: over the cells of a image, then over the images."""
+    """Mean magnitude |c'| of each atom's coefficient: over the cells of an image, then over the images."""
 
     def __init__(self) -> None:
         self.images = 0

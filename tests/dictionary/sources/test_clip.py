@@ -48,7 +48,7 @@ def weights(tmp_path):
 
 
 def reference(weights, path, joint):
-    """Patches (4, 4, C) of a image, by the tower's own layers."""
+    """Patches (4, 4, C) of an image, by the tower's own layers."""
     tower = open_clip.create_model('tiny-ViT', pretrained=weights).visual.eval()
     squashed = np.asarray(Image.open(path).resize((32, 32), Image.BICUBIC), np.float32) / 255
     mean, std = tower.preprocess_cfg['mean'], tower.preprocess_cfg['std']

@@ -1,4 +1,4 @@
-"""What the drawings are tested on: a image with made-up features, and a small detector."""
+"""What the drawings are tested on: an image with made-up features, and a small detector."""
 from collections.abc import Callable
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""From a image to what is drawn of it."""
+"""From an image to what is drawn of it."""
 import pytest
 import torch
 from torch.testing import assert_close
