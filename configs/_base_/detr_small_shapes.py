@@ -56,7 +56,7 @@ test_pipeline = [
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'))
 ]
-shapes = dict(type='CocoDataset', data_root=data_root, metainfo=metainfo)
+shapes = dict(type='CheckedCocoDataset', data_root=data_root, metainfo=metainfo)
 train_dataloader = dict(
     batch_size=4,
     num_workers=1,

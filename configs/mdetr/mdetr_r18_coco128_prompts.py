@@ -32,7 +32,7 @@ train_dataloader = dict(
         pipeline=_base_.train_pipeline))
 val_dataloader = dict(
     dataset=dict(
-        type='CocoDataset',
+        type='CheckedCocoDataset',
         ann_file=images + 'annotations/instances_val2017.json',
         data_prefix=dict(img=images + 'val2017/'),
         test_mode=True,

@@ -22,7 +22,35 @@ model = dict(
             ])),
     test_cfg=dict(max_per_img=300))
 
-train_dataloader = dict(dataset=dict(filter_cfg=dict(filter_empty_gt=False)))
+short_sides = [(side, 1333) for side in range(480, 801, 32)]
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='RandomFlip', prob=0.5),
+    dict(
+        type='RandomChoice',
+        transforms=[[dict(type='FloorResize', scales=short_sides)],
+                    [
+                        dict(type='FloorResize', scales=[(400, None), (500, None), (600, None)]),
+                        dict(
+                            type='RandomCrop',
+                            crop_type='absolute_range',
+                            crop_size=(384, 600),
+                            allow_negative_crop=True),
+                        dict(type='FloorResize', scales=short_sides)
+                    ]]),
+    dict(type='PackDetInputs')
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='FloorResize', scales=[(800, 1333)]),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'))
+]
+train_dataloader = dict(
+    dataset=dict(type='CheckedCocoDataset', filter_cfg=dict(filter_empty_gt=False), pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(type='CheckedCocoDataset', pipeline=test_pipeline))
+test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=50)
 param_scheduler = [dict(type='MultiStepLR', end=50, milestones=[40])]
 optim_wrapper = dict(type='NoWaitOptimWrapper', constructor='MergedOptimWrapperConstructor')

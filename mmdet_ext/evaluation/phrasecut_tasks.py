@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ..datasets.annotation_file import check_grounding
 from ..datasets.annotation_json import load_json
-from ..datasets.grounding_checks import check_tables, size_of
 from ..datasets.mask_checks import decode_masks, mask_problem
 
 Box = Sequence[float]
@@ -44,7 +44,7 @@ def read_tasks(file: str) -> Tasks:
     content = load_json(file)
     if isinstance(content, list):
         return Tasks('task_id', _phrasecut_tasks(content, file), draw_polygons)
-    check_tables(content, file)
+    check_grounding(content, file)
     return Tasks('img_id', _grounding_tasks(content, file), decode_masks)
 
 
@@ -108,17 +108,10 @@ def _phrasecut_tasks(content: list, file: str) -> dict[Hashable, Task]:
 
 
 def _grounding_tasks(content: dict, file: str) -> dict[Hashable, Task]:
-    tasks, sizes = {}, {}
-    for image in content['images']:
-        if image['id'] in tasks:
-            raise ValueError(f'{file}: images has the id {image["id"]} twice')
-        sizes[image['id']] = size_of(image)
-        if sizes[image['id']] is None:
-            raise ValueError(f'{file}: image {image["id"]} has width {image.get("width")!r} and height '
-                             f'{image.get("height")!r}')
-        tasks[image['id']] = Task([], [])
-    for row in content.get('annotations', ()):
-        if row['image_id'] not in tasks or row.get('iscrowd', 0):
+    sizes = {image['id']: (image['width'], image['height']) for image in content['images']}
+    tasks = {key: Task([], []) for key in sizes}
+    for row in content['annotations']:
+        if row['iscrowd']:
             continue
         if problem := mask_problem(row.get('segmentation'), *sizes[row['image_id']]):
             raise ValueError(f'{file}: image {row["image_id"]}, annotation {row["id"]}: {problem}')

@@ -120,7 +120,7 @@ def shrink_data(cfg: Config, folder: Path) -> None:
                 if split == 'train':
                     parts = len(loader.dataset.get('datasets', [1]))
                     each.indices = 2 * 2 * loader.sampler.get('num_chunks', 1) // parts
-                if each.type in ('LVISV1Dataset', 'CocoDataset'):
+                if each.type in ('LVISV1Dataset', 'CheckedCocoDataset'):
                     each.metainfo = dict(classes=CLASSES)
             if 'scales' in each:
                 each.scales = [(64, 96)]

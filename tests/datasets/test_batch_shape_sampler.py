@@ -15,7 +15,8 @@ class Pictures(SimpleNamespace):
 def deal(monkeypatch, length: int, batch_size: int, world_size: int) -> list[list[int]]:
     hands = []
     for rank in range(world_size):
-        monkeypatch.setattr('mmdet_ext.datasets.batch_shape_sampler.get_dist_info', lambda rank=rank: (rank, world_size))
+        monkeypatch.setattr('mmdet_ext.datasets.batch_shape_sampler.get_dist_info',
+                            lambda rank=rank: (rank, world_size))
         sampler = BatchShapeSampler(Pictures(length=length, batch_shapes=dict(batch_size=batch_size)))
         hands.append(list(sampler))
         assert len(sampler) == len(hands[-1])

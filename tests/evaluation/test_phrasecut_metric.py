@@ -112,7 +112,7 @@ def test_shapes_masks_are_all_right_where_all_is_found(tmp_path):
     ([task('a', [[1, 2]])], r'ann.json: task a has a polygon that is no list of points \(x, y\): \[\[1, 2\]\]'),
     (dict(images=[]), "'images' is missing or empty"),
     (dict(images=[dict(id=3, file_name='a.png', width=9, height=9)]), 'image 3 has no annotation to be found'),
-    (dict(images=[dict(id=3, file_name='a.png')]), 'image 3 has width None'),
+    (dict(images=[dict(id=3, file_name='a.png')]), r'row 0 of images \(id 3\) has no width'),
     (dict(images=[dict(id=3, file_name='a.png', width=9, height=9)],
           annotations=[dict(id=7, image_id=3, bbox=[0, 0, 1, 1])]),
      'image 3, annotation 7: there is no segmentation'),

@@ -43,7 +43,7 @@ def test_fitness_by_hand(ann_file):
 
 def test_a_model_that_detects_nothing_has_a_fitness_of_0(ann_file):
     metrics = evaluate(YOLOCocoMetric(ann_file), [], [], [])
-    assert metrics['coco/fitness'] == metrics['coco/bbox_mAP'] == metrics['coco/bbox_mAP_l'] == 0
+    assert metrics['coco/fitness'] == metrics['coco/bbox_mAP'] == metrics['coco/bbox_mAP_s'] == 0
 
 
 def test_what_is_written_is_rounded(ann_file, tmp_path):

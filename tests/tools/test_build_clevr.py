@@ -70,11 +70,11 @@ def test_expressions_say_what_is_final(in_process, files, tmp_path):
 ])
 def test_wrong_input_is_one_line_and_nothing_is_written(in_process, files, tmp_path, options, message):
     chosen = {name: options.get(name, name) for name in ('questions', 'scenes', 'boxes')}
-    paths = {name: files.get(own, Path(str(own))) for name, own in chosen.items() if own}
+    paths = {name: files.get(file, Path(str(file))) for name, file in chosen.items() if file}
     arguments = [value for name in ('scenes', 'boxes') if name in paths for value in (f'--{name}', paths[name])]
-    found, _ = in_process(TOOL, paths['questions'], *arguments, '--size', options.get('size', '480x320'), '--out',
+    end, _ = in_process(TOOL, paths['questions'], *arguments, '--size', options.get('size', '480x320'), '--out',
                           tmp_path / 'out.json')
-    assert message in found and 'Traceback' not in found and not (tmp_path / 'out.json').exists()
+    assert message in end and 'Traceback' not in end and not (tmp_path / 'out.json').exists()
 
 
 def test_an_interrupted_run_leaves_nothing_and_says_so(in_process, files, tmp_path, monkeypatch):

@@ -82,5 +82,5 @@ def test_bad_input_is_one_line_and_nothing_is_written(in_process, root, tmp_path
 ])
 def test_wrong_arguments_are_one_line(in_process, root, tmp_path, options, message):
     first = () if options[0] == 'nowhere' else (root, )
-    found, _ = in_process(TOOL, *first, *options, '--out', tmp_path / 'out')
-    assert message in found and 'Traceback' not in found
+    end, _ = in_process(TOOL, *first, *options, '--out', tmp_path / 'out')
+    assert message in end and 'Traceback' not in end

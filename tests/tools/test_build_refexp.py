@@ -26,19 +26,19 @@ def refer(tmp_path) -> Path:
                 refcocog=[ref(1, 'train', 5, 'the dog'), ref(2, 'train', 7, 'the sky')])
     boxes = [dict(id=id_, bbox=[1, 2, 30, 40], area=9, iscrowd=0, category_id=1) for id_ in (1, 2, 3)]
     content = dict(images=[dict(id=id_, height=90, width=100) for id_ in (5, 6, 7)], categories=[], annotations=boxes)
-    for name, own in refs.items():
+    for name, rows in refs.items():
         (tmp_path / name).mkdir()
         kind = dict(refcoco='unc', refcocog='umd')[name]
-        (tmp_path / name / f'refs({kind}).p').write_bytes(pickle.dumps(own, protocol=2))
+        (tmp_path / name / f'refs({kind}).p').write_bytes(pickle.dumps(rows, protocol=2))
         (tmp_path / name / 'instances.json').write_text(json.dumps(content))
     return tmp_path
 
 
 @pytest.fixture
 def vg(tmp_path) -> Path:
-    found = dict(object_id=1, name='cup', synsets=['cup.n.01'], x=1, y=2, w=30, h=40)
+    cup = dict(object_id=1, name='cup', synsets=['cup.n.01'], x=1, y=2, w=30, h=40)
     synset = dict(synset_name='cup.n.01', entity_name='cup', entity_idx_start=4, entity_idx_end=7)
-    region = dict(region_id=1, image_id=3, phrase='the cup', x=0, y=0, width=50, height=60, objects=[found],
+    region = dict(region_id=1, image_id=3, phrase='the cup', x=0, y=0, width=50, height=60, objects=[cup],
                   synsets=[synset])
     (tmp_path / 'region_graphs.json').write_text(json.dumps([dict(image_id=3, regions=[region])]))
     (tmp_path / 'image_data.json').write_text(json.dumps([dict(image_id=3, width=100, height=90, coco_id=None)]))

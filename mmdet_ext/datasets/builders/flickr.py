@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...evaluation.flickr_entities import ImageEntities, Sentence, read_entities, read_sentences, read_split
+from ..flickr_entities import ImageEntities, Sentence, read_entities, read_sentences, read_split
 from .boxes import merge_boxes
 from .grounding_file import Pair, box_row, image_row
 

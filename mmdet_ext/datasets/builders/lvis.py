@@ -3,50 +3,33 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, NotRequired, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from ...text.prompts import prompt_text
-from ..coco_checks import BadBox, check_file, clip_box
+from ..annotation_file import check_coco
+from ..coco_checks import BadBox, clip_box
 from .grounding_file import Pair, box_row, image_row
-from .json_rows import Id, Number, Side, read_json
+from .json_rows import read_json
 from .lvis_subset import ImageClasses, balanced_subset
 
 
-class _Image(TypedDict):
-    id: Id
-    width: Side
-    height: Side
-    file_name: NotRequired[str]
-    coco_url: NotRequired[str]
-    neg_category_ids: NotRequired[list[int]]
-    not_exhaustive_category_ids: NotRequired[list[int]]
+# The fields that are read: all but masks, which are most of LVIS's gigabyte. `check_coco` looks at the others.
+_IDS = dict(neg_category_ids=list[int], not_exhaustive_category_ids=list[int])
+_Image = TypedDict('_Image', dict.fromkeys(('id', 'width', 'height', 'file_name', 'coco_url'), Any) | _IDS, total=False)
+_Annotation = TypedDict('_Annotation', dict.fromkeys(('id', 'image_id', 'category_id', 'bbox', 'area', 'iscrowd'), Any),
+                        total=False)
 
 
-class _Annotation(TypedDict):
-    id: Id
-    image_id: Id
-    category_id: int
-    bbox: NotRequired[Any]
-    area: NotRequired[Number]
-    iscrowd: NotRequired[int]
-
-
-class _Category(TypedDict):
-    id: int
-    name: str
-
-
-class CocoFile(TypedDict):
-    """The part of an annotation file of LVIS or COCO that is read here."""
+class _CocoFile(TypedDict, total=False):
     images: list[_Image]
-    categories: list[_Category]
-    annotations: NotRequired[list[_Annotation]]
+    categories: Any
+    annotations: list[_Annotation]
 
 
 class ImageRows(NamedTuple):
     """An image, its usable annotations by class, the classes of all annotations, and what is known of classes."""
-    image: _Image
-    rows: dict[int, list[_Annotation]]
+    image: dict
+    rows: dict[int, list[dict]]
     annotated: set[int]
     classes: ImageClasses
 
@@ -70,16 +53,16 @@ class Prompts(NamedTuple):
         return sorted(name for name, count in Counter(self.captions.values()).items() if count > 1)
 
 
-def read_coco(file: Path) -> CocoFile:
+def read_coco(file: Path) -> dict:
     """The content of an annotation file, without masks, which are most of LVIS's gigabyte.
 
     Raises:
-        ValueError: If it is no json, or no annotation file.
+        ValueError: If it is no json.
     """
-    return read_json(file, CocoFile)
+    return read_json(file, _CocoFile)
 
 
-def make_prompts(content: CocoFile, file: str, *, fraction: float = 1., seed: int = 42,
+def make_prompts(content: dict, file: str, *, fraction: float = 1., seed: int = 42,
                  negatives: int | None = None) -> Prompts:
     """Ask each image for each of its classes, and for some that it does not show.
 
@@ -87,7 +70,7 @@ def make_prompts(content: CocoFile, file: str, *, fraction: float = 1., seed: in
     of which an image has only crowds, or boxes without area in it, are not asked for there.
 
     Args:
-        content: Of an annotation file of LVIS or COCO; not changed.
+        content: Of an annotation file of LVIS or COCO; completed by `check_coco`.
         file: Its name, for errors.
         fraction: Which part of the images to choose, see `balanced_subset`.
         seed: Of that choice, and of the classes that are drawn.
@@ -97,7 +80,7 @@ def make_prompts(content: CocoFile, file: str, *, fraction: float = 1., seed: in
         ValueError: If tables are missing, ids are not unique or name nothing, names leave nothing to ask for, or
             `negatives` is negative or given for a file that has its own.
     """
-    check_file(content, file)
+    check_coco(content, file, check_boxes=False, file_names=False)
     captions = {}
     for category in content['categories']:
         try:
@@ -130,7 +113,7 @@ def prompt_pairs(images: Iterable[ImageRows], captions: dict[int, str], dataset_
                 for row in rows.get(class_, ())]
 
 
-def _sort_annotations(content: CocoFile, file: str) -> tuple[dict[int, ImageRows], int, list[BadBox]]:
+def _sort_annotations(content: dict, file: str) -> tuple[dict[int, ImageRows], int, list[BadBox]]:
     """Images by id, the number of crowds, and the boxes that cannot be used."""
     known = {category['id'] for category in content['categories']}
     images, num_crowds, bad = {}, 0, []
@@ -143,10 +126,7 @@ def _sort_annotations(content: CocoFile, file: str) -> tuple[dict[int, ImageRows
                                  'file')
         images[image['id']] = ImageRows(image, {}, set(), ImageClasses(
             (), image.get('not_exhaustive_category_ids', ()), image.get('neg_category_ids', ())))
-    for row in content.get('annotations', ()):
-        if row['image_id'] not in images:
-            raise ValueError(f'{file}: annotation {row["id"]} has image_id {row["image_id"]!r}, and there is no such '
-                             'image')
+    for row in content['annotations']:
         image, rows, annotated, _ = images[row['image_id']]
         annotated.add(row['category_id'])
         if row.get('iscrowd', 0):
@@ -175,6 +155,6 @@ def _with_drawn(row: ImageRows, classes: list[int], count: int, seed: int, file:
     return row._replace(classes=row.classes._replace(absent=drawn))
 
 
-def _file_name(image: _Image) -> str:
+def _file_name(image: dict) -> str:
     """The file's own, or folder and name at the end of LVIS's address: 'train2017/000000000100.jpg'."""
     return image['file_name'] if 'file_name' in image else '/'.join(image['coco_url'].split('/')[-2:])

@@ -5,48 +5,50 @@ from collections import Counter
 import pytest
 from mmengine.registry import init_default_scope
 
-from clevr_files import BOXES, found, one, program, question, scene, write
+from clevr_files import BOXES, filtered, program, question, scene, unique, write
 from mmdet_ext.datasets import ClevrDataset
 from mmdet_ext.datasets.builders.clevr.phrases import phrases_of
 from mmdet_ext.datasets.builders.clevr.questions import clevr_pairs, read_questions
 from mmdet_ext.datasets.builders.clevr.scenes import clevr_scenes, read_boxes, read_scenes
 from mmdet_ext.datasets.builders.grounding_file import write_grounding
 
-LEFT_OF_GREEN = ('relate left', one('green'))
+LEFT_OF_GREEN = ('relate left', unique('green'))
 QUESTIONS = {
-    'a set': ('How many big things are there?', ('count', found('large')), '2', {0: ['big things'], 3: ['big things']}),
-    'none': ('Are there any large spheres?', ('exist', found('large sphere')), 'no', {}),
+    'a set': ('How many big things are there?', ('count', filtered('large')), '2',
+              {0: ['big things'], 3: ['big things']}),
+    'none': ('Are there any large spheres?', ('exist', filtered('large sphere')), 'no', {}),
     'one relation': ('What color is the cube left of the tiny shiny ball?',
-                     ('query_color', one('cube', ('relate left', one('small metal sphere')))), 'red',
+                     ('query_color', unique('cube', ('relate left', unique('small metal sphere')))), 'red',
                      {0: ['cube'], 2: ['tiny shiny ball']}),
     'words before a semicolon': ('There is a tiny matte ball; how many objects are right of it?',
-                                 ('count', ('relate right', one('small rubber sphere'))), '2',
+                                 ('count', ('relate right', unique('small rubber sphere'))), '2',
                                  {1: ['tiny matte ball'], 2: ['objects'], 3: ['objects']}),
     'three sets before a semicolon': (
         'There is a red sphere that is left of the large cylinder; what is the material of the sphere behind it?',
-        ('query_material', one('sphere', ('relate behind', one('red sphere', ('relate left', one('large cylinder')))))),
+        ('query_material', unique('sphere', ('relate behind', unique('red sphere', (
+            'relate left', unique('large cylinder')))))),
         'rubber', {1: ['sphere'], 2: ['red sphere'], 3: ['large cylinder']}),
     'the same attribute': ('Is there anything else that is the same color as the cube?',
-                           ('exist', ('same_color', one('cube'))), 'yes', {0: ['cube'], 2: ['anything']}),
+                           ('exist', ('same_color', unique('cube'))), 'yes', {0: ['cube'], 2: ['anything']}),
     'both relations': ('What number of metal things are both right of the blue ball and left of the green cylinder?',
-                       ('count', found('metal', ('intersect', ('relate right', one('blue sphere')),
-                                                 ('relate left', one('green cylinder'))))), '1',
+                       ('count', filtered('metal', ('intersect', ('relate right', unique('blue sphere')),
+                                                 ('relate left', unique('green cylinder'))))), '1',
                        {1: ['blue ball'], 2: ['metal things'], 3: ['green cylinder']}),
     'either, with a noun of its own': ('How many objects are either blue spheres or large blocks?',
-                                       ('count', ('union', found('blue sphere'), found('large cube'))), '2',
+                                       ('count', ('union', filtered('blue sphere'), filtered('large cube'))), '2',
                                        {0: ['objects', 'large blocks'], 1: ['objects', 'blue spheres']}),
     'either, without': ('How many blue spheres or large blocks are there?',
-                        ('count', ('union', found('blue sphere'), found('large cube'))), '2',
+                        ('count', ('union', filtered('blue sphere'), filtered('large cube'))), '2',
                         {0: ['large blocks'], 1: ['blue spheres']}),
     'numbers': ('Are there more metallic objects than cylinders?',
-                ('greater_than', ('count', found('metal')), ('count', found('cylinder'))), 'yes',
+                ('greater_than', ('count', filtered('metal')), ('count', filtered('cylinder'))), 'yes',
                 {0: ['metallic objects'], 2: ['metallic objects'], 3: ['cylinders']}),
     'attributes of two': ('There is a ball left of the red sphere; does it have the same size as the cylinder?',
-                          ('equal_size', ('query_size', one('sphere', ('relate left', one('red sphere')))),
-                           ('query_size', one('cylinder'))), 'no',
+                          ('equal_size', ('query_size', unique('sphere', ('relate left', unique('red sphere')))),
+                           ('query_size', unique('cylinder'))), 'no',
                           {1: ['ball'], 2: ['red sphere'], 3: ['cylinder']}),
     'words in another order': ('Left of the green cylinder, how many cubes are there?',
-                               ('count', found('cube', ('relate left', one('green cylinder')))), '1',
+                               ('count', filtered('cube', ('relate left', unique('green cylinder')))), '1',
                                {0: ['cubes'], 3: ['green cylinder']}),
 }
 
@@ -86,10 +88,10 @@ def test_objects_get_the_words_that_name_them(build, name):
 
 
 def test_equal_words_are_told_apart_by_their_order(build):
-    cubes = ('filter_shape sphere', ('relate right', one('blue sphere')))
+    cubes = ('filter_shape sphere', ('relate right', unique('blue sphere')))
     content, _ = build([question('How many spheres are right of the blue ball?', ('count', cubes), '1')])
     assert words(content) == {1: ['blue ball'], 2: ['spheres']}
-    last = ('count', ('relate left', ('unique', found('small', ('relate right', one('small rubber'))))))
+    last = ('count', ('relate left', ('unique', filtered('small', ('relate right', unique('small rubber'))))))
     text = 'How many things are left of the small thing that is right of the small matte thing?'
     content, _ = build([question(text, last, '2')])
     assert words(content) == {0: ['things'], 1: ['things', 'small matte thing'], 2: ['small thing']}
@@ -97,7 +99,7 @@ def test_equal_words_are_told_apart_by_their_order(build):
     content, _ = build([question(text, last, '2')])
     assert words(content) == {0: ['things'], 1: ['small matte thing', 'things'], 2: ['small thing']}
     # both phrases read the same: the order alone decides
-    same = ('exist', found('sphere', ('relate behind', one('sphere', ('relate front', one('small blue'))))))
+    same = ('exist', filtered('sphere', ('relate behind', unique('sphere', ('relate front', unique('small blue'))))))
     text = 'Is there a ball behind the ball that is in front of the small blue thing?'
     content, _ = build([question(text, same, 'yes')])
     assert words(content) == {1: ['ball', 'small blue thing'], 2: ['ball']}
@@ -116,8 +118,8 @@ def test_phrases_are_adjectives_and_a_noun():
 
 
 def test_a_question_whose_words_say_something_else_has_no_boxes_and_is_counted(build):
-    rows = [question('How many red things are there?', ('count', found('blue')), '1'),
-            question('How many blue things are there?', ('count', found('blue')), '1', index=7)]
+    rows = [question('How many red things are there?', ('count', filtered('blue')), '1'),
+            question('How many blue things are there?', ('count', filtered('blue')), '1', index=7)]
     content, counts = build(rows)
     assert [image['question_id'] for image in content['images']] == [0, 7]
     assert {row['image_id'] for row in content['annotations']} == {content['images'][1]['id']}
@@ -154,7 +156,7 @@ def test_boxes_of_relations_go_to_the_objects_in_their_middle(build):
 @pytest.mark.parametrize('first', [0, 1])
 def test_expressions_of_clevr_ref_say_what_they_refer_to(build, first):
     own = scene() | dict(obj_bbox={str(first + number): box for number, box in enumerate(BOXES)})
-    steps = program(found('sphere', LEFT_OF_GREEN))
+    steps = program(filtered('sphere', LEFT_OF_GREEN))
     row = dict(image_index=3, image_filename='CLEVR_train_000003.png', program=steps,
                refexp='The ball(s) that are on the left side of the green object(s)')
     content, _ = build([row], own, boxes=None, key='refexps')
@@ -186,7 +188,7 @@ def test_questions_without_programs_need_no_scene(tmp_path):
     assert counts['captions without program'] == 1
 
 
-ROW = question('How many blue things are there?', ('count', found('blue')), '1')
+ROW = question('How many blue things are there?', ('count', filtered('blue')), '1')
 
 
 @pytest.mark.parametrize('change, message', [
@@ -197,8 +199,8 @@ ROW = question('How many blue things are there?', ('count', found('blue')), '1')
     (dict(program=[]), r'question 0: program: Expected array of length >= 1, got \[\]'),
     (dict(program=[dict(function='count', inputs=[0])]), r'step 0 of the program, count, should have inputs .* \[0\]'),
     (dict(program=[dict(inputs=[])]), r'question 0: program\[0\]: A step .* should have a function, got {.inputs'),
-    (dict(program=program(('count', ('relate above', one('blue'))))), "one of the sides .*, got 'above'"),
-    (dict(program=program(('query_size', one('red')))), 'needs one object, and 2 fit'),
+    (dict(program=program(('count', ('relate above', unique('blue'))))), "one of the sides .*, got 'above'"),
+    (dict(program=program(('query_size', unique('red')))), 'needs one object, and 2 fit'),
     (dict(program=program(('greater_than', ('count', ('scene', ))))), 'greater_than, does not fit its inputs'),
 ])
 def test_a_broken_question_is_an_error_that_names_it(build, tmp_path, change, message):

@@ -20,16 +20,16 @@ def graph(count: int, *edges: tuple[int, int]) -> np.ndarray:
 
 
 def test_captions_of_other_objects_are_joined_last_first_and_their_spans_move():
-    found, = combine_captions([caption('cat on a bed', LEFT), caption('dog!', RIGHT), caption('day or night?')])
-    assert found.text == 'day or night? dog!. cat on a bed.'
-    words = [[found.text[begin:end] for begin, end in box['tokens_positive']] for box in found.boxes]
+    combined, = combine_captions([caption('cat on a bed', LEFT), caption('dog!', RIGHT), caption('day or night?')])
+    assert combined.text == 'day or night? dog!. cat on a bed.'
+    words = [[combined.text[begin:end] for begin, end in box['tokens_positive']] for box in combined.boxes]
     assert words == [['dog'], ['cat']]
-    assert [found.text[begin:end] for begin, end in found.negative] == ['day or night', 'dog', 'cat on a bed']
+    assert [combined.text[begin:end] for begin, end in combined.negative] == ['day or night', 'dog', 'cat on a bed']
 
 
 def test_captions_of_one_object_stay_apart():
-    found = combine_captions([caption('cat', LEFT), caption('animal', RIGHT, LEFT)])
-    assert [one.text for one in found] == ['animal.', 'cat.']
+    combined = combine_captions([caption('cat', LEFT), caption('animal', RIGHT, LEFT)])
+    assert [caption.text for caption in combined] == ['animal.', 'cat.']
 
 
 @pytest.mark.parametrize('width, apart', [(20., False), (19.99, True)])
@@ -84,8 +84,8 @@ def test_random_graphs_are_coloured_properly():
 
 
 def test_spans_do_not_reach_into_the_next_caption():
-    found, = combine_captions([caption('man'), Caption('tie', [dict(bbox=LEFT, tokens_positive=[[-1, 30]])])])
-    assert found.text == 'tie. man.' and found.boxes[0]['tokens_positive'] == [[0, 3]]
+    combined, = combine_captions([caption('man'), Caption('tie', [dict(bbox=LEFT, tokens_positive=[[-1, 30]])])])
+    assert combined.text == 'tie. man.' and combined.boxes[0]['tokens_positive'] == [[0, 3]]
 
 
 def test_an_image_without_boxes_and_one_without_captions():

@@ -29,9 +29,9 @@ def build(tmp_path):
         """What is asked, and of each prompt the image, the caption and the number of boxes."""
         prompts = make_prompts(content, 'ann.json', **options)
         write_grounding(tmp_path / 'out.json', prompt_pairs(prompts.images, prompts.captions), prompts.counts)
-        found = json.loads((tmp_path / 'out.json').read_text())
-        counts = Counter(row['image_id'] for row in found['annotations'])
-        return prompts, [(row['original_id'], row['caption'], counts[row['id']]) for row in found['images']]
+        content = json.loads((tmp_path / 'out.json').read_text())
+        counts = Counter(row['image_id'] for row in content['annotations'])
+        return prompts, [(row['original_id'], row['caption'], counts[row['id']]) for row in content['images']]
 
     return run
 
@@ -46,7 +46,7 @@ def test_without_negatives_there_is_a_prompt_for_each_class_of_an_image(build):
 
 def test_classes_are_drawn_among_those_that_an_image_is_not_annotated_with(build):
     made, prompts = build(coco(), negatives=10)
-    absent = {id_: sorted(name for own, name, count in prompts if own == id_ and not count) for id_ in (7, 8, 9)}
+    absent = {id_: sorted(name for image, name, count in prompts if image == id_ and not count) for id_ in (7, 8, 9)}
     bows = ['bow ', 'bow ', 'traffic light']
     assert absent == {7: bows, 8: bows, 9: sorted(['cat', 'dog', *bows])}
     assert made.counts['captions without boxes'] == 11 and made.counts['captions'] == 13
@@ -55,7 +55,8 @@ def test_classes_are_drawn_among_those_that_an_image_is_not_annotated_with(build
 def test_drawn_classes_depend_on_image_and_seed_alone(build):
     _, first = build(coco(), negatives=2)
     _, again = build(coco(images=coco()['images'][::-1]), negatives=2)
-    assert sorted(first) == sorted(again) and Counter(own for own, _, count in first if not count) == {7: 2, 8: 2, 9: 2}
+    assert sorted(first) == sorted(again)
+    assert Counter(image for image, _, count in first if not count) == {7: 2, 8: 2, 9: 2}
     assert any(sorted(build(coco(), negatives=2, seed=seed)[1]) != sorted(first) for seed in range(5))
 
 
@@ -84,7 +85,8 @@ def test_our_data_set_reads_the_prompts(build, tmp_path):
     (dict(categories=[]), {}, "'categories' is missing or empty"),
     (dict(categories=[dict(id=1, name='(x)'), dict(id=2, name='y')]), {}, r"category 1: nothing is left .* '\(x\)'"),
     (dict(annotations=[]), {}, 'no box'),
-    (dict(annotations=[dict(id=5, image_id=1, category_id=1, bbox=[0, 0, 1, 1])]), {}, 'annotation 5 has image_id 1'),
+    (dict(annotations=[dict(id=5, image_id=1, category_id=1, bbox=[0, 0, 1, 1])]), {},
+     r'row 0 of annotations \(id 5\): image_id should be .* got 1'),
     ({}, dict(negatives=-1), 'negatives should be 0 or more, got -1'),
     ({}, dict(fraction=0), 'fraction should be above 0'),
     (dict(images=[dict(coco()['images'][0], neg_category_ids=[77])]), {}, r'image 7 has \[77\] in neg_category_ids'),

@@ -40,10 +40,10 @@ def read(*rows: dict, parser=rule_parser) -> tuple[list[Region], Counter]:
     return read_regions(row, parser, counts, 'graphs.json: row 0'), counts
 
 
-def named(found: Region) -> list[tuple[list[float], list[str]]]:
+def named(region: Region) -> list[tuple[list[float], list[str]]]:
     """Boxes (x, y, width, height) with the words that they are tied to."""
-    return [([*box[:2], *(box[2:] - box[:2])], [found.caption[begin:end] for begin, end in spans])
-            for box, spans in zip(found.boxes, found.spans, strict=True)]
+    return [([*box[:2], *(box[2:] - box[:2])], [region.caption[begin:end] for begin, end in spans])
+            for box, spans in zip(region.boxes, region.spans, strict=True)]
 
 
 def made(id_: int, *boxes: tuple, caption: str = TEXT, key: str = 'cup table', spans=None, has_objects=True) -> Region:
@@ -51,15 +51,15 @@ def made(id_: int, *boxes: tuple, caption: str = TEXT, key: str = 'cup table', s
 
 
 def test_objects_on_the_root_are_tied_to_it_and_others_to_their_own_words():
-    (found, ), counts = read(region(1, TEXT, thing('cup.n.01', CUP), thing('table.n.01', TABLE)))
-    assert named(found) == [(CUP, ['a', 'red', 'cup']), (TABLE, ['table'])]
-    assert found.has_objects and counts['region boxes'] == 0
+    (result, ), counts = read(region(1, TEXT, thing('cup.n.01', CUP), thing('table.n.01', TABLE)))
+    assert named(result) == [(CUP, ['a', 'red', 'cup']), (TABLE, ['table'])]
+    assert result.has_objects and counts['region boxes'] == 0
 
 
 def test_without_an_object_on_the_root_the_region_is_it():
-    (found, ), counts = read(region(1, TEXT, thing('table.n.01', TABLE)))
-    assert named(found) == [(TABLE, ['table']), (WHOLE, ['a', 'red', 'cup'])]
-    assert found.has_objects and counts['region boxes'] == 1
+    (result, ), counts = read(region(1, TEXT, thing('table.n.01', TABLE)))
+    assert named(result) == [(TABLE, ['table']), (WHOLE, ['a', 'red', 'cup'])]
+    assert result.has_objects and counts['region boxes'] == 1
 
 
 @pytest.mark.parametrize('broken', [
@@ -67,9 +67,9 @@ def test_without_an_object_on_the_root_the_region_is_it():
     thing('plate.n.01', CUP), thing('cup.n.01', CUP, w=0)
 ], ids=['two synsets', 'no synset', 'not in the text', 'no width'])
 def test_objects_that_are_not_tied_without_doubt_are_left_out(broken):
-    (found, ), counts = read(region(1, TEXT, broken))
-    assert named(found) == [(WHOLE, ['a', 'red', 'cup'])]
-    assert not found.has_objects and counts['objects left out'] == 1
+    (result, ), counts = read(region(1, TEXT, broken))
+    assert named(result) == [(WHOLE, ['a', 'red', 'cup'])]
+    assert not result.has_objects and counts['objects left out'] == 1
 
 
 def test_a_synset_that_stands_twice_in_the_text_ties_nothing():
@@ -79,20 +79,20 @@ def test_a_synset_that_stands_twice_in_the_text_ties_nothing():
 
 
 def test_words_are_found_again_in_the_clean_caption():
-    (found, ), _ = read(region(1, '  a red   cup ,, on the  table', thing('table.n.01', TABLE)))
-    assert found.caption == 'a red cup , on the table'
-    assert named(found)[0] == (TABLE, ['table'])
+    (result, ), _ = read(region(1, '  a red   cup ,, on the  table', thing('table.n.01', TABLE)))
+    assert result.caption == 'a red cup , on the table'
+    assert named(result)[0] == (TABLE, ['table'])
 
 
 def test_boxes_of_one_phrase_that_overlap_are_averaged():
     near, far = [10, 10, 22, 30], [50, 10, 20, 30]
-    (found, ), _ = read(region(1, TEXT, *(thing('cup.n.01', box) for box in (CUP, far, near))))
-    assert named(found) == [([10, 10, 21, 30], ['a', 'red', 'cup']), (far, ['a', 'red', 'cup'])]
+    (result, ), _ = read(region(1, TEXT, *(thing('cup.n.01', box) for box in (CUP, far, near))))
+    assert named(result) == [([10, 10, 21, 30], ['a', 'red', 'cup']), (far, ['a', 'red', 'cup'])]
 
 
 def test_a_text_with_one_noun_is_parsed_too():
-    (found, ), _ = read(region(1, 'cup near', thing('cup.n.01', CUP)))
-    assert named(found) == [(CUP, ['cup'])]
+    (result, ), _ = read(region(1, 'cup near', thing('cup.n.01', CUP)))
+    assert named(result) == [(CUP, ['cup'])]
 
 
 def test_without_a_parser_objects_have_their_own_words_and_regions_their_whole_text():
@@ -103,15 +103,15 @@ def test_without_a_parser_objects_have_their_own_words_and_regions_their_whole_t
 
 
 def test_short_captions_and_empty_regions_are_dropped():
-    found, counts = read(region(1, ' ab '), region(2, TEXT, box=[0, 0, 0, 5]))
-    assert found == [] and counts['regions'] == 2
+    result, counts = read(region(1, ' ab '), region(2, TEXT, box=[0, 0, 0, 5]))
+    assert result == [] and counts['regions'] == 2
     assert counts['regions of less than 3 characters'] == counts['regions without area'] == 1
 
 
 def test_objects_may_have_their_size_as_width_and_height():
     box = dict(zip(('x', 'y', 'width', 'height'), CUP, strict=True))
-    (found, ), _ = read(region(1, TEXT, dict(object_id=1, synsets=['cup.n.01'], **box)))
-    assert named(found) == [(CUP, ['a', 'red', 'cup'])]
+    (result, ), _ = read(region(1, TEXT, dict(object_id=1, synsets=['cup.n.01'], **box)))
+    assert named(result) == [(CUP, ['a', 'red', 'cup'])]
 
 
 @pytest.mark.parametrize('row, message', [
@@ -133,7 +133,7 @@ def test_duplicates_overlap_by_half_on_shared_words_and_the_one_with_most_boxes_
     many = made(2, (0, 0, 10, 12), (50, 50, 60, 60), caption='the red cups', spans=[[[8, 12]], [[8, 12]]])
     far = made(3, (80, 80, 90, 90))
     kept = merge_regions([few, many, far], counts)
-    assert [found.id for found in kept] == [2, 3] and counts['duplicates'] == 1
+    assert [region.id for region in kept] == [2, 3] and counts['duplicates'] == 1
     np.testing.assert_array_equal(kept[0].boxes, [[0, 0, 10, 11], [50, 50, 60, 60]])
 
 
@@ -149,7 +149,7 @@ def test_regions_without_objects_yield_to_those_with():
     counts = Counter()
     regions = [made(1, (0, 0, 10, 10), caption='x', has_objects=False), made(2, (0, 6, 10, 16)),
                made(3, (0, 40, 10, 50), caption='y', has_objects=False)]
-    assert [found.id for found in merge_regions(regions, counts)] == [2, 3]
+    assert [region.id for region in merge_regions(regions, counts)] == [2, 3]
     assert counts['regions without objects that touch one with objects'] == 1
 
 
@@ -157,10 +157,10 @@ def test_equal_captions_become_one_with_the_boxes_of_all():
     counts = Counter()
     first = made(1, (0, 0, 10, 10), (30, 30, 40, 40))
     second = made(2, (0, 0, 10, 11), key='other', spans=[[[17, 22]]])
-    found, = merge_regions([first, second], counts)
-    assert found.id == 1 and counts['equal captions'] == 1
-    np.testing.assert_array_equal(found.boxes, [[0, 0, 10, 10.5], [30, 30, 40, 40]])
-    assert found.spans == [[[6, 9], [17, 22]], [[6, 9]]]
+    result, = merge_regions([first, second], counts)
+    assert result.id == 1 and counts['equal captions'] == 1
+    np.testing.assert_array_equal(result.boxes, [[0, 0, 10, 10.5], [30, 30, 40, 40]])
+    assert result.spans == [[[6, 9], [17, 22]], [[6, 9]]]
 
 
 @pytest.mark.parametrize('key, kept', [('wall', 0), ('side building', 0), ('wall brick', 1)])

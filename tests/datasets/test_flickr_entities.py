@@ -1,6 +1,6 @@
 """The files of Flickr30k Entities, beyond what the published case has."""
 import pytest
-from mmdet_ext.evaluation.flickr_entities import Phrase, read_entities, read_sentences, read_split
+from mmdet_ext.datasets.flickr_entities import Phrase, read_entities, read_sentences, read_split
 
 SIZE = '<size><width>4</width><height>2</height><depth>3</depth></size>'
 
