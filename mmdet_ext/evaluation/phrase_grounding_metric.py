@@ -64,11 +64,11 @@ class PhraseGroundingMetric(BaseMetric):
             self.results.append((key, self._hits(key, sample['pred_instances'])))
 
     def compute_metrics(self, results: list[tuple[Key, list[list[bool]]]]) -> dict[str, float]:
-        found = dict(results)
-        if missing := [_name(key) for key, targets in self.targets.items() if targets and key not in found]:
+        hits_of = dict(results)
+        if missing := [_name(key) for key, targets in self.targets.items() if targets and key not in hits_of]:
             raise ValueError(f'{self.file}: there are no predictions for {len(missing)} of its captions. The first: '
                              f'{"; ".join(missing[:5])}')
-        return recall(((target.types, hit) for key, hits in found.items()
+        return recall(((target.types, hit) for key, hits in hits_of.items()
                        for target, hit in zip(self.targets[key], hits, strict=True)), self.topk)
 
     def _hits(self, key: Key, prediction: dict) -> list[list[bool]]:

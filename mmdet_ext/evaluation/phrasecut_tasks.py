@@ -50,18 +50,18 @@ def read_tasks(file: str) -> Tasks:
 
 def draw_polygons(polygons: Sequence[Corners], height: int, width: int) -> np.ndarray:
     """The union, bool (height, width), of polygons [(x, y), ...] with their edges, corners cut to whole pixels."""
-    picture = Image.new('1', (width, height))
-    pencil = ImageDraw.Draw(picture)
+    image = Image.new('1', (width, height))
+    pencil = ImageDraw.Draw(image)
     for polygon in polygons:
         pencil.polygon([(int(x), int(y)) for x, y in polygon], fill=1, outline=1)
-    return np.array(picture, dtype=bool)
+    return np.array(image, dtype=bool)
 
 
 def box_set_iou(first: Sequence[Box], second: Sequence[Box]) -> float:
     """IoU of the pixels of two sets of boxes (x, y, w, h), as PhraseCut counts them.
 
     Corners are cut to whole pixels, and the last row and column of a box are left out. What lies left of or above the
-    picture is not counted.
+    image is not counted.
     """
     corners = [[[max(int(value), 0) for value in (x, y, x + w - 1, y + h - 1)] for x, y, w, h in boxes]
                for boxes in (first, second)]

@@ -17,7 +17,7 @@ def items(kind: type, **options) -> list[dict]:
     dict(), dict(test_mode=True), dict(filter_cfg=dict(filter_empty_gt=True, min_size=45)), dict(indices=2),
     dict(metainfo=dict(classes=('dog', ))), dict(return_classes=True), dict(serialize_data=False)])
 def test_items_are_mmdets(tmp_path, options):
-    rows = [annotation(), annotation(2, category_id=2, iscrowd=1), annotation(2, bbox=(-5, 60, 20, 90), segmentation=[]),
+    rows = [annotation(), annotation(2, category_id=2, iscrowd=1), annotation(2, bbox=(-5, 60, 20, 90)),
             annotation(1, bbox=(1, 1, 0.5, 9)), annotation(1, bbox=(200, 1, 5, 5)), annotation(4, ignore=1),
             annotation(1, bbox=(1, 1, 0, 5)), annotation(1, segmentation=[[10, 20, 40, 20, 40, 60]])]
     files = write_coco(tmp_path, rows, sizes=((100, 80), (90, 70), (50, 40), (60, 60))) | options

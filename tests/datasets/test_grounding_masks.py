@@ -87,7 +87,7 @@ def test_masks_stay_on_their_pixels_through_the_whole_pipeline(tmp_path, polygon
         masks = packed['data_samples'].gt_instances.masks.to_ndarray()
         assert masks.shape == (2, *painted.shape[1:])
         for mask, paint in zip(masks.astype(bool), painted):
-            # by two pixels at most, where nearest pixels are taken of masks and means of pictures
+            # by two pixels at most, where nearest pixels are taken of masks and means of images
             assert (cv2.erode((mask ^ paint).astype(np.uint8), np.ones((4, 4), np.uint8)) == 0).all()
             assert mask.any() and paint.any()
     assert len(sizes) > 3

@@ -133,7 +133,7 @@ def test_errors_name_file_image_annotation_and_value(write, rows, images, messag
         write(*rows, images=images)
 
 
-def test_a_picture_without_a_folder_is_an_error(write):
+def test_an_image_without_a_folder_is_an_error(write):
     with pytest.raises(ValueError, match="image 1 has the data_source 'vg', and data_prefix has neither"):
         write(images=(image(data_source='vg'), ), data_prefix=dict(coco='a'))
 

@@ -21,7 +21,7 @@ def picture(height: int, width: int, value: int = 200) -> dict:
 
 
 def edges(img: np.ndarray) -> tuple[int, int, int, int]:
-    """Padding (left, top, right, bottom) that was drawn around a picture of one colour."""
+    """Padding (left, top, right, bottom) that was drawn around an image of one colour."""
     rows, columns = np.flatnonzero((img != 114).any((1, 2))), np.flatnonzero((img != 114).any((0, 2)))
     return columns[0], rows[0], img.shape[1] - 1 - columns[-1], img.shape[0] - 1 - rows[-1]
 
@@ -33,7 +33,7 @@ def edges(img: np.ndarray) -> tuple[int, int, int, int]:
     ((1080, 1920), (360, 640), (384, 672), (16, 12), (384, 640)),
     ((612, 612), (640, 640), (672, 672), (16, 16), (640, 640)),
 ])
-def test_published_shapes_of_evaluation_and_of_single_pictures(original, resized, padded, pad, minimum):
+def test_published_shapes_of_evaluation_and_of_single_images(original, resized, padded, pad, minimum):
     assert padded_shapes([original[0] / original[1]]) == [padded]
     results = YOLOResize()(picture(*original))
     assert results['img_shape'] == results['img'].shape[:2] == resized
@@ -89,11 +89,11 @@ def test_shrinking_takes_areas_at_evaluation_and_lines_in_training():
     assert (area == 50).all() and (line == 0).all()
 
 
-def test_small_pictures_are_enlarged():
+def test_small_images_are_enlarged():
     assert YOLOResize(size=64)(picture(10, 16))['img'].shape[:2] == (40, 64)
 
 
-def test_a_picture_of_the_right_size_is_not_touched():
+def test_an_image_of_the_right_size_is_not_touched():
     results = picture(48, 64)
     assert YOLOResize(size=64)(dict(results))['img'] is results['img']
 
@@ -108,7 +108,7 @@ def test_boxes_and_outlines_that_are_there_move_along():
     assert_close(results['gt_bboxes'].tensor.numpy(), np.float32([[2, 3, 53, 28]]))
 
 
-def test_a_picture_larger_than_its_batch_shape_is_an_error():
+def test_an_image_larger_than_its_batch_shape_is_an_error():
     with pytest.raises(ValueError, match='64 x 64 pixels do not fit'):
         RectLetterbox()(picture(64, 64) | dict(batch_shape=(32, 64)))
 

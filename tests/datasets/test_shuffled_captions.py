@@ -1,4 +1,4 @@
-"""Captions of other pictures as a control."""
+"""Captions of other images as a control."""
 import json
 import subprocess
 import sys
@@ -23,7 +23,7 @@ def content() -> dict:
     return dict(images=images, annotations=annotations, categories=[])
 
 
-def test_each_caption_comes_from_another_picture_with_as_many_phrases():
+def test_each_caption_comes_from_another_image_with_as_many_phrases():
     truth = {image['caption']: image for image in content()['images']}
     shuffled = shuffle_captions(content(), seed=0)
     assert shuffled.left_out == 0 and len(shuffled.content['images']) == 16
@@ -44,7 +44,7 @@ def test_boxes_stay_and_belong_to_the_phrase_of_the_same_number():
         assert after['tokens_positive'] == phrases[after['image_id']][number]
 
 
-def test_a_caption_that_fits_no_other_picture_is_left_out_with_its_boxes():
+def test_a_caption_that_fits_no_other_image_is_left_out_with_its_boxes():
     found = content()
     found['images'][0]['tokens_positive_eval'] = [[[0, 1]], [[1, 2]], [[2, 3]]]
     shuffled = shuffle_captions(found)

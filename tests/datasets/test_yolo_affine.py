@@ -30,7 +30,7 @@ def test_without_ranges_it_crops_the_middle():
     assert_allclose(results['gt_bboxes'].tensor, [[10, 10, 40, 40], [0, 0, 100, 50]])
 
 
-def test_without_ranges_a_small_picture_is_letterboxed():
+def test_without_ranges_a_small_image_is_letterboxed():
     results = picture([[0, 0, 60, 40]], size=(40, 60))
     img = results['img'].copy()
     results = YOLOAffine((60, 60), scale=0, translate=0)(results)
@@ -132,7 +132,7 @@ def test_a_small_rest_is_kept_by_polygon_only():
 
 
 @pytest.mark.parametrize('polygons', [None, np.zeros((0, 400, 2))])
-def test_a_picture_without_boxes_stays_without(polygons):
+def test_an_image_without_boxes_stays_without(polygons):
     results = YOLOAffine((100, 100))(picture([], polygons=polygons))
     assert results['gt_bboxes'].tensor.shape == (0, 4) and results['gt_bboxes_labels'].shape == (0, )
 

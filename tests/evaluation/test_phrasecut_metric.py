@@ -127,7 +127,7 @@ def test_wrong_predictions_are_named(write):
     for own, message in ((sample('a', name='img_id'), 'the data samples have no task_id'),
                          (sample('z'), 'has no task_id z'),
                          (sample('a') | dict(pred_instances=dict(bboxes=torch.zeros(0, 4))), 'task_id a: .* no masks'),
-                         (sample('a') | dict(ori_shape=(5, 5)), r'are of \(10, 20\), the picture is of \(5, 5\)')):
+                         (sample('a') | dict(ori_shape=(5, 5)), r'are of \(10, 20\), the image is of \(5, 5\)')):
         with pytest.raises(ValueError, match=message):
             metric.process({}, [own])
     metric.process({}, [sample('a')])
