@@ -7,10 +7,10 @@ import torch
 import torch.nn as nn
 from mmdet.registry import MODELS
 from mmengine.config import Config
-from mmengine.runner import CheckpointLoader
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from .checkpoints.load import load_weights
 from .dictionary.config import forget_atoms_files
 from .models.dense_heads import YOLOv9Head
 from .models.detectors import PGIDetector
@@ -21,41 +21,20 @@ RAW_TOLERANCE = 1e-3  # of raw maps, relative to their greatest magnitude, where
 
 
 def load_for_deployment(cfg: Config, checkpoint: str | Path) -> PGIDetector:
-    """The config's model with the checkpoint's weights, in evaluation mode.
+    """The config's model with the checkpoint's weights and its `dataset_meta`, in evaluation mode.
 
     Raises:
-        ValueError: The model is no `PGIDetector`, or tensors of the main network are missing in the file, have another
-            shape there, or are not known to the model. An auxiliary branch may be absent from the file.
+        OSError: The checkpoint is missing.
+        ValueError: The model is no `PGIDetector`, or the checkpoint does not fit it (see `load_weights`).
     """
     model = MODELS.build(copy.deepcopy(cfg.model))
     if not isinstance(model, PGIDetector):
-        raise ValueError(f"{cfg.filename}: model.type should be 'PGIDetector' to be deployed, got {type(model).__name__!r}")
+        raise ValueError(f"{cfg.filename}: model.type should be 'PGIDetector' to be deployed, got "
+                         f'{type(model).__name__!r}')
     if model.deployed:
         raise ValueError(f'{cfg.filename}: model.deployed is set already')
-    found = load_checkpoint_file(checkpoint)
-    ours = model.state_dict()
-    problems = [f'{key}: missing' for key in ours if key not in found and not key.startswith('aux_head.')]
-    problems += [f'{key}: unknown' for key in found if key not in ours and not key.startswith('aux_head.')]
-    problems += [f'{key}: {tuple(found[key].shape)} in the file, {tuple(value.shape)} in the model'
-                 for key, value in ours.items() if key in found and found[key].shape != value.shape]
-    if problems:
-        shown = '\n  '.join(problems[:10])
-        raise ValueError(f'{checkpoint} does not fit {cfg.filename}, {len(problems)} tensors differ:\n  {shown}')
-    model.load_state_dict(found, strict=False)
+    model.dataset_meta = load_weights(model, checkpoint, config=cfg.filename).dataset_meta
     return model.eval()
-
-
-def load_checkpoint_file(path: str | Path) -> dict[str, Tensor]:
-    """The weights in a file that mmengine, this package's converter or its deployment wrote."""
-    content = CheckpointLoader.load_checkpoint(str(path), map_location='cpu', logger='silent')
-    return dict(content.get('state_dict', content))
-
-
-def load_checkpoint_meta(path: str | Path) -> dict:
-    """What a file says of its data set: `dataset_meta` with the names of the classes, if it is there."""
-    content = CheckpointLoader.load_checkpoint(str(path), map_location='cpu', logger='silent')
-    meta = content.get('meta', {})
-    return dict(dataset_meta=meta['dataset_meta']) if 'dataset_meta' in meta else {}
 
 
 def deploy(model: PGIDetector) -> PGIDetector:
@@ -74,6 +53,8 @@ def deployed_config(cfg: Config) -> Config:
     cfg.model.deployed = True
     cfg.model.aux_head = None
     cfg.load_from = None
+    for name in ('work_dir', 'launcher'):
+        cfg.pop(name, None)
     forget_atoms_files(cfg.model)
     return cfg
 
@@ -83,7 +64,7 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def count_flops(model: PGIDetector, size: int = 640, training: bool = False) -> int:
-    """Twice the multiply-adds of all convolutions for one picture of `size` x `size` pixels.
+    """Twice the multiply-adds of all convolutions for one image of `size` x `size` pixels.
 
     Args:
         model: In evaluation mode.
@@ -102,7 +83,7 @@ def count_flops(model: PGIDetector, size: int = 640, training: bool = False) -> 
 
 @torch.no_grad()
 def disagreement(model: PGIDetector, deployed: PGIDetector, size: int = 640) -> tuple[float, float, str]:
-    """How far the outputs of two forms are apart on one random picture: difference, tolerance, unit.
+    """How far the outputs of two forms are apart on one random image: difference, tolerance, unit.
 
     For `YOLOv9Head` boxes in pixels of all points before suppression; for other heads raw maps.
     """

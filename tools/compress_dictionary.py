@@ -59,6 +59,7 @@ def main() -> None:
     from mmdet.utils import register_all_modules
 
     from mmdet_ext import launch
+    from mmdet_ext.checkpoints.load import check_file
     from mmdet_ext.compat import allow_mmengine_checkpoints
     from mmdet_ext.dictionary.compress import Compression, CompressionOptions
     from mmdet_ext.dictionary.compression_report import describe
@@ -71,7 +72,7 @@ def main() -> None:
                                  args.lr, args.batch_size, args.usage_images, args.seed)
     try:
         cfg = launch.load_config(args.config, options=args.cfg_options)
-        launch.check_checkpoint(args.checkpoint)
+        check_file(args.checkpoint)
         if args.overwrite:
             for name in ('state.pth', 'report.json'):
                 (folder / name).unlink(missing_ok=True)

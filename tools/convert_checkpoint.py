@@ -1,7 +1,8 @@
 """Convert a published checkpoint: python tools/convert_checkpoint.py yolov9 yolov9-c.pt yolov9c.pth [--drop-aux]."""
 import argparse
-import sys
 from shlex import quote
+
+from mmdet_ext.command_line import run
 
 
 def parse_args() -> argparse.Namespace:
@@ -19,16 +20,16 @@ def main() -> None:
     args = parse_args()
 
     # only now, so that --help is quick
-    from mmdet_ext.checkpoints import convert_with_report, read_checkpoint, write_checkpoint
+    from mmdet_ext.checkpoints import check_conversion, convert_with_report, read_checkpoint, write_checkpoint
     from mmdet_ext.checkpoints.report import full_table, grouped_table, totals
 
+    published = read_checkpoint(args.src)
     try:
-        published = read_checkpoint(args.src)
         conversion = convert_with_report(args.system, published.state_dict, drop_aux=args.drop_aux)
-        write_checkpoint(args.dst, conversion, published)
-    except (OSError, ValueError) as error:
-        reason = str(error).removeprefix(f'{args.src}: ')
-        sys.exit(f'convert_checkpoint.py: {args.src}: {reason}')
+        check_conversion(conversion)
+    except ValueError as error:
+        raise ValueError(f'{args.src}: {error}') from error
+    write_checkpoint(args.dst, conversion, published)
 
     recipe, rows = conversion.recipe, conversion.rows
     print(full_table(rows) if args.verbose else grouped_table(rows))
@@ -40,4 +41,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

@@ -5,27 +5,26 @@
 OUT.pth holds the weights and OUT.py, beside it, the config that loads them.
 """
 import argparse
-import sys
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
+
+from mmdet_ext.command_line import run
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config of the trained model, with or without auxiliary head')
+    parser.add_argument('config', help='config of the trained model')
     parser.add_argument('checkpoint', help='its checkpoint')
     parser.add_argument('out', type=Path, help='file to write, ending in .pth')
-    parser.add_argument('--size', type=int, default=640, help='side of the picture for FLOPs and check (default: 640)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='values of the config to replace, key=value')
+    parser.add_argument('--size', type=int, default=640, help='side of the image for FLOPs and check (default: 640)')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help="values that replace the config's")
     args = parser.parse_args()
     if args.out.suffix != '.pth':
         parser.error(f'OUT should end in .pth, got {args.out}')
     if args.size < 32 or args.size % 32:
         parser.error(f'--size should be a multiple of 32, got {args.size}')
-    for path in (args.config, args.checkpoint):
-        if not Path(path).is_file():
-            parser.error(f'no such file: {path}')
     return args
 
 
@@ -36,18 +35,14 @@ def main() -> None:
     import torch
     from mmdet.utils import register_all_modules
 
-    from mmdet_ext.compat import allow_mmengine_checkpoints
+    from mmdet_ext import launch
     from mmdet_ext.deployment import (count_flops, count_parameters, deploy, deployed_config, disagreement,
-                                      load_checkpoint_meta, load_for_deployment)
+                                      load_for_deployment)
+    from mmdet_ext.files import replace_file
 
-    allow_mmengine_checkpoints()
     register_all_modules(init_default_scope=True)
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
-    try:
-        model = load_for_deployment(cfg, args.checkpoint)
-    except ValueError as error:
-        sys.exit(f'error: {error}')
+    cfg = launch.load_config(args.config, options=args.cfg_options)
+    model = load_for_deployment(cfg, args.checkpoint)
     deployed = deploy(model)
     print(f'{"":14}{"parameters":>14}{f"GFLOPs at {args.size}":>20}')
     for name, form, training in (('in training', model, True), ('deployed', deployed, False)):
@@ -56,12 +51,13 @@ def main() -> None:
     difference, tolerance, unit = disagreement(model, deployed, args.size)
     print(f'largest difference of outputs: {difference:.2e} {unit} (allowed: {tolerance} {unit})')
     if not difference <= tolerance:  # NaN too
-        sys.exit('error: the deployed form does not agree with the trained one; nothing was written')
+        raise ValueError('the deployed form does not agree with the trained one; nothing was written')
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(dict(state_dict=deployed.state_dict(), meta=load_checkpoint_meta(args.checkpoint)), args.out)
+    with replace_file(args.out) as file:
+        torch.save(dict(state_dict=deployed.state_dict(), meta=dict(dataset_meta=model.dataset_meta)), file)
     deployed_config(cfg).dump(args.out.with_suffix('.py'))
     print(f'wrote {args.out} and {args.out.with_suffix(".py")}')
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

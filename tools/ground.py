@@ -1,10 +1,10 @@
-"""Find in pictures what a caption names, with a trained MDETR.
+"""Find in images what a caption names, with a trained MDETR.
 
-    python tools/ground.py PICTURE [PICTURE ...] "a red circle left of a blue star" --config C --checkpoint K
+    python tools/ground.py IMAGE [IMAGE ...] "a red circle left of a blue star" --config C --checkpoint K
 
-For each box one line: picture, phrase, score, and x1 y1 x2 y2 in pixels, the best first; and OUT/NAME.png with the
-boxes, the caption beneath. All pictures are looked at with the one caption, which must not be empty. A picture that
-cannot be read is named at the end, and the exit code is 1. For letters that DejaVu Sans has not, name a font:
+For each box one line: image, phrase, score, and x1 y1 x2 y2 in pixels, the best first; and OUT/NAME.png with the boxes
+drawn, the caption beneath. All images are searched for the one caption, which must not be empty. An image that cannot
+be read is named at the end, and the exit code is 1. For letters that DejaVu Sans does not have, name a font:
 --cfg-options visualizer.font_families="Noto Sans CJK JP".
 """
 import argparse
@@ -16,19 +16,20 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
+from mmdet_ext.command_line import run, wrong_config
+
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('images', nargs='+', metavar='PICTURE', help='pictures to look at')
+    parser.add_argument('images', nargs='+', metavar='IMAGE', help='images to search')
     parser.add_argument('caption', metavar='CAPTION', help='what to look for, last and in quotes')
     parser.add_argument('--config', required=True, metavar='C', help='config of an MDETR')
     parser.add_argument('--checkpoint', required=True, metavar='K', help='its checkpoint')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/ground'), metavar='DIR',
-                        help='folder to write pictures to (default: %(default)s)')
+                        help='folder of the images with boxes (default: %(default)s)')
     parser.add_argument('--threshold', type=float, default=0.7, metavar='T',
                         help='least score of a box, from 0 to 1 (default: %(default)s)')
-    parser.add_argument('--json', action='store_true',
-                        help='print one JSON list with an entry for each picture instead')
+    parser.add_argument('--json', action='store_true', help='print one JSON list with an entry for each image instead')
     parser.add_argument('--device', help='default: cuda if there is one, else cpu')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help="values that replace the config's")
@@ -49,115 +50,69 @@ def build_inferencer(args: argparse.Namespace):
         OSError: A file is missing.
         ValueError: Config, checkpoint or device do not fit.
     """
-    import torch
     from mmdet.apis import DetInferencer
     from mmdet.registry import MODELS
 
-    from mmdet_ext import launch
-    from mmdet_ext.compat import allow_mmengine_checkpoints
     from mmdet_ext.models.detectors import MDETR
+    from mmdet_ext.predict.loading import choose_device, read_config
 
-    device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    if device.startswith('cuda') and not torch.cuda.is_available():
-        raise ValueError(f'--device {device}: no CUDA device is visible')
-    allow_mmengine_checkpoints()
-    cfg = launch.load_config(args.config, options=args.cfg_options)
+    device = choose_device(args.device)
+    cfg = read_config(args.config, args.cfg_options)
     name = cfg.get('model', {}).get('type')
-    found = MODELS.get(name) if isinstance(name, str) else name
-    if not (isinstance(found, type) and issubclass(found, MDETR)):
+    detector = MODELS.get(name) if isinstance(name, str) else name
+    if not (isinstance(detector, type) and issubclass(detector, MDETR)):
         raise ValueError(f'{args.config} is the config of no MDETR: model.type is {name}')
-    launch.check_checkpoint(args.checkpoint)
     cfg.model.text_encoder.pretrained = False  # the checkpoint has its weights
     fonts = cfg.get('visualizer', {}).get('font_families', 'sans-serif')
     cfg.visualizer = dict(type='GroundingVisualizer', font_families=fonts)
-    names = names_in(args.checkpoint)
-    inferencer = DetInferencer(cfg, args.checkpoint, device=device, show_progress=False)
-    if names is not None:
-        check_names(inferencer.model, names, args.checkpoint)
-    launch.check_shapes(inferencer.model, args.checkpoint)
-    return inferencer
-
-
-def names_in(checkpoint: str) -> set[str] | None:
-    """The names of a checkpoint's tensors; None if it is to be downloaded.
-
-    Raises:
-        ValueError: It is no checkpoint of a model.
-    """
-    import torch
-
-    if '://' in checkpoint:
-        return None
-    content = torch.load(checkpoint, map_location='cpu')
-    weights = content.get('state_dict', content) if isinstance(content, dict) else None
-    if not isinstance(weights, dict):
-        raise ValueError(f'{checkpoint} is no checkpoint of a model, but holds a {type(content).__name__}')
-    return set(weights)
-
-
-def check_names(model, names: set[str], checkpoint: str) -> None:
-    """Raise a ValueError unless all that the model predicts with is there: mmengine would leave it random."""
-    optional = ('num_batches_tracked', '.pooler.', '.align_')  # a counter, and what is for training only
-    needed = [key for key in model.state_dict() if not any(part in key for part in optional)]
-    if missing := [key for key in needed if key not in names]:
-        raise ValueError(f'{checkpoint} is not of this model: it lacks {len(missing)} of {len(needed)} tensors, '
-                         f'{", ".join(missing[:3])}')
+    return DetInferencer(cfg, args.checkpoint, device=str(device), show_progress=False)
 
 
 def ground(inferencer, path: str, file: Path, args: argparse.Namespace) -> dict:
-    """Boxes of one picture, drawn to `file`."""
+    """Boxes of one image, drawn to `file`."""
     from mmdet_ext.visualization.pictures import read_picture
 
-    picture = read_picture(path)
+    image = read_picture(path)
     sample, = inferencer(path, texts=args.caption, return_datasamples=True)['predictions']
-    inferencer.visualizer.add_datasample(file.stem, picture, sample, draw_gt=False, pred_score_thr=args.threshold,
+    inferencer.visualizer.add_datasample(file.stem, image, sample, draw_gt=False, pred_score_thr=args.threshold,
                                          out_file=str(file))
-    found = sample.pred_instances
-    found = found[found.scores > args.threshold]
-    found = found[found.scores.argsort(descending=True)].cpu()
+    instances = sample.pred_instances
+    instances = instances[instances.scores > args.threshold]
+    instances = instances[instances.scores.argsort(descending=True)].cpu()
     boxes = [dict(phrase=phrase, spans=spans, score=round(score, 4), box=[round(side, 1) for side in box])
-             for phrase, spans, score, box in zip(found.phrases, found.spans, found.scores.tolist(),
-                                                  found.bboxes.tolist(), strict=True)]
-    return dict(image=path, caption=args.caption, picture=str(file), boxes=boxes)
+             for phrase, spans, score, box in zip(instances.phrases, instances.spans, instances.scores.tolist(),
+                                                  instances.bboxes.tolist(), strict=True)]
+    return dict(image=path, caption=args.caption, drawn=str(file), boxes=boxes)
 
 
-def main() -> None:
+def main() -> int:
     args = parse_args()
 
     # only now, so that --help and wrong arguments are quick
     from mmdet_ext.visualization.report import unique_names
 
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
-            warnings.filterwarnings('ignore', message='dataset_meta or class names')  # it has no classes
-            inferencer = build_inferencer(args)
-    except SyntaxError as error:
-        sys.exit(f'ground.py: {args.config} cannot be read: {error}')
-    except (OSError, ValueError, ImportError) as error:
-        message = ' '.join(str(error).split())
-        named = any(name in message for name in (args.config, args.checkpoint, '--device'))
-        sys.exit(f'ground.py: {message}' if named else f'ground.py: {args.config}: {message}')
-    except (AttributeError, KeyError, TypeError) as error:  # what mmengine makes of wrong values in a config
-        sys.exit(f'ground.py: {args.config}: {type(error).__name__}: {" ".join(str(error).split())}')
+    args.out.mkdir(parents=True, exist_ok=True)
+    with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings(), wrong_config(args.config):
+        warnings.filterwarnings('ignore', message='dataset_meta or class names')  # it has no classes
+        inferencer = build_inferencer(args)
 
     results, skipped = [], []
     for path, name in zip(args.images, unique_names(args.images), strict=True):
         try:
-            found = ground(inferencer, path, args.out / f'{name}.png', args)
+            result = ground(inferencer, path, args.out / f'{name}.png', args)
         except (OSError, ValueError) as error:
-            skipped.append(f'{path}: {str(error).removeprefix(f"{path}: ")}')
+            skipped.append(f'ground.py: skipped {path}: {str(error).removeprefix(f"{path}: ")}')
             continue
-        results.append(found)
-        for box in () if args.json else found['boxes']:
+        results.append(result)
+        for box in () if args.json else result['boxes']:
             print(f'{path}: {box["phrase"]}  {box["score"]:.3f}  {" ".join(map(str, box["box"]))}')
         if not args.json:
-            print(f'{path}: {len(found["boxes"])} boxes, drawn in {found["picture"]}')
+            print(f'{path}: {len(result["boxes"])} boxes, drawn in {result["drawn"]}')
     if args.json:
         print(json.dumps(results, ensure_ascii=False, indent=1))
-    if skipped:
-        sys.exit('\n'.join(f'ground.py: skipped {message}' for message in skipped))
+    print(*skipped, sep='\n', end='\n' if skipped else '', file=sys.stderr)
+    return int(bool(skipped))
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

@@ -41,11 +41,13 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from mmdet_ext import launch
+    from mmdet_ext.checkpoints.file_policy import follow_policy
+    from mmdet_ext.checkpoints.load import check_file
     from mmdet_ext.compat import allow_mmengine_checkpoints
 
     allow_mmengine_checkpoints()
     cfg = launch.load_config(args.config, options=args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
-    launch.check_checkpoint(args.checkpoint)
+    check_file(args.checkpoint)
     cfg.load_from = args.checkpoint
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)
@@ -57,7 +59,7 @@ def main() -> None:
     with wrong_config(args.config), launch.named_data_workers():
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         launch.add_threads_hook(runner)
-        launch.check_shapes(getattr(runner.model, 'module', runner.model), args.checkpoint)
+        follow_policy(runner.model)
         if args.out:
             runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
         runner.test()

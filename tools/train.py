@@ -35,6 +35,7 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from mmdet_ext import launch
+    from mmdet_ext.checkpoints.file_policy import follow_policy
     from mmdet_ext.compat import allow_mmengine_checkpoints
 
     allow_mmengine_checkpoints()
@@ -51,6 +52,7 @@ def main() -> None:
     with wrong_config(args.config), launch.named_data_workers():
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         launch.add_threads_hook(runner)
+        follow_policy(runner.model)
         runner.train()
 
 

@@ -76,7 +76,6 @@ def main() -> None:
     register_all_modules(init_default_scope=True)
     try:
         cfg = launch.load_config(args.config, options=args.cfg_options)
-        launch.check_checkpoint(args.checkpoint)
         model = load_trained(cfg, args.checkpoint).to(device)
         found = find_dictionaries(model)
         probe = Probe(model, choose_dictionary(found, args.rd), Compose(get_test_pipeline_cfg(cfg)))

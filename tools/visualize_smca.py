@@ -58,7 +58,6 @@ def main() -> None:
     choice = SMCAChoice(args.queries, args.top, args.layers, args.scale)
     try:
         cfg = launch.load_config(args.config, options=args.cfg_options)
-        launch.check_checkpoint(args.checkpoint)
         probe = SMCAProbe(load_smca(cfg, args.checkpoint).to(device), Compose(get_test_pipeline_cfg(cfg)))
         choice.check(probe.decoder, probe.model.num_queries)
         classes = class_names(cfg, args.checkpoint, probe.model.bbox_head.num_classes)

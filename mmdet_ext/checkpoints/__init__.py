@@ -1,10 +1,11 @@
 """Published checkpoints: reading them safely, renaming their tensors, and writing ours."""
+from .config_check import check_conversion
 from .conversion import SYSTEMS, Conversion, convert, convert_with_report
 from .reader import Published, read_checkpoint
 from .unpickler import CheckpointError
 from .writer import write_checkpoint
 
 __all__ = [
-    'SYSTEMS', 'CheckpointError', 'Conversion', 'Published', 'convert', 'convert_with_report', 'read_checkpoint',
-    'write_checkpoint'
+    'SYSTEMS', 'CheckpointError', 'Conversion', 'Published', 'check_conversion', 'convert', 'convert_with_report',
+    'read_checkpoint', 'write_checkpoint'
 ]

@@ -3,6 +3,7 @@ import os
 
 import torch
 
+from ..files import replace_file
 from .conversion import Conversion
 from .reader import Published
 
@@ -26,11 +27,5 @@ def write_checkpoint(path: str | os.PathLike, conversion: Conversion, published:
     if len(published.class_names) == recipe.num_classes:
         meta['dataset_meta'] = dict(classes=published.class_names)
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    part = f'{path}.part'
-    try:
-        with open(part, 'wb') as file:
-            torch.save(dict(state_dict=conversion.state_dict, meta=meta), file)
-        os.replace(part, path)
-    finally:
-        if os.path.exists(part):
-            os.unlink(part)
+    with replace_file(path) as file:
+        torch.save(dict(state_dict=conversion.state_dict, meta=meta), file)

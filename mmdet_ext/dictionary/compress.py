@@ -15,7 +15,8 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import Runner
 
-from mmdet_ext.deployment import count_parameters, load_checkpoint_meta
+from mmdet_ext.checkpoints.load import read_weights
+from mmdet_ext.deployment import count_parameters
 
 from .compressed_files import (check_builds, compressed_config, compressed_state, load_trained, replace_dictionaries,
                                save_atoms)
@@ -87,7 +88,7 @@ class Compression:
         first = {name: prune(rd, range(self.numbers[name])) for name, rd in self.teachers.items()}
         check_builds(self.small_cfg, compressed_state(checkpoint, first))
         self.dataset = training_pictures(cfg)
-        self.meta = load_checkpoint_meta(checkpoint) or dict(dataset_meta=dict(self.dataset.metainfo))
+        self.meta = dict(dataset_meta=read_weights(checkpoint).dataset_meta or dict(self.dataset.metainfo))
         self.state_file = folder / 'state.pth'
         check_writable(folder)
         self.progress = self._resume()

@@ -11,7 +11,7 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from torch import Tensor
 
-from mmdet_ext.deployment import load_checkpoint_file
+from mmdet_ext.checkpoints.load import load_weights, misfits, read_weights
 from mmdet_ext.models.layers import RetrieverDictionary, load_atoms
 
 from .config import forget_atoms_files, rd_options
@@ -26,16 +26,13 @@ def load_trained(cfg: Config, checkpoint: str | os.PathLike) -> nn.Module:
         ValueError: If the model has no dictionary, or tensors are missing, unknown or of another shape.
     """
     model = MODELS.build(copy.deepcopy(cfg.model))
-    found = load_checkpoint_file(checkpoint)
+    weights = read_weights(checkpoint)
     for name, rd in find_dictionaries(model).items():
-        weight = found.get(f'{name}.dictionary.conv.weight')
+        weight = weights.state_dict.get(f'{name}.dictionary.conv.weight')
         if weight is not None and weight.shape[1] != rd.num_atoms:
             raise ValueError(f'{checkpoint} has {weight.shape[1]} atoms in {name}, and {cfg.filename} {rd.num_atoms}: '
                              f'is num_atoms={weight.shape[1]} meant?')
-    if problems := _misfits(model, found):
-        raise ValueError(f'{checkpoint} does not fit {cfg.filename}: {len(problems)} tensors differ, '
-                         f'{"; ".join(problems[:3])}')
-    model.load_state_dict(found, strict=False)
+    load_weights(model, weights, config=cfg.filename)
     return model.eval()
 
 
@@ -61,7 +58,7 @@ def compressed_config(cfg: Config, keep: float) -> Config:
 
 def compressed_state(checkpoint: str | os.PathLike, students: Mapping[str, RetrieverDictionary]) -> dict[str, Tensor]:
     """The checkpoint's weights with those of the students in the places of their teachers'."""
-    state = load_checkpoint_file(checkpoint)
+    state = dict(read_weights(checkpoint).state_dict)
     for prefix, student in students.items():
         state |= {f'{prefix}.{name}': tensor.detach().cpu() for name, tensor in student.state_dict().items()}
     return state
@@ -69,7 +66,7 @@ def compressed_state(checkpoint: str | os.PathLike, students: Mapping[str, Retri
 
 def check_builds(cfg: Config, state: Mapping[str, Tensor]) -> None:
     """Raise a ValueError unless the config's model takes the weights."""
-    if problems := _misfits(MODELS.build(copy.deepcopy(cfg.model)), state):
+    if problems := misfits(MODELS.build(copy.deepcopy(cfg.model)), state):
         raise ValueError('num_atoms of a dictionary is not set by a key `rd` or an RDNeck of the config, so that the '
                          f'smaller model cannot be built from it: {"; ".join(problems[:3])}')
 
@@ -92,13 +89,3 @@ def save_atoms(folder: Path, teachers: Mapping[str, RetrieverDictionary], studen
         written.append(folder / ('atoms.pt' if len(teachers) == 1 else f'atoms.{name}.pt'))
         atoms.save(written[-1])
     return written
-
-
-def _misfits(model: nn.Module, found: Mapping[str, Tensor]) -> list[str]:
-    ours = model.state_dict()
-    with_aux = any(name.startswith('aux_head.') for name in found)
-    problems = [f'{name} is missing' for name in ours
-                if name not in found and (with_aux or not name.startswith('aux_head.'))]
-    problems += [f'{name} is unknown' for name in found if name not in ours]
-    return problems + [f'{name} is {tuple(found[name].shape)}, should be {tuple(value.shape)}'
-                       for name, value in ours.items() if name in found and found[name].shape != value.shape]

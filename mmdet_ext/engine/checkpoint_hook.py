@@ -12,6 +12,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from ..checkpoints.file_policy import check_resumed
 from ..files import damage_of, replace_file, seal
 
 BACKEND = 'whole_files'
@@ -56,6 +57,10 @@ class WholeCheckpointHook(CheckpointHook):
             runner._load_from = newest_whole_checkpoint(work_dir, self.filename_tmpl, self.out_dir)
         elif runner._load_from and '://' not in runner._load_from and (damage := damage_of(runner._load_from)):
             raise ValueError(f'the checkpoint {runner._load_from} {damage}')
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        if runner._resume:
+            check_resumed(runner, checkpoint)
 
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)

@@ -3,8 +3,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ..checkpoints.load import check_file
 from ..engine.checkpoint_hook import checkpoints_of_run
-from .checkpoints import check_checkpoint
 
 HOOKS = dict(  # default hook: mmengine's type and ours, which takes the same arguments
     checkpoint=('CheckpointHook', 'WholeCheckpointHook'),
@@ -42,7 +42,7 @@ def begin_from(cfg: Config, resume: str | None = None) -> None:
     elif resume and resume != 'auto':
         cfg.resume, cfg.load_from = True, resume
     if cfg.get('load_from'):
-        check_checkpoint(cfg.load_from)
+        check_file(cfg.load_from)
 
 
 def _has_checkpoints(cfg: Config) -> bool:

@@ -1,13 +1,12 @@
 """An SMCA-DETR with its weights, and the names of its classes."""
 import copy
 import os
-import textwrap
 
 import torch.nn as nn
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 
-from mmdet_ext.deployment import load_checkpoint_file, load_checkpoint_meta
+from mmdet_ext.checkpoints.load import load_weights, read_weights
 
 from .smca_capture import find_decoder
 
@@ -16,17 +15,14 @@ def load_smca(cfg: Config, checkpoint: str | os.PathLike) -> nn.Module:
     """The config's detector with the checkpoint's weights, in evaluation mode.
 
     Raises:
-        ValueError: If the detector has no `SMCATransformerDecoder`, or tensors are missing, unknown or misshapen.
+        ValueError: If the detector has no `SMCATransformerDecoder`, or the checkpoint does not fit it.
     """
     model = MODELS.build(copy.deepcopy(cfg.model))
     try:
         find_decoder(model)
     except ValueError as error:
         raise ValueError(f'{cfg.filename}: {error}') from None
-    try:
-        model.load_state_dict(load_checkpoint_file(checkpoint))
-    except RuntimeError as error:
-        raise ValueError(f'{checkpoint} does not fit {cfg.filename}: {textwrap.shorten(str(error), 300)}') from None
+    load_weights(model, checkpoint, config=cfg.filename)
     return model.eval()
 
 
@@ -36,7 +32,7 @@ def class_names(cfg: Config, checkpoint: str | os.PathLike, count: int) -> list[
     while 'dataset' in dataset:
         dataset = dataset.dataset
     kind = DATASETS.get(dataset.type) if isinstance(dataset.type, str) else dataset.type
-    sources = (load_checkpoint_meta(checkpoint).get('dataset_meta'), dataset.get('metainfo'),
+    sources = (read_weights(checkpoint).dataset_meta, dataset.get('metainfo'),
                getattr(kind, 'METAINFO', None))
     for source in sources:
         names = (source or {}).get('classes')

@@ -13,7 +13,7 @@ TENSORS = {
 }
 # the published recipe for the network without its auxiliary branch: its layers and head, by their numbers in training
 DEPLOYED_LAYERS = dict(
-    dict.fromkeys('ts', {i: i for i in range(22)}) | dict.fromkeys('mc', {i + 1: i for i in range(22)}),
+    {size: {i + (size in 'mc'): i for i in range(22)} for size in 'tsmc'},
     e={i: i for i in range(1, 29)} | {i + 7: i for i in range(29, 42)})
 DEPLOYED_HEADS = dict(t=(29, 22), s=(29, 22), m=(38, 22), c=(38, 22), e=(49, 42))
 DEPLOYED_PARTS = dict(cv4='cv2', cv5='cv3', dfl2='dfl')

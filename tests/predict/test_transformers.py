@@ -44,11 +44,11 @@ def write_weights(cfg: Config, file: Path) -> str:
 
 
 def assert_same(detections, sample) -> None:
-    found = sample.pred_instances
-    assert len(detections) == len(found) > 0
-    assert_close(detections.boxes, found.bboxes.numpy(), rtol=0, atol=1e-3)
-    assert_close(detections.scores, found.scores.numpy(), rtol=0, atol=1e-5)
-    assert detections.labels.tolist() == found.labels.tolist()
+    instances = sample.pred_instances
+    assert len(detections) == len(instances) > 0
+    assert_close(detections.boxes, instances.bboxes.numpy(), rtol=0, atol=1e-3)
+    assert_close(detections.scores, instances.scores.numpy(), rtol=0, atol=1e-5)
+    assert detections.labels.tolist() == instances.labels.tolist()
 
 
 def test_a_text_for_each_image_and_one_for_all(config, images, tmp_path):

@@ -30,8 +30,8 @@ def checkpoint(tmp_path_factory) -> Path:
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, '-W', 'ignore', 'tools/deploy.py', *map(str, arguments)], capture_output=True,
-                          text=True)
+    command = [sys.executable, '-W', 'ignore', 'tools/deploy.py', *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 def test_writes_weights_and_a_config_that_agree_with_the_trained_model(checkpoint, tmp_path):
@@ -48,12 +48,13 @@ def test_writes_weights_and_a_config_that_agree_with_the_trained_model(checkpoin
     assert f'{sum(p.numel() for p in trained.parameters()):,}' in done.stdout
     image = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
-        for ours, theirs in zip(deployed(image, mode='tensor'), trained(image, mode='tensor')):
-            assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+        for folded, expected in zip(deployed(image, mode='tensor'), trained(image, mode='tensor')):
+            assert_close(folded, expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize('arguments, message', [
-    (('configs/yolov9/none.py', CONFIG, 'out.pth'), 'no such file: configs/yolov9/none.py'),
+    (('configs/yolov9/none.py', CONFIG, 'out.pth'), 'there is no config file configs/yolov9/none.py'),
+    ((CONFIG, 'none.pth', 'out.pth'), 'there is no checkpoint none.pth'),
     ((CONFIG, CONFIG, 'out.onnx'), 'OUT should end in .pth, got out.onnx'),
     ((CONFIG, CONFIG, 'out.pth', '--size', 100), '--size should be a multiple of 32, got 100'),
 ])
@@ -64,7 +65,7 @@ def test_wrong_arguments_are_named(arguments, message):
 
 def test_a_checkpoint_of_another_size_is_refused_and_nothing_written(checkpoint, tmp_path):
     done = run('configs/gelan/gelans_coco.py', checkpoint, tmp_path / 'out.pth')
-    assert done.returncode == 1 and 'does not fit configs/gelan/gelans_coco.py' in done.stderr
+    assert done.returncode == 2 and 'does not fit configs/gelan/gelans_coco.py' in done.stderr
     assert 'Traceback' not in done.stderr and list(tmp_path.iterdir()) == []
 
 

@@ -13,6 +13,7 @@ from mmdet.registry import OPTIM_WRAPPERS
 from mmengine.config import Config
 
 from mmdet_ext import launch
+from mmdet_ext.checkpoints.load import check_file
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / 'tools'
@@ -222,12 +223,12 @@ class Foreign:
 def test_unreadable_checkpoints_are_named(tmp_path, content, message):
     content(tmp_path / 'x.pth')
     with pytest.raises(ValueError, match=f'x.pth.*{message}'):
-        launch.check_checkpoint(str(tmp_path / 'x.pth'))
+        check_file(str(tmp_path / 'x.pth'))
 
 
 def test_addresses_of_checkpoints_are_left_to_mmengine():
-    launch.check_checkpoint('https://example.org/x.pth')
-    launch.check_checkpoint('torchvision://resnet50')
+    check_file('https://example.org/x.pth')
+    check_file('torchvision://resnet50')
 
 
 def test_data_workers_get_their_cores(monkeypatch):

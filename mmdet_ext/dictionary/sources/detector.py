@@ -9,10 +9,8 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from torch import Tensor
 
-from mmdet_ext.compat import allow_mmengine_checkpoints
-from mmdet_ext.deployment import load_checkpoint_file
+from mmdet_ext.checkpoints.load import load_weights
 from mmdet_ext.dictionary.config import forget_atoms_files
-from mmdet_ext.launch import check_checkpoint
 from mmdet_ext.models.layers import FoldedRetrieverDictionary, RetrieverDictionary
 
 
@@ -21,24 +19,12 @@ def load_detector(cfg: Config, checkpoint: str) -> nn.Module:
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
-        ValueError: Tensors of the model are missing in the file or have another shape there, or the file has some of a
-            backbone or neck that the model does not know. Those of an auxiliary head, `aux_head.`, may be missing.
+        ValueError: It does not fit the model (see `load_weights`).
     """
-    allow_mmengine_checkpoints()
-    check_checkpoint(checkpoint)
     model_cfg = deepcopy(cfg.model)
     forget_atoms_files(model_cfg)
     model = MODELS.build(model_cfg)
-    found, ours = load_checkpoint_file(checkpoint), model.state_dict()
-    problems = [f'{key}: missing' for key in ours
-                if key not in found and not key.startswith('aux_head.') and not key.endswith('num_batches_tracked')]
-    problems += [f'{key}: unknown' for key in found if key not in ours and key.startswith(('backbone.', 'neck.'))]
-    problems += [f'{key}: {tuple(found[key].shape)} in the file, {tuple(value.shape)} in the model'
-                 for key, value in ours.items() if key in found and found[key].shape != value.shape]
-    if problems:
-        shown = '\n  '.join(problems[:10])
-        raise ValueError(f'{checkpoint} does not fit {cfg.filename}, {len(problems)} tensors differ:\n  {shown}')
-    model.load_state_dict(found, strict=False)
+    load_weights(model, checkpoint, config=cfg.filename)
     return model.eval().requires_grad_(False)
 
 

@@ -14,13 +14,14 @@ from torch import Tensor
 from ..layers.feature_resizer import FeatureResizer
 from ..layers.transfers import to_device
 from ..transformers.smca_decoder import Memory, SMCATransformerDecoder
+from .file_weights import FileWeights
 from .image_sizes import distinct_rows, image_sizes
 from .mdetr_tokens import Fused, ImageTokens, TextTokens
 from .network_options import NetworkOptions
 
 
 @MODELS.register_module()
-class MDETR(NetworkOptions, DetectionTransformer):
+class MDETR(NetworkOptions, FileWeights, DetectionTransformer):
     """Encode a picture and a caption together, decode objects that say which tokens of the caption they are.
 
     A pass is four steps that may be called one by one: `encode_image` (once for many captions), `encode_text` (once for

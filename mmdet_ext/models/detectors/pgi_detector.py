@@ -1,7 +1,5 @@
-"""One-stage detectors with programmable gradient information (YOLOv9, https://arxiv.org/abs/2402.13616, section 4.1)."""
+"""One-stage detectors with programmable gradient information (YOLOv9, https://arxiv.org/abs/2402.13616, 4.1)."""
 import copy
-from collections.abc import Mapping
-from typing import Any
 
 import torch
 import torch.nn as nn
@@ -15,11 +13,12 @@ from torch import Tensor
 from ..dense_heads import YOLOv9Head
 from ..layers import fuse
 from .cuda_graphs import check_cuda
+from .file_weights import FileWeights
 from .network_options import NetworkOptions
 
 
 @MODELS.register_module()
-class PGIDetector(NetworkOptions, SingleStageDetector):
+class PGIDetector(NetworkOptions, FileWeights, SingleStageDetector):
     """mmdet's `SingleStageDetector` with an auxiliary head that prediction neither runs nor exports.
 
     Args:
@@ -32,10 +31,10 @@ class PGIDetector(NetworkOptions, SingleStageDetector):
         data_preprocessor: Config.
         deployed: Whether to build the network as `tools/deploy.py` writes it: without auxiliary head, batch norms and
             re-parameterised convolutions folded. It loads such weights and no others, and does not train.
-        channels_last: Whether feature maps and weights of convolutions have the memory format channels_last; None for yes on
-            CUDA, and on the CPU where the network is deployed.
-        compile: Arguments of torch.compile, by which backbone, neck, the head's maps and the auxiliary branch's are
-            compiled, `dict()` for its defaults; for one size of images after the other (`dynamic=False`), 8 of them at most.
+        channels_last: Whether feature maps and weights of convolutions have the memory format channels_last; None for
+            yes on CUDA, and on the CPU where the network is deployed.
+        compile: Arguments of torch.compile, by which backbone, neck, main head and auxiliary branch are compiled,
+            `dict()` for its defaults. They are compiled for each size of images (`dynamic=False`), for 8 sizes at most.
             None to compile nothing.
         cuda_graph: Whether the host launches whole CUDA graphs. A deployed network is recorded once per size of batch
             and image. One that trains is compiled with `mode='reduce-overhead'`: `torch.cuda.make_graphed_callables`
@@ -112,10 +111,6 @@ class PGIDetector(NetworkOptions, SingleStageDetector):
             return self.graphed('network', super()._forward, batch_inputs)
         return super()._forward(batch_inputs)
 
-    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
-        check_fit(self, state_dict, prefix)
-        super()._load_from_state_dict(state_dict, prefix, *args)
-
 
 def graphed_training(compile: dict | None) -> dict:
     """Options of torch.compile by which it records CUDA graphs.
@@ -125,7 +120,8 @@ def graphed_training(compile: dict | None) -> dict:
     """
     options = dict(dict(mode='reduce-overhead'), **(compile or {}))
     if options['mode'] not in ('reduce-overhead', 'max-autotune') or 'options' in options:
-        raise ValueError(f"cuda_graph=True trains with compile.mode='reduce-overhead' or 'max-autotune', got compile={compile}")
+        raise ValueError(f"cuda_graph=True trains with compile.mode='reduce-overhead' or 'max-autotune', got "
+                         f'compile={compile}')
     return options
 
 
@@ -133,29 +129,5 @@ def check_lead(lead: nn.Module, guided: nn.Module) -> None:
     """Raise a ValueError unless the assignment of head `lead` can serve `guided`."""
     if not (isinstance(lead, YOLOv9Head) and isinstance(guided, YOLOv9Head)) or lead.strides != guided.strides:
         described = [f'{type(head).__name__} with strides {getattr(head, "strides", None)}' for head in (lead, guided)]
-        raise ValueError(f'aux_head.lead_guided=True needs two YOLOv9Head of the same strides, got {" and ".join(described)}')
-
-
-def check_fit(model: nn.Module, state_dict: Mapping[str, Tensor], prefix: str = '') -> None:
-    """Refuse weights of another network, which mmengine would load where they fit and report in the log alone.
-
-    Heads may differ, since one fine-tunes for other classes; an auxiliary branch may be absent; a backbone or a neck is
-    either whole or not there.
-
-    Raises:
-        ValueError: No tensor is known, or some of the backbone or the neck are missing or have another shape.
-    """
-    ours = {prefix + name: value for name, value in model.state_dict().items()}
-    if state_dict and ours.keys().isdisjoint(state_dict):
-        raise ValueError(f'no tensor of the checkpoint is known to {type(model).__name__}, the first is '
-                         f'{next(iter(state_dict))!r}; tools/convert_checkpoint.py converts published files')
-    for part in ('backbone', 'neck'):
-        wanted = {name for name in ours if name.startswith(f'{prefix}{part}.') and 'num_batches_tracked' not in name}
-        if wanted.isdisjoint(state_dict):
-            continue
-        problems = [f'{name} is missing' for name in sorted(wanted - state_dict.keys())]
-        problems += [f'{name} is {tuple(state_dict[name].shape)}, should be {tuple(ours[name].shape)}'
-                     for name in sorted(wanted & state_dict.keys()) if state_dict[name].shape != ours[name].shape]
-        if problems:
-            raise ValueError(f'the checkpoint is of another size or form: {len(problems)} of {len(wanted)} tensors of the '
-                             f'{part} do not fit; {"; ".join(problems[:3])}')
+        raise ValueError('aux_head.lead_guided=True needs two YOLOv9Head of the same strides, got '
+                         f'{" and ".join(described)}')

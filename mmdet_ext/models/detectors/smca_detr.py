@@ -11,12 +11,13 @@ from mmdet.structures import SampleList
 from torch import Tensor
 
 from ..transformers import DecoderOutput, Maps, Memory
+from .file_weights import FileWeights
 from .image_sizes import any_padded, image_sizes
 from .network_options import NetworkOptions
 
 
 @MODELS.register_module()
-class SMCADETR(NetworkOptions, DetectionTransformer):
+class SMCADETR(NetworkOptions, FileWeights, DetectionTransformer):
     """A detection transformer over one or several maps, with `SMCATransformerDecoder` and a head that knows its centres.
 
     In mmdet's config of DETR the type of the detector is all that must be replaced.

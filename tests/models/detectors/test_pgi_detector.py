@@ -4,7 +4,6 @@ import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
-from mmengine.runner.checkpoint import load_checkpoint, load_state_dict
 from mmengine.structures import InstanceData
 from torch.testing import assert_close
 
@@ -118,33 +117,49 @@ def test_a_prediction_is_clipped_to_the_original_image():
     assert ((boxes >= 0) & (boxes <= 64)).all()
 
 
-def test_a_checkpoint_of_another_size_is_refused_by_mmengines_loader(tmp_path):
-    small, large = (Config.fromfile(f'configs/gelan/gelan{arch}_coco.py').model for arch in 'ts')
-    torch.save(dict(state_dict=MODELS.build(large).state_dict()), tmp_path / 's.pth')
-    with pytest.raises(ValueError, match=r'another size.*backbone.*is \(64,\), should be \(32,\)'):
-        load_checkpoint(MODELS.build(small), str(tmp_path / 's.pth'))
+def load_contract(state: dict, **kwargs) -> tuple:
+    """What loading a state dict into a small model gives under strict=False, and that model."""
+    model = MODELS.build(config(aux_head=None))
+    return model.load_state_dict(state, strict=False, **kwargs), model
 
 
-def test_folded_weights_are_refused_by_the_trained_form_and_the_reverse():
-    trained, deployed = MODELS.build(config(aux_head=None)), MODELS.build(config(deployed=True))
-    with pytest.raises(ValueError, match='another size or form.*missing'):
-        load_state_dict(deployed, trained.state_dict())
-    with pytest.raises(ValueError, match='another size or form.*missing'):
-        load_state_dict(trained, deployed.state_dict())
+def test_without_strict_missing_and_unexpected_names_are_returned_as_torch_does():
+    state = MODELS.build(config(aux_head=None)).state_dict()
+    del state['backbone.trunk.downs.0.conv.weight']
+    keys, model = load_contract(state | {'extra': torch.ones(1), 'neck.more.bias': torch.ones(1)})
+    assert keys.missing_keys == ['backbone.trunk.downs.0.conv.weight']
+    assert sorted(keys.unexpected_keys) == ['extra', 'neck.more.bias']
+    assert model.neck.top_down.spp.reduce.conv.weight.equal(state['neck.top_down.spp.reduce.conv.weight'])
 
 
-def test_an_unconverted_checkpoint_is_refused():
-    with pytest.raises(ValueError, match="no tensor.*'model.0.conv.weight'.*convert_checkpoint"):
-        load_state_dict(MODELS.build(config()), {'model.0.conv.weight': torch.zeros(1)})
+def test_without_strict_a_state_dict_that_is_empty_or_of_something_else_is_no_error():
+    own = [name for name in MODELS.build(config(aux_head=None)).state_dict() if 'num_batches_tracked' not in name]
+    for state in ({}, {'model.0.conv.weight': torch.ones(1)}):
+        keys, _ = load_contract(state)
+        assert keys.missing_keys == own and keys.unexpected_keys == list(state)
 
 
-def test_weights_for_other_classes_load_but_for_the_class_layers():
-    cfg = config(aux_head=None)
-    cfg.bbox_head.num_classes = 3
-    weights = MODELS.build(config(aux_head=None)).state_dict()
-    model = MODELS.build(cfg)
-    load_state_dict(model, weights)
-    ours = model.state_dict()
-    differ = [name for name, value in ours.items() if value.shape != weights[name].shape]
-    assert differ and all('class_towers' in name for name in differ)
-    assert all(value.equal(weights[name]) for name, value in ours.items() if name not in differ)
+def test_another_shape_is_torchs_error_and_the_rest_is_loaded():
+    state = MODELS.build(config(aux_head=None)).state_dict()
+    state['backbone.trunk.downs.0.bn.bias'] = torch.ones(3)
+    model = MODELS.build(config(aux_head=None))
+    with pytest.raises(RuntimeError, match=r'size mismatch for backbone.trunk.downs.0.bn.bias'):
+        model.load_state_dict(state, strict=False)
+    assert model.neck.top_down.spp.reduce.conv.weight.equal(state['neck.top_down.spp.reduce.conv.weight'])
+
+
+def test_tensors_can_be_assigned_and_parts_loaded_alone():
+    state = MODELS.build(config(aux_head=None)).state_dict()
+    _, model = load_contract(state, assign=True)
+    stem = model.backbone.trunk.downs[0].conv.weight
+    assert stem.data_ptr() == state['backbone.trunk.downs.0.conv.weight'].data_ptr()
+    keys = model.backbone.load_state_dict({'trunk.downs.0.conv.weight': torch.zeros(16, 3, 3, 3)}, strict=False)
+    assert len(keys.missing_keys) > 100 and not model.backbone.trunk.downs[0].conv.weight.any()
+
+
+def test_the_detector_can_be_a_part_of_another_model():
+    detector = MODELS.build(config(aux_head=None))
+    state = {f'student.{name}': value for name, value in MODELS.build(config(aux_head=None)).state_dict().items()}
+    del state['student.backbone.trunk.downs.0.conv.weight']
+    keys = torch.nn.ModuleDict(dict(student=detector)).load_state_dict(state, strict=False)
+    assert keys.missing_keys == ['student.backbone.trunk.downs.0.conv.weight'] and not keys.unexpected_keys

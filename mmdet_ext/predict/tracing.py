@@ -9,7 +9,7 @@ from ..models.dense_heads import YOLOv9Head
 from ..models.detectors import PGIDetector
 
 
-class RawMaps(nn.Module):
+class _HeadOutputs(nn.Module):
     """(B, 3, H, W) -> what the head's `forward` returns."""
 
     def __init__(self, model: PGIDetector) -> None:
@@ -20,7 +20,7 @@ class RawMaps(nn.Module):
         return self.model.bbox_head(self.model.extract_feat(images))
 
 
-def freeze(model: nn.Module) -> torch.jit.ScriptModule | None:
+def trace_network(model: nn.Module) -> torch.jit.ScriptModule | None:
     """Trace a deployed YOLOv9 on the CPU: images (B, 3, H, W) of any size, in channels_last format -> the head's maps.
 
     The graph has its own copy of the weights: it does not follow later changes of the model. None for other models, on
@@ -33,5 +33,5 @@ def freeze(model: nn.Module) -> torch.jit.ScriptModule | None:
     example = torch.zeros(1, 3, 64, 96).contiguous(memory_format=torch.channels_last)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter('ignore')  # that TorchScript is deprecated, and that Python numbers become constants
-        traced = torch.jit.trace(RawMaps(model).eval(), example, check_trace=False)
+        traced = torch.jit.trace(_HeadOutputs(model).eval(), example, check_trace=False)
         return torch.jit.freeze(traced)
