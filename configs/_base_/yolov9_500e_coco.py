@@ -106,7 +106,7 @@ default_hooks = dict(
     sampler_seed=dict(type='EpochSeedHook'),
     warmup=dict(type='YOLOWarmupHook', warmup_epochs=3, min_iters=100, bias_lr=0.1, start_momentum=0.8),
     close_mosaic=dict(type='CloseMosaicHook', num_last_epochs=15),
-    ema=dict(type='StepEMAHook', decay=0.9999, tau=2000),
+    ema=dict(type='StepEMAHook', ema_type='RampedEMA', decay=0.9999, tau=2000),
     stop_on_nan=dict(type='StopOnNaNHook'),
     patience=dict(type='PatienceHook', monitor='coco/fitness', patience=100),
     check_classes=dict(type='NumClassCheckHook'))

@@ -15,8 +15,8 @@ def allow_mmengine_checkpoints() -> None:
 
     mmengine 0.10.7 calls ``torch.load(path)``, which since torch 2.6 refuses every class it does not know. A checkpoint
     of a run holds the log (`HistoryBuffer`, which pickles its methods through ``getattr``) and numpy values, so that
-    neither resuming nor testing works.
-    For a process that reads such files: the command lines and the configs call it, importing the package does not.
+    neither resuming nor testing works. For a process that reads such files: the command lines and the configs call it,
+    importing the package does not.
     """
     from mmengine.logging import HistoryBuffer
 

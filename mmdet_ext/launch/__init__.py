@@ -4,6 +4,6 @@ from .processes import add_threads_hook, init_cpu_processes, leave_cores_to_work
 from .resume import begin_from, use_own_hooks
 
 __all__ = [
-    'add_threads_hook', 'begin_from', 'init_cpu_processes', 'leave_cores_to_workers', 'load_config', 'named_data_workers',
-    'pin_batches', 'use_amp', 'use_auto_scale_lr', 'use_own_hooks', 'use_tta'
+    'add_threads_hook', 'begin_from', 'init_cpu_processes', 'leave_cores_to_workers', 'load_config',
+    'named_data_workers', 'pin_batches', 'use_amp', 'use_auto_scale_lr', 'use_own_hooks', 'use_tta'
 ]
