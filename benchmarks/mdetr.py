@@ -37,8 +37,9 @@ def prompts(config: Config, device: torch.device, repeats: int, shape: Shape, *,
         for start in range(0, count, chunk):
             part = text.select(range(count)[start:start + chunk])
             fused = model.fuse(encoded.expand(len(part.tokens)), part)
-            instances += model.bbox_head.predict(model.decode(fused)[-1:], fused.text, part.offsets,
-                                                 samples[start:start + chunk], references=model.references())
+            decoded = model.decode(fused)
+            instances += model.bbox_head.predict(decoded.objects[-1:], fused.text, part.offsets,
+                                                 samples[start:start + chunk], references=decoded.references)
         return instances
 
     return measure(f'{count} prompts for an image of {shape[0]} x {shape[1]}', {

@@ -64,7 +64,7 @@ def our_works(config: Path, device: torch.device, image: str, folder: Path) -> d
     predictor = Predictor(cfg, trained, device)
     inputs, _ = predictor.collate([predictor.prepare(image)])
     inputs = inputs.contiguous(memory_format=torch.channels_last)
-    network = torch.inference_mode()(lambda: (predictor.raw_maps or predictor.model._forward)(inputs))
+    network = torch.inference_mode()(lambda: (predictor.traced_network or predictor.model._forward)(inputs))
     return {'DetInferencer': lambda: inferencer(image),
             'inference_detector': lambda: inference_detector(initialised, image),
             'Predictor': lambda: predictor(image), 'network of Predictor alone': network}

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from .checkpoints.load import load_weights
-from .dictionary.config import forget_atoms_files
+from .models.layers.atoms import forget_atoms_files
 from .models.dense_heads import YOLOv9Head
 from .models.detectors import PGIDetector
 from .models.layers import fuse
@@ -29,7 +29,8 @@ def load_for_deployment(cfg: Config, checkpoint: str | Path) -> PGIDetector:
     """
     model = MODELS.build(copy.deepcopy(cfg.model))
     if not isinstance(model, PGIDetector):
-        raise ValueError(f"{cfg.filename}: model.type should be 'PGIDetector' to be deployed, got {type(model).__name__!r}")
+        raise ValueError(f"{cfg.filename}: model.type should be 'PGIDetector' to be deployed, got "
+                         f'{type(model).__name__!r}')
     if model.deployed:
         raise ValueError(f'{cfg.filename}: model.deployed is set already')
     model.dataset_meta = load_weights(model, checkpoint, config=cfg.filename).dataset_meta

@@ -14,11 +14,12 @@ from mmdet_ext.command_line import run
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config of the trained model, with or without auxiliary head')
+    parser.add_argument('config', help='config of the trained model')
     parser.add_argument('checkpoint', help='its checkpoint')
     parser.add_argument('out', type=Path, help='file to write, ending in .pth')
     parser.add_argument('--size', type=int, default=640, help='side of the image for FLOPs and check (default: 640)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='values of the config to replace, key=value')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                        help="values that replace the config's")
     args = parser.parse_args()
     if args.out.suffix != '.pth':
         parser.error(f'OUT should end in .pth, got {args.out}')

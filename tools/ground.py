@@ -3,8 +3,8 @@
     python tools/ground.py IMAGE [IMAGE ...] "a red circle left of a blue star" --config C --checkpoint K
 
 For each box one line: image, phrase, score, and x1 y1 x2 y2 in pixels, the best first; and OUT/NAME.png with the boxes
-drawn, the caption beneath. All images are searched for the one caption, which must not be empty. An image that cannot be
-read is named at the end, and the exit code is 1. For letters that DejaVu Sans has not, name a font:
+drawn, the caption beneath. All images are searched for the one caption, which must not be empty. An image that cannot
+be read is named at the end, and the exit code is 1. For letters that DejaVu Sans does not have, name a font:
 --cfg-options visualizer.font_families="Noto Sans CJK JP".
 """
 import argparse

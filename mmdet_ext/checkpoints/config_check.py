@@ -16,22 +16,22 @@ SHOWN = 3  # tensors that a message names
 
 
 def check_conversion(conversion: Conversion) -> None:
-    """Raise a CheckpointError unless the recipe's config, with its options, builds a model of these names and shapes."""
-    recipe, own = conversion.recipe, build_recipe(conversion).state_dict()
+    """Raise a CheckpointError unless the recipe's config and options build a model of the same names and shapes."""
+    recipe, expected = conversion.recipe, build_recipe(conversion).state_dict()
     sources = {row.target: row.source for row in conversion.rows}
     problems = []
     for name, tensor in conversion.state_dict.items():
-        shape = tuple(own[name].shape) if name in own else None
+        shape = tuple(expected[name].shape) if name in expected else None
         if tuple(tensor.shape) != shape:
             problems.append(f'{sources[name]} is {tuple(tensor.shape)}, should be {shape} as {name}'
                             if shape is not None else f'{sources[name]} would become {name}, which is unknown')
-    problems += [f'{name} is missing' for name in own  # published frozen batch norms have no counters
+    problems += [f'{name} is missing' for name in expected  # published frozen batch norms have no counters
                  if name not in conversion.state_dict and not name.endswith('.num_batches_tracked')]
     if problems:
         options = ''.join(f' {key}={value}' for key, value in recipe.options.items())
         raise CheckpointError(
-            f'its names are those of {recipe.model}, but {len(problems)} of {len(own)} tensors do not fit {recipe.config}'
-            f'{options and f" with{options}"}: {"; ".join(problems[:SHOWN])}')
+            f'its names are those of {recipe.model}, but {len(problems)} of {len(expected)} tensors do not fit '
+            f'{recipe.config}{options and f" with{options}"}: {"; ".join(problems[:SHOWN])}')
 
 
 def build_recipe(conversion: Conversion) -> nn.Module:
@@ -41,8 +41,8 @@ def build_recipe(conversion: Conversion) -> nn.Module:
     cfg = Config.fromfile(folder / recipe.config)
     cfg.merge_from_dict(dict(recipe.options))
     if 'text_encoder' in cfg.model:
-        cfg.model.text_encoder = dict(type=TextShapes, **{key: cfg.model.text_encoder[key] for key in ('config', 'pooled')
-                                                          if key in cfg.model.text_encoder})
+        arguments = {key: value for key, value in cfg.model.text_encoder.items() if key in ('config', 'pooled')}
+        cfg.model.text_encoder = dict(type=TextShapes, **arguments)
     # mmdet's EfficientNet computes with tensors while it is built, which those without memory do not allow
     device = 'cpu' if cfg.model.backbone.type == 'EfficientNet' else 'meta'
     with DefaultScope.overwrite_default_scope('mmdet'), torch.device(device):

@@ -51,10 +51,10 @@ def convert_with_report(system: str, state_dict: Mapping[str, Tensor], *, drop_a
         rows = [row if row.target in renamed else row._replace(target=None) for row in rows]
         config, options = recipe.without_aux
         recipe = recipe._replace(config=config, options=options, without_aux=None)
-    return Conversion({name: _own(tensor) for name, tensor in renamed.items()}, rows, recipe)
+    return Conversion({name: _copied(tensor) for name, tensor in renamed.items()}, rows, recipe)
 
 
-def _own(tensor: Tensor) -> Tensor:
-    """A tensor with memory of its own, so that saving it saves nothing else, and float32 instead of half precision."""
+def _copied(tensor: Tensor) -> Tensor:
+    """A copy of a tensor alone, since saving a view saves all of its storage; float32 in place of half precision."""
     dtype = torch.float32 if tensor.dtype in (torch.float16, torch.bfloat16) else tensor.dtype
     return tensor.detach().to(dtype, copy=True).contiguous()

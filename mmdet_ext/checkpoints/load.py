@@ -5,6 +5,7 @@ transformers); heads and added parts may be missing or have another shape, as fo
 `init_weights` and are named in one line. A model is fine-tuned if `init_weights` has been called, as in mmengine's
 training; without it, what a file lacks would stay random.
 """
+import logging
 import os
 import re
 import zipfile
@@ -17,9 +18,7 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn as nn
 from mmengine.logging import print_log
-from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import CheckpointLoader
-from mmengine.runner.checkpoint import load_from_http
 from torch import Tensor
 
 from ..compat import allow_mmengine_checkpoints
@@ -27,11 +26,11 @@ from ..files import damage_of
 
 # Where a checkpoint keeps its weights, the better ones first. mmengine puts averaged weights under `state_dict`.
 ENTRIES = ('state_dict', 'ema', 'model_ema', 'model', 'ema_state_dict')
-# What prediction does without: counters, and parts that exist for training only.
+# What prediction does not need: counters, and parts that exist for training only.
 TRAINING_ONLY = re.compile(r'(^|\.)num_batches_tracked$|^aux_head\.|\.pooler\.|\.align_|^data_preprocessor\.')
-# The parts whose features all others depend on: a file has them with (nearly) all of their tensors, or not at all.
+# The parts whose features all others depend on. A file has nearly all of their tensors, or none.
 NETWORK = ('backbone', 'neck', 'encoder', 'decoder', 'text_encoder', 'language_model')
-LEAST_SHARE = 0.9  # of the tensors of such a part; a dictionary that is put into a trained backbone is less than a tenth
+LEAST_SHARE = 0.9  # of the tensors of such a part: a dictionary may be put into a trained backbone
 SHOWN = 3  # tensors that a message names
 
 
@@ -69,7 +68,7 @@ def read_weights(path: str | os.PathLike) -> Weights:
     if '://' in path:
         allow_mmengine_checkpoints()
         return weights_in(CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent'), path)
-    return weights_in(_read(path, 'cpu'), path)
+    return weights_in(read_file(path, 'cpu'), path)
 
 
 def weights_in(content: Any, path: str) -> Weights:
@@ -113,7 +112,7 @@ def check_file(path: str | os.PathLike) -> None:
         raise ValueError(_foreign(path, ', '.join(sorted(unknown)[:SHOWN])))
 
 
-def _read(path: str, map_location: Any) -> Any:
+def read_file(path: str, map_location: Any) -> Any:
     """The content of a file."""
     check_file(path)
     file = Path(path).expanduser()
@@ -138,8 +137,8 @@ def load_weights(model: nn.Module, weights: Weights | str | os.PathLike, *, conf
         model: In prediction all of it must be in the file, but for what only training uses.
         weights: From `read_weights`, or the path of a file.
         config: File that describes the model, for messages.
-        fine_tuning: Whether layers that the file lacks, or has in another shape, may keep their initial values. They are
-            named in one line of the log, as are those of the file that the model does not have.
+        fine_tuning: Whether layers that the file lacks, or has in another shape, may keep their initial values. They
+            are named in one line of the log, as are those of the file that the model does not have.
 
     Returns:
         The weights.
@@ -151,65 +150,69 @@ def load_weights(model: nn.Module, weights: Weights | str | os.PathLike, *, conf
     """
     if not isinstance(weights, Weights):
         weights = read_weights(weights)
-    _load(model, weights, config or 'the config', fine_tuning, report=True)
+    load_tensors(model, weights, config or 'the config', fine_tuning, report=True)
     return weights
 
 
 def misfits(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[str]:
     """What of `state_dict` does not fit the model for prediction, a line for each tensor."""
-    own = model.state_dict()
-    reshaped = _reshaped(own, state_dict)
-    return _problems(own, state_dict, reshaped, own.keys() - state_dict.keys(), state_dict.keys() - own.keys())
+    in_model = model.state_dict()
+    missing, unknown = in_model.keys() - state_dict.keys(), state_dict.keys() - in_model.keys()
+    return _problems(in_model, state_dict, _reshaped(in_model, state_dict), missing, unknown)
 
 
-def _load(model: nn.Module, weights: Weights, config: str, fine_tuning: bool, report: bool) -> None:
-    own, found = model.state_dict(), weights.state_dict
-    if own.keys().isdisjoint(found):
-        raise ValueError(f'{weights.path} is of another model: {type(model).__name__} knows no tensor of it, the first is '
-                         f'{next(iter(found))!r}; tools/convert_checkpoint.py converts published files')
-    if broken := [name for name in own.keys() & found.keys() if found[name].is_floating_point() and found[name].isnan().any()]:
+def load_tensors(model: nn.Module, weights: Weights, config: str, fine_tuning: bool, report: bool) -> None:
+    """What `load_weights` does, with or without its line in the log."""
+    in_model, in_file = model.state_dict(), weights.state_dict
+    if in_model.keys().isdisjoint(in_file):
+        raise ValueError(f'{weights.path} is of another model: {type(model).__name__} knows no tensor of it, the first '
+                         f'is {next(iter(in_file))!r}; tools/convert_checkpoint.py converts published files')
+    if broken := [name for name in in_model.keys() & in_file.keys()
+                  if in_file[name].is_floating_point() and in_file[name].isnan().any()]:
         raise ValueError(f'{weights.path}: {len(broken)} tensors have values that are not a number (NaN), such as '
                          f'{min(broken)}: the training has diverged, or the file is damaged')
-    reshaped = _reshaped(own, found)
-    fitting = OrderedDict((name, value) for name, value in found.items() if name not in reshaped)
-    fitting._metadata = getattr(found, '_metadata', None)
+    reshaped = _reshaped(in_model, in_file)
+    fitting = OrderedDict((name, value) for name, value in in_file.items() if name not in reshaped)
+    fitting._metadata = getattr(in_file, '_metadata', None)
     # torch says what is missing and unknown: modules may rename the tensors of earlier versions while they load
     missing, unknown = model.load_state_dict(fitting, strict=False)
     missing = set(missing) - reshaped
     if fine_tuning:
-        problems = _network_problems(own, found, reshaped, missing)
+        problems = _network_problems(in_model, in_file, reshaped, missing)
     else:
-        problems = _problems(own, found, reshaped, missing, unknown)
+        problems = _problems(in_model, in_file, reshaped, missing, unknown)
     if problems:
         raise ValueError(f'{weights.path} does not fit {config}: {len(problems)} tensors differ, '
-                         f'{"; ".join(problems[:SHOWN])} (the {type(model).__name__} has {len(own)})')
+                         f'{"; ".join(problems[:SHOWN])} (the {type(model).__name__} has {len(in_model)})')
     if report and fine_tuning:
-        _report(weights, own, reshaped, missing, unknown)
+        _report(weights, in_model, reshaped, missing, unknown)
 
 
-def _reshaped(own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> set[str]:
+def _reshaped(in_model: Mapping[str, Tensor], in_file: Mapping[str, Tensor]) -> set[str]:
     """Names of the tensors that the file has in another shape; torch takes a vector of one value for a scalar."""
-    return {name for name, value in own.items() if name in found and found[name].shape != value.shape
-            and not (value.dim() == 0 and found[name].shape == (1, ))}
+    return {name for name, value in in_model.items() if name in in_file and in_file[name].shape != value.shape
+            and not (value.dim() == 0 and in_file[name].shape == (1, ))}
 
 
-def _problems(own: Mapping[str, Tensor], found: Mapping[str, Tensor], reshaped: Collection[str],
+def _problems(in_model: Mapping[str, Tensor], in_file: Mapping[str, Tensor], reshaped: Collection[str],
               missing: Collection[str], unknown: Collection[str]) -> list[str]:
     """What prediction does not bear. Parts of the file that the model does not have at all are not used."""
-    parts = {_part(name) for name in own}
-    problems = [_described(name, own, found) for name in own if name in reshaped]
-    problems += [f'{name} is missing' for name in own if name in missing and not TRAINING_ONLY.search(name)]
-    return problems + [f'{name} is unknown' for name in found
+    parts = {_part(name) for name in in_model}
+    problems = [_described(name, in_model, in_file) for name in in_model if name in reshaped]
+    problems += [f'{name} is missing' for name in in_model if name in missing and not TRAINING_ONLY.search(name)]
+    return problems + [f'{name} is unknown' for name in in_file
                        if name in unknown and _part(name) in parts and not TRAINING_ONLY.search(name)]
 
 
-def _network_problems(own: Mapping[str, Tensor], found: Mapping[str, Tensor], reshaped: Collection[str],
+def _network_problems(in_model: Mapping[str, Tensor], in_file: Mapping[str, Tensor], reshaped: Collection[str],
                       missing: Collection[str]) -> list[str]:
-    """What fine-tuning does not bear."""
-    needed = [name for name in own if _part(name) in NETWORK and not TRAINING_ONLY.search(name)]
+    """What fine-tuning does not bear: a part of the network that is there in part, or no part at all."""
+    needed = [name for name in in_model if _part(name) in NETWORK and not TRAINING_ONLY.search(name)]
     sizes, lacking = Counter(map(_part, needed)), Counter(_part(name) for name in needed if name in missing)
     partial = {part for part, count in lacking.items() if (1 - LEAST_SHARE) * sizes[part] < count < sizes[part]}
-    return [_described(name, own, found) if name in reshaped else f'{name} is missing' for name in needed
+    if lacking == sizes:
+        partial = set(sizes)
+    return [_described(name, in_model, in_file) if name in reshaped else f'{name} is missing' for name in needed
             if name in reshaped or (name in missing and _part(name) in partial)]
 
 
@@ -217,20 +220,20 @@ def _part(name: str) -> str:
     return name.partition('.')[0]
 
 
-def _described(name: str, own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
-    return f'{name} is {tuple(found[name].shape)}, should be {tuple(own[name].shape)}'
+def _described(name: str, in_model: Mapping[str, Tensor], in_file: Mapping[str, Tensor]) -> str:
+    return f'{name} is {tuple(in_file[name].shape)}, should be {tuple(in_model[name].shape)}'
 
 
-def _report(weights: Weights, own: Mapping[str, Tensor], reshaped: Collection[str], missing: Collection[str],
+def _report(weights: Weights, in_model: Mapping[str, Tensor], reshaped: Collection[str], missing: Collection[str],
             unknown: Collection[str]) -> None:
-    named = [name for name in own if not name.endswith('num_batches_tracked')]  # counters may be missing at any rate
+    named = [name for name in in_model if not name.endswith('num_batches_tracked')]  # nobody misses counters
     sentences = [
         (reshaped, named, 'these layers have another shape there and start afresh'),
         (set(missing).intersection(named), named, 'these are missing there and start afresh'),
         (set(unknown), list(weights.state_dict), 'these of the file are not used')]
     text = '; '.join(f'{what}: {", ".join(_modules(names, known))}' for names, known, what in sentences if names)
     if text:
-        print_log(f'{weights.path}: {text}', 'current', level=30)
+        print_log(f'{weights.path}: {text}', 'current', level=logging.WARNING)
 
 
 def _modules(names: Collection[str], known: Sequence[str]) -> list[str]:
@@ -244,51 +247,3 @@ def _prefixes(name: str) -> list[str]:
     """'a.b.c' -> ['a', 'a.b', 'a.b.c']."""
     parts = name.split('.')
     return ['.'.join(parts[:end]) for end in range(1, len(parts) + 1)]
-
-
-class FilePolicy:
-    """Loads weights that mmengine read from a file into a model by the policy of this module.
-
-    It travels in the metadata of the state dict, which torch hands to each module that loads it, as far as the model: a
-    state dict from elsewhere has none, and is loaded as torch does. A deep copy is for a copy of the model (averaged
-    weights), of which nothing is reported; what is saved to a file is empty.
-    """
-
-    def __init__(self, weights: Weights, is_copy: bool = False) -> None:
-        self.meta, self.path, self.is_copy = weights.meta, weights.path, is_copy
-
-    def __call__(self, model: nn.Module, state_dict: dict[str, Tensor]) -> None:
-        """Load `state_dict`; in fine-tuning it becomes that of the model, so that mmengine finds nothing to warn of."""
-        fine_tuning = self.is_copy or getattr(model, 'is_init', False)
-        _load(model, Weights(state_dict, self.meta, self.path), 'the config', fine_tuning, report=not self.is_copy)
-        if fine_tuning:
-            state_dict.clear()
-            state_dict.update(model.state_dict())
-
-    def __deepcopy__(self, memo: dict) -> 'FilePolicy':
-        return FilePolicy(Weights({}, self.meta, self.path), is_copy=True)
-
-    def __reduce__(self) -> tuple:
-        return OrderedDict, ()
-
-
-def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Read a file for mmengine's `CheckpointLoader`: as a checkpoint with `state_dict` and `meta`, whatever its form."""
-    content = load_from_http(filename, map_location) if '://' in filename else _read(filename, map_location)
-    weights = weights_in(content, filename)
-    metadata = weights.state_dict._metadata
-    metadata[''] = dict(metadata.get('', {}), file_policy=FilePolicy(weights))
-    entries = content if any(isinstance(content.get(name), Mapping) for name in ENTRIES) else {}
-    return dict(entries, state_dict=weights.state_dict, meta=weights.meta)
-
-
-def follow_policy(model: nn.Module) -> None:
-    """Let any detector, alone or in a wrapper, load by the policy of this module what mmengine reads from a file for it."""
-    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
-    model.register_load_state_dict_pre_hook(_apply_policy)
-
-
-def _apply_policy(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, local_metadata: dict, *_: Any) -> None:
-    if policy := local_metadata.pop('file_policy', None):
-        policy(module, state_dict)

@@ -1,5 +1,8 @@
-"""Names of the published checkpoints of MDETR (https://arxiv.org/abs/2104.12763): pre-trained, Flickr30k, RefCOCO, LVIS; of
-question answering with `mdetr_answers`, of PhraseCut with `mdetr_masks`."""
+"""Names of the published checkpoints of MDETR (https://arxiv.org/abs/2104.12763).
+
+Those of pre-training, Flickr30k, RefCOCO and LVIS; of question answering with `mdetr_answers`, of PhraseCut with
+`mdetr_masks`.
+"""
 import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -18,7 +21,7 @@ TEXT = 'transformer.text_encoder.encoder.layer.'
 BODY = 'backbone.0.body.'
 RESNETS = {(2, 2, 2, 2): (18, 100), (3, 4, 6, 3): (50, 265), (3, 4, 23, 3): (101, 520)}  # depth, tensors
 EFFICIENTNETS = {(2, 3, 3, 5, 5, 6, 2): 'b3', (3, 5, 5, 7, 7, 9, 3): 'b5'}
-TASK_CONFIGS = {  # of models that have one of their own, beside that of pre-training
+TASK_CONFIGS = {  # of models that have one beside that of pre-training
     'mdetr-r101-gqa': 'mdetr_r101_gqa', 'mdetr-effb5-gqa': 'mdetr_effb5_gqa', 'mdetr-r18-clevr': 'mdetr_r18_clevr',
     'mdetr-r101-phrasecut': 'mdetr_r101_phrasecut_masks'}
 # mmdet's EfficientNet has two of the published stages in each of its last two
@@ -35,10 +38,10 @@ def recognise(state_dict: Mapping[str, Tensor]) -> Recipe:
     detector, masks = split_masks(state_dict)
     recipe = _recognise_detector(detector)
     recipe = recipe if masks is None else add_masks(recipe, masks)
-    own = TASK_CONFIGS.get(recipe.model)
+    task_config = TASK_CONFIGS.get(recipe.model)
     # those of GQA and PhraseCut have no alignment, and no option can put a loss in the place of None
-    if own and ('clevr' in own or 'model.bbox_head.loss_align' in recipe.options):
-        recipe = recipe._replace(config=f'configs/mdetr/{own}.py')
+    if task_config and ('clevr' in task_config or 'model.bbox_head.loss_align' in recipe.options):
+        recipe = recipe._replace(config=f'configs/mdetr/{task_config}.py')
     return recipe
 
 
@@ -55,11 +58,11 @@ def _recognise_detector(state_dict: Mapping[str, Tensor]) -> Recipe:
     contrasted = 'transformer.CLS.weight' in state_dict
     start = 'transformer.text_encoder.embeddings.'
     buffers = sum(start + name in state_dict for name in ('position_ids', 'token_type_ids'))
-    found = {'model.encoder.num_layers': (encoder, 6), 'model.decoder.num_layers': (decoder, 6),
+    settings = {'model.encoder.num_layers': (encoder, 6), 'model.decoder.num_layers': (decoder, 6),
              'model.num_queries': (queries, 100), 'model.text_encoder.config.num_hidden_layers': (text, 12)}
-    options |= {name: value for name, (value, usual) in found.items() if value != usual}
+    options |= {name: value for name, (value, usual) in settings.items() if value != usual}
     if text != 12:
-        options['model.text_encoder.pretrained'] = False  # a config of one's own has no weights to load
+        options['model.text_encoder.pretrained'] = False  # no published weights have this depth
     if not aligned:
         options['model.bbox_head.loss_align'] = None
     if contrasted:
@@ -120,8 +123,9 @@ def _efficientnet_rules(depths: tuple[int, ...]) -> list[Rule]:
         layer, before = MERGED[stage]
         for block in range(depth):
             place = f'backbone.layers.{layer}.{block + (depths[before] if before is not None else 0)}'
-            for theirs, ours in {**(FIRST_BLOCK if stage == 0 else BLOCK), **SQUEEZE}.items():
-                rules.append(Rule(rf'{start}blocks\.{stage}\.{block}\.{re.escape(theirs)}\.([^.]+)', rf'{place}.{ours}.\1'))
+            for source, target in {**(FIRST_BLOCK if stage == 0 else BLOCK), **SQUEEZE}.items():
+                pattern = rf'{start}blocks\.{stage}\.{block}\.{re.escape(source)}\.([^.]+)'
+                rules.append(Rule(pattern, rf'{place}.{target}.\1'))
     return rules
 
 
@@ -151,7 +155,8 @@ def _rules() -> list[Rule]:
     encoder = dict(linear1='ffns.0.layers.0.0', linear2='ffns.0.layers.1', norm1='norms.0', norm2='norms.1')
     decoder = dict(linear1='ffn.layers.0.0', linear2='ffn.layers.1', norm1='norms.0', norm3='norms.1', norm4='norms.2')
     for start, name, parts in ((ENCODER, 'encoder', encoder), (DECODER, 'decoder', decoder)):
-        rules += [Rule(rf'{start}{theirs}\.{UNIT}', rf'{name}.layers.\1.{ours}.\g<leaf>') for theirs, ours in parts.items()]
+        rules += [Rule(rf'{start}{source}\.{UNIT}', rf'{name}.layers.\1.{target}.\g<leaf>')
+                  for source, target in parts.items()]
     return rules
 
 

@@ -29,19 +29,19 @@ def answer_recipe(state_dict: Mapping[str, Tensor]) -> AnswerRecipe:
     if QUERIES not in state_dict:
         return AnswerRecipe('', [], 0, {})
     if 'answer_head.weight' in state_dict:
-        found, queries = _gqa_unified(state_dict), 1
+        recipe, queries = _gqa_unified(state_dict), 1
     elif 'answer_binary_head.weight' in state_dict:
-        found, queries = _clevr(state_dict), 4
+        recipe, queries = _clevr(state_dict), 4
     elif 'answer_obj_head.weight' in state_dict:
-        found, queries = _gqa(state_dict), 6
+        recipe, queries = _gqa(state_dict), 6
     else:
         raise CheckpointError(f'{QUERIES} is there, but answer_head.weight, answer_obj_head.weight and '
                               'answer_binary_head.weight are not: heads of no data set that MDETR was published for')
     if len(state_dict[QUERIES]) != queries:
-        raise CheckpointError(f'{QUERIES} has {len(state_dict[QUERIES])} queries, the heads of {found.name} need '
+        raise CheckpointError(f'{QUERIES} has {len(state_dict[QUERIES])} queries, the heads of {recipe.name} need '
                               f'{queries}')
-    rules = [Rule(r'qa_embed\.weight', 'answer_head.query_embedding.weight'), *found.rules]
-    return found._replace(rules=rules, tensors=found.tensors + 1)
+    rules = [Rule(r'qa_embed\.weight', 'answer_head.query_embedding.weight'), *recipe.rules]
+    return recipe._replace(rules=rules, tensors=recipe.tensors + 1)
 
 
 def _gqa_unified(state_dict: Mapping[str, Tensor]) -> AnswerRecipe:

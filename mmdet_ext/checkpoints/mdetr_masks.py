@@ -51,7 +51,7 @@ def _rules() -> list[Rule]:
     rules = [Rule(rf'bbox_attention\.q_linear\.{UNIT}', r'mask_head.attention.query.\g<leaf>'),
              Rule(rf'bbox_attention\.k_linear\.{UNIT}', r'mask_head.attention.key.\g<leaf>'),
              Rule(rf'mask_head\.out_lay\.{UNIT}', r'mask_head.out_conv.\g<leaf>')]
-    for theirs, ours, count in (('lay', 'convs', 5), ('gn', 'norms', 5), ('adapter', 'adapters', _STAGES)):
-        rules += [Rule(rf'mask_head\.{theirs}{number}\.{UNIT}', rf'mask_head.{ours}.{number - 1}.\g<leaf>')
+    for source, target, count in (('lay', 'convs', 5), ('gn', 'norms', 5), ('adapter', 'adapters', _STAGES)):
+        rules += [Rule(rf'mask_head\.{source}{number}\.{UNIT}', rf'mask_head.{target}.{number - 1}.\g<leaf>')
                   for number in range(1, count + 1)]
     return rules

@@ -1,7 +1,7 @@
 """The table of a conversion: what became of each tensor."""
 import math
 from collections.abc import Iterable, Sequence
-from os.path import commonprefix
+from itertools import takewhile
 
 from .rules import Row
 
@@ -23,9 +23,9 @@ def grouped_table(rows: Iterable[Row]) -> str:
         groups.setdefault((source, part), []).append(row)
     lines = [('published', 'ours', 'tensors', 'values')]
     for (source, part), members in groups.items():
-        ours = DROPPED if part is None else _common_module([row.target for row in members])
+        name = DROPPED if part is None else _common_module([row.target for row in members])
         values = sum(math.prod(row.shape) for row in members)
-        lines.append((source, ours, str(len(members)), f'{values:,}'))
+        lines.append((source, name, str(len(members)), f'{values:,}'))
     return _align(lines)
 
 
@@ -36,7 +36,8 @@ def totals(rows: Sequence[Row]) -> str:
 
 
 def _common_module(names: Sequence[str]) -> str:
-    return '.'.join(commonprefix([name.split('.') for name in names]))
+    levels = zip(*(name.split('.') for name in names))
+    return '.'.join(level[0] for level in takewhile(lambda level: len(set(level)) == 1, levels))
 
 
 def _align(lines: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""Names of the published checkpoints of SMCA-DETR (https://arxiv.org/abs/2101.07448): single scale, released multi-scale."""
+"""Names of the published checkpoints of SMCA-DETR (https://arxiv.org/abs/2101.07448): single and multi-scale."""
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -43,7 +43,7 @@ def _options(state_dict: Mapping[str, Tensor], multi_scale: bool, depth: int, cl
     point3 = state_dict.get('transformer.decoder.layers.0.point3.weight')
     per_head = 0 if point3 is None else len(point3) // (NUM_HEADS * scales)
     width = len(state_dict['transformer.decoder.layers.0.linear1.weight'])
-    found: dict[str, Any] = {'num_queries': len(state_dict['query_embed.weight']), 'decoder.num_layers': decoder,
+    settings: dict[str, Any] = {'num_queries': len(state_dict['query_embed.weight']), 'decoder.num_layers': decoder,
                              'encoder.num_layers': encoder, 'decoder.layer_cfg.ffn_cfg.feedforward_channels': width,
                              'bbox_head.num_classes': classes, 'decoder.dynamic_scale': SCALE_TYPES.get(per_head)}
     usual = {'num_queries': 300, 'decoder.num_layers': 6, 'encoder.num_layers': 6, 'bbox_head.num_classes': 80,
@@ -53,18 +53,18 @@ def _options(state_dict: Mapping[str, Tensor], multi_scale: bool, depth: int, cl
     if multi_scale:
         first = 'transformer.encoder.layers.0.'
         pointwise, shared = f'{first}conv_1.weight' in state_dict, f'{first}high_to_low.weight' in state_dict
-        found |= {'encoder.kernel_size': state_dict[f'{first}self_attn_8.weight'].shape[-1],
+        settings |= {'encoder.kernel_size': state_dict[f'{first}self_attn_8.weight'].shape[-1],
                   'encoder.feedforward_channels': len(state_dict[f'{first}linear1.weight']),
                   'encoder.pointwise': pointwise, 'encoder.share_cross': shared}
         usual |= {'encoder.kernel_size': 7, 'encoder.feedforward_channels': 1024, 'encoder.pointwise': True,
                   'encoder.share_cross': depth == 50}
         tensors += encoder * (16 + 4 * pointwise + (4 if shared else 12)) + 1 + 2 + 8 + 2 * decoder
     else:
-        found['encoder.layer_cfg.ffn_cfg.feedforward_channels'] = len(
+        settings['encoder.layer_cfg.ffn_cfg.feedforward_channels'] = len(
             state_dict['transformer.encoder.layers.0.linear1.weight'])
         usual['encoder.layer_cfg.ffn_cfg.feedforward_channels'] = 2048
         tensors += encoder * 12 + 2
-    return {f'model.{key}': value for key, value in found.items() if value != usual[key]}, tensors
+    return {f'model.{key}': value for key, value in settings.items() if value != usual[key]}, tensors
 
 
 def _depth(state_dict: Mapping[str, Tensor], layers: str) -> int:
@@ -78,10 +78,10 @@ def shared_rules(choose_rows: bool = False) -> list[Rule]:
         Rule(r'backbone\.0\.body\.(.+)', r'backbone.\1'),
         Rule(r'query_embed\.weight', 'query_embedding.weight'),
         Rule(rf'class_embed\.{UNIT}', r'bbox_head.fc_cls.\g<leaf>', change=rows),
-        *(Rule(rf'bbox_embed\.layers\.{theirs}\.{UNIT}', rf'bbox_head.{ours}.\g<leaf>') for theirs, ours in mlp),
+        *(Rule(rf'bbox_embed\.layers\.{source}\.{UNIT}', rf'bbox_head.{target}.\g<leaf>') for source, target in mlp),
         Rule(rf'{DECODER}self_attn\.{ATTENTION}', r'decoder.layers.\1.self_attn.\g<leaf>'),
         Rule(rf'{DECODER}multihead_attn\.{ATTENTION}', r'decoder.layers.\1.cross_attn.\g<leaf>'),
-        *(Rule(rf'{DECODER}{theirs}\.{UNIT}', rf'decoder.layers.\1.{ours}.\g<leaf>') for theirs, ours in (
+        *(Rule(rf'{DECODER}{source}\.{UNIT}', rf'decoder.layers.\1.{target}.\g<leaf>') for source, target in (
             ('linear1', 'ffn.layers.0.0'), ('linear2', 'ffn.layers.1'), ('norm1', 'norms.0'), ('norm2', 'norms.1'),
             ('norm3', 'norms.2'), ('norm4', 'modulation.norm'), ('point2', 'modulation.offset'),
             ('point3', 'modulation.scale'), ('point4', 'modulation.selection'))),
@@ -94,7 +94,7 @@ def encoder_rules() -> list[Rule]:
     return [
         Rule(rf'input_proj\.{UNIT}', r'neck.convs.0.conv.\g<leaf>'),
         Rule(rf'{ENCODER}self_attn\.{ATTENTION}', r'encoder.layers.\1.attentions.0.\g<leaf>'),
-        *(Rule(rf'{ENCODER}{theirs}\.{UNIT}', rf'encoder.layers.\1.{ours}.\g<leaf>') for theirs, ours in (
+        *(Rule(rf'{ENCODER}{source}\.{UNIT}', rf'encoder.layers.\1.{target}.\g<leaf>') for source, target in (
             ('linear1', 'ffns.0.layers.0.0'), ('linear2', 'ffns.0.layers.1'), ('norm1', 'norms.0'),
             ('norm2', 'norms.1'))),
     ]
@@ -110,6 +110,6 @@ def _conv_encoder_rules() -> list[Rule]:
     return [
         Rule(r'transformer\.level_embed', 'level_embed'),
         Rule(rf'transformer\.conv\.{UNIT}', r'encoder.reduction.\g<leaf>'),
-        *(Rule(rf'input_proj_{theirs}\.{UNIT}', rf'neck.{ours}.conv.\g<leaf>') for theirs, ours in necks),
-        *(Rule(rf'{ENCODER}{theirs}\.{UNIT}', rf'encoder.layers.\1.{ours}.\g<leaf>') for theirs, ours in parts),
+        *(Rule(rf'input_proj_{source}\.{UNIT}', rf'neck.{target}.conv.\g<leaf>') for source, target in necks),
+        *(Rule(rf'{ENCODER}{source}\.{UNIT}', rf'encoder.layers.\1.{target}.\g<leaf>') for source, target in parts),
     ]

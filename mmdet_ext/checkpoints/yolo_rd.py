@@ -1,7 +1,7 @@
 """Names of the published checkpoints of YOLO-RD (https://arxiv.org/abs/2410.15346): `rd-9c`, plain and Lightning form.
 
-The network is YOLOv9-C with PGI and a Retriever-Dictionary after layer 4. Its layers are numbered as in YOLOv9's own files
-but for the main network, which begins at 0; inside the blocks the same parts have other names.
+The network is YOLOv9-C with PGI and a Retriever-Dictionary after layer 4. Its layers have the numbers of YOLOv9's
+files, but those of the main network begin at 0. Inside the blocks the same parts have other names.
 """
 import re
 from collections.abc import Mapping
@@ -37,14 +37,14 @@ def recognise(state_dict: Mapping[str, Tensor]) -> Recipe:
 
 def _rules() -> list[Rule]:
     rules = [rule for layer, name in FORMS[38, 256].layers.items() for rule in _layer_rules(layer, name)]
-    rules += [Rule(rf'{PREFIX}4\.dconv\.{theirs}\.{UNIT}', rf'backbone.trunk.rd.1.{ours}.\g<leaf>')
-              for theirs, ours in DICTIONARY.items()]
+    rules += [Rule(rf'{PREFIX}4\.dconv\.{source}\.{UNIT}', rf'backbone.trunk.rd.1.{target}.\g<leaf>')
+              for source, target in DICTIONARY.items()]
     for number, head in ((MAIN_HEAD, 'bbox_head'), (AUX_HEAD, 'aux_head.head')):
         rules.append(Rule(rf'{PREFIX}{number}\.heads\.\d\.anc2vec\.anc2vec\.weight', None, check=is_ramp))
-        for theirs, ours in (('anchor_conv', 'box_towers'), ('class_conv', 'class_towers')):
-            start = rf'{PREFIX}{number}\.heads\.(\d)\.{theirs}\.'
-            rules += [Rule(rf'{start}([01])\.{UNIT}', rf'{head}.{ours}.\1.\2.\g<leaf>'),
-                      Rule(rf'{start}2\.{PLAIN}', rf'{head}.{ours}.\1.2.\g<leaf>')]
+        for source, target in (('anchor_conv', 'box_towers'), ('class_conv', 'class_towers')):
+            start = rf'{PREFIX}{number}\.heads\.(\d)\.{source}\.'
+            rules += [Rule(rf'{start}([01])\.{UNIT}', rf'{head}.{target}.\1.\2.\g<leaf>'),
+                      Rule(rf'{start}2\.{PLAIN}', rf'{head}.{target}.\1.2.\g<leaf>')]
     return rules
 
 
@@ -53,5 +53,5 @@ def _layer_rules(layer: int, name: str) -> list[Rule]:
     if '.links.' in name:
         return [Rule(rf'{start}conv\.{PLAIN}', rf'{name}.conv.\g<leaf>')]
     inside = next(inside for pattern, inside in BLOCKS if re.fullmatch(pattern, name))
-    return [Rule(start + theirs.replace('cv', 'conv').replace(r'\.m\.', r'\.bottleneck\.') + UNIT,
-                 rf'{name}.{ours}\g<leaf>') for theirs, ours in inside.items()]
+    return [Rule(start + source.replace('cv', 'conv').replace(r'\.m\.', r'\.bottleneck\.') + UNIT,
+                 rf'{name}.{target}\g<leaf>') for source, target in inside.items()]

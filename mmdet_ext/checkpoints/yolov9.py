@@ -15,7 +15,7 @@ from torch import Tensor
 from .rules import Recipe, Rule
 from .unpickler import CheckpointError
 
-# Our parts, by their place in the list of layers, counted from the first layer of each.
+# Names of our parts, by their places in the list of layers, counted from the first layer of the part.
 TRUNK = {0: 'downs.0', 1: 'downs.1', 2: 'blocks.0', 3: 'downs.2', 4: 'blocks.1', 5: 'downs.3', 6: 'blocks.2',
          7: 'downs.4', 8: 'blocks.3'}
 # with layers between that add projections of other maps
@@ -68,20 +68,20 @@ FORMS = {
                     TWO_PASSES | _place(29, 'aux_head.branch', TOP_DOWN) | _place(36, 'neck', PAN)),
 }
 
-# Names inside a block, theirs -> ours; each is followed by the tensors of a convolution and its batch norm.
+# Names inside a block, published -> our name. Each is followed by the tensors of a convolution and its batch norm.
 UNIT = r'(?P<leaf>conv\.weight|bn\.(?:weight|bias|running_mean|running_var|num_batches_tracked))'
 PLAIN = r'(?P<leaf>weight|bias)'
 ELAN = {r'cv1\.': 'split.', r'cv4\.': 'merge.'}
-for _theirs, _ours in (('cv2', 'stages.0'), ('cv3', 'stages.1')):
+for _source, _target in (('cv2', 'stages.0'), ('cv3', 'stages.1')):
     ELAN |= {
-        rf'{_theirs}\.': f'{_ours}.',
-        rf'{_theirs}\.1\.': f'{_ours}.1.',
-        rf'{_theirs}\.0\.cv1\.': f'{_ours}.0.main.',
-        rf'{_theirs}\.0\.cv2\.': f'{_ours}.0.skip.',
-        rf'{_theirs}\.0\.cv3\.': f'{_ours}.0.merge.',
-        rf'{_theirs}\.0\.m\.(\d+)\.cv1\.conv1\.': rf'{_ours}.0.blocks.\1.rep.conv3x3.',
-        rf'{_theirs}\.0\.m\.(\d+)\.cv1\.conv2\.': rf'{_ours}.0.blocks.\1.rep.conv1x1.',
-        rf'{_theirs}\.0\.m\.(\d+)\.cv2\.': rf'{_ours}.0.blocks.\1.conv.'
+        rf'{_source}\.': f'{_target}.',
+        rf'{_source}\.1\.': f'{_target}.1.',
+        rf'{_source}\.0\.cv1\.': f'{_target}.0.main.',
+        rf'{_source}\.0\.cv2\.': f'{_target}.0.skip.',
+        rf'{_source}\.0\.cv3\.': f'{_target}.0.merge.',
+        rf'{_source}\.0\.m\.(\d+)\.cv1\.conv1\.': rf'{_target}.0.blocks.\1.rep.conv3x3.',
+        rf'{_source}\.0\.m\.(\d+)\.cv1\.conv2\.': rf'{_target}.0.blocks.\1.rep.conv1x1.',
+        rf'{_source}\.0\.m\.(\d+)\.cv2\.': rf'{_target}.0.blocks.\1.conv.'
     }
 # (our name of a block, names inside)
 BLOCKS = (
@@ -134,16 +134,16 @@ def _layer_rules(layer: int, name: str) -> list[Rule]:
     if '.links.' in name:
         return [Rule(rf'{start}conv\.{PLAIN}', rf'{name}.conv.\g<leaf>')]
     inside = next(inside for pattern, inside in BLOCKS if re.fullmatch(pattern, name))
-    return [Rule(start + theirs + UNIT, rf'{name}.{ours}\g<leaf>') for theirs, ours in inside.items()]
+    return [Rule(start + source + UNIT, rf'{name}.{target}\g<leaf>') for source, target in inside.items()]
 
 
 def _head_rules(layer: int, boxes: str, classes: str, name: str) -> list[Rule]:
     rules = [Rule(rf'model\.{layer}\.dfl2?\.conv\.weight', None, check=is_ramp)]
-    for theirs, ours in ((boxes, 'box_towers'), (classes, 'class_towers')):
-        start = rf'model\.{layer}\.{theirs}\.(\d)\.'
+    for source, target in ((boxes, 'box_towers'), (classes, 'class_towers')):
+        start = rf'model\.{layer}\.{source}\.(\d)\.'
         rules += [
-            Rule(rf'{start}([01])\.{UNIT}', rf'{name}.{ours}.\1.\2.\g<leaf>'),
-            Rule(rf'{start}2\.{PLAIN}', rf'{name}.{ours}.\1.2.\g<leaf>')
+            Rule(rf'{start}([01])\.{UNIT}', rf'{name}.{target}.\1.\2.\g<leaf>'),
+            Rule(rf'{start}2\.{PLAIN}', rf'{name}.{target}.\1.2.\g<leaf>')
         ]
     return rules
 

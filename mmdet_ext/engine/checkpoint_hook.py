@@ -12,6 +12,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from ..checkpoints.file_policy import check_resumed
 from ..files import damage_of, replace_file, seal
 
 BACKEND = 'whole_files'
@@ -57,10 +58,17 @@ class WholeCheckpointHook(CheckpointHook):
         elif runner._load_from and '://' not in runner._load_from and (damage := damage_of(runner._load_from)):
             raise ValueError(f'the checkpoint {runner._load_from} {damage}')
 
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        if runner._resume:
+            check_resumed(runner, checkpoint)
+
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
         if type(self.file_backend) is LocalBackend and self.file_client_args is None:
             self.backend_args = dict(backend=BACKEND)
+            if is_main_process():
+                for left_by_a_kill in Path(self.out_dir).glob('.*.pth.*'):
+                    left_by_a_kill.unlink()
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         outdated = []

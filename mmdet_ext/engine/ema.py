@@ -11,6 +11,8 @@ from mmengine.model import BaseAveragedModel
 from mmengine.runner import Runner
 from torch import Tensor
 
+from ..checkpoints.file_policy import check_resumed
+
 Tensors = Mapping[str, Tensor]
 
 
@@ -99,6 +101,8 @@ class StepEMAHook(EMAHook):
             self.ema_model.module.load_state_dict(self.src_model.state_dict())
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if runner._resume:
+            check_resumed(runner, checkpoint)
         bare = 'state_dict' not in checkpoint  # a state dict alone, read without the help of `compat.apply`
         super().after_load_checkpoint(runner, dict(state_dict=checkpoint) if bare else checkpoint)
 

@@ -1,13 +1,9 @@
 """Trainings compared by a metric over epochs: after how many epochs one is as good as another one at its end."""
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from tabulate import tabulate
-
-from ..files import replace_file
-from .trainings import Training
 
 
 class Run(NamedTuple):
@@ -62,39 +58,6 @@ def compare(runs: Sequence[Run]) -> list[Reached]:
 def metric_label(metric: str) -> str:
     """As papers write it: 'AP' for 'coco/bbox_mAP', 'AP50' for 'coco/bbox_mAP_50'."""
     return metric.removeprefix('coco/').removeprefix('bbox_').replace('mAP_', 'AP').replace('mAP', 'AP')
-
-
-def write_comparison(trainings: Sequence[Training], out: Path, metric: str, partial: bool) -> None:
-    """Print and write `out`/comparison.md, .json and .png: the first training against each of the others.
-
-    Raises:
-        ValueError: If a training has no validation (unless `partial`), none has, or the logs do not have the metric.
-    """
-    from .learning_curves import draw_learning_curves  # only now: it imports matplotlib
-
-    runs = []
-    for training in trainings:
-        log = training.log()
-        try:
-            curve = log.curve(metric)
-        except ValueError as error:
-            raise ValueError(f'{training.work_dir}: {error}') from error
-        if curve:
-            runs.append(Run(training.name, curve, training.max_epochs, log.minutes_per_epoch))
-        elif partial:
-            print(f'{training.name}: no validation yet, left out')
-        else:
-            raise ValueError(f'{training.work_dir}: no validation in the logs')
-    if not runs:
-        names = ', '.join(training.name for training in trainings)
-        raise ValueError(f'{out}: no validation in the logs of {names}')
-    table = to_markdown(runs, metric)
-    print(f'\n{table}')
-    for suffix, text in (('md', f'{table}\n![](comparison.png)\n'), ('json', to_json(runs, metric))):
-        with replace_file(out / f'comparison.{suffix}') as file:
-            file.write(text.encode())
-    draw_learning_curves(runs, out / 'comparison.png', metric_label(metric))
-    print(f'wrote {out / "comparison.md"}, .json and .png')
 
 
 def to_json(runs: Sequence[Run], metric: str) -> str:

@@ -47,15 +47,16 @@ class Detections:
 
 def detections_of(samples: Sequence[DetDataSample], classes: Sequence[str] | None) -> list[Detections]:
     """The `Detections` of each image of a batch, with one copy to the host."""
-    found = [sample.pred_instances for sample in samples]
-    columns = torch.cat([torch.cat([each.bboxes.float(), each.scores.float()[:, None], each.labels.float()[:, None]], 1)
-                         for each in found]).cpu().numpy()
+    predictions = [sample.pred_instances for sample in samples]
+    table = torch.cat([torch.cat([instances.bboxes.float(), instances.scores.float()[:, None],
+                                  instances.labels.float()[:, None]], 1) for instances in predictions]).cpu().numpy()
     results, start = [], 0
-    for sample, each in zip(samples, found, strict=True):
-        rows = columns[start:start + len(each)]
-        start += len(each)
+    for sample, instances in zip(samples, predictions, strict=True):
+        rows = table[start:start + len(instances)]
+        start += len(instances)
         labels = rows[:, 5].astype(np.int64)
-        names = list(each.label_names) if 'label_names' in each else [_name(label, classes) for label in labels]
+        names = (list(instances.label_names) if 'label_names' in instances
+                 else [_name(label, classes) for label in labels])
         meta = sample.metainfo
         results.append(Detections(rows[:, :4].copy(), rows[:, 4].copy(), labels, names, meta.get('img_path'),
                                   tuple(meta['ori_shape'][:2]), sample))

@@ -12,8 +12,8 @@ from mmengine.registry import init_default_scope
 
 from ..checkpoints.load import load_weights, read_weights
 from ..deployment import deploy
-from ..dictionary.config import forget_atoms_files
 from ..launch import load_config
+from ..models.layers.atoms import forget_atoms_files
 from ..models.detectors import PGIDetector
 
 
@@ -30,7 +30,10 @@ def read_config(config: str | Path | Config, options: dict | None = None) -> Con
 
 def choose_device(device: str | torch.device | None) -> torch.device:
     """The given device, or by default a GPU if there is one."""
-    chosen = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    try:
+        chosen = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    except RuntimeError as error:
+        raise ValueError(f'device is {device!r}: {str(error).splitlines()[0]}') from error
     if chosen.type == 'cuda' and not torch.cuda.is_available():
         raise ValueError(f'device is {device!r}, and no CUDA device is visible')
     return chosen
@@ -57,7 +60,7 @@ def load_model(cfg: Config, checkpoint: str | Path | None, device: torch.device,
             model_cfg.text_encoder.pretrained = False  # its weights come with the rest
     model = revert_sync_batchnorm(MODELS.build(model_cfg)).eval()
     if checkpoint is None:
-        warnings.warn('checkpoint is None: the weights are random')
+        warnings.warn('checkpoint is None: the weights are random', stacklevel=3)
         model.dataset_meta = classes_of(cfg)
     else:
         load_weights(model, weights)

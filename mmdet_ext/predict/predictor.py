@@ -12,12 +12,12 @@ from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from torch import Tensor
+from tqdm import tqdm
 
-from ..dictionary.progress import progress_bar
 from ..models.detectors import MDETR, PromptedMDETR
 from .detections import Detections, detections_of
 from .loading import choose_device, load_model, read_config
-from .freezing import freeze
+from .tracing import trace_network
 
 Image = str | Path | np.ndarray
 LONG = 32  # images; longer lists get a progress bar
@@ -33,12 +33,12 @@ class Predictor:
     """Predict with a config's own test pipeline and `test_cfg`; the detections are the same as with `DetInferencer`.
 
         predictor = Predictor('configs/yolov9/yolov9t_coco.py', 'yolov9t.pth')
-        found = predictor('street.jpg').above(0.25)
-        for box, score, name in zip(found.boxes, found.scores, found.names):
+        detections = predictor('street.jpg').above(0.25)
+        for box, score, name in zip(detections.boxes, detections.scores, detections.names):
             print(name, score, box)
 
-    A prediction calls `prepare` for each image, then `collate`, `network` and `finish` for each batch. They may also be
-    called one by one. The attribute `model` is the detector, `cfg` its config.
+    A prediction calls `prepare` for each image, then `collate`, `infer` and `to_detections` for each batch. They may
+    also be called one by one. The attribute `model` is the detector, `cfg` its config.
 
     Args:
         config: Path of a config, or a `Config`, which is not changed.
@@ -65,8 +65,8 @@ class Predictor:
             raise ValueError(f'the test pipeline has no LoadImageFromFile, but {", ".join(kinds)}')
         steps[kinds.index('LoadImageFromFile')]['type'] = 'mmdet.InferencerLoader'
         self.pipeline = Compose([step for step, kind in zip(steps, kinds) if kind != 'LoadAnnotations'])
-        self.one_shape = 'RectLetterbox' in kinds
-        self.raw_maps = freeze(self.model)
+        self.batch_by_shape = 'RectLetterbox' in kinds
+        self.traced_network = trace_network(self.model)
 
     def __call__(self, images: Image | Sequence[Image], texts: str | Sequence[str] | None = None, *,
                  batch_size: int = 1, progress: bool | None = None) -> Detections | list[Detections]:
@@ -93,11 +93,11 @@ class Predictor:
         images = [images] if single else list(images)
         texts = self._texts(texts, len(images))
         results: list[Detections | None] = [None] * len(images)
-        with progress_bar('predict', len(images), 'images',
-                          disable=len(images) <= LONG if progress is None else not progress) as bar:
+        with tqdm(desc='predict', total=len(images), unit=' images',
+                  disable=len(images) <= LONG if progress is None else not progress) as bar:
             for rows, batch in self._batches(images, texts, batch_size):
-                for row, found in zip(rows, self.finish(self.network(*self.collate(batch))), strict=True):
-                    results[row] = found
+                for row, detections in zip(rows, self.to_detections(self.infer(*self.collate(batch))), strict=True):
+                    results[row] = detections
                 bar.update(len(rows))
         return results[0] if single else results
 
@@ -124,33 +124,33 @@ class Predictor:
     @torch.inference_mode()
     def collate(self, batch: Sequence[Prepared]) -> tuple[Tensor, list[DetDataSample]]:
         """Run the config's data preprocessor: (B, 3, H, W) float32 on the device, and the samples."""
-        data = dict(inputs=[each.inputs for each in batch], data_samples=[each.sample for each in batch])
-        data = self.model.data_preprocessor(data, False)
+        inputs, samples = map(list, zip(*batch, strict=True))
+        data = self.model.data_preprocessor(dict(inputs=inputs, data_samples=samples), False)
         return data['inputs'], data['data_samples']
 
     @torch.inference_mode()
-    def network(self, inputs: Tensor, samples: Sequence[DetDataSample]) -> list[DetDataSample]:
+    def infer(self, inputs: Tensor, samples: Sequence[DetDataSample]) -> list[DetDataSample]:
         """Run the model: add `pred_instances` to the samples, with boxes in pixels of the original images."""
-        if self.raw_maps is None:
+        if self.traced_network is None:
             return self.model.predict(inputs, samples, rescale=True)
-        maps = self.raw_maps(inputs.contiguous(memory_format=torch.channels_last))
+        maps = self.traced_network(inputs.contiguous(memory_format=torch.channels_last))
         metas = [sample.metainfo for sample in samples]
         results = self.model.bbox_head.predict_by_feat(*maps, batch_img_metas=metas, rescale=True)
         return self.model.add_pred_to_datasample(samples, results)
 
     @torch.inference_mode()
-    def finish(self, samples: Sequence[DetDataSample]) -> list[Detections]:
+    def to_detections(self, samples: Sequence[DetDataSample]) -> list[Detections]:
         """Copy the predictions to the host, as `Detections`."""
         return detections_of(samples, self.model.dataset_meta.get('classes'))
 
     def _batches(self, images: Sequence[Image], texts: Sequence[str | None],
                  batch_size: int) -> Iterator[tuple[list[int], list[Prepared]]]:
-        """Indices and prepared images of each batch; where shapes must agree, a batch is complete as soon as
-        `batch_size` images of one shape are there."""
+        """Indices and prepared images of each batch. Where its images must have one shape, a batch is complete as soon
+        as there are `batch_size` images of that shape."""
         waiting: dict[tuple, list[tuple[int, Prepared]]] = {}
         for row, (image, text) in enumerate(zip(images, texts, strict=True)):
             prepared = self.prepare(image, text)
-            key = tuple(prepared.inputs.shape) if self.one_shape else ()
+            key = tuple(prepared.inputs.shape) if self.batch_by_shape else ()
             waiting.setdefault(key, []).append((row, prepared))
             if len(waiting[key]) == batch_size:
                 yield tuple(map(list, zip(*waiting.pop(key))))

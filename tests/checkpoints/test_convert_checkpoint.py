@@ -141,8 +141,8 @@ def test_left_over_names_end_the_program_with_their_list_and_no_traceback(tmp_pa
                          capture_output=True, text=True, cwd=TOOL.parents[1], env={'PYTHONPATH': str(TOOL.parents[1])})
     assert run.returncode == 2
     assert run.stderr.splitlines()[-3:] == [
-        f'convert_checkpoint.py: error: {tmp_path}/theirs.pt: no rule for 2 of 1341 tensors:', '  model.22.proto.weight',
-        '  model.22.masks.bias'
+        f'convert_checkpoint.py: error: {tmp_path}/theirs.pt: no rule for 2 of 1341 tensors:',
+        '  model.22.proto.weight', '  model.22.masks.bias'
     ]
     assert 'Traceback' not in run.stderr
     assert not (tmp_path / 'ours.pth').exists()

@@ -11,7 +11,8 @@ from mmengine.model import BaseModule, ExponentialMovingAverage
 from mmengine.runner import CheckpointLoader, load_checkpoint
 from torch.testing import assert_close
 
-from mmdet_ext.checkpoints.load import follow_policy, load_weights, misfits, read_weights
+from mmdet_ext.checkpoints.file_policy import follow_policy
+from mmdet_ext.checkpoints.load import load_weights, misfits, read_weights
 from mmdet_ext.compat import allow_mmengine_checkpoints
 from mmdet_ext.models.detectors.file_weights import FileWeights
 
@@ -103,7 +104,8 @@ BROKEN = {
     'cut off': (cut, 'is no checkpoint, or only part of one'),
     'cut off, of before torch 1.6': (old_and_cut, 'is no checkpoint, or a damaged one'),
     'a flipped bit': (flip, 'is damaged'),
-    'a pickle': (lambda path: path.write_bytes(pickle.dumps([1, 2])), r'is no checkpoint, or a damaged one \(UnpicklingError\)'),
+    'a pickle': (lambda path: path.write_bytes(pickle.dumps([1, 2])),
+                 r'is no checkpoint, or a damaged one \(UnpicklingError\)'),
     'an object': (lambda path: torch.save(Foreign(), path), 'holds objects of another program .*Foreign'),
     'an object, of before torch 1.6': (
         lambda path: torch.save(dict(model=Foreign()), path, _use_new_zipfile_serialization=False),
@@ -114,7 +116,7 @@ BROKEN = {
     'an empty state dict': (lambda path: torch.save(dict(state_dict={}), path), '.*but it is empty'),
     'numbers': (lambda path: torch.save(dict(epoch=3), path), ".*but 'epoch' is a int"),
     'a list among tensors': (lambda path: torch.save(dict(state_dict={'a.b': [1.]}), path), ".*but 'a.b' is a list"),
-    'another model': (lambda path: torch.save(dict(state_dict={'model.0.conv.weight': torch.ones(1)}), path),
+    'another model': (lambda path: torch.save({'model.0.conv.weight': torch.ones(1)}, path),
                       "is of another model: .* the first is 'model.0.conv.weight'; tools/convert_checkpoint.py"),
     'not a number': (lambda path: torch.save(Tiny().state_dict() | {'neck.bias': torch.full((4, ), torch.nan)}, path),
                      r'1 tensors have values that are not a number \(NaN\), such as neck.bias'),
@@ -153,11 +155,14 @@ FITS = {
     'a scalar as a vector': (lambda: Tiny().state_dict() | {'neck.num_batches_tracked': torch.ones(1).long()}, ''),
     'other classes': (lambda: Tiny(classes=5), r'2 tensors differ, bbox_head.classes.weight is \(5, 4\), should be '
                                                r'\(3, 4\); bbox_head.classes.bias is \(5,\), should be \(3,\)'),
-    'another width': (lambda: Tiny(width=6), r'30 tensors differ, backbone.0.weight is \(6, 3, 1, 1\), should be \(4, 3'),
-    'a layer less': (lambda: without(Tiny().state_dict(), 'bbox_head.boxes'), '2 tensors differ, bbox_head.boxes.weight is '
-                                                                             'missing; bbox_head.boxes.bias is missing'),
-    'no head': (lambda: without(Tiny().state_dict(), 'bbox_head'), '4 tensors differ, bbox_head.boxes.weight is missing'),
-    'half of it': (lambda: without(Tiny().state_dict(), *(f'.{i}.' for i in range(6))), '12 tensors differ, backbone.0.wei'),
+    'another width': (lambda: Tiny(width=6),
+                      r'30 tensors differ, backbone.0.weight is \(6, 3, 1, 1\), should be \(4, 3, 1, 1\)'),
+    'a layer less': (lambda: without(Tiny().state_dict(), 'bbox_head.boxes'),
+                     '2 tensors differ, bbox_head.boxes.weight is missing; bbox_head.boxes.bias is missing'),
+    'no head': (lambda: without(Tiny().state_dict(), 'bbox_head'),
+                '4 tensors differ, bbox_head.boxes.weight is missing'),
+    'half of it': (lambda: without(Tiny().state_dict(), *(f'.{i}.' for i in range(6))),
+                   '12 tensors differ, backbone.0.weight is missing'),
     'a layer more': (lambda: Tiny(rd=True), '1 tensors differ, backbone.12.weight is unknown'),
 }
 
@@ -206,13 +211,14 @@ FRESH = {
     'other classes': (lambda: Tiny(classes=5), dict(),
                       'these layers have another shape there and start afresh: bbox_head.classes'),
     'a new part': (lambda: Tiny(), dict(aux=True), 'these are missing there and start afresh: aux_head'),
-    'a new layer in the backbone': (lambda: Tiny(), dict(rd=True), 'these are missing there and start afresh: backbone.12'),
+    'a new layer in the backbone': (lambda: Tiny(), dict(rd=True),
+                                    'these are missing there and start afresh: backbone.12'),
     'a backbone alone': (lambda: without(Tiny().state_dict(), 'neck', 'bbox_head'), dict(),
                          'these are missing there and start afresh: neck, bbox_head'),
     'more than is used': (lambda: Tiny(aux=True), dict(), 'these of the file are not used: aux_head'),
     'all at once': (lambda: without(Tiny(classes=5, aux=True).state_dict(), 'boxes.bias'), dict(),
-                    'these layers have another shape there and start afresh: bbox_head.classes; these are missing there '
-                    'and start afresh: bbox_head.boxes.bias; these of the file are not used: aux_head'),
+                    'these layers have another shape there and start afresh: bbox_head.classes; these are missing '
+                    'there and start afresh: bbox_head.boxes.bias; these of the file are not used: aux_head'),
 }
 
 
@@ -242,10 +248,12 @@ def test_fine_tuning_says_in_one_line_which_layers_start_afresh(tmp_path, log, c
 
 @pytest.mark.parametrize('make, message', [
     (lambda: Tiny(width=6), r'28 tensors differ, backbone.0.weight is \(6, 3, 1, 1\), should be \(4, 3, 1, 1\)'),
-    (lambda: without(Tiny().state_dict(), *(f'.{i}.' for i in range(6))), '12 tensors differ, backbone.0.weight is missing'),
+    (lambda: without(Tiny().state_dict(), *(f'.{i}.' for i in range(6))),
+     '12 tensors differ, backbone.0.weight is missing'),
+    (lambda: without(Tiny().state_dict(), 'backbone', 'neck'), '28 tensors differ, backbone.0.weight is missing'),
     (lambda: without(Tiny().state_dict(), '.0.', '.2.'), '4 tensors differ, backbone.0.weight is missing'),
     (lambda: dict(Tiny().state_dict(), **{'neck.weight': torch.ones(5)}), r'1 tensors differ, neck.weight is \(5,\)'),
-], ids=['another width', 'half of it', 'two layers less', 'one shape'])
+], ids=['another width', 'half of it', 'a head alone', 'two layers less', 'one shape'])
 def test_a_network_that_does_not_fit_is_not_fine_tuned(tmp_path, make, message):
     state = make()
     torch.save(state if isinstance(state, dict) else state.state_dict(), tmp_path / 'x.pth')

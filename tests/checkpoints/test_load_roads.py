@@ -19,7 +19,6 @@ from torch.testing import assert_close
 from mmdet_ext.checkpoints import load
 from mmdet_ext.deployment import load_for_deployment
 from mmdet_ext.dictionary.compressed_files import load_trained
-from mmdet_ext.dictionary.sources.detector import load_detector
 from mmdet_ext.predict import Predictor
 from mmdet_ext.predict.loading import load_model
 
@@ -32,13 +31,16 @@ def config(name: str) -> Config:
     return Config.fromfile(f'configs/{name}.py')
 
 
-def runner(name: str, path: str, work_dir: Path, *, train: bool, options: dict | None = None) -> Runner:
+def runner(name: str, path: str, work_dir: Path, *, train: bool, resume: bool = False,
+           options: dict | None = None) -> Runner:
     """As far as mmengine's runner loads a file, without data."""
     cfg = config(name)
     cfg.merge_from_dict(options or {})
     hooks = [hook for hook in cfg.get('custom_hooks', []) if 'EMA' in hook['type']]
     run = Runner(cfg.model, str(work_dir), load_from=path, default_scope='mmdet', custom_hooks=hooks,
+                 default_hooks=dict(checkpoint=dict(type='WholeCheckpointHook')),
                  experiment_name=f'{work_dir}{len(list(work_dir.iterdir()))}')
+    run._resume = resume
     run.call_hook('before_run')
     if train:
         run._init_model_weights()
@@ -69,7 +71,6 @@ ROADS: dict[str, tuple[Callable, str]] = {
     'DetInferencer': (inferencer, PGI),
     'Predictor': (lambda name, path, _: Predictor(config(name), path, 'cpu', deployed=False).model, PGI),
     'deploy': (lambda name, path, _: load_for_deployment(config(name), path), PGI),
-    'dictionary source': (lambda name, path, _: load_detector(config(name), path), PGI),
     'dictionary compression': (lambda name, path, _: load_trained(config(name), path), RD),
     'figures of SMCA': (lambda name, path, _: load_model(config(name), path, torch.device('cpu')), SMCA),
 }
@@ -108,7 +109,8 @@ BROKEN = {
                 'x.pth is no checkpoint, or only part of one'),
     'other shapes': (lambda path, state: torch.save(reshaped(state), path),
                      r'x.pth does not fit .*tensors differ, {stem} is \(\d+, 6, \d, \d\), should be \(\d+, 3, '),
-    'half of it': (lambda path, state: torch.save(half(state), path), 'x.pth does not fit .*tensors differ, .* is missing'),
+    'half of it': (lambda path, state: torch.save(half(state), path),
+                   'x.pth does not fit .*tensors differ, .* is missing'),
 }
 
 
@@ -129,11 +131,12 @@ def test_weights_for_other_classes_are_fine_tuned_and_not_predicted_with(states,
     monkeypatch.setattr(load, 'print_log', lambda text, *_, **__: lines.append(text))
     run = runner(PGI, str(tmp_path / 'x.pth'), tmp_path, train=True, options=options)
     towers = [f'{head}.class_towers.{level}.2' for head in ('bbox_head', 'aux_head.head') for level in range(3)]
-    assert lines == [f'{tmp_path / "x.pth"}: these layers have another shape there and start afresh: {", ".join(towers)}']
+    line, = lines
+    assert line == f'{tmp_path / "x.pth"}: these layers have another shape there and start afresh: {", ".join(towers)}'
     assert 'do not match exactly' not in capsys.readouterr().out
     for name, value in run.model.state_dict().items():
         assert value.equal(states[PGI][name]) or any(tower in name for tower in towers), name
-    with pytest.raises(ValueError, match=r'does not fit the config: 12 tensors differ, bbox_head.class_towers.0.2.weight'):
+    with pytest.raises(ValueError, match='does not fit the config: 12 tensors differ, bbox_head.class_towers.0.2'):
         init_detector(config(PGI), str(tmp_path / 'x.pth'), device='cpu', cfg_options=options)
 
 
@@ -145,3 +148,20 @@ def test_a_dictionary_is_put_into_a_trained_network(states, tmp_path, monkeypatc
     run = runner(PGI, str(tmp_path / 'x.pth'), tmp_path, train=True, options={'model.backbone.rd': rd})
     assert lines == [f'{tmp_path / "x.pth"}: these are missing there and start afresh: backbone.trunk.rd']
     assert all(value.equal(states[PGI][name]) for name, value in run.model.state_dict().items() if '.rd.' not in name)
+
+
+@pytest.mark.parametrize('name, options, layer', [
+    (PGI, {'model.bbox_head.num_classes': 3, 'model.aux_head.head.num_classes': 3},
+     'bbox_head.class_towers.0.2.weight'),
+    (SMCA, {'model.bbox_head.num_classes': 3}, 'bbox_head.fc_cls.weight'),
+])
+def test_a_run_does_not_go_on_with_layers_that_start_afresh(states, tmp_path, name, options, layer):
+    torch.save(dict(state_dict=states[name], meta=dict(epoch=1, iter=2)), tmp_path / 'x.pth')
+    with pytest.raises(ValueError, match=fr'x.pth is of a run with another model: \d+ tensors differ, {layer}'):
+        runner(name, str(tmp_path / 'x.pth'), tmp_path, train=True, resume=True, options=options)
+
+
+def test_a_run_does_not_go_on_from_weights_alone(states, tmp_path):
+    torch.save(states[PGI], tmp_path / 'x.pth')
+    with pytest.raises(ValueError, match='x.pth holds weights alone, and a run goes on from a checkpoint of a run'):
+        runner(PGI, str(tmp_path / 'x.pth'), tmp_path, train=True, resume=True)

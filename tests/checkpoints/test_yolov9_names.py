@@ -13,7 +13,7 @@ TENSORS = {
 }
 # the published recipe for the network without its auxiliary branch: its layers and head, by their numbers in training
 DEPLOYED_LAYERS = dict(
-    dict.fromkeys('ts', {i: i for i in range(22)}) | dict.fromkeys('mc', {i + 1: i for i in range(22)}),
+    {size: {i + (size in 'mc'): i for i in range(22)} for size in 'tsmc'},
     e={i: i for i in range(1, 29)} | {i + 7: i for i in range(29, 42)})
 DEPLOYED_HEADS = dict(t=(29, 22), s=(29, 22), m=(38, 22), c=(38, 22), e=(49, 42))
 DEPLOYED_PARTS = dict(cv4='cv2', cv5='cv3', dfl2='dfl')
@@ -36,7 +36,7 @@ def build(config: str, options: dict | None = None) -> torch.nn.Module:
 
 @pytest.mark.parametrize('case', ['yolov9_t_forward', 'yolov9_c_forward', 'gelan_s_forward'])
 def test_the_table_of_these_tests_gives_the_published_names_and_shapes(case):
-    published = {name: tuple(shape) for name, shape, _ in Case('yolov9', case).meta['state_dict']}
+    published = {name: tuple(shape) for name, shape, _ in Case('yolov9', case).weights.tensors}
     assert shapes(case.removesuffix('_forward').replace('_', '-')) == published
 
 

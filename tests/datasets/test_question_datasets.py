@@ -5,7 +5,7 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
-from golden.cases import FOLDER
+from golden.cases import load_case
 from grounding_files import image, row, write_grounding
 from mmdet.registry import DATA_SAMPLERS, DATASETS
 
@@ -48,7 +48,7 @@ def read_questions(tmp_path):
 # ---- GQA
 
 def test_gqas_published_conversion_is_read_whole(tmp_path):
-    published = json.loads((FOLDER / 'mdetr' / 'data_gqa.json').read_text())['output']
+    published = load_case('mdetr', 'data_gqa').results['output']
     (tmp_path / 'ann.json').write_text(json.dumps(published))
     dataset = GQADataset(ann_file=str(tmp_path / 'ann.json'), data_prefix=dict(img='gqa'))
     assert len(dataset) == 5  # the question without boxes stays
@@ -167,7 +167,7 @@ def test_boxes_without_isfinal_beside_some_with_it_are_an_error(read, other):
         read(ClevrDataset, row(1, isfinal=1), row(2, **other), images=(image(), ))
 
 
-def test_a_question_without_text_or_picture_is_an_error(read_questions):
+def test_a_question_without_text_or_image_is_an_error(read_questions):
     with pytest.raises(ValueError, match='questions.json: question 1 has no question and no image_filename'):
         read_questions(dict(question='Is it?', image_filename='a.png'), dict(answer='yes'))
 

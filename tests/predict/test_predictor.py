@@ -44,28 +44,28 @@ def assert_same(detections, expected: dict) -> None:
 
 
 def test_detections_are_those_of_the_inferencer(predictor, inferencer, images):
-    found = [predictor(image) for image in images]
-    for detections, expected in zip(found, inferencer(images)['predictions'], strict=True):
+    results = [predictor(image) for image in images]
+    for detections, expected in zip(results, inferencer(images)['predictions'], strict=True):
         assert_same(detections, expected)
-    assert sum(len(detections) > 2 for detections in found) > 4
+    assert sum(len(detections) > 2 for detections in results) > 4
 
 
 def test_photographs_give_what_the_inferencer_finds(predictor, inferencer, coco128):
     images = [str(path) for path in sorted((coco128 / 'train2017').glob('*.jpg'))[:6]]
-    found = predictor(images)
-    for detections, expected in zip(found, inferencer(images)['predictions'], strict=True):
+    results = predictor(images)
+    for detections, expected in zip(results, inferencer(images)['predictions'], strict=True):
         assert_same(detections, expected)
-    assert sum(map(len, found)) > 20
+    assert sum(map(len, results)) > 20
 
 
 def test_a_model_that_is_not_folded_finds_the_same(weights, inferencer, images):
     predictor = Predictor(sure_config(), weights, 'cpu', deployed=False)
-    assert predictor.model.with_aux and predictor.raw_maps is None
+    assert predictor.model.with_aux and predictor.traced_network is None
     assert_same(predictor(images[0]), inferencer(images[0])['predictions'][0])
 
 
 def test_the_folded_model_has_no_auxiliary_head_and_is_frozen(predictor):
-    assert not hasattr(predictor.model, 'aux_head') and predictor.raw_maps is not None
+    assert not hasattr(predictor.model, 'aux_head') and predictor.traced_network is not None
     assert predictor.model.backbone.__class__.__name__ == 'GELAN' and not predictor.model.training
 
 
@@ -78,8 +78,8 @@ def test_batches_give_what_single_images_give_in_the_same_order(predictor, image
 
 def test_images_of_one_shape_go_through_the_network_together(predictor, images, monkeypatch):
     batches = []
-    network = predictor.network
-    monkeypatch.setattr(predictor, 'network', lambda inputs, *rest: batches.append(len(inputs)) or network(inputs, *rest))
+    infer = predictor.infer
+    monkeypatch.setattr(predictor, 'infer', lambda inputs, *rest: batches.append(len(inputs)) or infer(inputs, *rest))
     predictor(images[-2:] * 2, batch_size=3)
     assert batches == [3, 1]
 
@@ -96,14 +96,15 @@ def test_arrays_and_paths_give_the_same(predictor, images):
 
 
 def test_detections_convert(predictor, images):
-    found = predictor(images[0])
-    assert found.names == [CLASSES[label] for label in found.labels]
-    assert json.loads(json.dumps(found.to_dict()))['bboxes'] == found.boxes.tolist()
-    middle = float(np.median(found.scores))
-    best = found.above(middle)
-    assert 0 < len(best) == int((found.scores > middle).sum()) < len(found) == len(found.sample.pred_instances)
+    detections = predictor(images[0])
+    assert detections.names == [CLASSES[label] for label in detections.labels]
+    assert json.loads(json.dumps(detections.to_dict()))['bboxes'] == detections.boxes.tolist()
+    middle = float(np.median(detections.scores))
+    best = detections.above(middle)
+    assert 0 < len(best) == int((detections.scores > middle).sum()) < len(detections)
+    assert len(detections) == len(detections.sample.pred_instances)
     assert len(best.names) == len(best.sample.pred_instances) == len(best)
-    assert len(found.above(1.0)) == 0 and found.above(1.0).boxes.shape == (0, 4)
+    assert len(detections.above(1.0)) == 0 and detections.above(1.0).boxes.shape == (0, 4)
 
 
 def test_an_empty_list_gives_one(predictor):

@@ -4,15 +4,15 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+from images import smooth
 from mmdet.apis import DetInferencer
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch.testing import assert_close
 
-from images import smooth
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
 from mmdet_ext.predict import Predictor
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 CAPTION = 'a red circle left of a blue star'
 
@@ -44,11 +44,11 @@ def write_weights(cfg: Config, file: Path) -> str:
 
 
 def assert_same(detections, sample) -> None:
-    found = sample.pred_instances
-    assert len(detections) == len(found) > 0
-    assert_close(detections.boxes, found.bboxes.numpy(), rtol=0, atol=1e-3)
-    assert_close(detections.scores, found.scores.numpy(), rtol=0, atol=1e-5)
-    assert detections.labels.tolist() == found.labels.tolist()
+    instances = sample.pred_instances
+    assert len(detections) == len(instances) > 0
+    assert_close(detections.boxes, instances.bboxes.numpy(), rtol=0, atol=1e-3)
+    assert_close(detections.scores, instances.scores.numpy(), rtol=0, atol=1e-5)
+    assert detections.labels.tolist() == instances.labels.tolist()
 
 
 def test_a_text_for_each_image_and_one_for_all(config, images, tmp_path):

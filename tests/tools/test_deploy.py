@@ -30,8 +30,8 @@ def checkpoint(tmp_path_factory) -> Path:
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, '-W', 'ignore', 'tools/deploy.py', *map(str, arguments)], capture_output=True,
-                          text=True)
+    command = [sys.executable, '-W', 'ignore', 'tools/deploy.py', *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
 
 
 def test_writes_weights_and_a_config_that_agree_with_the_trained_model(checkpoint, tmp_path):
@@ -48,8 +48,8 @@ def test_writes_weights_and_a_config_that_agree_with_the_trained_model(checkpoin
     assert f'{sum(p.numel() for p in trained.parameters()):,}' in done.stdout
     image = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
-        for ours, theirs in zip(deployed(image, mode='tensor'), trained(image, mode='tensor')):
-            assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
+        for folded, expected in zip(deployed(image, mode='tensor'), trained(image, mode='tensor')):
+            assert_close(folded, expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize('arguments, message', [

@@ -1,4 +1,4 @@
-"""One-stage detectors with programmable gradient information (YOLOv9, https://arxiv.org/abs/2402.13616, section 4.1)."""
+"""One-stage detectors with programmable gradient information (YOLOv9, https://arxiv.org/abs/2402.13616, 4.1)."""
 import copy
 
 import torch
@@ -31,10 +31,10 @@ class PGIDetector(NetworkOptions, FileWeights, SingleStageDetector):
         data_preprocessor: Config.
         deployed: Whether to build the network as `tools/deploy.py` writes it: without auxiliary head, batch norms and
             re-parameterised convolutions folded. It loads such weights and no others, and does not train.
-        channels_last: Whether feature maps and weights of convolutions have the memory format channels_last; None for yes on
-            CUDA, and on the CPU where the network is deployed.
-        compile: Arguments of torch.compile, by which backbone, neck, the head's maps and the auxiliary branch's are
-            compiled, `dict()` for its defaults; for one size of images after the other (`dynamic=False`), 8 of them at most.
+        channels_last: Whether feature maps and weights of convolutions have the memory format channels_last; None for
+            yes on CUDA, and on the CPU where the network is deployed.
+        compile: Arguments of torch.compile, by which backbone, neck, main head and auxiliary branch are compiled,
+            `dict()` for its defaults. They are compiled for each size of images (`dynamic=False`), for 8 sizes at most.
             None to compile nothing.
         cuda_graph: Whether the host launches whole CUDA graphs. A deployed network is recorded once per size of batch
             and image. One that trains is compiled with `mode='reduce-overhead'`: `torch.cuda.make_graphed_callables`
@@ -81,7 +81,7 @@ class PGIDetector(NetworkOptions, FileWeights, SingleStageDetector):
             raise RuntimeError('a deployed model (deployed=True) has no batch norms left and cannot be trained')
         if self.cuda_graph:
             check_cuda(batch_inputs)
-        batch_inputs = self.lay_out(batch_inputs)
+        batch_inputs = self.to_memory_format(batch_inputs)
         feats = self.backbone(batch_inputs)
         maps = self.neck(feats) if self.with_neck else feats
         if not self.with_aux:
@@ -103,12 +103,12 @@ class PGIDetector(NetworkOptions, FileWeights, SingleStageDetector):
         return self.add_pred_to_datasample(batch_data_samples, results)
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
-        return super().extract_feat(self.lay_out(batch_inputs))
+        return super().extract_feat(self.to_memory_format(batch_inputs))
 
     def _forward(self, batch_inputs: Tensor, batch_data_samples: SampleList | None = None) -> tuple:
         """What the head says of images (B, 3, H, W): raw maps."""
         if self.deployed:
-            return self.graphed('network', super()._forward, batch_inputs)
+            return self.run_graphed('network', super()._forward, batch_inputs)
         return super()._forward(batch_inputs)
 
 
@@ -120,7 +120,8 @@ def graphed_training(compile: dict | None) -> dict:
     """
     options = dict(dict(mode='reduce-overhead'), **(compile or {}))
     if options['mode'] not in ('reduce-overhead', 'max-autotune') or 'options' in options:
-        raise ValueError(f"cuda_graph=True trains with compile.mode='reduce-overhead' or 'max-autotune', got compile={compile}")
+        raise ValueError(f"cuda_graph=True trains with compile.mode='reduce-overhead' or 'max-autotune', got "
+                         f'compile={compile}')
     return options
 
 
@@ -128,4 +129,5 @@ def check_lead(lead: nn.Module, guided: nn.Module) -> None:
     """Raise a ValueError unless the assignment of head `lead` can serve `guided`."""
     if not (isinstance(lead, YOLOv9Head) and isinstance(guided, YOLOv9Head)) or lead.strides != guided.strides:
         described = [f'{type(head).__name__} with strides {getattr(head, "strides", None)}' for head in (lead, guided)]
-        raise ValueError(f'aux_head.lead_guided=True needs two YOLOv9Head of the same strides, got {" and ".join(described)}')
+        raise ValueError('aux_head.lead_guided=True needs two YOLOv9Head of the same strides, got '
+                         f'{" and ".join(described)}')

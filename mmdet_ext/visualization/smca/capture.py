@@ -20,7 +20,7 @@ from mmdet_ext.models.layers import Modulation
 from mmdet_ext.models.transformers import Memory, SMCATransformerDecoder
 from mmdet_ext.models.transformers.smca_decoder import SMCATransformerDecoderLayer
 
-from ..cell_grid import CellGrid
+from mmdet_ext.cell_grid import CellGrid
 from ..images import batch_of, read_image
 
 

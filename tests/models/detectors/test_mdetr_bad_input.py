@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 from mmdet_ext.models.text_encoders import RobertaTextEncoder
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 from mmdet_ext.visualization.grounding.visualizer import COLORS, GroundingVisualizer
 
 CAPTION, FOREIGN = 'a red circle and a star', '赤い丸と青い星 🐈'

@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from mmdet_ext.visualization.smca.maps import attention_maps
 from mmdet_ext.visualization.images import batch_of
-from mmdet_ext.visualization.cell_grid import CellGrid
+from mmdet_ext.cell_grid import CellGrid
 from mmdet_ext.visualization.smca.maps import gaussians, head_centres, log_gaussians, reference_centre
 from mmdet_ext.visualization.smca.scale_selection import alpha_by_size, alphas, box_sizes, favourite_scale
 from mmdet_ext.visualization.smca.capture import recorded

@@ -1,0 +1,86 @@
+"""How mmengine reads files and loads them into models: by the policy of `load`.
+
+Whatever reads a file in mmengine and mmdet (`load_from`, `init_detector`, `DetInferencer`) calls `CheckpointLoader`,
+which calls `load_from_file`. The weights bring the policy with them to the model.
+"""
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import torch.nn as nn
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.runner import Runner
+from mmengine.runner.checkpoint import load_from_http
+from torch import Tensor
+
+from .load import ENTRIES, SHOWN, Weights, load_tensors, misfits, read_file, weights_in
+
+
+class FilePolicy:
+    """Loads weights that mmengine has read from a file into a model by the policy of `load`.
+
+    It is in the metadata of the state dict, which torch hands to each module that loads it. A state dict from elsewhere
+    has none, and is loaded as torch does. A deep copy of it is for a copy of the model, such as averaged weights, and
+    reports nothing. In a file that is saved it is an empty dict.
+    """
+
+    def __init__(self, weights: Weights, is_copy: bool = False) -> None:
+        self.meta, self.path, self.is_copy = weights.meta, weights.path, is_copy
+
+    def __call__(self, model: nn.Module, state_dict: dict[str, Tensor]) -> None:
+        """Load `state_dict`; in fine-tuning it becomes that of the model, so that mmengine finds nothing to warn of."""
+        fine_tuning = self.is_copy or getattr(model, 'is_init', False)
+        weights = Weights(state_dict, self.meta, self.path)
+        load_tensors(model, weights, 'the config', fine_tuning, report=not self.is_copy)
+        if fine_tuning:
+            state_dict.clear()
+            state_dict.update(model.state_dict())
+
+    def __deepcopy__(self, memo: dict) -> 'FilePolicy':
+        return FilePolicy(Weights({}, self.meta, self.path), is_copy=True)
+
+    def __reduce__(self) -> tuple:
+        return OrderedDict, ()
+
+
+def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
+    """Read a file of any form for mmengine's `CheckpointLoader`: it becomes a dict with `state_dict` and `meta`."""
+    content = load_from_http(filename, map_location) if '://' in filename else read_file(filename, map_location)
+    weights = weights_in(content, filename)
+    metadata = weights.state_dict._metadata
+    metadata[''] = dict(metadata.get('', {}), file_policy=FilePolicy(weights))
+    entries = content if any(isinstance(content.get(name), Mapping) for name in ENTRIES) else {}
+    return dict(entries, state_dict=weights.state_dict, meta=weights.meta)
+
+
+def check_resumed(runner: Runner, checkpoint: Mapping[str, Any]) -> None:
+    """Raise a ValueError unless a run can go on from a checkpoint with all of its tensors; none starts afresh then.
+
+    Args:
+        runner: The run.
+        checkpoint: What it has read.
+    """
+    if 'epoch' not in checkpoint.get('meta', {}):
+        raise ValueError(f'{runner._load_from} holds weights alone, and a run goes on from a checkpoint of a run: '
+                         'load_from begins a run with weights')
+    if problems := misfits(unwrapped(runner.model), checkpoint['state_dict']):
+        raise ValueError(f'{runner._load_from} is of a run with another model: {len(problems)} tensors differ, '
+                         f'{"; ".join(problems[:SHOWN])}')
+
+
+def follow_policy(model: nn.Module) -> None:
+    """Let any detector load what mmengine reads from a file for it by the policy of `load`."""
+    unwrapped(model).register_load_state_dict_pre_hook(_apply_policy)
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The detector in a wrapper, such as that of several processes or of test-time augmentation."""
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
+
+
+def _apply_policy(module: nn.Module, state_dict: dict[str, Tensor], prefix: str, local_metadata: dict,
+                  *_: Any) -> None:
+    if policy := local_metadata.pop('file_policy', None):
+        policy(module, state_dict)
