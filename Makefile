@@ -8,16 +8,17 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile
 OTHER_PYTHON := Python 3.11 or 3.12 is needed (mmcv 2.1.0 does not build on 3.13): make PYTHON=python3.11 ...
 export PIP_NO_INPUT := 1
 
-.PHONY: help install demo demo-rd demo-mdetr demo-mdetr-qa demo-mdetr-seg test test-gpu clean
+.PHONY: help install demo demo-rd demo-mdetr demo-mdetr-qa demo-mdetr-seg lint test test-gpu clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make install  $(VENV) with torch, the MM packages and mmdet_ext; needs Python 3.11 or 3.12 and a C++ compiler'
-	@echo 'make demo     install, draw the Shapes data, train a small YOLOv9 on it, evaluate it, save pictures: 10 minutes'
+	@echo 'make demo     install, draw the Shapes data, train a small YOLOv9 on it, evaluate it, save images: 10 minutes'
 	@echo 'make demo-rd  the same without and with a dictionary (YOLO-RD) of features of the first: 12 minutes more'
 	@echo 'make demo-mdetr  install, train a small MDETR on captions of Shapes, evaluate it: half an hour'
 	@echo 'make demo-mdetr-qa   questions, after demo-mdetr, which comes first if it was not made: half an hour more'
 	@echo 'make demo-mdetr-seg  the same with masks of expressions: ten minutes more'
+	@echo 'make lint     install, check the code with ruff (settings: pyproject.toml)'
 	@echo 'make test     install, run the tests: 10 minutes on 2 cores'
 	@echo 'make test-gpu install, run what needs a CUDA device: published numbers, mixed precision, an epoch of each'
 	@echo 'make clean    remove $(VENV) and what was built'
@@ -40,6 +41,9 @@ demo-mdetr-qa: install
 demo-mdetr-seg: install
 	$(VENV)/bin/python tools/demo.py mdetr_seg
 
+lint: install
+	$(VENV)/bin/ruff check
+
 test: install
 	$(VENV)/bin/python -m pytest $(PYTEST_FLAGS) tests
 
@@ -50,7 +54,7 @@ test-gpu: install
 	$(VENV)/bin/python -m pytest -m gpu tests
 
 clean:
-	rm -rf $(VENV) build dist mmdet_ext.egg-info mmdet_ext/.mim .pytest_cache
+	rm -rf $(VENV) build dist mmdet_ext.egg-info mmdet_ext/.mim .pytest_cache .ruff_cache
 
 $(VENV)/.torch: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "$(OTHER_PYTHON)")'

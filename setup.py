@@ -67,7 +67,7 @@ link_mim_files()
 setup(
     name='mmdet_ext',
     version=version(),
-    description='YOLOv9, YOLO-RD, SMCA-DETR and MDETR for MMDetection 3.x, with parts that work in any of its detectors',
+    description='YOLOv9, YOLO-RD, SMCA-DETR and MDETR for MMDetection 3.x, with parts for any of its detectors',
     long_description=(ROOT / 'README.md').read_text() if (ROOT / 'README.md').exists() else '',
     long_description_content_type='text/markdown',
     license='Apache-2.0',
@@ -78,19 +78,20 @@ setup(
     zip_safe=False,
     # mmengine, mmcv and mmdet come from distributions of more than one name, and mmcv must be compiled after torch is
     # there: `import mmdet_ext` checks their versions. requirements.txt holds the versions that the tests run with.
-    install_requires=['torch>=2.6', 'torchvision', 'numpy', 'packaging', 'matplotlib', 'scikit-learn', 'tqdm',
-                      'faster-coco-eval>=1.6', 'msgspec>=0.18'],
+    install_requires=['torch>=2.6', 'torchvision', 'numpy', 'scipy', 'scikit-learn', 'matplotlib', 'opencv-python',
+                      'pillow', 'pycocotools', 'faster-coco-eval>=1.6', 'msgspec>=0.18', 'packaging', 'tabulate',
+                      'terminaltables', 'tqdm'],
     extras_require={
         # the published distributions; mmdet itself refuses mmcv 2.2
         'mm': ['mmengine>=0.7.1,<1.0', 'mmcv>=2.0.0rc4,<2.2', 'mmdet>=3.0,<4.0', 'openmim', 'setuptools<82'],
         # text encoders, and dictionaries from CLIP
-        'text': ['transformers>=5'],
+        'text': ['transformers>=5', 'tokenizers'],
         'clip': ['open_clip_torch>=3'],
         # roots of expressions, for the builders of MDETR's annotations
         'parser': ['spacy>=3'],
         # mmdet's LVIS data set and metrics
         'lvis': ['lvis>=0.5.3'],
-        'tests': ['pytest', 'pytest-xdist'],
+        'tests': ['pytest', 'pytest-xdist', 'huggingface_hub', 'pyyaml', 'ruff'],
     },
     cmdclass={'build_py': FreshBuild, 'editable_wheel': EditableWheelForMim},
 )

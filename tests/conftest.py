@@ -32,7 +32,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line('markers', 'gpu: needs a CUDA device')
     if config.getoption('device') == 'cuda':
         if not torch.cuda.is_available():
             raise pytest.UsageError('--device cuda: torch sees no CUDA device')
@@ -79,7 +78,7 @@ def fixed_seeds():
 
 @pytest.fixture(scope='session')
 def coco128() -> Path:
-    """Folder with annotations/instances_train2017.json, train2017/ and their val2017 twins: 128 pictures of COCO."""
+    """Folder with annotations/instances_train2017.json, train2017/ and their val2017 twins: 128 images of COCO."""
     folder = os.environ.get('MMDET_EXT_COCO128')
     if not folder:
         pytest.skip('MMDET_EXT_COCO128 is not set to a folder of coco128')

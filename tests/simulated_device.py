@@ -3,7 +3,7 @@
 Its tensors hold one of the CPU. It tells nothing about rounding, kernels or time.
 """
 from contextlib import ExitStack
-from typing import Any, Union
+from typing import Any
 
 import pytest
 import torch
@@ -70,8 +70,8 @@ class SimulatedDevice(TorchDispatchMode):
             return autocast('cpu' if device_type == NAME else device_type, *args, **kwargs)
 
         patch.setattr(torch, 'autocast', cpu_autocast)
-        patch.setattr(instance_data, 'IndexType', Union[instance_data.IndexType, SimulatedTensor])
-        patch.setattr(instance_data, 'BoolTypeTensor', Union[instance_data.BoolTypeTensor, SimulatedBools])
+        patch.setattr(instance_data, 'IndexType', instance_data.IndexType | SimulatedTensor)
+        patch.setattr(instance_data, 'BoolTypeTensor', instance_data.BoolTypeTensor | SimulatedBools)
         return super().__enter__()
 
     def __exit__(self, *exception: Any) -> None:

@@ -1,4 +1,4 @@
-"""mmdet's `DetInferencer` with our configs, as a user calls it: a process of its own that imports nothing of ours."""
+"""mmdet's `DetInferencer` with our configs, as a user calls it, in a new process that does not import mmdet_ext."""
 import subprocess
 import sys
 
@@ -12,28 +12,28 @@ from mmengine.logging import HistoryBuffer
 PROGRAM = """
 import sys
 from mmdet.apis import DetInferencer
-config, weights, picture, out = sys.argv[1:]
-result = DetInferencer(config, weights)(picture, out_dir=out, no_save_pred=False, pred_score_thr=0.0)
-found, = result['predictions']
-print(len(found['bboxes']), max(map(max, found['bboxes'])))
+config, weights, image, out = sys.argv[1:]
+result = DetInferencer(config, weights)(image, out_dir=out, no_save_pred=False, pred_score_thr=0.0)
+prediction, = result['predictions']
+print(len(prediction['bboxes']), max(map(max, prediction['bboxes'])))
 """
 
 
 def infer(tmp_path, config: str, content: dict) -> tuple[int, float]:
     torch.save(content, tmp_path / 'weights.pth')
-    picture = np.random.randint(0, 256, (90, 120, 3), dtype=np.uint8)
-    cv2.imwrite(str(tmp_path / 'picture.png'), picture)
+    image = np.random.randint(0, 256, (90, 120, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / 'image.png'), image)
     command = [sys.executable, '-W', 'ignore', '-c', PROGRAM, config, *map(str, (
-        tmp_path / 'weights.pth', tmp_path / 'picture.png', tmp_path / 'out'))]
+        tmp_path / 'weights.pth', tmp_path / 'image.png', tmp_path / 'out'))]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     count, greatest = done.stdout.splitlines()[-1].split()
-    drawn = cv2.imread(str(tmp_path / 'out/vis/picture.png'))
-    assert drawn.shape == picture.shape and (drawn != picture).any()
+    drawn = cv2.imread(str(tmp_path / 'out/vis/image.png'))
+    assert drawn.shape == image.shape and (drawn != image).any()
     return int(count), float(greatest)
 
 
-def test_size_c_on_a_picture_with_a_checkpoint_of_a_training_run(tmp_path):
+def test_size_c_on_an_image_with_a_checkpoint_of_a_training_run(tmp_path):
     config = 'configs/yolov9/yolov9c_coco.py'
     history = HistoryBuffer()
     history.update(np.float64(1.5))
@@ -43,7 +43,7 @@ def test_size_c_on_a_picture_with_a_checkpoint_of_a_training_run(tmp_path):
         meta=dict(dataset_meta=dict(classes=tuple(f'class {i}' for i in range(80)))))
     for name, value in content['state_dict'].items():
         if name.startswith('bbox_head.class_towers') and name.endswith('2.bias'):
-            value.fill_(0.0)  # an untrained network is sure of nothing, and nothing would be drawn
+            value.fill_(0.0)  # scores of an untrained network are too low to be drawn
     count, greatest = infer(tmp_path, config, content)
     assert 0 < count <= 300
-    assert 0 < greatest <= 120  # boxes are in pixels of the picture
+    assert 0 < greatest <= 120  # boxes are in pixels of the image

@@ -81,7 +81,8 @@ def replace(monkeypatch):
     (dict(mmdet=AssertionError('MMCV==2.2.0 is used but incompatible. Please install mmcv>=2.0.0rc4, <2.2.0.')),
      r'MMCV==2\.2\.0 is used .* <2\.2\.0\..* pip install --no-build-isolation mmcv==2\.1\.0'),
     (dict(mmcv=ModuleNotFoundError("No module named 'mmcv'")), 'mmcv, which cannot be imported .*Try: pip install'),
-    (dict(mmcv__ext=ModuleNotFoundError("No module named 'mmcv._ext'")), 'operators do not load .*mmcv-lite.*--no-deps'),
+    (dict(mmcv__ext=ModuleNotFoundError("No module named 'mmcv._ext'")),
+     'operators do not load .*mmcv-lite.*--no-deps'),
     (dict(mmcv__ext=ImportError('undefined symbol: _ZN3c10')), 'undefined symbol.*compiled for another torch'),
 ])
 def test_versions_that_do_not_work_are_named_with_the_remedy(replace, modules, message):

@@ -43,7 +43,8 @@ def main() -> None:
     args = parse_args()
 
     # only now, so that --help and wrong arguments are quick
-    from mmdet_ext.experiments.comparison import metric_label, write_comparison
+    from mmdet_ext.experiments.comparison import metric_label
+    from mmdet_ext.experiments.report import write_comparison
     from mmdet_ext.experiments.trainings import read_trainings, train_all
 
     trainings = read_trainings(args.configs, args.out, args.train_options)

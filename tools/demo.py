@@ -1,9 +1,13 @@
-"""Draw Shapes, train a small model on it, evaluate it on other pictures: python tools/demo.py [SYSTEM].
+"""Make Shapes, train a small model on it, evaluate it on other images: python tools/demo.py [SYSTEM].
 
-SYSTEM is yolov9; yolo_rd, its protocol in miniature: a YOLOv9, a dictionary of its features, a YOLOv9 with that
-dictionary; mdetr, which grounds captions; mdetr_qa, which answers questions, or mdetr_seg, masks of expressions: these
-two begin with the model of mdetr, which comes first if it is not there. Data go to ./data and the rest to ./work_dirs.
-What was interrupted goes on where it was.
+SYSTEM is one of
+- yolov9;
+- yolo_rd: trains a YOLOv9, builds a dictionary of its features, trains a YOLOv9 with that dictionary;
+- mdetr: grounds the phrases of captions;
+- mdetr_qa: answers questions;
+- mdetr_seg: segments the objects of expressions.
+The last two start from the model of mdetr and train it first if it is missing. Data are written to ./data, all else to
+./work_dirs. After an interruption the same command goes on.
 """
 import argparse
 import json
@@ -14,9 +18,11 @@ import sys
 import time
 from pathlib import Path
 
+from mmdet_ext.command_line import run
+
 ROOT = Path(__file__).resolve().parents[1]
 MIN_AP50 = dict(yolov9=0.80, yolo_rd=0.65)  # the second trains twice, for fewer epochs each
-# of MDETR: phrases and expressions that are found, and phrases that are where another picture's caption is asked
+# MDETR: recall of phrases, recall of phrases when the captions are shuffled among images, precision of expressions
 MIN_RECALL, MAX_CHANCE, MIN_PRECISION = 0.70, 0.35, 0.60
 MIN_ACCURACY, MIN_MASK_IOU = 0.70, 0.60
 WORK_DIRS = dict(yolov9='demo', yolo_rd='demo_rd', mdetr='demo_mdetr', mdetr_qa='demo_mdetr_qa',
@@ -26,12 +32,11 @@ ANNOTATIONS = TEXT_DATA / 'annotations'
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Draw Shapes, train a small model on it, evaluate it.')
+    parser = argparse.ArgumentParser(description='Make Shapes, train a small model on it, evaluate it.')
     parser.add_argument('system', nargs='?', choices=list(WORK_DIRS), default='yolov9',
-                        help='yolov9; yolo_rd: then build a dictionary from it and train a second one with the '
-                        'dictionary; mdetr: ground captions; mdetr_qa: answer questions; mdetr_seg: masks of '
-                        'expressions')
-    parser.add_argument('--work-dir', type=Path, help='folder of everything but the data (default: work_dirs/demo, '
+                        help='yolov9; yolo_rd: the same, then a dictionary of its features and a second model with '
+                        'it; mdetr: phrases of captions; mdetr_qa: questions; mdetr_seg: masks of expressions')
+    parser.add_argument('--work-dir', type=Path, help='folder of the results (default: work_dirs/demo, '
                         'work_dirs/demo_rd, work_dirs/demo_mdetr, ...)')
     parser.add_argument('--train-options', nargs='+', default=[], metavar='KEY=VALUE',
                         help='passed to train.py --cfg-options')
@@ -40,28 +45,24 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def run(tool: str, *arguments: object) -> None:
+def call(tool: str, *arguments: object) -> None:
     interpreter = 'bash' if tool.endswith('.sh') else sys.executable
     command = [interpreter, str(ROOT / 'tools' / tool), *map(str, arguments)]
     print('$', *(f"'{word}'" if ' ' in word else word for word in command), flush=True)
-    try:
-        code = subprocess.call(command)
-    except KeyboardInterrupt:
-        sys.exit(f'demo.py: interrupted in {tool}; the same command goes on from there')
-    if code:
+    if code := subprocess.call(command):
         sys.exit(f'demo.py: {tool} failed with exit code {code}')
 
 
 def train_and_test(config: Path, work_dir: Path, options: list[str]) -> tuple[Path, float]:
-    """Print the result; returns the checkpoint and box AP50."""
-    pictures = (work_dir / 'pictures').resolve()
-    run('train.py', config, '--work-dir', work_dir, '--resume', *(['--cfg-options', *options] if options else []))
+    """Train, evaluate and print the result; returns the checkpoint and box AP50."""
+    images = (work_dir / 'images').resolve()
+    call('train.py', config, '--work-dir', work_dir, '--resume', *(['--cfg-options', *options] if options else []))
     checkpoint = Path((work_dir / 'last_checkpoint').read_text().strip())
-    metrics = test(config, checkpoint, work_dir / 'test', '--show-dir', pictures)
+    metrics = test(config, checkpoint, work_dir / 'test', '--show-dir', images)
     ap50, ap = metrics['coco/bbox_mAP_50'], metrics['coco/bbox_mAP']
     print(f"""
-{config.stem}: box AP50 {ap50:.3f}, AP {ap:.3f} on {len(list(pictures.iterdir()))} held-out pictures
-  pictures    {pictures} (truth on the left, prediction on the right)
+{config.stem}: box AP50 {ap50:.3f}, AP {ap:.3f} on {len(list(images.iterdir()))} held-out images
+  images      {images} (truth on the left, prediction on the right)
   checkpoint  {checkpoint.resolve()}
   logs        {work_dir.resolve()}
   metrics     {(work_dir / 'test').resolve()}
@@ -70,34 +71,34 @@ def train_and_test(config: Path, work_dir: Path, options: list[str]) -> tuple[Pa
 
 
 def draw_texts() -> None:
-    """Pictures with captions, expressions and questions, and a tokenizer of them."""
-    run('data/make_shapes.py', '--train', 3000, '--out', TEXT_DATA)
+    """Make images with captions, expressions and questions, and a tokenizer of these texts."""
+    call('data/make_shapes.py', '--train', 3000, '--out', TEXT_DATA)
     folder = Path('data/text/shapes')
     if not (folder / 'config.json').exists():
         files = [ANNOTATIONS / name for name in ('grounding_train.json', 'refexp_train.json')]
-        run('data/make_tokenizer.py', '--texts', *files, '--vocab-size', 400, '--dropout', 0, '--out', folder)
+        call('data/make_tokenizer.py', '--texts', *files, '--vocab-size', 400, '--dropout', 0, '--out', folder)
 
 
 def ground(work_dir: Path, options: list[str]) -> None:
-    """Train MDETR on captions of Shapes, print what it finds, and exit if that is too little."""
+    """Train MDETR on captions of Shapes and print its metrics; exit with an error if they are too low."""
     draw_texts()
     config = ROOT / 'configs/mdetr/mdetr_r18_shapes.py'
     checkpoint = train(config, work_dir, options)
     shuffled = (work_dir / 'shuffled.json').resolve()
-    run('data/shuffle_captions.py', ANNOTATIONS / 'grounding_test.json', '--out', shuffled)
-    pictures = (work_dir / 'pictures').resolve()
+    call('data/shuffle_captions.py', ANNOTATIONS / 'grounding_test.json', '--out', shuffled)
+    images = (work_dir / 'images').resolve()
     key, expression = 'any_box/recall@1_all', 'refexp/shapes_refexp_precision@1'
-    recall = test(config, checkpoint, work_dir / 'test', '--show-dir', pictures)[key]
+    recall = test(config, checkpoint, work_dir / 'test', '--show-dir', images)[key]
     chance = test(config, checkpoint, work_dir / 'test_shuffled', '--cfg-options',
                   f'test_dataloader.dataset.ann_file={shuffled}', f'test_evaluator.ann_file={shuffled}')[key]
     precision = test(ROOT / 'configs/mdetr/mdetr_r18_shapes_referring.py', checkpoint, work_dir / 'test_referring')[
         expression]
     print(f"""
-{config.stem} on held-out pictures
+{config.stem} on held-out images
   phrases of captions       Recall@1 (any box) {recall:.3f}
   the same, captions shuffled                  {chance:.3f}
   referring expressions     precision@1        {precision:.3f}
-  pictures    {pictures} (truth on the left, prediction on the right)
+  images      {images} (truth on the left, prediction on the right)
   checkpoint  {checkpoint.resolve()}
   data        {TEXT_DATA.resolve()}""")
     if recall < MIN_RECALL or chance > MAX_CHANCE or precision < MIN_PRECISION:
@@ -106,45 +107,45 @@ def ground(work_dir: Path, options: list[str]) -> None:
 
 
 def grounding_checkpoint() -> str:
-    """Of the model that grounds, which is trained first if it is not there."""
+    """The checkpoint of the model of `mdetr`, which is trained first if it is missing."""
     folder = Path('work_dirs', WORK_DIRS['mdetr'])
-    if not list(folder.glob('test_referring/*/*.json')):  # what comes last
+    if not list(folder.glob('test_referring/*/*.json')):  # its last result
         ground(folder, [])
     return (folder / 'last_checkpoint').read_text().strip()
 
 
 def answer(work_dir: Path, options: list[str]) -> None:
-    """Train MDETR on questions about Shapes, print how many it answers, and exit if these are too few."""
+    """Train MDETR on questions about Shapes and print its accuracy; exit with an error if it is too low."""
     from mmdet_ext.evaluation.blind_answers import blind_accuracy  # only now, so that --help is quick
 
     config = ROOT / 'configs/mdetr/mdetr_r18_shapes_qa.py'
     checkpoint = train(config, work_dir, [f'load_from={grounding_checkpoint()}', *options])
-    found = test(config, checkpoint, work_dir / 'test')
+    metrics = test(config, checkpoint, work_dir / 'test')
     blind = blind_accuracy(str(ANNOTATIONS / 'questions_train.json'), str(ANNOTATIONS / 'questions_test.json'))
-    kinds = [name for name in blind if f'clevr/{name}' in found]  # the whole comes first
-    rows = '\n'.join(f'  {name:28}{found[f"clevr/{name}"]:9.3f}{blind[name]:9.3f}' for name in kinds)
+    kinds = [name for name in blind if f'clevr/{name}' in metrics]  # that of all questions comes first
+    rows = '\n'.join(f'  {name:28}{metrics[f"clevr/{name}"]:9.3f}{blind[name]:9.3f}' for name in kinds)
     print(f"""
-{config.stem} on held-out pictures
-  {"":28}{"answered":>9}{"blind":>9}    (blind: by the question alone)
+{config.stem} on held-out images
+  {"":28}{"answered":>9}{"blind":>9}    (blind: without the image)
 {rows}
   checkpoint  {checkpoint.resolve()}
   data        {TEXT_DATA.resolve()}""")
-    if found['clevr/accuracy'] < MIN_ACCURACY:
+    if metrics['clevr/accuracy'] < MIN_ACCURACY:
         sys.exit(f'demo.py: wanted at least {MIN_ACCURACY} of the answers')
 
 
 def segment(work_dir: Path, options: list[str]) -> None:
-    """Train masks on the frozen model that grounds, print how good they are, and exit if that is too little."""
+    """Train the mask head on the frozen model of `mdetr` and print its metrics; exit with an error if they are low."""
     config = ROOT / 'configs/mdetr/mdetr_r18_shapes_seg.py'
     checkpoint = train(config, work_dir, [f'load_from={grounding_checkpoint()}', *options])
-    pictures = (work_dir / 'pictures').resolve()
-    found = test(config, checkpoint, work_dir / 'test', '--show-dir', pictures)
-    mean_iou = found['phrasecut/mean_iou']
+    images = (work_dir / 'images').resolve()
+    metrics = test(config, checkpoint, work_dir / 'test', '--show-dir', images)
+    mean_iou = metrics['phrasecut/mean_iou']
     print(f"""
-{config.stem} on held-out pictures
+{config.stem} on held-out images
   masks of expressions      mean IoU           {mean_iou:.3f}
-                            precision@0.5      {found['phrasecut/precision@0.5']:.3f}
-  pictures    {pictures} (truth on the left, prediction on the right)
+                            precision@0.5      {metrics['phrasecut/precision@0.5']:.3f}
+  images      {images} (truth on the left, prediction on the right)
   checkpoint  {checkpoint.resolve()}
   data        {TEXT_DATA.resolve()}""")
     if mean_iou < MIN_MASK_IOU:
@@ -152,12 +153,12 @@ def segment(work_dir: Path, options: list[str]) -> None:
 
 
 def train(config: Path, work_dir: Path, options: list[str]) -> Path:
-    """One process, or two of half the batch on a CPU, where they take less time than two threads; the checkpoint."""
+    """Train in one process, or on a CPU in two with half the batch, which is faster than two threads."""
     import torch  # only now, so that --help is quick
     from mmengine.config import Config
 
     if torch.cuda.is_available() or (os.cpu_count() or 1) < 2:
-        run('train.py', config, '--work-dir', work_dir, '--resume', *(['--cfg-options', *options] if options else []))
+        call('train.py', config, '--work-dir', work_dir, '--resume', *(['--cfg-options', *options] if options else []))
         return Path((work_dir / 'last_checkpoint').read_text().strip())
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
@@ -166,13 +167,13 @@ def train(config: Path, work_dir: Path, options: list[str]) -> Path:
     batch = Config.fromfile(config).train_dataloader.batch_size
     halves = [f'train_dataloader.batch_size={batch // 2}', 'train_dataloader.num_workers=0',
               'train_dataloader.persistent_workers=False']
-    run('dist_train.sh', config, 2, '--work-dir', work_dir, '--resume', '--cfg-options', *halves, *options)
+    call('dist_train.sh', config, 2, '--work-dir', work_dir, '--resume', '--cfg-options', *halves, *options)
     return Path((work_dir / 'last_checkpoint').read_text().strip())
 
 
 def test(config: Path, checkpoint: Path, work_dir: Path, *arguments: object) -> dict[str, float]:
-    """What the metrics of the config say."""
-    run('test.py', config, checkpoint, '--work-dir', work_dir, *arguments)
+    """Evaluate with the metrics of the config."""
+    call('test.py', config, checkpoint, '--work-dir', work_dir, *arguments)
     return json.loads(max(work_dir.glob('*/*.json')).read_text())  # folders and files are named by the time
 
 
@@ -186,7 +187,7 @@ def main() -> None:
             print(f'  time        {(time.monotonic() - start) / 60:.1f} minutes')
         return
     config = ROOT / 'configs/yolov9/yolov9t_shapes.py'
-    run('data/make_shapes.py', '--out', 'data/shapes')
+    call('data/make_shapes.py', '--out', 'data/shapes')
     if args.system == 'yolov9':
         _, ap50 = train_and_test(config, args.work_dir, args.train_options)
     else:
@@ -202,7 +203,7 @@ def with_dictionary(config: Path, work_dir: Path, options: list[str]) -> float:
     checkpoint, ap50_without = train_and_test(config, work_dir / 'without', options)
     atoms = work_dir / 'atoms.pt'
     if not atoms.exists():
-        run('build_dictionary.py', 'vision', '--config', config, '--checkpoint', checkpoint, '--atoms', 128,
+        call('build_dictionary.py', 'vision', '--config', config, '--checkpoint', checkpoint, '--atoms', 128,
             '--out', atoms, '--report', work_dir / 'dictionary')
     checkpoint_with, ap50 = train_and_test(ROOT / 'configs/yolo_rd/yolov9t_rd_vision_shapes.py', work_dir / 'with',
                                            [f'model.backbone.rd.atoms={atoms}', *options])
@@ -217,7 +218,7 @@ added                {sizes[1] - sizes[0]:,} parameters
 
 
 def count_parameters(checkpoint: Path) -> int:
-    """Trained numbers outside the auxiliary branch, which exists in training only."""
+    """The number of parameters without the auxiliary branch, which exists in training only."""
     import torch  # only now, so that --help is quick
 
     from mmdet_ext.compat import allow_mmengine_checkpoints
@@ -230,4 +231,4 @@ def count_parameters(checkpoint: Path) -> int:
 
 
 if __name__ == '__main__':
-    main()
+    run(main, interrupted='interrupted; the same command goes on')

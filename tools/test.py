@@ -40,12 +40,11 @@ def main() -> None:
     from mmdet.utils import setup_cache_size_limit_of_dynamo
     from mmengine.runner import Runner
 
+    import mmdet_ext.compat.apply  # noqa: F401  how files are read
     from mmdet_ext import launch
     from mmdet_ext.checkpoints.file_policy import follow_policy
     from mmdet_ext.checkpoints.load import check_file
-    from mmdet_ext.compat import allow_mmengine_checkpoints
 
-    allow_mmengine_checkpoints()
     cfg = launch.load_config(args.config, options=args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
     check_file(args.checkpoint)
     cfg.load_from = args.checkpoint
@@ -56,7 +55,7 @@ def main() -> None:
 
     launch.init_cpu_processes(cfg)
     setup_cache_size_limit_of_dynamo()
-    with wrong_config(args.config):
+    with wrong_config(args.config), launch.named_data_workers():
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         launch.add_threads_hook(runner)
         follow_policy(runner.model)

@@ -1,9 +1,10 @@
-"""YOLOv9 on COCO but for the model: data, augmentation, schedule, evaluation.
+"""YOLOv9 on COCO without the model: data, augmentation, schedule, evaluation.
 
-A child overrides dicts by their keys. `train_cfg=dict(max_epochs=300)` is all that another length takes: the learning
-rate ends and the mosaic closes with it. Hooks have names: `default_hooks=dict(close_mosaic=dict(num_last_epochs=10))`.
-Values that stand in several places are not evaluated again in a child: the batch size stands in `train_dataloader` and
-in `optim_wrapper.paramwise_cfg`. Pipelines are lists and change as a whole, for which their parts have names:
+A config that inherits from this one overrides dicts by their keys. For another length `train_cfg=dict(max_epochs=300)`
+is enough: the learning rate and the last epochs without mosaic follow. Hooks have names:
+`default_hooks=dict(close_mosaic=dict(num_last_epochs=10))`. For another batch size set both
+`train_dataloader.batch_size` and `optim_wrapper.paramwise_cfg.batch_size_per_gpu`. A list can only be replaced, so the
+parts of pipelines have names:
 
     load_train = [*_base_.load_train[:-1], dict(type='YOLOResize', size=320, shrink='linear')]
     mosaic, affine = dict(_base_.mosaic, size=320), dict(_base_.affine, size=(320, 320))
@@ -11,14 +12,14 @@ in `optim_wrapper.paramwise_cfg`. Pipelines are lists and change as a whole, for
     train_pipeline = [mosaic, _base_.copy_paste, affine, mixup, *_base_.finish]
     train_dataloader = dict(dataset=dict(dataset=dict(pipeline=load_train), pipeline=train_pipeline))
 
-The loss is a sum over the pictures of all processes: the learning rate does not depend on the batch size.
+The loss is summed over the images of all processes, so the learning rate is the same for every batch size.
 """
 _base_ = 'mmdet::_base_/default_runtime.py'
 custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.compat.apply'], allow_failed_imports=False)
 
 data_root = 'data/coco/'
 image_size = 640
-batch_size = 16  # per GPU, of which the published training had 8
+batch_size = 16  # per GPU; the published training had 8 GPUs
 num_workers = 8
 
 # data
@@ -29,7 +30,7 @@ load_train = [
     dict(type='LoadPolygons'),
     dict(type='YOLOResize', size=image_size, shrink='linear'),
 ]
-mosaic = dict(type='YOLOMosaic', size=image_size, deferred=True)  # drawn by `affine`, as far as it is seen
+mosaic = dict(type='YOLOMosaic', size=image_size, deferred=True)  # `affine` draws the part of it that is visible
 copy_paste = dict(type='YOLOCopyPaste', prob=0.3)
 affine = dict(type='YOLOAffine', size=(image_size, image_size), scale=0.9, translate=0.1)
 mixup = dict(type='YOLOMixUp', prob=0.15, transforms=[mosaic, copy_paste, affine])
@@ -61,7 +62,7 @@ train_dataloader = dict(
             ann_file='annotations/instances_train2017.json',
             data_prefix=dict(img='train2017/'),
             filter_cfg=dict(filter_empty_gt=False),
-            bad_boxes='skip',  # COCO has a few without area
+            bad_boxes='skip',  # COCO has a few boxes without area
             pipeline=load_train),
         pipeline=train_pipeline))
 val_dataloader = dict(
@@ -84,7 +85,7 @@ test_evaluator = val_evaluator
 
 # schedule
 
-randomness = dict(seed=1)  # with SeededSampler a resumed run sees the pictures of an unstopped one
+randomness = dict(seed=1)  # with SeededSampler a resumed run gets the same images as one without a stop
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=500, val_interval=1)
 val_cfg = dict(type='ValLoop')
@@ -105,7 +106,7 @@ default_hooks = dict(
     sampler_seed=dict(type='EpochSeedHook'),
     warmup=dict(type='YOLOWarmupHook', warmup_epochs=3, min_iters=100, bias_lr=0.1, start_momentum=0.8),
     close_mosaic=dict(type='CloseMosaicHook', num_last_epochs=15),
-    ema=dict(type='StepEMAHook', decay=0.9999, tau=2000),
+    ema=dict(type='StepEMAHook', ema_type='RampedEMA', decay=0.9999, tau=2000),
     stop_on_nan=dict(type='StopOnNaNHook'),
     patience=dict(type='PatienceHook', monitor='coco/fitness', patience=100),
     check_classes=dict(type='NumClassCheckHook'))

@@ -1,4 +1,4 @@
-"""What all sizes of YOLOv9 share."""
+"""The parts of the model that all sizes of YOLOv9 share."""
 model = dict(
     type='PGIDetector',
     data_preprocessor=dict(

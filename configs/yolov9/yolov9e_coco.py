@@ -1,6 +1,6 @@
 _base_ = ['../_base_/yolov9_model.py', '../_base_/yolov9_500e_coco.py']
 
-# The auxiliary pyramid reads the first pass of the backbone, maps 3, 4, 5.
+# The auxiliary pyramid reads maps 3, 4, 5 of the backbone: those of its first pass.
 model = dict(
     backbone=dict(arch='e', with_first_pass=True),
     neck=dict(arch='e'),

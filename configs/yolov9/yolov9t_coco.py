@@ -1,6 +1,6 @@
 _base_ = ['../_base_/yolov9_model.py', '../_base_/yolov9_500e_coco.py']
 
-# The published size of t (2.00 M parameters deployed) has class towers 80 wide; the rule for other sizes would give 128.
+# The published t (2.00 M parameters deployed) has class towers of 80 channels; the rule of other sizes would give 128.
 model = dict(
     backbone=dict(arch='t'),
     neck=dict(arch='t'),

@@ -1,6 +1,6 @@
-"""YOLOv9-T from scratch on coco128: 128 pictures of COCO to train on and 128 others to evaluate on, 480 pixels long.
+"""YOLOv9-T from scratch on coco128, at 480 pixels: 128 images of COCO for training and 128 others for evaluation.
 
-The data lie in data/coco128, or where the environment variable MMDET_EXT_COCO128 points, laid out as COCO is.
+The folder is data/coco128 or the value of the environment variable MMDET_EXT_COCO128, with the layout of COCO.
 """
 _base_ = ['../_base_/yolov9_model.py', '../_base_/yolov9_500e_coco.py']
 
@@ -32,6 +32,6 @@ val_evaluator = dict(ann_file=data_root + 'annotations/instances_val2017.json')
 test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=300, val_interval=10)
-# 8 iterations an epoch are few: step in each of them
+# an epoch has 8 iterations: a step in each of them
 optim_wrapper = dict(paramwise_cfg=dict(nominal_batch_size=16))
 default_hooks = dict(logger=dict(interval=8))

@@ -1,4 +1,4 @@
-"""YOLOv9-T on Shapes, small enough to learn on two CPU cores in minutes (`tools/data/make_shapes.py` makes the data)."""
+"""YOLOv9-T on Shapes, which `tools/data/make_shapes.py` makes: training takes minutes on two CPU cores."""
 _base_ = ['../_base_/yolov9_model.py', '../_base_/yolov9_500e_coco.py']
 
 data_root = 'data/shapes/'
@@ -40,7 +40,7 @@ test_dataloader = dict(
 val_evaluator = dict(ann_file=data_root + 'annotations/instances_val.json')
 test_evaluator = dict(ann_file=data_root + 'annotations/instances_test.json')
 
-# 50 iterations an epoch: step in each of them, warm up in the first, and let the averaged weights follow sooner
+# an epoch has 50 iterations: a step in each of them, a warm-up of one epoch, and an average over fewer steps
 train_cfg = dict(max_epochs=15, val_interval=5)
 optim_wrapper = dict(paramwise_cfg=dict(batch_size_per_gpu=batch_size, nominal_batch_size=batch_size))
 default_hooks = dict(

@@ -15,11 +15,10 @@ def allow_mmengine_checkpoints() -> None:
 
     mmengine 0.10.7 calls ``torch.load(path)``, which since torch 2.6 refuses every class it does not know. A checkpoint
     of a run holds the log (`HistoryBuffer`, which pickles its methods through ``getattr``) and numpy values, so that
-    neither resuming nor testing works. mmengine's `CheckpointLoader` reads files by `checkpoints.file_policy` from then on.
-    For a process that reads such files: the command lines and the configs call it, importing the package does not.
+    neither resuming nor testing works. For a process that reads such files: the command lines and the configs call it,
+    importing the package does not.
     """
     from mmengine.logging import HistoryBuffer
-    from mmengine.runner import CheckpointLoader
 
     multiarray = np.empty(0).__reduce__()[0].__module__  # numpy._core.multiarray, numpy.core.multiarray in numpy 1
     reconstruct, scalar = (getattr(import_module(multiarray), name) for name in ('_reconstruct', 'scalar'))
@@ -29,14 +28,6 @@ def allow_mmengine_checkpoints() -> None:
         *((reconstruct, f'{module}._reconstruct') for module in ('numpy.core.multiarray', 'numpy._core.multiarray')),
         *((scalar, f'{module}.scalar') for module in ('numpy.core.multiarray', 'numpy._core.multiarray')),
     ])
-    CheckpointLoader.register_scheme(prefixes=('', 'http://', 'https://'), loader=load_from_file, force=True)
-
-
-def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """What mmengine's `CheckpointLoader` calls for a file or a web address."""
-    from ..checkpoints import file_policy  # only now: the package imports all models
-
-    return file_policy.load_from_file(filename, map_location)
 
 
 def allow_lvis_evaluation() -> None:

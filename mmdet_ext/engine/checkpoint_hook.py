@@ -66,6 +66,9 @@ class WholeCheckpointHook(CheckpointHook):
         super().before_train(runner)
         if type(self.file_backend) is LocalBackend and self.file_client_args is None:
             self.backend_args = dict(backend=BACKEND)
+            if is_main_process():
+                for left_by_a_kill in Path(self.out_dir).glob('.*.pth.*'):
+                    left_by_a_kill.unlink()
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         outdated = []

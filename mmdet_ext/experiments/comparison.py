@@ -1,13 +1,9 @@
 """Trainings compared by a metric over epochs: after how many epochs one is as good as another one at its end."""
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from tabulate import tabulate
-
-from ..files import replace_file
-from .trainings import Training
 
 
 class Run(NamedTuple):
@@ -64,56 +60,17 @@ def metric_label(metric: str) -> str:
     return metric.removeprefix('coco/').removeprefix('bbox_').replace('mAP_', 'AP').replace('mAP', 'AP')
 
 
-def write_comparison(trainings: Sequence[Training], out: Path, metric: str, partial: bool) -> None:
-    """Print and write `out`/comparison.md, .json and .png from the logs of trainings.
-
-    Args:
-        trainings: The first is compared with each of the others.
-        out: Folder.
-        metric: Name of the metric in the logs.
-        partial: Whether trainings without a validation are left out.
-
-    Raises:
-        ValueError: If there is no validation, or none with this metric.
-    """
-    from .learning_curves import draw_learning_curves  # only now: it imports matplotlib
-
-    runs = []
-    for training in trainings:
-        log = training.log()
-        try:
-            curve = log.curve(metric)
-        except ValueError as error:
-            raise ValueError(f'{training.work_dir}: {error}') from error
-        if curve:
-            runs.append(Run(training.name, curve, training.max_epochs, log.minutes_per_epoch))
-        elif partial:
-            print(f'{training.name}: no validation yet, left out')
-        else:
-            raise ValueError(f'{training.work_dir}: no validation in the logs')
-    if not runs:
-        names = ', '.join(training.name for training in trainings)
-        raise ValueError(f'{out}: no validation in the logs of {names}')
-    table = to_markdown(runs, metric)
-    print(f'\n{table}')
-    for suffix, text in (('md', f'{table}\n![](comparison.png)\n'), ('json', to_json(runs, metric))):
-        with replace_file(out / f'comparison.{suffix}') as file:
-            file.write(text.encode())
-    draw_learning_curves(runs, out / 'comparison.png', metric_label(metric))
-    print(f'wrote {out / "comparison.md"}, .json and .png')
-
-
 def to_json(runs: Sequence[Run], metric: str) -> str:
     """The numbers of a comparison, exact."""
 
     def point(epoch_and_value: tuple[int, float]) -> dict[str, float]:
         return dict(zip(('epoch', 'value'), epoch_and_value, strict=True))
 
-    courses = [dict(name=run.name, max_epochs=run.max_epochs, minutes_per_epoch=run.minutes_per_epoch,
-                    values=run.curve, best=point(run.best), final=point(run.final)) for run in runs]
+    curves = [dict(name=run.name, max_epochs=run.max_epochs, minutes_per_epoch=run.minutes_per_epoch,
+                   values=run.curve, best=point(run.best), final=point(run.final)) for run in runs]
     pairs = [dict(name=pair.run.name, other=pair.other.name, target=pair.other.final[1], epoch=pair.epoch,
                   of_epochs=pair.other.final[0], ratio=pair.ratio) for pair in compare(runs)]
-    return json.dumps(dict(metric=metric, runs=courses, pairs=pairs), indent=2) + '\n'
+    return json.dumps(dict(metric=metric, runs=curves, pairs=pairs), indent=2) + '\n'
 
 
 def to_markdown(runs: Sequence[Run], metric: str) -> str:

@@ -1,5 +1,9 @@
 """The processes of a run, and the threads of each."""
 import os
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from mmengine.config import Config
@@ -33,6 +37,37 @@ def init_cpu_processes(cfg: Config) -> None:
     set_multi_processing(**env_cfg.get('mp_cfg', {}), distributed=True)  # before init_dist, which else sets 'spawn'
     with without_cuda():
         init_dist(cfg.launcher, **{**env_cfg.get('dist_cfg', {}), 'backend': 'gloo'})
+
+
+@contextmanager
+def named_data_workers() -> Iterator[None]:
+    """Turn what comes of a killed data worker into a ChildProcessError that says so.
+
+    torch raises a RuntimeError with the worker's number, or, where it was sending a batch, one of the connection only.
+    """
+    try:
+        yield
+    except (RuntimeError, OSError, EOFError) as error:
+        modules = [frame.f_globals.get('__name__', '') for frame, _ in traceback.walk_tb(error.__traceback__)]
+        killed = str(error).startswith('DataLoader worker (pid')
+        if not (killed or any(module.startswith(('multiprocessing.', 'torch.multiprocessing')) for module in modules)):
+            raise
+        cause = error if killed else _killed_worker()
+        if cause is None:
+            raise
+        raise ChildProcessError(f'{str(cause).strip()} The memory of the machine or of the job may be too small: fewer '
+                                'num_workers need less') from error
+
+
+def _killed_worker() -> RuntimeError | None:
+    """What torch says of a data worker that was killed; the system may tell a little later than the connection."""
+    try:
+        for _ in range(20):
+            torch._C._error_if_any_worker_fails()
+            time.sleep(0.05)
+    except RuntimeError as error:
+        return error
+    return None
 
 
 def leave_cores_to_workers(dataloader: dict) -> None:

@@ -3,7 +3,8 @@ Shapes = dict[str, tuple[int, ...]]
 BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 
 
-def shapes(depth: int = 50, *, kinds: int = 2, classes: int = 92, layers: int = 6, encoder: dict | None = None) -> Shapes:
+def shapes(depth: int = 50, *, kinds: int = 2, classes: int = 92, layers: int = 6,
+           encoder: dict | None = None) -> Shapes:
     """The state dict of a file; `encoder` as `conv_encoder` takes it for the released multi-scale form."""
     multi_scale = encoder is not None
     scales, width = (4, 1024) if multi_scale else (1, 2048)
@@ -27,7 +28,8 @@ def linear(name: str, inputs: int, outputs: int, kernel: tuple[int, ...] = ()) -
 
 
 def attention(name: str) -> Shapes:
-    return {f'{name}.in_proj_weight': (768, 256), f'{name}.in_proj_bias': (768, ), **linear(f'{name}.out_proj', 256, 256)}
+    return {f'{name}.in_proj_weight': (768, 256), f'{name}.in_proj_bias': (768, ),
+            **linear(f'{name}.out_proj', 256, 256)}
 
 
 def ffn(start: str, width: int) -> Shapes:
@@ -81,4 +83,5 @@ def backbone(depth: int) -> Shapes:
 
 def conv_norm(conv: str, norm: str, inputs: int, outputs: int, kernel: int) -> Shapes:
     statistics = ('weight', 'bias', 'running_mean', 'running_var')
-    return {f'{conv}.weight': (outputs, inputs, kernel, kernel)} | {f'{norm}.{leaf}': (outputs, ) for leaf in statistics}
+    kernels = {f'{conv}.weight': (outputs, inputs, kernel, kernel)}
+    return kernels | {f'{norm}.{leaf}': (outputs, ) for leaf in statistics}

@@ -15,7 +15,7 @@ CONV_ENCODER = dict(encoder=dict(share_cross=False))
 
 
 def yolo_rd() -> dict:
-    names = Case('yolo_rd', 'rd9c_full').meta['state_dict']
+    names = Case('yolo_rd', 'rd9c_full').weights.tensors
     return {name: torch.arange(16.).view(shape) if 'anc2vec' in name else torch.empty(tuple(shape), device='meta')
             for name, shape, *_ in names}
 
@@ -62,7 +62,7 @@ def test_the_file_of_another_implementation_with_ungrouped_box_towers_is_refused
         published[f'model.22.cv2.{level}.1.conv.weight'] = torch.empty(64, 64, 3, 3, device='meta')
         published[f'model.22.cv2.{level}.2.weight'] = torch.empty(64, 64, 1, 1, device='meta')
     with pytest.raises(CheckpointError, match=r'6 of 1338 tensors do not fit configs/gelan/gelant_coco.py: '
-                                              r'model.22.cv2.0.1.conv.weight is \(64, 64, 3, 3\), should be \(64, 16, 3'):
+                                              r'model.22.cv2.0.1.conv.weight is \(64, 64, 3, 3\), should be \(64, 16'):
         check_conversion(convert_with_report('yolov9', published))
 
 

@@ -19,9 +19,8 @@ from torch.testing import assert_close
 from mmdet_ext.checkpoints import load
 from mmdet_ext.deployment import load_for_deployment
 from mmdet_ext.dictionary.compressed_files import load_trained
-from mmdet_ext.dictionary.sources.detector import load_detector
 from mmdet_ext.predict import Predictor
-from mmdet_ext.visualization.smca_model import load_smca
+from mmdet_ext.predict.loading import load_model
 
 PGI, RD, SMCA = 'yolov9/yolov9t_shapes', 'yolo_rd/yolov9t_rd_shapes', 'smca/smca_r18_shapes'
 STEM = dict.fromkeys((PGI, RD), 'backbone.trunk.downs.0.conv.weight') | {SMCA: 'backbone.conv1.weight'}
@@ -72,9 +71,8 @@ ROADS: dict[str, tuple[Callable, str]] = {
     'DetInferencer': (inferencer, PGI),
     'Predictor': (lambda name, path, _: Predictor(config(name), path, 'cpu', deployed=False).model, PGI),
     'deploy': (lambda name, path, _: load_for_deployment(config(name), path), PGI),
-    'dictionary source': (lambda name, path, _: load_detector(config(name), path), PGI),
     'dictionary compression': (lambda name, path, _: load_trained(config(name), path), RD),
-    'figures of SMCA': (lambda name, path, _: load_smca(config(name), path), SMCA),
+    'figures of SMCA': (lambda name, path, _: load_model(config(name), path, torch.device('cpu')), SMCA),
 }
 FORMS = {
     'bare': lambda state: state,

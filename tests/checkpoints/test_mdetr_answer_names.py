@@ -34,7 +34,7 @@ def unified(size: int = 1853) -> dict:
 
 def clevr(counts: int = 20) -> dict:
     """The golden file of CLEVR with distilroberta; RoBERTa's layers have the same names whatever their number."""
-    shapes = {name: tuple(shape) for name, shape, _ in Case('mdetr', 'model_clevr').meta['state_dict']}
+    shapes = {name: tuple(shape) for name, shape, _ in Case('mdetr', 'model_clevr').weights.tensors}
     body = {name: shape for name, shape in shapes.items() if name.startswith('backbone.')}
     found = weights('model_clevr', body=body, text_layers=6, channels=512)
     return found | {name: torch.empty((counts, *found[name].shape[1:]), device='meta')

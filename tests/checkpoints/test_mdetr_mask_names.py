@@ -12,7 +12,7 @@ from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokeniz
 
 def segmenter(maps: tuple[int, ...] = (256, 512, 1024), **arguments) -> dict:
     """The tensors of a PhraseCut file, for backbone maps of these channels."""
-    shapes = {name: tuple(shape) for name, shape, _ in Case('mdetr', 'model_segm').meta['state_dict']}
+    shapes = {name: tuple(shape) for name, shape, _ in Case('mdetr', 'model_segm').weights.tensors}
     found = {f'detr.{name}': tensor for name, tensor in weights(**arguments).items() if 'contrastive_align' not in name}
     found |= {name: torch.empty(shape, device='meta') for name, shape in shapes.items() if not name.startswith('detr.')}
     for number, width in enumerate(reversed(maps), 1):

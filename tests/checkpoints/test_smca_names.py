@@ -30,7 +30,7 @@ def meta_weights(**arguments) -> dict[str, torch.Tensor]:
 
 
 def test_the_table_of_these_tests_gives_the_published_names_and_shapes():
-    assert shapes() == {name: tuple(shape) for name, shape, _ in Case('smca', 'detector_r50').meta['state_dict']}
+    assert shapes() == {name: tuple(shape) for name, shape, _ in Case('smca', 'detector_r50').weights.tensors}
 
 
 @pytest.mark.parametrize('arguments, tensors, config, options', FILES)

@@ -74,6 +74,7 @@ def test_builds(path, monkeypatch, text_folder, bert_folder):
         assert TRANSFORMS.build(step) is not None
     for hook in cfg.default_hooks.values():
         assert HOOKS.get(hook.type) is not None
+    assert not types_in(cfg.default_hooks) & {'CheckpointHook', 'ParamSchedulerHook', 'DistSamplerSeedHook'}
     evaluators = cfg.val_evaluator if isinstance(cfg.val_evaluator, list) else [cfg.val_evaluator]
     assert all(METRICS.get(evaluator.type) is not None for evaluator in evaluators)
 

@@ -35,7 +35,7 @@ def write(tmp_path):
 
 @pytest.mark.parametrize('kind', ['separateGT', 'mergedGT'])
 def test_flickrs_published_conversion_is_read_whole(tmp_path, kind):
-    published = load_case('mdetr', 'flickr').meta['converted'][kind]
+    published = load_case('mdetr', 'flickr').results['converted'][kind]
     (tmp_path / 'ann.json').write_text(json.dumps(published))
     dataset = MDETRDataset(ann_file=str(tmp_path / 'ann.json'), data_prefix=dict(img='flickr30k'))
     assert len(dataset) == len(published['images']) == 7  # sentences without a box stay
@@ -54,7 +54,7 @@ def test_flickrs_published_conversion_is_read_whole(tmp_path, kind):
 
 
 def test_phrasecuts_polygons_become_masks(tmp_path):
-    published = load_case('mdetr', 'data_phrasecut').meta['output']
+    published = load_case('mdetr', 'data_phrasecut').results['output']
     (tmp_path / 'ann.json').write_text(json.dumps(published))
     cv2.imwrite(str(tmp_path / '7.jpg'), np.zeros((40, 60, 3), np.uint8))
     pipeline = [TRAIN[0], dict(type='LoadAnnotations', with_bbox=True, with_mask=True),

@@ -5,7 +5,7 @@ from collections import Counter
 import cv2
 import numpy as np
 import pytest
-from golden.cases import FOLDER
+from golden.cases import load_case
 from grounding_files import image, row, write_grounding
 from mmdet.registry import DATA_SAMPLERS, DATASETS
 
@@ -48,7 +48,7 @@ def read_questions(tmp_path):
 # ---- GQA
 
 def test_gqas_published_conversion_is_read_whole(tmp_path):
-    published = json.loads((FOLDER / 'mdetr' / 'data_gqa.json').read_text())['output']
+    published = load_case('mdetr', 'data_gqa').results['output']
     (tmp_path / 'ann.json').write_text(json.dumps(published))
     dataset = GQADataset(ann_file=str(tmp_path / 'ann.json'), data_prefix=dict(img='gqa'))
     assert len(dataset) == 5  # the question without boxes stays

@@ -22,7 +22,7 @@ from mmdet_ext.datasets.shapes.raster import shape_distance, shape_mask
 TOOL = Path(__file__).parents[2] / 'tools' / 'data' / 'make_shapes.py'
 COUNTS = dict(train=8, val=4, test=2)
 CONFIG = ShapesConfig(**COUNTS)
-PICTURE_SIZES = ((160, 160), (208, 160), (96, 128))
+IMAGE_SIZES = ((160, 160), (208, 160), (96, 128))
 
 
 @pytest.fixture(scope='module')
@@ -34,7 +34,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def scenes():
-    return [sample_scene(7, 'train', image_id, PICTURE_SIZES) for image_id in range(1, 61)]
+    return [sample_scene(7, 'train', image_id, IMAGE_SIZES) for image_id in range(1, 61)]
 
 
 def files_of(out):
@@ -59,13 +59,13 @@ def test_the_same_seed_gives_the_same_bytes_in_every_file(made, tmp_path):
     assert files_of(tmp_path / 'again') == files
 
 
-def test_another_seed_gives_other_pictures(made, tmp_path):
+def test_another_seed_gives_other_images(made, tmp_path):
     make_shapes(tmp_path / 'other', replace(CONFIG, seed=1))
     others = files_of(tmp_path / 'other')
     assert [name for name, data in files_of(made).items() if data == others[name] and name.endswith('.png')] == []
 
 
-def test_more_pictures_in_one_split_change_no_other_picture(made, tmp_path):
+def test_more_images_in_one_split_change_no_other_image(made, tmp_path):
     make_shapes(tmp_path / 'more', replace(CONFIG, train=10))
     files, more = files_of(made), files_of(tmp_path / 'more')
     kept = [name for name in files if not name.endswith('_train.json') and name not in ('overview.png', 'shapes.json')]
@@ -76,22 +76,22 @@ def test_more_pictures_in_one_split_change_no_other_picture(made, tmp_path):
 
 def test_pixels_are_these_on_every_machine():
     # Integers and correctly rounded operations only. If this is meant to change, `folder.VERSION` has to go up.
-    pictures = [render_scene(sample_scene(0, 'train', image_id, PICTURE_SIZES)) for image_id in range(1, 9)]
-    assert crc32(b''.join(picture.tobytes() for picture in pictures)) == 0x5b311c9f
+    images = [render_scene(sample_scene(0, 'train', image_id, IMAGE_SIZES)) for image_id in range(1, 9)]
+    assert crc32(b''.join(image.tobytes() for image in images)) == 0x5b311c9f
 
 
 def test_splits_differ():
-    assert sample_scene(0, 'train', 1, PICTURE_SIZES).objects != sample_scene(0, 'val', 1, PICTURE_SIZES).objects
+    assert sample_scene(0, 'train', 1, IMAGE_SIZES).objects != sample_scene(0, 'val', 1, IMAGE_SIZES).objects
 
 
-# ---- what is in the pictures
+# ---- what is in the images
 
 def test_every_class_color_and_size_appears(scenes):
     objects = [obj for scene in scenes for obj in scene.objects]
     assert {obj.shape for obj in objects} == set(SHAPE_CLASSES)
     assert {obj.color for obj in objects} == set(COLORS)
     assert {obj.size for obj in objects} == set(SIZES)
-    assert {(scene.width, scene.height) for scene in scenes} == set(PICTURE_SIZES)
+    assert {(scene.width, scene.height) for scene in scenes} == set(IMAGE_SIZES)
     assert {len(scene.objects) for scene in scenes} == set(range(1, 9))
 
 
@@ -115,15 +115,15 @@ def test_large_is_larger_than_small_and_grows_with_the_shorter_side():
     assert 80 <= min(extents['large']) <= max(extents['large']) <= 112
 
 
-def test_empty_pictures_on_request_leave_the_others_as_they_are():
-    full = [sample_scene(0, 'train', image_id, PICTURE_SIZES) for image_id in range(1, 41)]
-    some = [sample_scene(0, 'train', image_id, PICTURE_SIZES, empty=0.5) for image_id in range(1, 41)]
+def test_empty_images_on_request_leave_the_others_as_they_are():
+    full = [sample_scene(0, 'train', image_id, IMAGE_SIZES) for image_id in range(1, 41)]
+    some = [sample_scene(0, 'train', image_id, IMAGE_SIZES, empty=0.5) for image_id in range(1, 41)]
     assert 10 <= sum(not scene.objects for scene in some) <= 30
     assert all(after == before for before, after in zip(full, some, strict=True) if after.objects)
     assert render_scene(next(scene for scene in some if not scene.objects)).std() > 0
 
 
-def test_a_mask_is_where_the_picture_shows_the_object(scenes):
+def test_a_mask_is_where_the_image_shows_the_object(scenes):
     for scene in scenes[:20]:
         alone, ground = replace(scene, objects=scene.objects[:1]), replace(scene, objects=())
         change = np.abs(render_scene(alone).astype(int) - render_scene(ground)).max(axis=-1)
@@ -145,7 +145,7 @@ def test_the_last_object_of_the_list_lies_on_top(scenes):
 
 # ---- boxes, masks, polygons
 
-def test_boxes_are_inside_the_picture_and_equal_to_the_extent_of_the_mask(scenes):
+def test_boxes_are_inside_the_image_and_equal_to_the_extent_of_the_mask(scenes):
     for scene in scenes:
         for obj, mask in zip(scene.objects, visible_masks(scene), strict=True):
             (x, y, width, height), (rows, columns) = obj.box, np.nonzero(mask)
@@ -201,7 +201,7 @@ def test_distances_by_hand(shape):
 
 
 @pytest.mark.parametrize('shape', SHAPE_CLASSES)
-def test_every_shape_is_one_piece_of_the_right_size_even_in_the_smallest_picture(shape):
+def test_every_shape_is_one_piece_of_the_right_size_even_in_the_smallest_image(shape):
     for extent in (8, 11, 20, 56):
         for rotation in range(-20, 21, 4):
             mask = shape_distance(shape, extent, rotation) <= 0
@@ -214,7 +214,7 @@ def test_every_shape_is_one_piece_of_the_right_size_even_in_the_smallest_picture
 
 # ---- the scene description
 
-def test_a_scene_survives_json_and_draws_the_same_picture(made):
+def test_a_scene_survives_json_and_draws_the_same_image(made):
     for split, count in COUNTS.items():
         loaded = load_scenes(made / 'annotations' / f'scenes_{split}.json')
         assert loaded == [sample_scene(0, split, image_id, CONFIG.sizes) for image_id in range(1, count + 1)]
@@ -274,7 +274,7 @@ def test_a_set_that_is_there_is_kept(made):
     before = (made / 'shapes.json').stat().st_mtime_ns
     report = make_shapes(made, CONFIG)
     coco = json.loads((made / 'annotations' / 'instances_val.json').read_text())
-    assert report.kept and report.pictures == COUNTS and report.objects['val'] == len(coco['annotations'])
+    assert report.kept and report.images == COUNTS and report.objects['val'] == len(coco['annotations'])
     assert (made / 'shapes.json').stat().st_mtime_ns == before
 
 
@@ -283,11 +283,11 @@ def test_other_parameters_need_force(tmp_path):
     assert not make_shapes(tmp_path / 'set', small).kept
     with pytest.raises(FileExistsError, match='val=1, not 2.*--force'):
         make_shapes(tmp_path / 'set', replace(small, val=2))
-    assert make_shapes(tmp_path / 'set', replace(small, val=2), force=True).pictures['val'] == 2
+    assert make_shapes(tmp_path / 'set', replace(small, val=2), force=True).images['val'] == 2
     assert [path.name for path in tmp_path.iterdir()] == ['set']
 
 
-def test_a_set_that_lost_a_picture_is_noticed(tmp_path):
+def test_a_set_that_lost_an_image_is_noticed(tmp_path):
     small = ShapesConfig(train=2, val=1, test=0, sizes=((64, 64),))
     make_shapes(tmp_path / 'set', small)
     (tmp_path / 'set' / 'train' / '000002.png').unlink()
@@ -348,7 +348,7 @@ def test_the_command_makes_what_the_package_makes_and_says_where(made, tmp_path,
     out = tmp_path / 'set'
     run_tool('--out', out, '--train', 8, '--val', 4, '--test', 2)
     assert files_of(out) == files_of(made)
-    assert f'{out}: Shapes made, 14 pictures with' in capsys.readouterr().out
+    assert f'{out}: Shapes made, 14 images with' in capsys.readouterr().out
     run_tool('--out', out, '--train', 8, '--val', 4, '--test', 2)
     assert 'is there already' in capsys.readouterr().out
 
@@ -372,7 +372,10 @@ def test_the_command_refuses_bad_arguments_without_a_traceback(tmp_path, capsys,
     assert re.search(message, capsys.readouterr().err)
 
 
-def test_the_command_refuses_a_foreign_folder_without_a_traceback(tmp_path):
+def test_the_command_refuses_a_foreign_folder_without_a_traceback(tmp_path, monkeypatch, capsys):
     (tmp_path / 'photo.png').write_bytes(b'dear')
-    with pytest.raises(SystemExit, match='no Shapes set'):
-        run_tool('--out', tmp_path)
+    monkeypatch.setattr('sys.argv', ['make_shapes.py', '--out', str(tmp_path)])
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(str(TOOL), run_name='__main__')
+    assert stop.value.code == 2
+    assert re.fullmatch('make_shapes.py: error: .* no Shapes set .*\\n', capsys.readouterr().err)

@@ -51,7 +51,7 @@ def files_of(out):
     return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob('*')) if path.is_file()}
 
 
-# ---- the evaluator: what a text says of a picture
+# ---- the evaluator: what a text says of an image
 
 def gap(scene, first, second, direction) -> float:
     """How far `first` lies in a direction from `second`, in units of what counts as clearly apart."""
@@ -191,17 +191,17 @@ def test_the_file_is_what_mdetr_publishes(scenes, coco, captions):
             id=int, file_name=str, height=int, width=int, caption=str, dataset_name=str, tokens_negative=list,
             sentence_id=int, original_img_id=int, tokens_positive_eval=list)
         assert image['tokens_negative'] == [[0, len(image['caption'])]] and image['dataset_name'] == 'shapes'
-    pictures = {image['id']: image['original_img_id'] for image in captions['images']}
+    images = {image['id']: image['original_img_id'] for image in captions['images']}
     for row in captions['annotations']:
         assert list(row) == ['id', 'image_id', 'category_id', 'bbox', 'area', 'segmentation', 'iscrowd',
                              'tokens_positive']
-        own = shown[pictures[row['image_id']], tuple(row['bbox'])]
+        own = shown[images[row['image_id']], tuple(row['bbox'])]
         assert (row['area'], row['segmentation']) == (own['area'], own['segmentation'])
     for table in ('images', 'annotations'):
         assert [entry['id'] for entry in captions[table]] == list(range(1, len(captions[table]) + 1))
 
 
-def test_a_picture_without_objects_has_a_caption_without_boxes(scenes, captions):
+def test_an_image_without_objects_has_a_caption_without_boxes(scenes, captions):
     empty = [scene.image_id for scene in scenes if not scene.objects]
     nothing = [image for image in captions['images'] if image['caption'] == 'nothing']
     assert empty and [image['original_img_id'] for image in nothing] == empty
@@ -261,7 +261,7 @@ def test_a_rival_that_is_left_by_one_pixel_rules_the_expression_out():
 
 # ---- determinism and the folder
 
-def test_a_pictures_texts_depend_on_seed_split_and_number_alone(scenes, coco, captions, expressions):
+def test_an_images_texts_depend_on_seed_split_and_number_alone(scenes, coco, captions, expressions):
     fewer = scenes[:20]
     ids = {scene.image_id for scene in fewer}
     part = dict(annotations=[row for row in coco['annotations'] if row['image_id'] in ids])

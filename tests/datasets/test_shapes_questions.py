@@ -84,7 +84,7 @@ def answer(scene, text):
     names = [evaluate_reference(scene, match[1]), evaluate_reference(scene, match[2])]
     (first, ), (second, ) = names[0][0], names[1][0]
     assert first is not second and len(names[0]) == 1
-    return 'compare_attribute', YES_NO[attribute(first, match[3]) == attribute(second, match[3])], sum(names, [])
+    return 'compare_attribute', YES_NO[attribute(first, match[3]) == attribute(second, match[3])], [*names[0], *names[1]]
 
 
 def attribute(obj, word):
@@ -145,7 +145,7 @@ def test_what_the_landmark_is_called_is_not_asked_for(questions):
             assert not set(said) - {None} <= set(asked), image['caption']
 
 
-def test_pictures_have_four_to_six_different_questions(scenes, questions):
+def test_images_have_four_to_six_different_questions(scenes, questions):
     texts = defaultdict(list)
     for image in questions['images']:
         texts[image['original_img_id']].append(image['caption'])
@@ -199,7 +199,7 @@ def test_the_words_of_a_question_hardly_tell_its_answer(tmp_path, scenes, coco, 
 
 # ---- determinism and the folder
 
-def test_a_pictures_questions_depend_on_seed_split_and_number_alone(scenes, coco, questions):
+def test_an_images_questions_depend_on_seed_split_and_number_alone(scenes, coco, questions):
     fewer = scenes[:20]
     again = to_questions(fewer, coco, 5, 'train')
     assert again['images'] == questions['images'][:len(again['images'])]

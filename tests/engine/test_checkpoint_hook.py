@@ -239,3 +239,4 @@ def test_a_run_that_is_killed_resumes_as_if_it_was_not(tmp_path, trained, point)
         assert damage_of(path) == ''
     train(tmp_path, resume=True)
     assert_close(weights(tmp_path / 'epoch_3.pth'), weights(trained / 'epoch_3.pth'), rtol=0, atol=0)
+    assert sorted(path.name for path in tmp_path.glob('*.pth*')) == [f'epoch_{epoch}.pth' for epoch in (1, 2, 3)]

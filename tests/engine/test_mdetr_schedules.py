@@ -51,7 +51,7 @@ def train(tmp_path, *, hook: dict | None = None, paramwise_cfg: dict | None = RA
 
 @pytest.mark.parametrize('schedule', sorted(SCHEDULES))
 def test_rates_are_the_published_ones(schedule):
-    table = load_case('mdetr', 'postprocess').meta['schedules'][schedule]
+    table = load_case('mdetr', 'postprocess').results['schedules'][schedule]
     num_steps = table['epochs'] * table['steps_per_epoch']
     assert len(table['step -> lrs']) > 10
     for step, *expected in table['step -> lrs']:

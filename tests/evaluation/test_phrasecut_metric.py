@@ -41,10 +41,10 @@ def sample(key: str | int, *regions: tuple[int, int, int, int], name: str = 'tas
 
 def test_boxes_and_masks_have_the_published_iou():
     case = load_case('mdetr', 'data_phrasecut')
-    for row in case.meta['box_iou']:
+    for row in case.results['box_iou']:
         pair = row['pred_xywh'], row['gt_xywh']
         assert box_set_iou(*pair) == row['iou'] == box_set_iou(*pair[::-1])
-    expected = case.meta['mask_iou']
+    expected = case.results['mask_iou']
     predicted = case['pred_mask'].numpy().astype(bool)
     found = overlap(predicted, draw_polygons(expected['polygons'], *predicted.shape))
     assert (*found, found.iou) == tuple(expected[key] for key in ('intersection', 'union', 'iou'))

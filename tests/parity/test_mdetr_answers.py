@@ -24,7 +24,7 @@ def build(case: Case, folder: Path, device: torch.device) -> torch.nn.Module:
     save_encoder_folder(train_tokenizer(['a b'], 300), folder, layers=1, hidden_size=32, heads=2)
     cfg = Config.fromfile(conversion.recipe.config)
     cfg.merge_from_dict(dict(conversion.recipe.options))
-    text = {key: value for key, value in case.meta['roberta'].items() if key not in ('class', 'note')}
+    text = {key: value for key, value in case.settings['roberta'].items() if key not in ('class', 'note')}
     cfg.model.text_encoder.update(name=str(folder), pretrained=False, pooled=True, config=text)
     model = MODELS.build(cfg.model).eval()
     model.load_state_dict(conversion.state_dict)
@@ -71,14 +71,14 @@ def test_answers_objects_and_losses_of_clevr(tmp_path, device):
     assert_close(outputs.isfinal, case['pred_isfinal'].squeeze(-1), rtol=0, atol=1e-4)
     assert_close(outputs.queries[-1], case['proj_queries'], rtol=0, atol=1e-5)
     assert_close(outputs.tokens[~text.padding], case['proj_tokens'][~text.padding.cpu()], rtol=0, atol=1e-5)
-    for sample, size in zip(samples, case.meta['post_target_sizes_hw']):
+    for sample, size in zip(samples, case.inputs['post_target_sizes_hw']):
         sample.set_metainfo(dict(ori_shape=tuple(size)))
     results = model.bbox_head.predict(states, fused.text, text.offsets, samples)
     assert_close(torch.stack([result.scores for result in results]), case['post_scores'], **TOLERANCE)
     assert_close(torch.stack([result.scores_refexp for result in results]), case['post_scores_refexp'], **TOLERANCE)
 
-    losses = model.answer_head.loss(answer_states, samples_of(case.meta['answers']))
-    check_losses(losses, case.meta['qa_losses'], device)
+    losses = model.answer_head.loss(answer_states, samples_of(case.inputs['answers']))
+    check_losses(losses, case.results['qa_losses'], device)
 
 
 @pytest.mark.parametrize('name, start', [('model_clevr', ''), ('losses_clevr_qa', 'in.')])
@@ -103,12 +103,12 @@ def test_the_answers_that_follow_from_published_logits(name, start, device):
 @pytest.mark.parametrize('rows', ['all', 'no_reg'])
 def test_losses_and_accuracies_of_clevr(rows, device):
     case = load_case('mdetr', 'losses_clevr_qa')
-    expected = case.meta['outputs']['numbers'][rows]
+    expected = case.results[rows]
     head = MODELS.build(dict(type='ClevrAnswerHead')).to(device)
     logits = {name: case[f'in.pred_answer_{name}'][expected['rows']].to(device)
               for name in ('type', 'binary', 'reg', 'attr')}
-    samples = [samples_of(case.meta['inputs']['answers'])[row] for row in expected['rows']]
+    samples = [samples_of(case.inputs['answers'])[row] for row in expected['rows']]
     check_losses(head.loss_by_feat(logits, head.targets(samples)), expected, device)
     published = {name.removeprefix('answer_'): torch.tensor(values)[expected['rows']]  # of questions of all types
-                 for name, values in case.meta['inputs']['answers'].items()}
+                 for name, values in case.inputs['answers'].items()}
     check_losses(head.loss_by_feat(logits, published), expected, device)

@@ -5,15 +5,15 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from golden.cases import FOLDER
+from golden.cases import load_case
 
 from mmdet_ext.datasets.builders.combined.images import ImageTable
 from mmdet_ext.datasets.builders.combined.mixture import Mixture, mixed_pairs
 from mmdet_ext.datasets.builders.grounding_file import write_grounding
 from mmdet_ext.text.spans import consolidate_spans
 
-CASE = json.loads((FOLDER / 'mdetr' / 'data_combine.json').read_text())
-INPUTS = CASE['inputs']
+CASE = load_case('mdetr', 'data_combine')
+INPUTS = CASE.inputs
 
 
 @pytest.fixture
@@ -44,11 +44,11 @@ def test_final_mixed_train(mixture, tmp_path):
     for source in ('refexp', 'gqa', 'vg'):
         mixture.add(write_annotations(tmp_path / f'{source}_captions.json', source, INPUTS['datasets'][source]))
     counts = Counter()
-    pairs = mixed_pairs(mixture, counts, max_chars=CASE['args']['max_chars'])
+    pairs = mixed_pairs(mixture, counts, max_chars=CASE.settings['max_chars'])
     write_grounding(tmp_path / 'out.json', pairs, counts, ())
-    assert json.loads((tmp_path / 'out.json').read_text()) == CASE['output_final_mixed_train']
+    assert json.loads((tmp_path / 'out.json').read_text()) == CASE.results['output_final_mixed_train']
 
 
-@pytest.mark.parametrize('case', CASE['consolidate_spans'], ids=lambda case: case['what'])
+@pytest.mark.parametrize('case', CASE.results['consolidate_spans'], ids=lambda case: case['what'])
 def test_consolidate_spans(case):
     assert consolidate_spans(case['spans'], case['caption']) == case['result']

@@ -23,18 +23,18 @@ def case() -> Case:
 @pytest.fixture
 def root(case, tmp_path) -> Path:
     """The files that the published implementation read."""
-    for name, text in case.meta['inputs']['files'].items():
+    for name, text in case.inputs['files'].items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-    (tmp_path / 'val.txt').write_text('\n'.join(case.meta['inputs']['image_ids']) + '\n')
+    (tmp_path / 'val.txt').write_text('\n'.join(case.inputs['image_ids']) + '\n')
     return tmp_path
 
 
 @pytest.fixture
 def predictions(case) -> list[dict]:
     """Per sentence `bboxes` and `phrase_scores`, as a model gives them."""
-    inputs = case.meta['inputs']
+    inputs = case.inputs
     maps = case['positive_map_eval'].split(inputs['items_per_sentence'])
     found = []
     for logits, boxes, (height, width), own in zip(
@@ -47,7 +47,7 @@ def predictions(case) -> list[dict]:
 
 
 def test_sentences_and_their_phrases(case, root):
-    for image, parsed in case.meta['parsed'].items():
+    for image, parsed in case.results['parsed'].items():
         ours = [
             dict(sentence=sentence.text,
                  phrases=[dict(first_word_index=phrase.first_word, phrase=phrase.text, phrase_id=phrase.entity,
@@ -58,7 +58,7 @@ def test_sentences_and_their_phrases(case, root):
 
 
 def test_boxes_of_entities(case, root):
-    for image, parsed in case.meta['parsed'].items():
+    for image, parsed in case.results['parsed'].items():
         ours = read_entities(root / 'Annotations' / f'{image}.xml')._asdict()
         assert ours | dict(nobox=ours.pop('no_box')) == parsed['annotations']
 
@@ -72,10 +72,10 @@ def test_ranking(case, predictions):
 @pytest.mark.parametrize('protocol', ['any_box', 'merged_boxes'])
 def test_recall(case, root, predictions, protocol):
     metric = PhraseGroundingMetric(entities_root=str(root), split_file='val.txt', protocol=protocol)
-    for info, prediction in zip(case.meta['inputs']['sentences'], predictions, strict=True):
+    for info, prediction in zip(case.inputs['sentences'], predictions, strict=True):
         sample = dict(original_img_id=info['image_id'], sentence_id=info['sentence_id'], pred_instances=prediction)
         metric.process({}, [sample])
-    expected = {f'{protocol}/{name.lower()}': value for name, value in case.meta['recall'][protocol].items()}
+    expected = {f'{protocol}/{name.lower()}': value for name, value in case.results['recall'][protocol].items()}
     assert metric.evaluate(size=7) == expected
 
 
@@ -83,9 +83,9 @@ def test_recall(case, root, predictions, protocol):
 def test_recall_of_short_lists_with_an_iou_of_exactly_a_half(case, root, protocol):
     targets = entities_targets(root, str(root / 'val.txt'), protocol)
     phrases = []
-    for row in case.meta['hand_boxes']:
+    for row in case.inputs['hand_boxes']:
         for boxes, target in zip(row['boxes'], targets[row['image_id'], row['sentence_id']], strict=True):
             ranked: Tensor = torch.tensor(boxes, dtype=torch.float32)
             phrases.append((target.types, phrase_hits(ranked, target, TOPK, 0.5)))
-    expected = {name.lower(): value for name, value in case.meta['recall_by_hand'][protocol].items()}
+    expected = {name.lower(): value for name, value in case.results['recall_by_hand'][protocol].items()}
     assert recall(phrases, TOPK) == expected

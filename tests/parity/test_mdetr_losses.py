@@ -32,7 +32,7 @@ def make_head(**options) -> torch.nn.Module:
 @pytest.mark.parametrize('number', range(22))
 def test_positive_maps(number):
     case = load_case('mdetr', 'positive_map')
-    own = case.meta['cases'][number]
+    own = case.results['cases'][number]
     found = positive_map(own['offsets'], own['tokens_positive'], normalised=True)
     assert_close(found, case[f'map.{number}'], rtol=0, atol=1e-7)
     columns = [row.nonzero().flatten().tolist() for row in positive_map(own['offsets'], own['tokens_positive'])]
@@ -47,7 +47,7 @@ def test_spans_before_the_caption_are_errors(span):
 
 def samples_of(case, device: torch.device, with_final: bool = False) -> list[DetDataSample]:
     scale, found = torch.tensor([SIZE[1], SIZE[0]] * 2), []
-    for target in case.meta['inputs']['targets']:
+    for target in case.inputs['targets']:
         boxes = bbox_cxcywh_to_xyxy(torch.tensor(target['boxes_cxcywh'])) * scale
         instances = InstanceData(bboxes=boxes, labels=torch.zeros(len(boxes), dtype=torch.long),
                                  tokens_positive=target['tokens_positive'])
@@ -70,10 +70,10 @@ def test_losses_matching_and_gradients(name, kind, device):
     leaves = {key: case[f'in.{key}'].to(device, copy=True).requires_grad_() for key in inputs}
     outputs = GroundingOutputs(leaves['pred_logits'], leaves['pred_boxes'], leaves.get('proj_queries'),
                                leaves.get('proj_tokens'), leaves['pred_isfinal'].squeeze(-1) if final else None)
-    samples, offsets = samples_of(case, device, final), case.meta['inputs']['offsets']
+    samples, offsets = samples_of(case, device, final), case.inputs['offsets']
     losses = head.loss_by_feat(outputs, offsets, samples)
 
-    published = case.meta['numbers'][kind]
+    published = case.results[kind]
     ours = dict(ce=('ce', 1), bbox=('bbox', 5), iou=('giou', 2), align=('contrastive_align', 1), isfinal=('isfinal', 1))
     last = len(outputs.logits) - 1
     for layer in range(last + 1):
@@ -106,7 +106,7 @@ def test_post_processing(device):
     case = load_case('mdetr', 'postprocess')
     final = case['in.pred_isfinal'].to(device).squeeze(-1)[None]
     samples = []
-    for size in case.meta['inputs']['target_sizes_hw']:
+    for size in case.inputs['target_sizes_hw']:
         sample = DetDataSample()
         sample.set_metainfo(dict(ori_shape=tuple(size), img_shape=(800, 900)))
         samples.append(sample)
@@ -129,9 +129,9 @@ def test_efficientnet_b3_through_the_converter(device):
     model = MODELS.build(dict(type='EfficientNet', arch='b3', out_indices=(2, 3, 4, 5), norm_cfg=norm, norm_eval=True))
     model.to(device).eval()
     model.load_state_dict({key.removeprefix('backbone.'): value for key, value in weights.items()})
-    mean, std = (torch.tensor(case.meta['inputs']['image'][key]).view(3, 1, 1) for key in ('mean', 'std'))
+    mean, std = (torch.tensor(case.inputs['image'][key]).view(3, 1, 1) for key in ('mean', 'std'))
     inputs = (torch.from_numpy(image('mdetr.backbone_effb3.image', (1, 3, 96, 128))) - mean) / std
-    (height, width), = case.meta['inputs']['image']['valid_hw']
+    (height, width), = case.inputs['image']['valid_hw']
     inputs[:, :, height:] = 0
     inputs[:, :, :, width:] = 0
     with torch.no_grad():

@@ -2,7 +2,7 @@
 import json
 
 import pytest
-from golden.cases import FOLDER
+from golden.cases import Case, load_case
 
 from mmdet_ext.datasets.builders.grounding_file import write_grounding
 from mmdet_ext.datasets.builders.lvis import make_prompts, prompt_pairs
@@ -10,16 +10,16 @@ from mmdet_ext.text.prompts import prompt_text
 
 
 @pytest.fixture(scope='module')
-def case() -> dict:
-    return json.loads((FOLDER / 'mdetr' / 'data_lvis.json').read_text())
+def case() -> Case:
+    return load_case('mdetr', 'data_lvis')
 
 
 @pytest.fixture
 def build(case, tmp_path):
 
     def run(fraction: float) -> dict:
-        prompts = make_prompts(case['inputs']['lvis_v1_train'], 'lvis.json', fraction=fraction,
-                               seed=case['args']['seed'])
+        prompts = make_prompts(case.inputs['lvis_v1_train'], 'lvis.json', fraction=fraction,
+                               seed=case.settings['seed'])
         write_grounding(tmp_path / 'out.json', prompt_pairs(prompts.images, prompts.captions), prompts.counts)
         return json.loads((tmp_path / 'out.json').read_text())
 
@@ -39,17 +39,17 @@ def without(row: dict, *keys: str) -> str:
 
 
 def test_names(case):
-    assert {name: prompt_text(name) for name in case['clean_name']} == case['clean_name']
+    assert {name: prompt_text(name) for name in case.results['clean_name']} == case.results['clean_name']
 
 
 @pytest.mark.parametrize('fraction', ['1', '0.5', '0.3'])
 def test_balanced_subsets(case, build, fraction):
     found = build(float(fraction))
-    assert sorted({image['original_id'] for image in found['images']}) == case['kept_image_ids'][fraction]
+    assert sorted({image['original_id'] for image in found['images']}) == case.results['kept_image_ids'][fraction]
 
 
 def test_the_file_of_a_subset(case, build):
-    expected, found = case['output']['finetune_lvis30_train.json'], build(0.3)
+    expected, found = case.results['output']['finetune_lvis30_train.json'], build(0.3)
     assert len(found['images']) == len(expected['images']) and as_sets(found) == as_sets(expected)
     assert without(found, 'images', 'annotations') == without(expected, 'images', 'annotations')
     assert [row['id'] for row in found['annotations']] == list(range(len(expected['annotations'])))

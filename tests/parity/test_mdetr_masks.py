@@ -24,7 +24,7 @@ def case() -> Case:
 
 def threshold(case: Case) -> float:
     """The published one is the score of a query, and not above itself: a little more, as ours may differ from it."""
-    return case.meta['phrasecut_score_thresh'] + 1e-6
+    return case.inputs['phrasecut_score_thresh'] + 1e-6
 
 
 @pytest.fixture(scope='module')
@@ -37,7 +37,7 @@ def model(case, tmp_path_factory, device) -> MDETRSegmenter:
     save_encoder_folder(train_tokenizer(['a b'], 300), folder, layers=1, hidden_size=32, heads=2)
     cfg = Config.fromfile(conversion.recipe.config)
     cfg.merge_from_dict(dict(conversion.recipe.options))
-    text = {key: value for key, value in case.meta['roberta'].items() if key not in ('class', 'note')}
+    text = {key: value for key, value in case.settings['roberta'].items() if key not in ('class', 'note')}
     cfg.merge_from_dict(dict(model=dict(text_encoder=dict(name=str(folder), pretrained=False, pooled=True, config=text),
                                         backbone=dict(init_cfg=None),
                                         test_cfg=dict(score_thr=threshold(case)))))
@@ -73,7 +73,7 @@ def test_attention_and_masks_of_all_queries(case, model, stages, device):
 @torch.no_grad()
 def test_masks_in_pixels(case, model, device):
     samples = inputs_of(case, device)[1]
-    for sample, size in zip(samples, case.meta['orig_sizes_hw']):
+    for sample, size in zip(samples, case.inputs['orig_sizes_hw']):
         sample.set_metainfo(dict(ori_shape=tuple(size)))
     found = model.mask_head.predict_by_feat(list(case['pred_masks'].to(device)), samples)
     for i, masks in enumerate(found):
@@ -85,11 +85,11 @@ def test_what_is_kept_for_phrasecut_through_the_whole_model(case, model, monkeyp
     images, samples = inputs_of(case, device)
     text = text_of(model, case)[1]
     monkeypatch.setattr(model, 'encode_text', lambda captions: text)
-    for sample, size, caption in zip(samples, case.meta['orig_sizes_hw'], case.meta['inputs']['captions']):
+    for sample, size, caption in zip(samples, case.inputs['orig_sizes_hw'], case.inputs['captions']):
         sample.set_metainfo(dict(ori_shape=tuple(size), text=caption))
     for i, sample in enumerate(model.predict(images, samples)):
         found = sample.pred_instances
-        boxes = torch.tensor(case.meta['phrasecut_boxes_xywh'][i])
+        boxes = torch.tensor(case.results['phrasecut_boxes_xywh'][i])
         assert_close(box_convert(found.bboxes, 'xyxy', 'xywh'), boxes, rtol=0, atol=2e-2)
         scores = case['post_scores'][i]
         assert_close(found.scores, scores[scores > threshold(case)], **TOLERANCE)
@@ -102,7 +102,7 @@ def test_losses_and_gradients(kind, device):
     case = load_case('mdetr', 'losses_extra')
     head = MODELS.build(dict(type='MDETRMaskHead')).to(device)
     logits = case['in.pred_masks'].to(device, copy=True).requires_grad_()
-    *_, indices = case.meta['numbers'][kind]['indices']
+    *_, indices = case.results[kind]['indices']
     height = max(case[f'target.masks.{i}'].shape[1] for i in range(2))
     width = max(case[f'target.masks.{i}'].shape[2] for i in range(2))
     chosen, targets = [], []
@@ -110,9 +110,9 @@ def test_losses_and_gradients(kind, device):
         chosen.append(logits[i, queries])
         masks = case[f'target.masks.{i}'][objects].to(device)
         targets.append(torch.nn.functional.pad(masks, (0, width - masks.shape[2], 0, height - masks.shape[1])))
-    count = torch.tensor(float(case.meta['args']['num_boxes']), device=device)
+    count = torch.tensor(float(case.settings['num_boxes']), device=device)
     losses = head.loss_by_feat(torch.cat(chosen), torch.cat(targets), count)
-    published = case.meta['numbers'][kind]['losses']
+    published = case.results[kind]['losses']
     assert losses.keys() == {'loss_mask', 'loss_dice'}
     for name, value in losses.items():
         assert value.item() == approx(published[name], device, rel=2e-6)

@@ -15,11 +15,11 @@ TOLERANCE = dict(rtol=1e-4, atol=1e-4)
 
 def build(case: Case, folder, device: torch.device, **options) -> torch.nn.Module:
     """Our model of the case's sizes; its tokenizer is not used."""
-    args = case.meta['args']
+    args = case.settings
     save_encoder_folder(train_tokenizer(['a b'], 300), folder, layers=1, hidden_size=32, heads=2)
     attention = dict(embed_dims=256, num_heads=8, dropout=0.1)
     layer = dict(self_attn_cfg=attention, ffn_cfg=dict(embed_dims=256, feedforward_channels=2048, ffn_drop=0.1))
-    text = {key: value for key, value in case.meta['roberta'].items() if key not in ('class', 'note')}
+    text = {key: value for key, value in case.settings['roberta'].items() if key not in ('class', 'note')}
     depth = int(args['backbone'].removeprefix('resnet'))
     model = MODELS.build(dict(
         dict(
@@ -39,8 +39,8 @@ def build(case: Case, folder, device: torch.device, **options) -> torch.nn.Modul
 
 def inputs_of(case: Case, device: torch.device) -> tuple[torch.Tensor, list[DetDataSample]]:
     """Normalised, padded images, and samples with their sizes."""
-    spec = case.meta['inputs']['image']
-    name, shape = spec['fill.image']
+    spec = case.inputs['image']
+    name, shape = spec['name'], spec['shape']
     mean, std = (torch.tensor(spec[key]).view(3, 1, 1) for key in ('mean', 'std'))
     images = (torch.from_numpy(image(name, tuple(shape))) - mean) / std
     samples = []
@@ -54,10 +54,10 @@ def inputs_of(case: Case, device: torch.device) -> tuple[torch.Tensor, list[DetD
 
 
 def text_of(model: torch.nn.Module, case: Case) -> tuple[torch.Tensor, TextTokens]:
-    ids, mask = (torch.tensor(case.meta['inputs'][key]) for key in ('input_ids', 'attention_mask'))
+    ids, mask = (torch.tensor(case.inputs[key]) for key in ('input_ids', 'attention_mask'))
     ids, mask = (each.to(model.query_embedding.weight.device) for each in (ids, mask))
     hidden, pooled = model.text_encoder.encode_tokens(ids, mask)
-    return hidden, TextTokens(model.resizer(hidden), mask == 0, pooled, case.meta['inputs']['offsets'])
+    return hidden, TextTokens(model.resizer(hidden), mask == 0, pooled, case.inputs['offsets'])
 
 
 @torch.no_grad()
@@ -93,7 +93,7 @@ def test_every_stage_of_the_model(tmp_path, device):
     assert_close(outputs.queries, case['proj_queries'], rtol=0, atol=1e-5)
     assert_close(outputs.tokens[~text.padding], case['proj_tokens'][words], rtol=0, atol=1e-5)
 
-    for sample, size in zip(samples, case.meta['post_target_sizes_hw']):
+    for sample, size in zip(samples, case.inputs['post_target_sizes_hw']):
         sample.set_metainfo(dict(ori_shape=tuple(size)))
     results = model.bbox_head.predict(model.decode(fused).objects[-1:], fused.text, text.offsets, samples)
     for i, result in enumerate(results):
@@ -116,7 +116,7 @@ def test_the_contrast_of_images_and_captions(tmp_path, device):
     pooled = model.pool(fused, text)
     for ours, theirs in zip(pooled, ('img_pooled', 'text_pooled')):
         assert_close(ours, case[theirs], **TOLERANCE)
-    assert model.loss_image_text(*pooled).item() == approx(case.meta['contrastive_loss'], device, rel=1e-4)
+    assert model.loss_image_text(*pooled).item() == approx(case.results['contrastive_loss'], device, rel=1e-4)
     outputs = model.bbox_head(model.decode(fused).objects, fused.text)
     assert_close(outputs.logits, case['pred_logits'], rtol=0, atol=1e-4)
     assert_close(outputs.boxes, case['pred_boxes'], rtol=0, atol=3e-5)

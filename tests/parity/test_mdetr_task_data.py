@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from golden.cases import FOLDER
+from golden.cases import Case, load_case
 
 from mmdet_ext.datasets.builders.gqa import gqa_pairs, read_questions, read_scenes
 from mmdet_ext.datasets.builders.grounding_file import write_grounding
@@ -12,16 +12,16 @@ from mmdet_ext.datasets.builders.image_lists import read_sizes
 from mmdet_ext.datasets.builders.phrasecut import phrasecut_pairs, read_tasks
 
 
-def case(name: str, folder: Path) -> dict:
+def case(name: str, folder: Path) -> Case:
     """A case, whose inputs are written to a folder under their names."""
-    content = json.loads((FOLDER / 'mdetr' / f'{name}.json').read_text())
-    for file, value in content['inputs'].items():
+    content = load_case('mdetr', name)
+    for file, value in content.inputs.items():
         (folder / file).write_text(json.dumps(value))
     return content
 
 
 def test_questions_of_gqa(tmp_path):
-    wanted = case('data_gqa', tmp_path)['output']
+    wanted = case('data_gqa', tmp_path).results['output']
     boxes, sizes = read_scenes(tmp_path / 'val_sceneGraphs.json').boxes, read_sizes(tmp_path / 'image_data')
     out = tmp_path / 'out.json'
     counts = Counter()
@@ -32,7 +32,7 @@ def test_questions_of_gqa(tmp_path):
 
 
 def test_phrases_of_phrasecut(tmp_path):
-    wanted = case('data_phrasecut', tmp_path)['output']
+    wanted = case('data_phrasecut', tmp_path).results['output']
     out = tmp_path / 'out.json'
     counts = Counter()
     tasks = read_tasks(tmp_path / 'refer_val.json')
@@ -42,6 +42,6 @@ def test_phrases_of_phrasecut(tmp_path):
 
 @pytest.mark.parametrize('name, file, field', [('data_gqa', 'image_data', '2345'), ('data_phrasecut', 'image_hw', '7')])
 def test_sizes_as_visual_genome_lists_them_are_the_same(tmp_path, name, file, field):
-    height, width = case(name, tmp_path)['inputs'][file][field]
+    height, width = case(name, tmp_path).inputs[file][field]
     (tmp_path / 'list.json').write_text(json.dumps([dict(image_id=int(field), height=height, width=width, url='x')]))
     assert read_sizes(tmp_path / 'list.json') == read_sizes(tmp_path / file) == {field: (height, width)}

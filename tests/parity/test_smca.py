@@ -67,7 +67,7 @@ def test_memory_hidden_states_and_points(transformer):
 
 def test_gaussians_and_the_attention_that_they_modulate(transformer, device):
     case = transformer['case']
-    chosen = case.meta['chosen_queries']
+    chosen = case.inputs['chosen_queries']
     first, last = transformer['modulations'][0], transformer['modulations'][5]
     centres = transformer['output'].reference_logits.sigmoid() * case['h_w'].to(device).view(2, 1, 2) / 32
     assert_close(centres[:, chosen], case['centre_cells'], **TOLERANCE)
@@ -97,7 +97,7 @@ def test_the_whole_detector_with_padding_through_the_converter(device):
     model.to(device)
     coarse = np.repeat(np.repeat(normal('smca.b.coarse', (2, 3, 8, 10)), 32, axis=2), 32, axis=3)
     inputs = coarse * np.float32(4.0) + np.float32(0.3) * normal('smca.b.fine', (2, 3, 256, 320))
-    sizes = [tuple(size) for size in case.meta['inputs']['image_sizes_hw']]
+    sizes = [tuple(size) for size in case.inputs['image_sizes_hw']]
     for pixels, (height, width) in zip(inputs, sizes):
         pixels[:, height:] = 0
         pixels[:, :, width:] = 0
@@ -135,10 +135,10 @@ def test_losses_and_their_gradients(criterion, device):
     for layer in range(6):
         ours, theirs = (f'd{layer}.', f'_{layer}') if layer < 5 else ('', '')
         for name, (published, weight) in names.items():
-            expected = case.meta['losses'][f'loss_{published}{theirs}'] * weight
+            expected = case.results['losses'][f'loss_{published}{theirs}'] * weight
             assert losses[f'{ours}loss_{name}'].item() == approx(expected, device, rel=1e-5)
     total = sum(losses.values())
-    assert total.item() == approx(case.meta['total'], device, rel=1e-5)
+    assert total.item() == approx(case.results['total'], device, rel=1e-5)
     total.backward()
     assert_close(logits.grad[5], case['grad_logits_last'], rtol=1e-4, atol=1e-5)
     assert_close(boxes.grad[5], case['grad_boxes_last'], rtol=1e-4, atol=1e-4)
@@ -157,7 +157,7 @@ def test_matching(criterion, device):
 
 def test_post_processing(criterion, device):
     case, head, _ = criterion
-    metas = [dict(img_shape=tuple(size), scale_factor=(1., 1.)) for size in case.meta['inputs']['orig_sizes_hw']]
+    metas = [dict(img_shape=tuple(size), scale_factor=(1., 1.)) for size in case.inputs['orig_sizes_hw']]
     results = head.predict_by_feat(case['pred_logits'].to(device), case['pred_boxes'].to(device), metas)
     for i, result in enumerate(results):
         assert_close(result.scores, case['post_scores'][i])

@@ -31,8 +31,8 @@ def case():
 @pytest.fixture
 def rd(case, device) -> RetrieverDictionary:
     module = RetrieverDictionary(512, num_atoms=512, alpha=0.8)
-    weights = {ours(name): torch.from_numpy(fill(name, tuple(shape), case.meta['gain']))
-               for name, shape, *_ in case.meta['state_dict']}
+    weights = {ours(name): torch.from_numpy(fill(name, tuple(shape), case.weights.gain))
+               for name, shape, *_ in case.weights.tensors}
     module.load_state_dict(weights, strict=True)
     return module.to(device)
 
@@ -43,7 +43,7 @@ def feat(device) -> torch.Tensor:
 
 
 def test_it_has_the_published_number_of_parameters(case, rd):
-    assert sum(p.numel() for p in rd.parameters()) == case.meta['parameters'] == 540_160
+    assert sum(p.numel() for p in rd.parameters()) == case.results['parameters'] == 540_160
 
 
 def test_evaluation_gives_the_published_numbers(case, rd, feat):
@@ -63,14 +63,14 @@ def test_training_and_gradients_are_the_published_ones(case, rd, feat, device):
     output = rd.train()(feat)
     assert_close(output, case['train_output'], rtol=0, atol=1e-4)
     loss = output.square().mean()
-    assert loss.item() == approx(case.meta['train']['loss'], device, rel=1e-5)
+    assert loss.item() == approx(case.results['train']['loss'], device, rel=1e-5)
     loss.backward()
-    for name, norm in case.meta['train']['grad_norm'].items():
+    for name, norm in case.results['train']['grad_norm'].items():
         gradient = rd.get_parameter(ours(name)).grad
         assert gradient.norm().item() == approx(norm, device, rel=1e-3)
         published = case[f'train_grad_head/{name}']
         assert_close(gradient.flatten()[:64], published, rtol=1e-3, atol=1e-5 * published.abs().max().item())
-    assert feat.grad.norm().item() == approx(case.meta['train']['input_grad_norm'], device, rel=1e-3)
+    assert feat.grad.norm().item() == approx(case.results['train']['input_grad_norm'], device, rel=1e-3)
 
 
 @pytest.fixture(scope='module')
@@ -78,8 +78,6 @@ def whole(device):
     """The whole rd-9c with the case's weights, through the converter."""
     init_default_scope('mmdet')
     case = load_case('yolo_rd', 'rd9c_full')
-    for name in case.meta['kept']:
-        case.meta['kept'][name] = [float(i) for i in range(16)]
     model = MODELS.build(Config.fromfile(ROOT / 'configs/yolo_rd/yolov9c_rd_coco.py').model)
     model.load_state_dict(convert('yolo_rd', case.state_dict), strict=True)
     return case, model.to(device).eval()
@@ -110,7 +108,7 @@ def test_the_whole_network_gives_the_published_numbers(whole, device):
 def test_the_whole_network_has_the_published_number_of_parameters(whole):
     case, model = whole
     # the published heads hold six frozen ramps of 16 bins, which are constants here
-    assert sum(p.numel() for p in model.parameters()) + 6 * 16 == case.meta['parameters'] == 51_722_304
+    assert sum(p.numel() for p in model.parameters()) + 6 * 16 == case.results['parameters'] == 51_722_304
 
 
 def test_lightnings_form_converts_to_the_same(whole):

@@ -107,7 +107,7 @@ def test_training_mode_gives_the_published_numbers(name, device):
         assert_close(first, case[f'train_{head}_raw_first64'], rtol=0, atol=1e-5)
         assert_close(maps[2][0].float(), case[f'train_{head}_raw_P5_map0'], rtol=0, atol=1e-5)
     buffers = model.state_dict()
-    for i, key in enumerate(case.meta['train_bn_keys']):
+    for i, key in enumerate(case.inputs['train_bn_keys']):
         ours = case.our_name(convert, 'yolov9', key)
         variance = ours.replace('running_mean', 'running_var')
         assert_close(buffers[ours].float(), case[f'train_bn{i}_running_mean'], rtol=0, atol=1e-5)

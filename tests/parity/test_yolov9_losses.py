@@ -31,7 +31,7 @@ def items(losses: dict) -> torch.Tensor:
 @pytest.mark.parametrize('name, which', CASES)
 def test_losses_of_each_head_are_the_published_ones(head, name, which, device):
     case = load_case('yolov9', name)
-    maps = case.raw_maps(case.meta['raw_maps']['names'][which], -5, device)
+    maps = case.raw_maps(which, -5, device)
     instances = truth(case, device)
     published = case[f'{which}_alone_items']
     assert_close(items(head.loss_by_feat(*maps, instances, None)) / len(instances), published, rtol=2e-5, atol=0)
@@ -40,7 +40,7 @@ def test_losses_of_each_head_are_the_published_ones(head, name, which, device):
 @pytest.mark.parametrize('name, which', CASES)
 def test_assignment_is_the_published_one(head, name, which, device):
     case = load_case('yolov9', name)
-    assignment = head.assign(*case.raw_maps(case.meta['raw_maps']['names'][which], -5, device), truth(case, device))
+    assignment = head.assign(*case.raw_maps(which, -5, device), truth(case, device))
     assignment = on_cpu(assignment)
     order = (assignment.images * 10_000 + assignment.points).argsort()
     assert torch.stack([assignment.images, assignment.points], dim=1)[order].equal(case[f'assign_{which}_fg'])
@@ -54,8 +54,8 @@ def test_assignment_is_the_published_one(head, name, which, device):
 def test_total_and_gradients_are_the_published_ones(head, name, suffix, device):
     case = load_case('yolov9', name)
     instances = truth(case, device, boxes=not suffix)
-    heads = case.meta['raw_maps']['heads']
-    maps = {which: case.raw_maps(case.meta['raw_maps']['names'][which], -5, device) for which in heads}
+    heads = case.inputs['raw_maps']['names']
+    maps = {which: case.raw_maps(which, -5, device) for which in heads}
     weights = dict(aux=0.25, main=1.0)
     total = sum(weights[which] * items(head.loss_by_feat(*maps[which], instances, None)) for which in heads)
     assert_close(total / len(instances), case[f'loss_items{suffix}'], rtol=2e-5, atol=0)
@@ -75,7 +75,7 @@ def test_total_and_gradients_are_the_published_ones(head, name, suffix, device):
 
 def test_decoded_boxes_are_the_published_ones(head, device):
     case = load_case('yolov9', 'yolov9_postprocess_a')
-    predictions = head.predictions(*case.raw_maps(case.meta['raw_maps']['names'], -4, device))
+    predictions = head.predictions(*case.raw_maps('main', -4, device))
     assert_close(predictions.boxes().mT, case['boxes'], rtol=0, atol=2e-4)
     assert_close(predictions.class_logits[:, 0].sigmoid(), case['scores_first_class'], rtol=0, atol=1e-6)
 
@@ -84,7 +84,7 @@ def test_decoded_boxes_are_the_published_ones(head, device):
 def test_detections_are_the_published_ones(head, setting, device):
     case = load_case('yolov9', 'yolov9_postprocess_a')
     with torch.no_grad():
-        maps = case.raw_maps(case.meta['raw_maps']['names'], -4, device)
+        maps = case.raw_maps('main', -4, device)
         detections = head.predict_by_feat(*maps, [{}, {}], cfg=NMS[setting])
     for i, found in enumerate(detections):
         published = case[f'nms_{setting}_{i}']
@@ -95,7 +95,7 @@ def test_detections_are_the_published_ones(head, setting, device):
 
 def test_boxes_go_back_to_the_original_image_as_published(device):
     case = load_case('yolov9', 'yolov9_postprocess_a')
-    facts = case.meta['rescale']
+    facts = case.inputs['rescale']
     meta = dict(ori_shape=facts['original_hw'], scale_factor=(facts['gain'], ) * 2, pad_param=facts['pad_xy'])
     boxes = to_original_image(case['nms_val_0'][:, :4].to(device), meta)
     assert_close(boxes, case['rescaled_val_0'], rtol=0, atol=2e-4)

@@ -42,11 +42,11 @@ def test_a_training_step_in_double_precision_is_the_published_one(case, device):
     model, items, assignments = step(case, torch.float64, device)
     assert_close(items.float(), case['loss_items'], rtol=1e-5, atol=0)
     assert_close(items.sum() * 2, case['loss_total'], rtol=1e-5, atol=0, check_dtype=False)
-    norms = torch.stack([gradient_of(model, case, key).norm() for key in case.meta['grad_names']])
+    norms = torch.stack([gradient_of(model, case, key).norm() for key in case.inputs['grad_names']])
     assert_close(norms, case['grad_l2_norms'], rtol=1e-4, atol=0)
     total = torch.stack([p.grad.norm() for p in model.parameters()]).norm()
     assert_close(total, case['grad_l2_norm_all_parameters'].view(()), rtol=1e-4, atol=0)
-    for i, key in enumerate(case.meta['grad_full_names']):
+    for i, key in enumerate(case.inputs['grad_full_names']):
         published = case[f'grad_full_{i}']
         found = gradient_of(model, case, key).float().view_as(published)
         assert_close(found, published, rtol=1e-4, atol=1e-6 * published.abs().max().item())
@@ -64,5 +64,5 @@ def test_a_training_step_in_double_precision_is_the_published_one(case, device):
 def test_a_training_step_in_single_precision_stays_close(case, device):
     model, items, _ = step(case, torch.float32, device)
     assert_close(items, case['loss_items'], rtol=2e-3, atol=0)
-    norms = torch.stack([gradient_of(model, case, key).norm() for key in case.meta['grad_names']])
+    norms = torch.stack([gradient_of(model, case, key).norm() for key in case.inputs['grad_names']])
     assert_close(norms, case['grad_l2_norms'].float(), rtol=5e-2, atol=0)

@@ -11,7 +11,7 @@ TOOL = str(Path(__file__).resolve().parents[2] / 'tools' / 'data' / 'build_flick
 
 @pytest.fixture
 def root(tmp_path) -> Path:
-    inputs = load_case('mdetr', 'flickr').meta['inputs']
+    inputs = load_case('mdetr', 'flickr').inputs
     for name, text in inputs['files'].items():
         path = tmp_path / 'entities' / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def test_all_files_are_written_and_have_nothing_wrong(in_process, root, tmp_path
     for name in names:
         content = json.loads((tmp_path / 'out' / name).read_text())
         assert list(grounding_problems(content)) == []
-    assert content == load_case('mdetr', 'flickr').meta['converted']['separateGT']
+    assert content == load_case('mdetr', 'flickr').results['converted']['separateGT']
 
 
 def test_files_that_are_there_stay_unless_asked(in_process, root, tmp_path):

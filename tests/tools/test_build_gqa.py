@@ -3,24 +3,24 @@ import json
 from pathlib import Path
 
 import pytest
-from golden.cases import FOLDER
+from golden.cases import load_case
 from mmdet_ext.datasets.grounding_checks import grounding_problems
 
 TOOL = str(Path(__file__).resolve().parents[2] / 'tools' / 'data' / 'build_gqa.py')
-CASE = json.loads((FOLDER / 'mdetr' / 'data_gqa.json').read_text())
+CASE = load_case('mdetr', 'data_gqa')
 
 
 @pytest.fixture
 def root(tmp_path) -> Path:
     folder = tmp_path / 'gqa'
     (folder / 'train_all_questions').mkdir(parents=True)
-    questions = CASE['inputs']['val_balanced_questions.json']
+    questions = CASE.inputs['val_balanced_questions.json']
     (folder / 'val_balanced_questions.json').write_text(json.dumps(questions))
     for place, (key, row) in enumerate(questions.items()):
         (folder / 'train_all_questions' / f'train_all_questions_{place}.json').write_text(json.dumps({key: row}))
     for split in ('train', 'val'):
-        (folder / f'{split}_sceneGraphs.json').write_text(json.dumps(CASE['inputs']['val_sceneGraphs.json']))
-    sizes = CASE['inputs']['image_data']
+        (folder / f'{split}_sceneGraphs.json').write_text(json.dumps(CASE.inputs['val_sceneGraphs.json']))
+    sizes = CASE.inputs['image_data']
     rows = [dict(image_id=int(key), height=size[0], width=size[1]) for key, size in sizes.items()]
     (folder / 'image_data.json').write_text(json.dumps(rows))
     return folder
@@ -32,9 +32,9 @@ def test_fine_tuning_files_of_one_or_many_files_of_questions(in_process, root, t
     assert message == '' and '5  captions\n' in printed and '7  boxes\n' in printed and '1  captions without' in printed
     assert '1  left out: objects of answers to questions without What, Who or Where' in printed
     content = json.loads((tmp_path / 'out' / 'finetune_gqa_val_balanced.json').read_text())
-    assert content == CASE['output'] and list(grounding_problems(content)) == []
+    assert content == CASE.results['output'] and list(grounding_problems(content)) == []
     message, _ = in_process(TOOL, root, '--splits', 'train', '--subset', 'all', *options)
-    assert json.loads((tmp_path / 'out' / 'finetune_gqa_train_all.json').read_text()) == CASE['output']
+    assert json.loads((tmp_path / 'out' / 'finetune_gqa_train_all.json').read_text()) == CASE.results['output']
     message, printed = in_process(TOOL, root, '--splits', 'val', *options)
     assert 'finetune_gqa_val_balanced.json is there already and stays' in printed
 
@@ -43,7 +43,7 @@ def test_pre_training_files_have_no_answers(in_process, root, tmp_path):
     message, _ = in_process(TOOL, root, '--form', 'pretrain', '--splits', 'val', '--image-data',
                             root / 'image_data.json', '--out', tmp_path / 'out')
     content = json.loads((tmp_path / 'out' / 'final_gqa_val.json').read_text())
-    assert message == '' and content['annotations'] == CASE['output']['annotations']
+    assert message == '' and content['annotations'] == CASE.results['output']['annotations']
     assert 'answer' not in content['images'][0] and 'question_type' not in content['images'][0]
 
 
@@ -71,7 +71,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(in_process, root, tmp_path
     assert not list((tmp_path / 'out').iterdir())
     last.write_text(good)
     assert in_process(TOOL, root, *options)[0] == ''
-    assert json.loads((tmp_path / 'out' / 'finetune_gqa_train_all.json').read_text()) == CASE['output']
+    assert json.loads((tmp_path / 'out' / 'finetune_gqa_train_all.json').read_text()) == CASE.results['output']
 
 
 @pytest.mark.parametrize('options, message', [

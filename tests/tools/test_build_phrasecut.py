@@ -13,7 +13,7 @@ TOOL = str(Path(__file__).resolve().parents[2] / 'tools' / 'data' / 'build_phras
 def root(tmp_path) -> Path:
     folder = tmp_path / 'phrasecut'
     folder.mkdir()
-    inputs = load_case('mdetr', 'data_phrasecut').meta['inputs']
+    inputs = load_case('mdetr', 'data_phrasecut').inputs
     for split in ('train', 'val'):
         (folder / f'refer_{split}.json').write_text(json.dumps(inputs['refer_val.json']))
     rows = [dict(image_id=int(key), height=size[0], width=size[1]) for key, size in inputs['image_hw'].items()]
@@ -28,7 +28,7 @@ def test_files_are_written_and_stay(in_process, root, tmp_path):
     names = [f'finetune_phrasecut_{split}.json' for split in ('train', 'val')]
     assert sorted(path.name for path in out.iterdir()) == names
     content = json.loads((out / names[1]).read_text())
-    assert content == load_case('mdetr', 'data_phrasecut').meta['output'] and list(grounding_problems(content)) == []
+    assert content == load_case('mdetr', 'data_phrasecut').results['output'] and list(grounding_problems(content)) == []
     (out / names[0]).write_text('dear')
     message, printed = in_process(TOOL, root, '--out', out, '--splits', 'train')
     assert 'is there already and stays' in printed and (out / names[0]).read_text() == 'dear'

@@ -38,7 +38,7 @@ def write(tmp_path):
 ])
 def test_what_is_wrong_with_a_coco_file_is_named(in_process, write, tmp_path, tables, message):
     err, _ = in_process(str(DATA / 'coco_to_grounding.py'), write(**tables), '--out', tmp_path / 'out.json')
-    assert 'in.json: ' in err and message in err and err.count('\n') == 1 and not (tmp_path / 'out.json').exists()
+    assert 'in.json: ' in err and message in err and '\n' not in err and not (tmp_path / 'out.json').exists()
 
 
 def test_boxes_that_are_left_out_are_told(write, tmp_path, monkeypatch, capfd):
@@ -60,7 +60,7 @@ def test_boxes_that_are_left_out_are_told(write, tmp_path, monkeypatch, capfd):
 ])
 def test_what_keeps_a_grounding_file_from_being_checked_is_named(in_process, write, tmp_path, tables, message):
     err, _ = in_process(str(DATA / 'check_grounding.py'), write(**tables), '--images', tmp_path)
-    assert 'in.json: ' in err and message in err and err.count('\n') == 1
+    assert 'in.json: ' in err and message in err and '\n' not in err
 
 
 def test_a_tokenizer_that_is_torn_or_none_is_one_line(in_process, write, tmp_path):
@@ -68,7 +68,7 @@ def test_a_tokenizer_that_is_torn_or_none_is_one_line(in_process, write, tmp_pat
     (tmp_path / 'torn/tokenizer.json').write_text('{')
     for folder in ('torn', '.'):
         found, _ = in_process(str(DATA / 'check_grounding.py'), write(), '--tokenizer', tmp_path / folder)
-        assert f'--tokenizer={tmp_path / folder}' in found and found.count('\n') == 1
+        assert f'--tokenizer={tmp_path / folder}' in found and '\n' not in found
 
 
 @pytest.mark.parametrize('tool', ['coco_to_grounding.py', 'check_grounding.py', 'make_tokenizer.py'])
@@ -78,8 +78,8 @@ def test_files_that_are_no_annotations_are_named(in_process, tmp_path, tool, con
     if content is not None:
         file.write_bytes(content)
     out = ['--out', tmp_path / 'out']
-    arguments = dict([('coco_to_grounding.py', [file, *out]), ('check_grounding.py', [file]),
-                      ('make_tokenizer.py', ['--texts', file, '--vocab-size', 270, *out])])[tool]
+    arguments = {'coco_to_grounding.py': [file, *out], 'check_grounding.py': [file],
+                 'make_tokenizer.py': ['--texts', file, '--vocab-size', 270, *out]}[tool]
     found, _ = in_process(str(DATA / tool), *arguments)
     assert found.startswith(f'{tool}: ') and str(file) in found and '\n' not in found.strip()
     assert not (tmp_path / 'out').exists()
@@ -89,7 +89,7 @@ def test_captions_of_a_wrong_kind_are_named(in_process, write, tmp_path):
     file = write(images=[IMAGE, 5])
     found, _ = in_process(str(DATA / 'make_tokenizer.py'), '--texts', file, '--vocab-size', 270, '--out',
                           tmp_path / 'out')
-    assert f'{file}: an image should be an object with a caption, got 5' in found and '\n' not in found
+    assert f"{file}: entry 2 of 'images' has the caption None, should be a text" in found and '\n' not in found
 
 
 @pytest.fixture(scope='module')
@@ -118,8 +118,8 @@ def ground(in_process, workplace, checkpoint, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('content, message', [
-    (dict(state_dict={'backbone.stem.weight': torch.zeros(2)}), 'is not of this model: it lacks '),
-    (dict(epoch=3), 'is not of this model'),
+    (dict(state_dict={'backbone.stem.weight': torch.zeros(2)}), 'is of another model: MDETR knows no tensor of it'),
+    (dict(epoch=3), 'is no checkpoint of a model: a state dict is names and tensors'),
     ([1, 2], 'is no checkpoint of a model, but holds a list'),
     (torch.zeros(2), 'is no checkpoint of a model, but holds a Tensor'),
 ])
@@ -130,7 +130,7 @@ def test_a_checkpoint_of_something_else_is_refused(ground, tmp_path, content, me
 
 
 @pytest.mark.parametrize('content, message', [
-    ('model = dict(', "cannot be read: '(' was never closed"),
+    ('model = dict(', "SyntaxError: '(' was never closed"),
     ('a = 1', 'is the config of no MDETR: model.type is None'),
     ('model = dict(type="RetinaNet")', 'is the config of no MDETR: model.type is RetinaNet'),
     ('model = dict(type="NoSuchThing")', 'is the config of no MDETR: model.type is NoSuchThing'),
@@ -138,7 +138,7 @@ def test_a_checkpoint_of_something_else_is_refused(ground, tmp_path, content, me
 def test_a_config_of_something_else_is_refused(ground, tmp_path, content, message):
     (tmp_path / 'other.py').write_text(content)
     found = ground(config=tmp_path / 'other.py')
-    assert f'{tmp_path}/other.py {message}' in found and '\n' not in found
+    assert f'{tmp_path}/other.py' in found and message in found and '\n' not in found
 
 
 def test_an_argument_that_the_model_has_not_is_named_with_its_config(ground):

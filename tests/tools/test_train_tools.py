@@ -120,6 +120,12 @@ def test_two_processes_train_and_test_on_the_cpu(call, workplace, fast):
     assert 'coco/bbox_mAP_50' in log
 
 
+@pytest.mark.parametrize('env, times', [({}, 0), (dict(MAX_RESTARTS='2'), 2), (dict(PET_MAX_RESTARTS='1'), 1)])
+def test_processes_start_again_as_often_as_is_asked_for(call, env, times):
+    command = call('bash', TOOLS / 'dist_train.sh', SHAPES, '2', '--resume', **env, PYTHON='echo')
+    assert f'--nproc_per_node=2 --max_restarts={times} {TOOLS}/train.py {SHAPES} --launcher pytorch --resume' in command
+
+
 @pytest.fixture
 def srun(tmp_path):
     """A stand-in for Slurm: it writes its arguments to a file and runs the command as the only task of a job."""

@@ -47,16 +47,17 @@ def check(args: argparse.Namespace) -> int:
     """Print the problems; return how many there are."""
     from collections import Counter
 
+    from tqdm import tqdm
+
     from mmdet_ext.datasets.annotation_file import check_grounding_fields
     from mmdet_ext.datasets.annotation_json import load_json
     from mmdet_ext.datasets.grounding_checks import grounding_problems
-    from mmdet_ext.dictionary.progress import progress_bar
 
     content = load_json(str(args.file))
     check_grounding_fields(content, str(args.file))
     offsets = args.tokenizer and load_offsets(args.tokenizer)
     counts, shown = Counter(), []
-    with progress_bar('checked', len(content['images']), 'caption') as bar:
+    with tqdm(desc='checked', total=len(content['images']), unit=' captions') as bar:
         for problem in grounding_problems(content, folders=args.folders, offsets=offsets, on_image=bar.update):
             counts[problem.kind] += 1
             if counts[problem.kind] <= args.show:

@@ -6,6 +6,7 @@ A caption counts the objects ('a person, two dogs and a car'), and each box is t
 objects have the caption 'nothing'. The same file gives the same bytes.
 """
 import argparse
+import sys
 from pathlib import Path
 
 from mmdet_ext.command_line import run
@@ -26,19 +27,20 @@ def parse_args() -> argparse.Namespace:
 def convert(args: argparse.Namespace) -> None:
     import json
 
+    from tqdm import tqdm
+
     from mmdet_ext.datasets.annotation_file import read_coco
     from mmdet_ext.datasets.coco_captions import NOTHING, coco_to_grounding
-    from mmdet_ext.dictionary.progress import progress_bar, warn
     from mmdet_ext.files import replace_file
 
     coco = read_coco(str(args.ann), check_boxes=False)
-    with progress_bar('captions', len(coco['images']), 'image') as bar:
+    with tqdm(desc='captions', total=len(coco['images']), unit=' images') as bar:
         content, bad = coco_to_grounding(coco, args.dataset_name, on_image=bar.update)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(args.out) as file:
         file.write(json.dumps(content, separators=(',', ':')).encode() + b'\n')
     if bad:
-        warn([f'{len(bad)} annotations are left out. The first: {"; ".join(map(str, bad[:5]))}'])
+        print(f'warning: {len(bad)} annotations are left out. The first: {"; ".join(map(str, bad[:5]))}', file=sys.stderr)
     empty = sum(image['caption'] == NOTHING for image in content['images'])
     print(f'wrote {args.out}: {len(content["images"])} captions ({empty} of images without objects), '
           f'{len(content["annotations"])} boxes')

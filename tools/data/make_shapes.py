@@ -1,7 +1,7 @@
 """Make Shapes, a small data set of coloured shapes: `python tools/data/make_shapes.py --out data/shapes`."""
 import argparse
-import sys
 
+from mmdet_ext.command_line import run
 from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 
 
@@ -12,15 +12,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', default='data/shapes', help='folder of the set (default: %(default)s)')
     for split in ('train', 'val', 'test'):
         parser.add_argument(
-            f'--{split}', type=int, default=getattr(default, split), help='number of pictures (default: %(default)s)')
+            f'--{split}', type=int, default=getattr(default, split), help='number of images (default: %(default)s)')
     parser.add_argument(
-        '--seed', type=int, default=default.seed, help='another seed, other pictures (default: %(default)s)')
+        '--seed', type=int, default=default.seed, help='another seed gives other images (default: %(default)s)')
     parser.add_argument(
         '--size', type=parse_size, nargs='+', default=default.sizes, metavar='SIZE',
-        help=f'SIDE or WIDTHxHEIGHT in pixels; of several, each picture takes one (default: {sizes})')
+        help=f'SIDE or WIDTHxHEIGHT in pixels; of several, each image has one of them (default: {sizes})')
     parser.add_argument(
         '--empty', type=float, default=default.empty,
-        help='fraction of pictures without any object (default: %(default)s)')
+        help='fraction of images without any object (default: %(default)s)')
     parser.add_argument('--force', action='store_true', help='replace a Shapes set made with other parameters')
     args = parser.parse_args(argv)
     try:
@@ -40,19 +40,14 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
-    try:
-        report = make_shapes(args.out, args.config, force=args.force, progress=True)
-    except OSError as error:
-        sys.exit(f'make_shapes.py: error: {error}')
-    except KeyboardInterrupt:
-        sys.exit('make_shapes.py: interrupted, nothing was written')
+    report = make_shapes(args.out, args.config, force=args.force, progress=True)
     state = 'is there already' if report.kept else 'made'
     if report.added:
         state = f'was there already and got {len(report.added)} files of texts that it lacked'
-    parts = ', '.join(f'{split} {count}/{report.objects[split]}' for split, count in report.pictures.items())
-    print(f'{report.out}: Shapes {state}, {sum(report.pictures.values())} pictures with '
+    parts = ', '.join(f'{split} {count}/{report.objects[split]}' for split, count in report.images.items())
+    print(f'{report.out}: Shapes {state}, {sum(report.images.values())} images with '
           f'{sum(report.objects.values())} objects ({parts})')
 
 
 if __name__ == '__main__':
-    main()
+    run(main, interrupted='interrupted, nothing was written')

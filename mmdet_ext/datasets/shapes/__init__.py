@@ -1,4 +1,4 @@
-"""Shapes: a small data set of coloured shapes, made on the spot, the same bytes for the same seed."""
+"""Shapes: a small data set of coloured shapes, made by a program; the same seed gives the same bytes."""
 from .coco import to_coco
 from .folder import FolderReport, ShapesConfig, load_scenes, make_shapes
 from .grounding import to_grounding, to_questions, to_refexp

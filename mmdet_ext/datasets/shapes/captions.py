@@ -1,4 +1,4 @@
-"""Captions whose phrases are tied to objects: lists of what is there, and statements about it."""
+"""Captions whose phrases name objects: lists of all objects, and statements about some."""
 import numpy as np
 
 from .phrases import (RELATION_WORDS, Description, Named, Text, choose, definite, denoted, describe, descriptions,
@@ -12,7 +12,7 @@ _MAX_STATEMENTS = 3
 
 
 def caption_list(scene: Scene, rng: np.random.RandomState) -> Text:
-    """'two red circles, a white star and a blue square': every object, by the same attributes, in random order."""
+    """'two red circles, a white star and a blue square': all objects in random order, by the same attributes."""
     if not scene.objects:
         return Text(NOTHING, ())
     names = choose(rng, _GROUPINGS)
@@ -24,8 +24,8 @@ def caption_list(scene: Scene, rng: np.random.RandomState) -> Text:
 def caption_statements(scene: Scene, rng: np.random.RandomState) -> Text | None:
     """'the red circle is left of the two stars, the topmost star is white and the square is above the red circle'.
 
-    One to three statements, in which an object may be named more than once; None if none was found. The scene must have
-    an object.
+    One to three statements, which may name an object more than once; None if there are none. The scene must have an
+    object.
     """
     statements, seen = [], set()
     for _ in range(rng.randint(1, _MAX_STATEMENTS + 1)):
@@ -35,15 +35,15 @@ def caption_statements(scene: Scene, rng: np.random.RandomState) -> Text | None:
             seen.add(text)
             statements.append(statement)
     parts = []
-    for place, statement in enumerate(statements):
-        if place:
-            parts.append(' and ' if place == len(statements) - 1 else ', ')
+    for index, statement in enumerate(statements):
+        if index:
+            parts.append(' and ' if index == len(statements) - 1 else ', ')
         parts += statement
     return write(parts) if parts else None
 
 
 def _relation_statement(scene: Scene, rng: np.random.RandomState) -> list[str | Named] | None:
-    """'the two red circles are left of the star': each is, clearly, of each."""
+    """'the two red circles are left of the star': all of the first are, by the margin, left of all of the second."""
     relations = scene.relations()
     known = set(relations)
     for index in rng.permutation(len(relations)):
@@ -61,18 +61,18 @@ def _relation_statement(scene: Scene, rng: np.random.RandomState) -> list[str | 
 
 
 def _sets(scene: Scene, obj: SceneObject) -> list[tuple[Description, tuple[int, ...]]]:
-    """Descriptions that fit an object, with all objects that each fits."""
+    """The descriptions that fit an object, with the ids of all objects that they fit."""
     return [(description, denoted(scene, description)) for description in descriptions(obj)]
 
 
 def _color_statement(scene: Scene, rng: np.random.RandomState) -> list[str | Named] | None:
     """'the leftmost circle is red', 'the circle above the star is red': of an object referred to without its colour."""
     target = choose(rng, scene.objects)
-    found = refer(scene, target, rng, color=False)
-    if found is None:
+    expression = refer(scene, target, rng, color=False)
+    if expression is None:
         return None
-    parts, place = [], 0
-    for begin, end, ids in found.phrases:
-        parts += [found.text[place:begin], Named(found.text[begin:end], ids)]
-        place = end
+    parts, last_end = [], 0
+    for begin, end, ids in expression.phrases:
+        parts += [expression.text[last_end:begin], Named(expression.text[begin:end], ids)]
+        last_end = end
     return [part for part in parts if part] + [f' is {target.color}']

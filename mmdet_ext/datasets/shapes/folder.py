@@ -1,4 +1,4 @@
-"""The folder of a Shapes set: made aside and moved into place whole, or not at all.
+"""The folder of a Shapes set. It is made under a temporary name and then renamed, so that no half of a set is left.
 
     train/000001.png ...                  also val/ and test/
     annotations/instances_train.json      COCO: boxes and polygons
@@ -6,11 +6,10 @@
     annotations/grounding_train.json      MDETR: captions, and which objects their phrases name
     annotations/refexp_train.json         MDETR: expressions that each refer to one object
     annotations/questions_train.json      MDETR: questions with answers
-    overview.png                          for a person to look at
-    shapes.json                           what the set was made with
+    overview.png                          some images with their annotations drawn
+    shapes.json                           the parameters of the set and its counts
 """
 import json
-import os
 import shutil
 import tempfile
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from ...files import replace_file
 from .coco import to_coco
 from .grounding import to_grounding, to_questions, to_refexp
 from .overview import draw_overview
@@ -32,23 +32,24 @@ SPLITS = ('train', 'val', 'test')
 # To be raised by whatever changes the bytes of a set, so that sets made before are not taken for new ones.
 VERSION = 1
 _MANIFEST = 'shapes.json'
+_IMAGES = 'pictures'  # key of the number of images in the manifest of version 1
 _SIDES = (64, 4096)
-_OVERVIEW_PICTURES = 12
+_OVERVIEW_IMAGES = 12
 # Both named, because OpenCV's defaults changed between versions.
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 3, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT]
 
 
 @dataclass(frozen=True)
 class ShapesConfig:
-    """What a set is made with.
+    """The parameters of a set.
 
     Args:
-        train: Number of pictures, at least 1.
-        val: Number of pictures.
-        test: Number of pictures.
+        train: Number of images, at least 1.
+        val: Number of images.
+        test: Number of images.
         seed: Any whole number.
-        sizes: The (width, height) that a picture may have, 64 to 4096 each; shapes grow with the shorter side.
-        empty: Fraction of pictures without any object, in [0, 1).
+        sizes: The (width, height) that an image may have, 64 to 4096 each; shapes grow with the shorter side.
+        empty: Fraction of images without any object, in [0, 1).
     """
     train: int = 400
     val: int = 100
@@ -70,30 +71,30 @@ class ShapesConfig:
             raise ValueError(f'empty should be at least 0 and less than 1. Got {self.empty}.')
 
     def manifest(self) -> dict:
-        """Stands in `shapes.json` and tells one set from another."""
+        """The content of `shapes.json`, by which one set is told from another."""
         return dict(format='Shapes', version=VERSION, **{**asdict(self), 'sizes': [list(size) for size in self.sizes]})
 
 
 class FolderReport(NamedTuple):
-    """Where a set lies and what is in it; `kept` says that it had been there before, `added` which of its texts not."""
+    """The folder of a set, its counts by split, whether it was kept, and the files of texts that were added to it."""
     out: Path
-    pictures: dict[str, int]
+    images: dict[str, int]
     objects: dict[str, int]
     kept: bool
     added: tuple[str, ...] = ()
 
 
 def make_shapes(out: str | Path, config: ShapesConfig, *, force: bool = False, progress: bool = False) -> FolderReport:
-    """Make the folder `out`, or keep it if it holds this very set; captions that a kept set lacks are added to it.
+    """Make the folder `out`, or keep it if it holds a set of the same parameters and add texts that it lacks.
 
     Args:
         out: The folder; its parents are made if need be.
-        config: What to make.
-        force: Replace a Shapes set that was made with other parameters or lacks files. Nothing else is ever replaced.
-        progress: Show a progress bar, if there is a terminal to show it on.
+        config: Parameters of the set.
+        force: Replace a Shapes set that has other parameters or lacks files. Other folders are never replaced.
+        progress: Show a progress bar if the output is a terminal.
 
     Raises:
-        FileExistsError: Something else lies at `out`, or a Shapes set that only `force` may replace.
+        FileExistsError: If `out` is no Shapes set, or one that only `force` may replace.
     """
     out = Path(out).resolve()
     if _is_taken(out):
@@ -125,16 +126,16 @@ def load_scenes(path: str | Path) -> list[Scene]:
 
 
 def _is_taken(out: Path) -> bool:
-    """Whether anything lies at `out`, an empty folder aside."""
+    """Whether `out` exists and is not an empty folder."""
     return out.exists() and not (out.is_dir() and not any(out.iterdir()))
 
 
 def _difference(out: Path, config: ShapesConfig) -> str | None:
-    """What keeps the set at `out` from being the one that is asked for; an error if it is no Shapes set."""
-    found = _read_manifest(out)
+    """How the set at `out` differs from the one of the config, or None; FileExistsError if it is no Shapes set."""
+    manifest = _read_manifest(out)
     for key, value in config.manifest().items():
-        if found.get(key) != value:
-            return f'holds a Shapes set with {key}={found.get(key)}, not {value}'
+        if manifest.get(key) != value:
+            return f'holds a Shapes set with {key}={manifest.get(key)}, not {value}'
     missing = [name for name in _file_names(config) if not (out / name).is_file()]
     return f'holds a Shapes set that lacks {missing[0]} ({len(missing)} files in all)' if missing else None
 
@@ -161,9 +162,9 @@ def _file_names(config: ShapesConfig) -> list[str]:
 def _write(folder: Path, config: ShapesConfig, progress: bool) -> None:
     """Write every file of a set; the manifest comes last."""
     (folder / 'annotations').mkdir()
-    manifest = config.manifest() | dict(pictures={}, objects={})
+    counts = {_IMAGES: {}, 'objects': {}}
     disable = None if progress else True  # None: shown in a terminal only
-    with tqdm(total=sum(getattr(config, split) for split in SPLITS), unit='picture', disable=disable) as bar:
+    with tqdm(total=sum(getattr(config, split) for split in SPLITS), unit='image', disable=disable) as bar:
         for split in SPLITS:
             (folder / split).mkdir()
             scenes = []
@@ -172,18 +173,18 @@ def _write(folder: Path, config: ShapesConfig, progress: bool) -> None:
                 _write_png(folder / split / scenes[-1].file_name, render_scene(scenes[-1]))
                 bar.update()
             if split == 'train':
-                _write_png(folder / 'overview.png', draw_overview(scenes[:_OVERVIEW_PICTURES]))
+                _write_png(folder / 'overview.png', draw_overview(scenes[:_OVERVIEW_IMAGES]))
             annotations = folder / 'annotations'
             _write_json(annotations / f'scenes_{split}.json', dict(scenes=[scene.to_dict() for scene in scenes]))
             _write_json(annotations / f'instances_{split}.json', to_coco(scenes))
-            manifest['pictures'][split] = len(scenes)
-            manifest['objects'][split] = sum(len(scene.objects) for scene in scenes)
+            counts[_IMAGES][split] = len(scenes)
+            counts['objects'][split] = sum(len(scene.objects) for scene in scenes)
     _add_texts(folder, config)
-    _write_json(folder / _MANIFEST, manifest)
+    _write_json(folder / _MANIFEST, config.manifest() | counts)
 
 
 def _add_texts(folder: Path, config: ShapesConfig) -> tuple[str, ...]:
-    """Write the texts that a set lacks or has without polygons, from its scenes and annotations; return their files."""
+    """Write the texts that a set lacks, or that have no polygons, and return the names of their files."""
     added = []
     for split in SPLITS:
         names = {f'annotations/grounding_{split}.json': to_grounding, f'annotations/refexp_{split}.json': to_refexp,
@@ -199,28 +200,23 @@ def _add_texts(folder: Path, config: ShapesConfig) -> tuple[str, ...]:
 
 
 def _has_texts(path: Path) -> bool:
-    """Whether the file is there, and not one that was written before its annotations had polygons."""
+    """Whether the file exists and its annotations have polygons."""
     if not path.is_file():
         return False
     content = path.read_bytes()
     return b'"tokens_positive":' not in content or b'"segmentation":' in content
 
 
-def _write_png(path: Path, picture: np.ndarray) -> None:
+def _write_png(path: Path, image: np.ndarray) -> None:
     # Not `cv2.imwrite`, which answers a full disk with False.
-    path.write_bytes(cv2.imencode('.png', picture, _PNG)[1])
+    path.write_bytes(cv2.imencode('.png', image, _PNG)[1])
 
 
 def _write_json(path: Path, content: dict) -> None:
-    """Whole or not at all."""
-    partial = path.with_name(f'.{path.name}.partial')
-    try:
-        partial.write_text(json.dumps(content, separators=(',', ':')) + '\n')
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with replace_file(path) as file:
+        file.write(json.dumps(content, separators=(',', ':')).encode() + b'\n')
 
 
 def _report(out: Path, kept: bool) -> FolderReport:
     manifest = _read_manifest(out)
-    return FolderReport(out, manifest['pictures'], manifest['objects'], kept)
+    return FolderReport(out, manifest[_IMAGES], manifest['objects'], kept)

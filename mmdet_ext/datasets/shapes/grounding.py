@@ -10,18 +10,18 @@ from .questions import ask
 from .referring import refer
 from .scene import Scene
 
-# Referring expressions of one picture, at most.
+# The most referring expressions of one image.
 _EXPRESSIONS = 3
 
 
 def to_grounding(scenes: Sequence[Scene], coco: dict, seed: int, split: str) -> dict:
-    """The content of a `grounding_*.json`: two captions of each picture, one with boxes for every phrase.
+    """The content of a `grounding_*.json`: two captions of each image with the boxes of their phrases.
 
     Args:
-        scenes: Of a split.
-        coco: The content of its `instances_*.json`: boxes, areas and polygons come from there.
-        seed: Of the set.
-        split: Its name.
+        scenes: Scenes of a split.
+        coco: The content of its `instances_*.json`, for boxes, areas and polygons.
+        seed: Seed of the set.
+        split: Name of the split.
     """
     file = _File(coco, 'shapes')
     for scene in scenes:
@@ -37,7 +37,7 @@ def to_grounding(scenes: Sequence[Scene], coco: dict, seed: int, split: str) -> 
 
 
 def to_refexp(scenes: Sequence[Scene], coco: dict, seed: int, split: str) -> dict:
-    """The content of a `refexp_*.json`: up to three expressions of each picture, with one box each."""
+    """The content of a `refexp_*.json`: up to three expressions of each image, with one box each."""
     file = _File(coco, 'shapes_refexp')
     for scene in scenes:
         rng = _random(seed, split, scene, 'expressions')
@@ -50,7 +50,7 @@ def to_refexp(scenes: Sequence[Scene], coco: dict, seed: int, split: str) -> dic
 
 
 def to_questions(scenes: Sequence[Scene], coco: dict, seed: int, split: str) -> dict:
-    """The content of a `questions_*.json`: up to six questions of each picture, with the boxes of what they name."""
+    """The content of a `questions_*.json`: up to six questions of each image, with the boxes of what they name."""
     file = _File(coco, 'shapes_questions')
     for scene in scenes:
         for question in ask(scene, _random(seed, split, scene, 'questions')):
@@ -62,7 +62,7 @@ def to_questions(scenes: Sequence[Scene], coco: dict, seed: int, split: str) -> 
 
 
 class _File:
-    """The content of an annotation file that grows by one image-caption pair at a time."""
+    """The content of an annotation file, to which `add` appends pairs of image and text."""
 
     def __init__(self, coco: dict, dataset_name: str) -> None:
         self.dataset_name = dataset_name
@@ -85,5 +85,5 @@ class _File:
 
 
 def _random(seed: int, split: str, scene: Scene, purpose: str) -> np.random.RandomState:
-    """Of one picture alone."""
+    """The random numbers for one purpose and one image."""
     return np.random.RandomState(crc32(f'{seed}/{split}/{scene.image_id}/{purpose}'.encode()))

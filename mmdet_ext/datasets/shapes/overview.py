@@ -1,4 +1,4 @@
-"""One picture that shows some of the set to a person, with its boxes, outlines and names."""
+"""One image that shows scenes of a set with boxes, outlines and class names."""
 from collections.abc import Sequence
 
 import cv2

@@ -1,4 +1,4 @@
-"""What objects are called: by size, colour and shape, and sentences that remember where each name stands."""
+"""Names of objects by size, colour and shape, and texts that keep the spans of these names."""
 from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple, TypeVar
@@ -14,7 +14,7 @@ RELATION_WORDS = dict(left='left of', right='right of', above='above', below='be
 
 
 class Description(NamedTuple):
-    """Looks; None: any."""
+    """Attributes of an object; None stands for any value."""
     size: str | None
     color: str | None
     shape: str | None
@@ -31,26 +31,26 @@ class Description(NamedTuple):
 
 
 class Phrase(NamedTuple):
-    """The characters [begin, end) of a text name the objects `ids` of a scene."""
+    """A span of a text, characters [begin, end), that names the objects `ids` of a scene."""
     begin: int
     end: int
     ids: tuple[int, ...]
 
 
 class Text(NamedTuple):
-    """A text about a scene."""
+    """A text about a scene, and its phrases that name objects."""
     text: str
     phrases: tuple[Phrase, ...]
 
 
 class Named(NamedTuple):
-    """Words for objects, as a part of a text."""
+    """A part of a text that names objects."""
     words: str
     ids: tuple[int, ...]
 
 
 def write(parts: Sequence[str | Named]) -> Text:
-    """Join parts that bring their own spaces."""
+    """Join parts, which contain their spaces, and note the spans of those that name objects."""
     text, phrases = '', []
     for part in parts:
         if isinstance(part, Named):
@@ -61,18 +61,18 @@ def write(parts: Sequence[str | Named]) -> Text:
 
 
 def describe(obj: SceneObject, names: Sequence[str]) -> Description:
-    """By some of the attributes 'size', 'color' and 'shape'."""
+    """The description of an object by some of the attributes 'size', 'color' and 'shape'."""
     return Description(**{name: getattr(obj, name) if name in names else None for name in _ATTRIBUTES})
 
 
 def descriptions(obj: SceneObject) -> list[Description]:
-    """By any of its attributes, but not by its size alone: 'large' says little."""
-    found = [describe(obj, names) for count in (1, 2, 3) for names in combinations(_ATTRIBUTES, count)]
-    return [description for description in found if description.color or description.shape]
+    """The descriptions of an object by any of its attributes, but not by its size alone, which is too vague."""
+    candidates = [describe(obj, names) for count in (1, 2, 3) for names in combinations(_ATTRIBUTES, count)]
+    return [description for description in candidates if description.color or description.shape]
 
 
 def denoted(scene: Scene, description: Description) -> tuple[int, ...]:
-    """The ids of all objects that fit."""
+    """The ids of all objects that the description fits."""
     return tuple(obj.id for obj in scene.objects if description.fits(obj))
 
 
@@ -91,8 +91,8 @@ def definite(description: Description, ids: tuple[int, ...]) -> Named:
 def listing(items: Sequence[Named]) -> list[str | Named]:
     """'A', 'A and B', 'A, B and C' as parts."""
     parts = [items[0]]
-    for place, item in enumerate(items[1:], 2):
-        parts += [' and ' if place == len(items) else ', ', item]
+    for count, item in enumerate(items[1:], 2):
+        parts += [' and ' if count == len(items) else ', ', item]
     return parts
 
 

@@ -1,7 +1,7 @@
-"""Questions about scenes, of the kinds of CLEVR (https://arxiv.org/abs/1612.06890), with answers from the scene alone.
+"""Questions about scenes, of the kinds of CLEVR (https://arxiv.org/abs/1612.06890), and their answers.
 
-Nothing in a question should tell its answer. A form of question, those that count aside, is only used on a picture that
-gives it several answers, of which one is drawn first and then a question with that answer.
+The answer should not be guessable from the question. So a form of question (other than counting) is used for an image
+only if the image allows several answers. One of the answers is drawn first, and then a question that has it.
 """
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from .questions_number import compare_number, count, exist
 from .referring import Parts
 from .scene import Scene
 
-# What a form of question has to offer on a picture: questions by their answers. The forms are tried in random order.
+# The questions of one form that an image allows, by their answers. The forms are tried in random order.
 Answers = dict[str, list[Parts]]
 _KINDS: dict[str, tuple[str, Callable[[Scene, np.random.RandomState], list[Callable[[], Answers]]]]] = dict(
     exist=('binary', exist),
@@ -23,9 +23,9 @@ _KINDS: dict[str, tuple[str, Callable[[Scene, np.random.RandomState], list[Calla
     query_attribute=('attr', query_attribute),
     compare_attribute=('binary', compare_attribute))
 QUESTION_KINDS = tuple(_KINDS)
-# Of one picture, both ends included.
+# Least and greatest number of questions of an image.
 _QUESTIONS = (4, 6)
-# Higher counts are possible in fewer pictures: what each of them weighs, the last one also for those above.
+# Weights of the answers 0, 1, 2, ... when one is drawn, because few images allow high counts; the last is for 5 and up.
 _COUNT_WEIGHTS = (2, 3, 9, 27, 81, 243)
 
 
@@ -42,7 +42,7 @@ class Question(NamedTuple):
 
 
 def ask(scene: Scene, rng: np.random.RandomState) -> list[Question]:
-    """Four to six different questions of varied kinds; fewer where a picture does not give so many."""
+    """Four to six different questions of several kinds, or fewer if the image allows no more."""
     number = rng.randint(_QUESTIONS[0], _QUESTIONS[1] + 1)
     questions, texts = [], set()
     for turn in range(2):
@@ -58,9 +58,9 @@ def _ask(scene: Scene, rng: np.random.RandomState, kind: str, turn: int) -> Ques
     type_, forms_of = _KINDS[kind]
     forms = forms_of(scene, rng)
     for index in rng.permutation(len(forms)):
-        answers = {answer: found for answer, found in forms[index]().items() if found}
+        answers = {answer: options for answer, options in forms[index]().items() if options}
         if len(answers) > (0 if type_ == 'reg' else 1):
-            if type_ == 'binary':  # 'no' and 'yes' by turns, which is more even than by chance
+            if type_ == 'binary':  # 'no' and 'yes' in turn, which is more even than a draw
                 answer = sorted(answers)[(scene.image_id + turn) % 2]
             else:
                 answer = _draw(rng, sorted(answers), type_)

@@ -1,4 +1,4 @@
-"""Questions about how single objects look: which colour, shape or size, and whether two have the same."""
+"""Questions about attributes of objects: the colour, shape or size of one, and whether two have the same."""
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
@@ -34,7 +34,7 @@ def _query(scene: Scene, rng: np.random.RandomState, name: str) -> Answers:
 
 
 def _compare(scene: Scene, rng: np.random.RandomState, name: str) -> Answers:
-    """The first object is named without a landmark, which would seem to go on with the second one."""
+    """The first object is named without a landmark: 'the circle left of the cross and the star' is ambiguous."""
     known = []
     for obj in scene.objects:
         by_looks, by_place, by_landmark = _references_without(scene, obj, name)
@@ -50,9 +50,8 @@ def _compare(scene: Scene, rng: np.random.RandomState, name: str) -> Answers:
 
 
 def _references_without(scene: Scene, obj: SceneObject, name: str) -> tuple[list[Parts], list[Parts], list[Parts]]:
-    """References to an object that do not say one of its attributes."""
-    own = {other: getattr(obj, other) for other in _WORDS if other != name}
-    (first, one), (second, two) = own.items()
+    """References to an object that do not mention one of its attributes."""
+    first, second = ({other: getattr(obj, other)} for other in _WORDS if other != name)
     nothing = Description(None, None, None)
-    looks = [nothing, nothing._replace(**{first: one}), nothing._replace(**{second: two}), nothing._replace(**own)]
+    looks = [nothing._replace(**attributes) for attributes in ({}, first, second, first | second)]
     return references(scene, obj, looks)

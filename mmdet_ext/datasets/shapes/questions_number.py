@@ -1,4 +1,4 @@
-"""Questions about numbers of objects: is there one, how many are there, are there more of these than of those?"""
+"""Questions about counts: whether an object exists, how many there are, and of which there are more."""
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,7 +16,7 @@ _VALUES = dict(size=SIZES, color=tuple(COLORS), shape=SHAPE_CLASSES)
 _EXIST = (('color', ), ('shape', ), ('size', 'color'), ('size', 'shape'), ('color', 'shape'),
           ('size', 'color', 'shape'))
 _EXIST_BESIDE = (('color', ), ('shape', ), ('size', ), ('color', 'shape'))
-# Twice what reaches higher counts.
+# Forms that give higher counts are listed twice.
 _COUNT = ((), (), ('size', ), ('size', ), ('color', ), ('shape', ), ('size', 'shape'), ('size', 'color'))
 _COUNT_BESIDE = ((), (), (), ('size', ), ('size', ), ('color', ), ('shape', ))
 _COMPARE = (('size', ), ('color', ), ('shape', ), ('size', 'shape'), ('size', 'color'))
@@ -52,9 +52,9 @@ def _exist(scene: Scene, rng: np.random.RandomState, names: Sequence[str]) -> An
 
 def _exist_beside(scene: Scene, rng: np.random.RandomState, names: Sequence[str]) -> Answers:
     answers, near = defaultdict(list), []
-    for description, ids, found, landmark in _beside_landmark(scene, rng, names):
-        answers['yes' if found else 'no'].append(_is_there(description, found, landmark))
-        if ids and not found:
+    for description, ids, beside_ids, landmark in _beside_landmark(scene, rng, names):
+        answers['yes' if beside_ids else 'no'].append(_is_there(description, beside_ids, landmark))
+        if ids and not beside_ids:
             near.append(answers['no'][-1])
     return _sharpen(answers, near, rng)
 
@@ -69,8 +69,8 @@ def _count(scene: Scene, names: Sequence[str]) -> Answers:
 
 def _count_beside(scene: Scene, rng: np.random.RandomState, names: Sequence[str]) -> Answers:
     answers = defaultdict(list)
-    for description, _, found, landmark in _beside_landmark(scene, rng, names):
-        answers[str(len(found))].append(_how_many(description, found, *landmark))
+    for description, _, beside_ids, landmark in _beside_landmark(scene, rng, names):
+        answers[str(len(beside_ids))].append(_how_many(description, beside_ids, *landmark))
     return answers
 
 
@@ -89,23 +89,26 @@ def _compare(scene: Scene, names: Sequence[str], form: str, than: str) -> Answer
 
 def _beside_landmark(scene: Scene, rng: np.random.RandomState, names: Sequence[str]
                      ) -> list[tuple[Description, tuple[int, ...], tuple[int, ...], Parts]]:
-    """For a random place beside a random object: looks, who fits them, who of these is there, and words for the place.
+    """Draw an object as the landmark and a side of it; return descriptions of objects, and which objects they fit.
 
-    Nobody who fits is there by less than a clear margin, and what is called the object is not asked for.
+    Descriptions are left out that fit an object which is on that side by less than the margin, or the landmark itself.
+
+    Returns:
+        Tuples of a description, the ids that it fits, those of them on that side, and the words for the side.
     """
-    places = [(obj, own) for obj in scene.objects for own in unique_looks(scene, obj)]
-    if not places:
+    landmarks = [(obj, description) for obj in scene.objects for description in unique_looks(scene, obj)]
+    if not landmarks:
         return []
-    landmark, own = choose(rng, places)
+    landmark, landmark_looks = choose(rng, landmarks)
     predicate = choose(rng, RELATIONS)
     clearly, barely = beside(scene, predicate, landmark)
-    words = [f' {RELATION_WORDS[predicate]} ', definite(own, (landmark.id, ))]
-    found = []
+    words = [f' {RELATION_WORDS[predicate]} ', definite(landmark_looks, (landmark.id, ))]
+    rows = []
     for description in _all_looks(names):
         ids = denoted(scene, description)
-        if not barely.intersection(ids) and not _implies(description, own):
-            found.append((description, ids, tuple(id_ for id_ in ids if id_ in clearly), words))
-    return found
+        if not barely.intersection(ids) and not _implies(description, landmark_looks):
+            rows.append((description, ids, tuple(id_ for id_ in ids if id_ in clearly), words))
+    return rows
 
 
 def _is_there(description: Description, ids: tuple[int, ...], landmark: Parts) -> Parts:
@@ -113,30 +116,30 @@ def _is_there(description: Description, ids: tuple[int, ...], landmark: Parts) -
     return ['is there ', Named(f'{article(words)} {words}', ids), *landmark, '?']
 
 
-def _how_many(description: Description, ids: tuple[int, ...], *place: str | Named) -> Parts:
-    first, *rest = place
+def _how_many(description: Description, ids: tuple[int, ...], *position: str | Named) -> Parts:
+    first, *rest = position
     return ['how many ', Named(description.words(2), ids), f' are{first}', *rest, '?']
 
 
 def _sharpen(answers: Answers, near: list[Parts], rng: np.random.RandomState) -> Answers:
-    """Half of the time, 'no' only where something is almost as asked for."""
+    """In half of the cases keep of the questions answered 'no' only those about something that is almost there."""
     return answers | dict(no=near) if near and rng.randint(2) else answers
 
 
 def _is_near(scene: Scene, description: Description, names: Sequence[str]) -> bool:
-    """Whether an object has all of several looks but one."""
+    """Whether an object has all attributes of a description but one."""
     return len(names) > 1 and any(
         sum(getattr(obj, name) == getattr(description, name) for name in names) == len(names) - 1
         for obj in scene.objects)
 
 
 def _implies(description: Description, other: Description) -> bool:
-    """Whether all that fits `description` fits the other one."""
-    return all(wanted in (None, own) for own, wanted in zip(description, other, strict=True))
+    """Whether every object that fits `description` fits `other`."""
+    return all(wanted in (None, value) for value, wanted in zip(description, other, strict=True))
 
 
 def _all_looks(names: Sequence[str]) -> list[Description]:
-    """Every description by these attributes."""
+    """All descriptions that name these attributes."""
     nothing = Description(None, None, None)
     return [nothing._replace(**dict(zip(names, values, strict=True)))
             for values in product(*(_VALUES[name] for name in names))]

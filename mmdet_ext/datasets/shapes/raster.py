@@ -1,6 +1,6 @@
-"""The geometry of the shapes: signed distances, exact masks, and polygons along the edges of pixels.
+"""The geometry of the shapes: signed distances and masks.
 
-Every step is an operation that IEEE 754 rounds correctly, so that the same numbers come out on every machine.
+IEEE 754 defines the rounding of every operation that is used, so that all machines give the same values.
 """
 from functools import lru_cache
 from math import ceil, cos, pi, radians, sin
@@ -11,20 +11,20 @@ from .scene import Scene
 
 
 def owner_map(scene: Scene) -> np.ndarray:
-    """Which object is seen at each pixel: (height, width) of ids, -1 where the background is."""
-    owners = np.full((scene.height, scene.width), -1, np.int64)
+    """The id of the visible object at each pixel: int (height, width), -1 for the background."""
+    ids = np.full((scene.height, scene.width), -1, np.int64)
     for obj in scene.objects:
-        owners[shape_mask(obj.shape, obj.extent, obj.rotation, obj.center, scene.width, scene.height)] = obj.id
-    return owners
+        ids[shape_mask(obj.shape, obj.extent, obj.rotation, obj.center, scene.width, scene.height)] = obj.id
+    return ids
 
 
 def visible_masks(scene: Scene) -> np.ndarray:
-    """The part of each object that nothing hides: bool (objects, height, width)."""
+    """The visible part of each object: bool (objects, height, width)."""
     return owner_map(scene) == np.arange(len(scene.objects))[:, None, None]
 
 
 def shape_mask(shape: str, extent: int, rotation: int, center: tuple[int, int], width: int, height: int) -> np.ndarray:
-    """The pixels whose centre lies in the shape: bool (height, width)."""
+    """The pixels whose centre is inside the shape: bool (height, width)."""
     mask = np.zeros((height, width), bool)
     distance = shape_distance(shape, extent, rotation)
     window, part = placement(distance.shape[0], center, width, height)
@@ -33,7 +33,7 @@ def shape_mask(shape: str, extent: int, rotation: int, center: tuple[int, int], 
 
 
 def placement(side: int, center: tuple[int, int], width: int, height: int) -> tuple[tuple, tuple]:
-    """Where a square patch around `center` falls: the slices (y, x) of the picture, and those of the patch."""
+    """The part of a square patch around `center` that is inside the image: slices (y, x) of image and of patch."""
     window, part = [], []
     for middle, limit in ((center[1], height), (center[0], width)):
         first = middle - side // 2
@@ -48,7 +48,7 @@ def shape_distance(shape: str, extent: int, rotation: int) -> np.ndarray:
     """Signed distance of pixel centres to a shape's outline, negative inside.
 
     Returns:
-        (side, side) of pixels, read-only; `side` is even and the shape's centre is in the middle.
+        float (side, side) in pixels, read-only; `side` is even and the shape's centre is in the middle.
     """
     radius = ceil(0.75 * extent) + 2  # a turned square reaches 0.71 of its side; the rest is room for soft edges
     points = np.arange(-radius, radius) + 0.5

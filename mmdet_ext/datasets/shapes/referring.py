@@ -8,7 +8,7 @@ from .phrases import (RELATION_WORDS, Description, Named, Text, choose, definite
                       write)
 from .scene import Relation, Scene, SceneObject
 
-# Of a text, before it is written.
+# Parts of a text, which `write` joins.
 Parts = list[str | Named]
 _AXES = dict(left=0, right=0, above=1, below=1)
 _SIGNS = dict(left=-1, right=1, above=-1, below=1)
@@ -18,18 +18,24 @@ _FURTHEST = dict(left='leftmost', right='rightmost', above='topmost', below='bot
 def refer(scene: Scene, target: SceneObject, rng: np.random.RandomState, *, color: bool = True) -> Text | None:
     """An expression for `target` whose first phrase is `target`, or None if there is none.
 
-    By looks where that is enough ("the large red circle"), or, where several objects look alike, by its place among
-    them ("the leftmost red circle") or beside another one ("the red circle above the star"). Of these three, those that
-    are possible are equally likely. `color`: whether the target's colour may be named.
+    There are three kinds: by attributes if these are unique ("the large red circle"), and otherwise by the position
+    among objects of the same attributes ("the leftmost red circle") or relative to another object ("the red circle
+    above the star"). The kinds that are possible are equally likely.
+
+    Args:
+        scene: The scene.
+        target: The object.
+        rng: Source of random numbers.
+        color: Whether the expression may name the target's colour.
     """
-    kinds = references(scene, target, [own for own in descriptions(target) if color or not own.color])
+    kinds = references(scene, target, [looks for looks in descriptions(target) if color or not looks.color])
     kinds = [kind for kind in kinds if kind]
     return write(choose(rng, choose(rng, kinds))) if kinds else None
 
 
 def references(scene: Scene, target: SceneObject,
                looks: Sequence[Description]) -> tuple[list[Parts], list[Parts], list[Parts]]:
-    """All expressions for `target` with one of the descriptions `looks`: by looks, by place, beside another object."""
+    """All expressions for `target` with one of the descriptions `looks`: by attributes, position, other object."""
     by_looks, by_place, by_landmark = [], [], []
     for description in looks:
         ids = denoted(scene, description)
@@ -42,28 +48,28 @@ def references(scene: Scene, target: SceneObject,
 
 
 def beside(scene: Scene, predicate: str, landmark: SceneObject) -> tuple[set[int], set[int]]:
-    """The ids of the objects that are clearly left of (right of, ...) another one, and of those that barely are."""
+    """The ids of the objects left of (right of, ...) the landmark by more than the margin, and by less."""
     relations = _relations(scene)
-    found = {obj.id for obj in scene.objects if _is(obj, predicate, landmark)}
-    clearly = {id_ for id_ in found if (id_, predicate, landmark.id) in relations}
-    return clearly, found - clearly
+    ids = {obj.id for obj in scene.objects if _is(obj, predicate, landmark)}
+    clearly = {id_ for id_ in ids if (id_, predicate, landmark.id) in relations}
+    return clearly, ids - clearly
 
 
 @lru_cache(maxsize=64)
 def unique_looks(scene: Scene, obj: SceneObject) -> tuple[Description, ...]:
-    """The descriptions that fit an object and no other."""
-    return tuple(own for own in descriptions(obj) if denoted(scene, own) == (obj.id, ))
+    """The descriptions that fit this object alone."""
+    return tuple(looks for looks in descriptions(obj) if denoted(scene, looks) == (obj.id, ))
 
 
 @lru_cache(maxsize=8)
 def _relations(scene: Scene) -> dict[Relation, None]:
-    """Those of the scene, in its order and quick to look up."""
+    """The relations of the scene, in its order, as keys for quick look-up."""
     return dict.fromkeys(scene.relations())
 
 
 def _superlatives(scene: Scene, target: SceneObject, description: Description,
                   ids: tuple[int, ...]) -> list[Parts]:
-    """'the leftmost red circle', clearly so."""
+    """'the leftmost red circle', by more than the margin."""
     relations = _relations(scene)
     return [[Named(f'the {word} {description.words()}', (target.id, ))]
             for predicate, word in _FURTHEST.items()
@@ -72,18 +78,19 @@ def _superlatives(scene: Scene, target: SceneObject, description: Description,
 
 def _beside(scene: Scene, target: SceneObject, description: Description,
             ids: tuple[int, ...]) -> list[Parts]:
-    """'the red circle left of the star': clearly left, and no other red circle is left of it by a single pixel."""
-    found = []
+    """'the red circle left of the star', by more than the margin, if no other red circle is left of the star at all."""
+    expressions = []
     for subject, predicate, landmark in _relations(scene):
         rivals = [scene.objects[id_] for id_ in ids if id_ not in (target.id, landmark)]
         if subject != target.id or any(_is(rival, predicate, scene.objects[landmark]) for rival in rivals):
             continue
-        found += [[definite(description, (target.id, )), f' {RELATION_WORDS[predicate]} ', definite(own, (landmark, ))]
-                  for own in unique_looks(scene, scene.objects[landmark])]
-    return found
+        start = [definite(description, (target.id, )), f' {RELATION_WORDS[predicate]} ']
+        expressions += [[*start, definite(looks, (landmark, ))]
+                        for looks in unique_looks(scene, scene.objects[landmark])]
+    return expressions
 
 
 def _is(subject: SceneObject, predicate: str, landmark: SceneObject) -> bool:
-    """Whether the relation holds at all, be it barely."""
+    """Whether the relation holds, by any number of pixels."""
     axis = _AXES[predicate]
     return (subject.center[axis] - landmark.center[axis]) * _SIGNS[predicate] > 0

@@ -1,10 +1,10 @@
-"""Scenes to pixels: a dull texture, then each shape with a soft edge, a dark rim and light from above."""
+"""Draw scenes: a dull texture, and on it the shapes with soft edges, dark rims and light from above."""
 import numpy as np
 
 from .raster import placement, shape_distance
 from .scene import COLORS, Background, Scene, SceneObject
 
-# Darker than any background, whatever the shape is.
+# Makes the rim of every shape darker than any background.
 _RIM_SHADE = 0.3
 _CONTRAST = 11
 
@@ -12,7 +12,7 @@ _CONTRAST = 11
 def render_scene(scene: Scene) -> np.ndarray:
     """Draw a scene: uint8 (height, width, 3), BGR as OpenCV has it.
 
-    A pixel belongs to a shape's mask exactly where the shape's colour has at least half of the weight.
+    A pixel belongs to a shape's mask if and only if the shape's colour has at least half of the weight there.
     """
     rng = np.random.RandomState(scene.background.seed)
     canvas = _texture(scene.background, scene.width, scene.height, rng)

@@ -1,4 +1,4 @@
-"""Scenes from a seed: each picture has random numbers of its own, whatever else is made beside it."""
+"""Random scenes. A scene depends on seed, split and image id alone, not on how many others are made."""
 from zlib import crc32
 
 import numpy as np
@@ -8,11 +8,11 @@ from .raster import shape_distance, shape_mask
 from .scene import COLORS, PATTERNS, SHAPE_CLASSES, SIZES, Background, Scene, SceneObject
 
 MAX_OBJECTS = 8
-# Of an object's pixels: at least so many are seen.
+# The least fraction of an object's pixels that are visible.
 MIN_VISIBLE = 0.5
-# Of an object's pixels: no part that is cut off from the rest is smaller.
+# The least size of a connected part, as a fraction of the object's pixels.
 _MIN_PART = 0.05
-# Extents in pixels, both ends included, where the picture's shorter side has 160.
+# Least and greatest extent in pixels, for an image whose shorter side has 160.
 _EXTENTS = {'small': (20, 28), 'large': (40, 56)}
 _REFERENCE_SIDE = 160
 _MAX_TURN = 20
@@ -22,14 +22,14 @@ _TRIES = 40
 
 def sample_scene(seed: int, split: str, image_id: int, sizes: tuple[tuple[int, int], ...],
                  empty: float = 0.0) -> Scene:
-    """Draw one scene; the same arguments give the same scene, on every machine.
+    """Sample one scene; the same arguments give the same scene on every machine.
 
     Args:
         seed: Any whole number.
         split: Name of the split.
-        image_id: Of the picture within its split, from 1.
-        sizes: The (width, height) that a picture may have.
-        empty: Probability that the picture has no object.
+        image_id: Id of the image within its split, from 1.
+        sizes: The (width, height) that an image may have.
+        empty: Probability that the image has no object.
     """
     rng = np.random.RandomState(crc32(f'{seed}/{split}/{image_id}'.encode()))
     width, height = sizes[rng.randint(len(sizes))]
@@ -45,26 +45,26 @@ def sample_scene(seed: int, split: str, image_id: int, sizes: tuple[tuple[int, i
 
 
 def _sample_objects(rng: np.random.RandomState, count: int, width: int, height: int) -> tuple[SceneObject, ...]:
-    """Up to `count` objects: one that finds no place is left out; the first one always does."""
-    owners = np.full((height, width), -1, np.int64)
+    """Up to `count` objects; an object is left out if no free position is found. The first always has one."""
+    visible_ids = np.full((height, width), -1, np.int64)
     drafts, full_masks = [], []
     for _ in range(count):
         draft = _sample_draft(rng, min(width, height))
         for _ in range(_TRIES):
             center = _sample_center(rng, draft, width, height)
             mask = shape_mask(draft['shape'], draft['extent'], draft['rotation'], center, width, height)
-            covered = np.where(mask, len(drafts), owners)
-            hidden = set(owners[mask].tolist()) - {-1}
+            covered = np.where(mask, len(drafts), visible_ids)
+            hidden = set(visible_ids[mask].tolist()) - {-1}
             if all(_is_learnable(covered == id_, full_masks[id_]) for id_ in hidden):
-                owners = covered
+                visible_ids = covered
                 drafts.append({**draft, 'center': center})
                 full_masks.append(mask)
                 break
-    return tuple(SceneObject(id=id_, box=_box(owners == id_), **draft) for id_, draft in enumerate(drafts))
+    return tuple(SceneObject(id=id_, box=_box(visible_ids == id_), **draft) for id_, draft in enumerate(drafts))
 
 
 def _sample_draft(rng: np.random.RandomState, shorter_side: int) -> dict:
-    """The looks of an object, without its place."""
+    """Shape, colour, size, extent and rotation of an object, without its centre."""
     size = _choice(rng, SIZES)
     low, high = (round(extent * shorter_side / _REFERENCE_SIDE) for extent in _EXTENTS[size])
     return dict(
@@ -76,7 +76,7 @@ def _sample_draft(rng: np.random.RandomState, shorter_side: int) -> dict:
 
 
 def _sample_center(rng: np.random.RandomState, draft: dict, width: int, height: int) -> tuple[int, int]:
-    """A centre that keeps the whole shape inside the picture, off its border."""
+    """A centre with which the shape is inside the image, with a margin."""
     distance = shape_distance(draft['shape'], draft['extent'], draft['rotation'])
     radius = distance.shape[0] // 2
     x, y, box_width, box_height = _box(distance <= 0)
@@ -86,7 +86,7 @@ def _sample_center(rng: np.random.RandomState, draft: dict, width: int, height: 
 
 
 def _is_learnable(visible: np.ndarray, full: np.ndarray) -> bool:
-    """Enough is seen, in parts that are no slivers, and without a hole, which a COCO polygon cannot say."""
+    """Whether enough is visible, in parts of enough size and without holes, which COCO polygons cannot have."""
     pixels = np.count_nonzero(full)
     if np.count_nonzero(visible) < MIN_VISIBLE * pixels:
         return False
@@ -95,7 +95,7 @@ def _is_learnable(visible: np.ndarray, full: np.ndarray) -> bool:
 
 
 def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """(x, y, width, height) around the pixels of a mask."""
+    """The box (x, y, width, height) of a mask."""
     xs, ys = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
     return int(xs[0]), int(ys[0]), int(xs[-1] - xs[0] + 1), int(ys[-1] - ys[0] + 1)
 

@@ -1,10 +1,10 @@
-"""What is in a picture: objects, background and relations. Pictures and annotations are all written from this."""
+"""A scene is what an image shows: objects, background and relations. Images and annotations are made from scenes."""
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 SHAPE_CLASSES = ('circle', 'square', 'triangle', 'star', 'cross', 'pentagon')
 SIZES = ('small', 'large')
-# RGB; the background keeps to dull tones in the middle, so that each of them stands out.
+# RGB; backgrounds have dull tones of medium brightness, from which all of these differ.
 COLORS = {
     'red': (222, 40, 44),
     'orange': (245, 140, 24),
@@ -18,7 +18,7 @@ COLORS = {
 PATTERNS = ('clouds', 'stripes', 'checks', 'grain')
 RELATIONS = ('left', 'right', 'above', 'below')
 _OPPOSITE = {'left': 'right', 'right': 'left', 'above': 'below', 'below': 'above'}
-# Of the picture's shorter side: centres closer than this are neither left nor right, neither above nor below.
+# A fraction of the image's shorter side. Centres closer than this along an axis have no relation along it.
 _RELATION_MARGIN = 0.05
 
 
@@ -31,17 +31,17 @@ class Relation(NamedTuple):
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One shape of a picture; all lengths are whole pixels.
+    """One shape of a image; all lengths are whole pixels.
 
     Args:
-        id: Its place in the scene's list, which runs from the back to the front.
+        id: Index in the scene's list, which runs from the back to the front.
         shape: One of `SHAPE_CLASSES`.
         color: A key of `COLORS`.
         size: One of `SIZES`.
-        center: (x, y), corners of pixels: (0, 0) is the picture's upper left corner.
-        extent: Longer side of the shape before it is turned.
+        center: (x, y) in pixels; (0, 0) is the image's upper left corner.
+        extent: Longer side of the shape before its rotation.
         rotation: Degrees, clockwise.
-        box: (x, y, width, height) of the part that nothing hides.
+        box: (x, y, width, height) of the visible part.
     """
     id: int
     shape: str
@@ -65,7 +65,7 @@ class Background:
     Args:
         pattern: One of `PATTERNS`.
         color: Mean colour, RGB.
-        seed: Of the texture's random numbers.
+        seed: Seed of the texture.
     """
     pattern: str
     color: tuple[int, int, int]
@@ -78,14 +78,14 @@ class Background:
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture, complete: `render_scene` draws it, `to_coco` annotates it.
+    """All that one image shows: `render_scene` draws it, `to_coco` annotates it.
 
     Args:
         image_id: From 1 within a split; the same id as in the COCO file.
         file_name: Relative to the folder of the split.
-        width: Of the picture, pixels.
-        height: Of the picture, pixels.
-        background: What the objects lie on.
+        width: Width of the image in pixels.
+        height: Height of the image in pixels.
+        background: Texture behind the objects.
         objects: From the back to the front, `objects[i].id == i`.
     """
     image_id: int
@@ -103,24 +103,24 @@ class Scene:
     def relations(self) -> list[Relation]:
         """Every ordered pair of objects whose centres are clearly apart along x or y, sorted by subject and object."""
         margin = _RELATION_MARGIN * min(self.width, self.height)
-        found = []
+        relations = []
         for first in self.objects:
             for second in self.objects[first.id + 1:]:
                 for axis, lower in enumerate(('left', 'above')):
                     gap = second.center[axis] - first.center[axis]
                     if abs(gap) > margin:
                         predicate = lower if gap > 0 else _OPPOSITE[lower]
-                        found.append(Relation(first.id, predicate, second.id))
-                        found.append(Relation(second.id, _OPPOSITE[predicate], first.id))
-        return sorted(found, key=lambda relation: (relation.subject, relation.object))
+                        relations.append(Relation(first.id, predicate, second.id))
+                        relations.append(Relation(second.id, _OPPOSITE[predicate], first.id))
+        return sorted(relations, key=lambda relation: (relation.subject, relation.object))
 
     def to_dict(self) -> dict:
-        """Plain values only, ready for json."""
+        """The scene as lists, dicts, texts and numbers, for json."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, data: dict) -> 'Scene':
-        """The inverse of `to_dict`, before or after a trip through json."""
+        """The inverse of `to_dict`; lists may stand for tuples, as in json."""
         background = Background(**_with_tuples(data['background']))
         objects = tuple(SceneObject(**_with_tuples(obj)) for obj in data['objects'])
         return cls(**{**data, 'background': background, 'objects': objects})

@@ -1,4 +1,4 @@
-"""Texts with the place each stands at: plain files, or the names and captions of COCO's and MDETR's."""
+"""Texts with their file and line: of plain text files, or the names and captions of COCO's and MDETR's files."""
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path

@@ -151,7 +151,8 @@ def test_another_shape_is_torchs_error_and_the_rest_is_loaded():
 def test_tensors_can_be_assigned_and_parts_loaded_alone():
     state = MODELS.build(config(aux_head=None)).state_dict()
     _, model = load_contract(state, assign=True)
-    assert model.backbone.trunk.downs[0].conv.weight.data_ptr() == state['backbone.trunk.downs.0.conv.weight'].data_ptr()
+    stem = model.backbone.trunk.downs[0].conv.weight
+    assert stem.data_ptr() == state['backbone.trunk.downs.0.conv.weight'].data_ptr()
     keys = model.backbone.load_state_dict({'trunk.downs.0.conv.weight': torch.zeros(16, 3, 3, 3)}, strict=False)
     assert len(keys.missing_keys) > 100 and not model.backbone.trunk.downs[0].conv.weight.any()
 

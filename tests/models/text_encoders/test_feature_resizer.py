@@ -9,8 +9,8 @@ from mmdet_ext.models.layers.feature_resizer import FeatureResizer
 def test_the_resized_text_is_the_published_one():
     case, prefix = load_case('mdetr', 'model'), 'transformer.resizer.'
     resizer = FeatureResizer(768, 256).eval()
-    resizer.load_state_dict({key.removeprefix(prefix): torch.from_numpy(fill(key, tuple(shape), case.gain(key)))
-                             for key, shape, _ in case.meta['state_dict'] if key.startswith(prefix)})
+    resizer.load_state_dict({key.removeprefix(prefix): torch.from_numpy(fill(key, tuple(shape), case.weights.gain_of(key)))
+                             for key, shape, _ in case.weights.tensors if key.startswith(prefix)})
     resized = resizer(case['text_last_hidden']).transpose(0, 1)
     torch.testing.assert_close(resized, case['text_memory_resized'], atol=1e-4, rtol=1e-4)
 

@@ -23,13 +23,13 @@ GOLDEN_SIZES = ('vocab_size', 'hidden_size', 'num_hidden_layers', 'num_attention
 
 def test_hidden_states_and_pooler_are_the_published_ones(text_folder):
     case, prefix = load_case('mdetr', 'model'), 'transformer.text_encoder.'
-    config = {name: case.meta['roberta'][name] for name in GOLDEN_SIZES}
+    config = {name: case.settings['roberta'][name] for name in GOLDEN_SIZES}
     encoder = RobertaTextEncoder(tokenizer=text_folder, pretrained=False, config=config, pooled=True).eval()
-    weights = {key.replace(prefix, 'language_model.'): torch.from_numpy(fill(key, tuple(shape), case.gain(key)))
-               for key, shape, _ in case.meta['state_dict']
+    weights = {key.replace(prefix, 'language_model.'): torch.from_numpy(fill(key, tuple(shape), case.weights.gain_of(key)))
+               for key, shape, _ in case.weights.tensors
                if key.startswith(prefix) and not key.endswith('position_ids')}
     encoder.load_state_dict(weights)
-    tokens = (torch.tensor(case.meta['inputs'][name]) for name in ('input_ids', 'attention_mask'))
+    tokens = (torch.tensor(case.inputs[name]) for name in ('input_ids', 'attention_mask'))
     with torch.no_grad():
         hidden, pooled = encoder.encode_tokens(*tokens)
     torch.testing.assert_close(hidden, case['text_last_hidden'], atol=1e-4, rtol=1e-4)
