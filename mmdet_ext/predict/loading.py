@@ -13,8 +13,8 @@ from mmengine.registry import init_default_scope
 from ..checkpoints.load import load_weights, read_weights
 from ..deployment import deploy
 from ..launch import load_config
-from ..models.layers.atoms import forget_atoms_files
 from ..models.detectors import PGIDetector
+from ..models.layers.atoms import forget_atoms_files
 
 
 def read_config(config: str | Path | Config, options: dict | None = None) -> Config:
