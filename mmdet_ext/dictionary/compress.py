@@ -1,6 +1,7 @@
 """Compression of the dictionaries of a trained detector: usage, pruning, distillation, evaluation."""
 import copy
 import logging
+import pickle
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -132,7 +133,14 @@ class Compression:
         """What `make` gives, or gave in an earlier run."""
         if self.work.piece(f'{name}.pt') is None:
             self._save(name, make())
-        return torch.load(self.work.piece(f'{name}.pt'), map_location='cpu', weights_only=True)
+        return self._load(name)
+
+    def _load(self, name: str) -> Any:
+        path = self.work.piece(f'{name}.pt')
+        try:
+            return torch.load(path, map_location='cpu', weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise ValueError(f'{path} is damaged: forget it with --restart') from error
 
     def _save(self, name: str, content: Any) -> None:
         with self.work.write(f'{name}.pt') as file:
@@ -166,8 +174,8 @@ class Compression:
     def _distill(self, distillation: Distillation) -> tuple[list[float], float]:
         """Train the students; returns the loss of each step, and seconds."""
         losses, seconds, iters = [], 0., self.options.iters
-        if piece := self.work.piece('distillation.pt'):
-            losses, seconds, state = torch.load(piece, map_location='cpu', weights_only=True)
+        if self.work.piece('distillation.pt'):
+            losses, seconds, state = self._load('distillation')
             distillation.load_state_dict(state)
         size = min(self.options.batch_size, len(self.dataset))
         batches = random_batches(len(self.dataset), size, iters, self.options.seed + 1)[distillation.iteration:]

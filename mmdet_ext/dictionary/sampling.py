@@ -132,6 +132,7 @@ class Draw:
         return names
 
     def _compute_piece(self, items: np.ndarray, candidates: np.ndarray, bar: tqdm) -> dict[str, np.ndarray]:
+        candidates = candidates[np.isin(candidates // self.source.per_item, items)]
         parts, empty, skipped, counts = [], [], [], np.array([len(items), 0, 0, 0])
         for start in range(0, len(items), self.source.batch_size):
             batch = items[start:start + self.source.batch_size].tolist()

@@ -131,6 +131,12 @@ def test_an_interrupted_compression_ends_like_an_unstopped_one(cfg, checkpoint, 
     monkeypatch.setattr(Distillation, 'step', step_counted)
     with pytest.raises(ValueError, match='tau was 0.1 and is 0.2.*--restart'):
         compress(cfg, checkpoint, replace(OPTIONS, tau=0.2), out='other')
+    piece = checkpoint.parent / 'other' / 'compressed.pth.parts' / 'usage.pt'
+    content = piece.read_bytes()
+    piece.write_bytes(content[:len(content) // 2])
+    with pytest.raises(ValueError, match='usage.pt is damaged.*--restart'):
+        compress(cfg, checkpoint, out='other')
+    piece.write_bytes(content)
     resumed = compress(cfg, checkpoint, out='other')
     assert resumed['losses'] == report['losses'] and steps == [2, 3]
     ours, theirs = state_of(checkpoint, 'other'), state_of(checkpoint)
