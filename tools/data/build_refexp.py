@@ -16,7 +16,7 @@ from mmdet_ext.command_line import run
 from mmdet_ext.datasets.builders.command import (existing_file, existing_folder, new_parser, progress, stays,
                                                  write_file)
 from mmdet_ext.datasets.builders.image_lists import read_ids
-from mmdet_ext.datasets.builders.refexp import REFS, read_refer, refexp_pairs, safe_images, splits_of
+from mmdet_ext.datasets.builders.refexp import REFS, SPLITS, read_refer, refexp_pairs, safe_images
 from mmdet_ext.text.parsing import PARSERS, load_parser
 
 
@@ -45,7 +45,8 @@ def main() -> None:
         jobs = [('final_refexp_train', together, 'train', safe), ('final_refexp_val', together, 'val', None)]
     else:
         jobs = [(f'finetune_{name}_{split}', expressions, split, None)
-                for name, (expressions, _) in datasets.items() for split in splits_of(expressions)]
+                for name, (expressions, _) in datasets.items()
+                for split in SPLITS if any(expression.split == split for expression in expressions)]
     for name, expressions, split, safe in jobs:
         out = args.out / f'{name}.json'
         if not stays(out, args.overwrite):

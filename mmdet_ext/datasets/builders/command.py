@@ -3,6 +3,7 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,18 +23,15 @@ def new_parser(doc: str, *, folder: bool = False) -> argparse.ArgumentParser:
     return parser
 
 
-def existing_file(text: str) -> Path:
-    """Type of an argument: the path of a file."""
-    if not Path(text).is_file():
-        raise argparse.ArgumentTypeError(f'there is no file {text}')
-    return Path(text)
+def existing_file(text: str, kind: str = 'file') -> Path:
+    """Type of an argument: the path of a file, or of a 'folder'."""
+    path = Path(text)
+    if not (path.is_file() if kind == 'file' else path.is_dir()):
+        raise argparse.ArgumentTypeError(f'there is no {kind} {text}')
+    return path
 
 
-def existing_folder(text: str) -> Path:
-    """Type of an argument: the path of a folder."""
-    if not Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f'there is no folder {text}')
-    return Path(text)
+existing_folder = partial(existing_file, kind='folder')
 
 
 def positive_number(text: str) -> int:

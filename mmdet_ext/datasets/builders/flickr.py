@@ -68,12 +68,8 @@ def flickr_pairs(root: Path, images: Iterable[str], counts: Counter, *, merged: 
 def _sentence_boxes(sentence: Sentence, boxes: dict[str, list[list[float]]]) -> list[dict]:
     """The annotations of a sentence.
 
-    Its entities give all their boxes, once for each time that they are named. Boxes that are nearly the same become
-    one object: the last of them, tied to all phrases of the entities that it came from.
-
-    Args:
-        sentence: Of an image.
-        boxes: (x1, y1, x2, y2) in pixels, by entity.
+    Its entities give all their `boxes` (x1, y1, x2, y2), once for each time that they are named. Boxes that are nearly
+    the same become one object: the last of them, tied to all phrases of the entities that it came from.
     """
     owned = [(phrase.entity, box) for phrase in sentence.phrases for box in boxes.get(phrase.entity, ())]
     rows = []

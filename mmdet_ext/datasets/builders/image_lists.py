@@ -1,5 +1,4 @@
 """Files that list images: their sizes, or the ids of those that must not be trained on."""
-import pickle
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -7,7 +6,7 @@ from typing import Any
 import msgspec
 from PIL import Image
 
-from ...checkpoints.unpickler import CONTAINERS
+from ...checkpoints.unpickler import CheckpointError, RestrictedUnpickler
 from .json_rows import Id, JsonRows, Side, read_top_level
 
 Size = tuple[Side, Side]  # (height, width) in pixels
@@ -83,25 +82,12 @@ def load_plain_pickle(path: Path) -> Any:
     """Numbers, texts, lists, tuples, dicts and sets of a pickle, of Python 2 as well; nothing that it names is run.
 
     Raises:
-        ValueError: If the file is damaged, or names anything else.
+        ValueError: If the file is damaged, or names anything that is not among what published files need.
     """
     with path.open('rb') as file:
         try:
-            return _PlainUnpickler(file, encoding='utf-8', errors='replace').load()
-        except _RefusedError as error:
-            raise ValueError(f'{path}: refused, it names {error}, which no annotation needs') from error
+            return RestrictedUnpickler(file, str(path)).load()
+        except CheckpointError:
+            raise
         except Exception as error:  # a broken pickle can raise anything
             raise ValueError(f'{path}: not a pickle, or damaged ({error!r})') from error
-
-
-class _RefusedError(Exception):
-    """A name that is not among the plain containers."""
-
-
-class _PlainUnpickler(pickle.Unpickler):
-
-    def find_class(self, module: str, name: str) -> Any:
-        origin = f'{"builtins" if module == "__builtin__" else module}.{name}'
-        if origin not in CONTAINERS:
-            raise _RefusedError(origin)
-        return CONTAINERS[origin]

@@ -51,7 +51,7 @@ class JsonRows(Generic[T]):
         if table is not None and isinstance(self._rows, dict):
             if table not in self._rows:
                 raise ValueError(f'{path} has no table {table!r}')
-            self._rows = _decode(self._rows[table], list[msgspec.Raw], f'{path}: {table}')
+            self._rows = decode(self._rows[table], msgspec.json.Decoder(list[msgspec.Raw]), f'{path}: {table}')
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -75,7 +75,7 @@ def read_top_level(path: Path) -> dict[str, msgspec.Raw] | list[msgspec.Raw]:
         content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b'')
     if content[:3] == _BYTE_ORDER_MARK:
         content = content[3:]
-    return _decode(content, dict[str, msgspec.Raw] | list[msgspec.Raw], str(path))
+    return decode(content, msgspec.json.Decoder(dict[str, msgspec.Raw] | list[msgspec.Raw]), str(path))
 
 
 def read_json(path: Path, type_: type[T]) -> T:
@@ -84,11 +84,11 @@ def read_json(path: Path, type_: type[T]) -> T:
     Raises:
         ValueError: If the file is no json, or not of the type, naming file, key and value.
     """
-    return _decode(path.read_bytes().removeprefix(_BYTE_ORDER_MARK), type_, str(path))
+    return decode(path.read_bytes().removeprefix(_BYTE_ORDER_MARK), msgspec.json.Decoder(type_), str(path))
 
 
-def decode(raw: msgspec.Raw, decoder: msgspec.json.Decoder, location: str) -> Any:
-    """Decode a value; `location` names it in the ValueError about one that is not what the decoder expects."""
+def decode(raw: Any, decoder: msgspec.json.Decoder, location: str) -> Any:
+    """Decode json, as bytes; `location` names it in the ValueError about one that is not what the decoder expects."""
     try:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
@@ -107,7 +107,3 @@ def wrong_value(error: msgspec.ValidationError, value: Any, location: str) -> Va
         value = value[int(step)] if isinstance(value, list) else value[step]
     key = f'{key.lstrip(".")}: ' if key else ''
     return ValueError(f'{location}: {key}{problem.replace("`", "")}, got {value!r:.100}')
-
-
-def _decode(raw: Any, type_: Any, location: str) -> Any:
-    return decode(raw, msgspec.json.Decoder(type_), location)

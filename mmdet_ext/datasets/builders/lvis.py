@@ -35,18 +35,11 @@ class ImageRows(NamedTuple):
 
 
 class Prompts(NamedTuple):
-    """What to ask for.
-
-    Attributes:
-        images: Those that were chosen.
-        captions: Prompt of each class.
-        counts: How many images, crowds and bad boxes there are.
-        bad: Annotations that are left out because of their boxes.
-    """
-    images: list[ImageRows]
-    captions: dict[int, str]
-    counts: Counter
-    bad: list[BadBox]
+    """What to ask for."""
+    images: list[ImageRows]  # those that were chosen
+    captions: dict[int, str]  # prompt of each class
+    counts: Counter  # of images, crowds and bad boxes
+    bad: list[BadBox]  # annotations that are left out because of their boxes
 
     def shared(self) -> list[str]:
         """Prompts that several classes have in common."""

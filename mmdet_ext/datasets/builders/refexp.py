@@ -17,6 +17,7 @@ from .json_rows import Box, Number, Side, Text, read_json, wrong_value
 
 REFS = {'refcoco': 'refs(unc).p', 'refcoco+': 'refs(unc).p', 'refcocog': 'refs(umd).p'}
 Split = Literal['train', 'val', 'test', 'testA', 'testB']
+SPLITS = get_args(Split)
 
 
 class _Image(msgspec.Struct):
@@ -94,12 +95,6 @@ def read_refer(root: Path, name: str) -> tuple[list[Expression], list[dict]]:
         expressions += [Expression(name, sentence.sent, ref.split, images[ref.image_id], annotations[ref.ann_id],
                                    f'{stem}.jpg') for sentence in ref.sentences]
     return expressions, instances.categories
-
-
-def splits_of(expressions: Iterable[Expression]) -> list[str]:
-    """The splits that have expressions."""
-    present = {expression.split for expression in expressions}
-    return [split for split in get_args(Split) if split in present]
 
 
 def safe_images(expressions: Collection[Expression]) -> set[str]:

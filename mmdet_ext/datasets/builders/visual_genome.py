@@ -126,16 +126,10 @@ def _pairs(image: Id, size: Size, regions: Iterable[Region]) -> Iterator[Pair]:
 
 
 def read_regions(row: ImageRow, parser: Parser, counts: Counter, location: str) -> list[Region]:
-    """The regions of an image.
-
-    Args:
-        row: Of region_graphs.json.
-        parser: Of captions.
-        counts: Gets what was left out.
-        location: The file and the image, for errors.
+    """The regions of an image; `counts` gets what was left out.
 
     Raises:
-        ValueError: If an object has no size.
+        ValueError: If an object has no size; `location` names the file and the image in it.
     """
     cleaned = []
     for region in row.regions:

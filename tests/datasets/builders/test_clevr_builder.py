@@ -212,7 +212,7 @@ def test_a_broken_question_is_an_error_that_names_it(build, tmp_path, change, me
 @pytest.mark.parametrize('boxes, message', [
     (None, 'there are no boxes for it: give a file'),
     (BOXES[:2], 'there are 2 boxes and 4 objects'),
-    ([*BOXES[:3], [1, 2, 3]], r'scenes.json: scene 0 \(CLEVR_train_000003.png\), object 3: a box should be four'),
+    ([*BOXES[:3], [1, 2, 3]], r'boxes.json: image CLEVR_train_000003.png: \[3\]: Expected array of length 4'),
     ([dict(subject=dict(bbox=[0, 1, 2, 3]))],
      r'boxes.json: image CLEVR_train_000003.png: \[0\]: Object missing required field object'),
 ])

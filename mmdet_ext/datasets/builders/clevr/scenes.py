@@ -7,7 +7,7 @@ import numpy as np
 from msgspec import Struct
 from scipy.optimize import linear_sum_assignment
 
-from ..json_rows import Box, JsonRows, Number, Row
+from ..json_rows import Box, JsonRows, Row
 from .programs import SceneRow
 
 
@@ -38,7 +38,7 @@ def read_boxes(path: Path) -> JsonRows[list]:
     They are a list of one box [x, y, w, h] for each object, in the order of the scene, or of relations with a `subject`
     and an `object` that have a `bbox` [y1, y2, x1, x2].
     """
-    return JsonRows(path, list[Relation | list[Number] | None], name='image {}')
+    return JsonRows(path, list[Relation | Box | None], name='image {}')
 
 
 def clevr_scenes(rows: Iterable[Row[SceneRow]], boxes: Iterable[Row[list]] | None = None) -> dict[int, ClevrScene]:
@@ -79,9 +79,6 @@ def _boxes_of_objects(values: list, row: SceneRow, location: str) -> list[Box | 
         return _boxes_of_relations(values, row, location)
     if len(values) != len(row.objects):
         raise ValueError(f'{location}: there are {len(values)} boxes and {len(row.objects)} objects')
-    for number, box in enumerate(values):
-        if box is not None and len(box) != 4:
-            raise ValueError(f'{location}, object {number}: a box should be four numbers, got {box}')
     return values
 
 

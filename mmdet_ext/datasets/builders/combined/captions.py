@@ -7,23 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ....text.spans import consolidate_spans, shift_spans
+from ....text.spans import Spans, consolidate_spans, shift_spans
 from ..boxes import iou_matrix
-
-Spans = Sequence[Sequence[int]]
 
 
 class Caption(NamedTuple):
-    """A text about an image.
-
-    Attributes:
-        text: Of the caption.
-        boxes: Of what it names: `bbox` (x, y, width, height) in pixels, `tokens_positive`, and other fields.
-        negative: Its `tokens_negative`, which nothing reads.
-    """
+    """A text about an image."""
     text: str
-    boxes: Sequence[dict]
-    negative: Spans = ()
+    boxes: Sequence[dict]  # with `bbox` (x, y, width, height) in pixels, `tokens_positive`, and other fields
+    negative: Spans = ()  # its `tokens_negative`, which nothing reads
 
 
 def combine_captions(captions: Sequence[Caption], *, max_chars: int = 250, threshold: float = 0.5,
