@@ -58,7 +58,10 @@ def generated_tokenizer(model_cfg: ConfigDict, texts: Sequence[str], size: int =
     if 'text_encoder' not in model_cfg:
         yield
         return
-    from mmdet_ext.text.tokenizer_training import train_tokenizer
+    try:
+        from mmdet_ext.text.tokenizer_training import train_tokenizer
+    except ModuleNotFoundError:  # an old checkout
+        from mmdet_ext.models.text_encoders.tokenizer_training import train_tokenizer
 
     with TemporaryDirectory() as folder:
         train_tokenizer(texts, size).save_pretrained(folder)

@@ -67,11 +67,11 @@ def to_json(runs: Sequence[Run], metric: str) -> str:
     def point(epoch_and_value: tuple[int, float]) -> dict[str, float]:
         return dict(zip(('epoch', 'value'), epoch_and_value, strict=True))
 
-    courses = [dict(name=run.name, max_epochs=run.max_epochs, minutes_per_epoch=run.minutes_per_epoch,
-                    values=run.curve, best=point(run.best), final=point(run.final)) for run in runs]
+    curves = [dict(name=run.name, max_epochs=run.max_epochs, minutes_per_epoch=run.minutes_per_epoch,
+                   values=run.curve, best=point(run.best), final=point(run.final)) for run in runs]
     pairs = [dict(name=pair.run.name, other=pair.other.name, target=pair.other.final[1], epoch=pair.epoch,
                   of_epochs=pair.other.final[0], ratio=pair.ratio) for pair in compare(runs)]
-    return json.dumps(dict(metric=metric, runs=courses, pairs=pairs), indent=2) + '\n'
+    return json.dumps(dict(metric=metric, runs=curves, pairs=pairs), indent=2) + '\n'
 
 
 def to_markdown(runs: Sequence[Run], metric: str) -> str:

@@ -48,12 +48,7 @@ class Training(NamedTuple):
 
 
 def read_trainings(configs: Sequence[str], out: Path, options: Sequence[str]) -> list[Training]:
-    """Read the configs, so that what is wrong with one of them is known before the first is trained.
-
-    Args:
-        configs: Config files, which should differ in their names.
-        out: Folder; each training has a folder of its config's name in it.
-        options: KEY=VALUE, values that replace the configs'.
+    """Read all configs before the first is trained; `options` are KEY=VALUE that replace values of them.
 
     Raises:
         ValueError: If two configs have the same name, or one is not trained by epochs.
@@ -79,11 +74,9 @@ def train_all(trainings: Sequence[Training], tool: Path, options: Sequence[str],
 
     Args:
         trainings: What to train, in this order.
-        tool: The script that trains one config.
-        options: KEY=VALUE for its ``--cfg-options``.
+        tool: The script that trains one config; `options` are its ``--cfg-options``.
         jobs: With 1 a training prints here; with more, each prints to its train.log, and its progress is printed here.
-        metric: Name of the metric in the lines of progress.
-        label: What they call it.
+        metric: Name of the metric in the lines of progress, which call it `label`.
 
     Raises:
         ValueError: If a training fails.

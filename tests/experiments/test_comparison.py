@@ -126,12 +126,12 @@ def test_the_table_has_an_epoch_a_row_and_a_training_a_column():
 
 
 def test_json_has_the_same_numbers():
-    found = json.loads(to_json([FIRST, BETTER, SLOWER], AP))
-    assert found['metric'] == AP
-    assert found['runs'][0] == dict(
+    content = json.loads(to_json([FIRST, BETTER, SLOWER], AP))
+    assert content['metric'] == AP
+    assert content['runs'][0] == dict(
         name='smca', max_epochs=8, minutes_per_epoch=0.5, values={'2': 0.1, '4': 0.3, '6': 0.35, '8': 0.33},
         best=dict(epoch=6, value=0.35), final=dict(epoch=8, value=0.33))
-    assert found['pairs'] == [
+    assert content['pairs'] == [
         dict(name='smca', other='yolo', target=0.6, epoch=None, of_epochs=8, ratio=None),
         dict(name='smca', other='detr', target=0.25, epoch=4, of_epochs=10, ratio=0.4)]
 
@@ -156,8 +156,8 @@ def test_goes_on_before_a_validation_that_is_missing(tmp_path, saved, validated,
         (tmp_path / f'epoch_{epoch}.pth').touch()
         (tmp_path / 'last_checkpoint').write_text(f'/elsewhere/epoch_{epoch}.pth')
     log = TrainingLog(max(saved, default=0), {epoch: {AP: 0.1} for epoch in validated}, None)
-    found = resume_from(tmp_path, log, dict(max_epochs=7, val_interval=2))
-    assert found == (expected and tmp_path / f'epoch_{expected}.pth')
+    checkpoint = resume_from(tmp_path, log, dict(max_epochs=7, val_interval=2))
+    assert checkpoint == (expected and tmp_path / f'epoch_{expected}.pth')
 
 
 def test_before_val_begin_no_validation_is_missing(tmp_path):

@@ -42,7 +42,7 @@ sys.exit(cfg.get('code', 0))
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch):
     """The current folder, with a stand-in for the interpreter that runs train.py."""
     python = tmp_path / 'python'
     python.write_text(PYTHON.format(python=sys.executable))
@@ -53,11 +53,11 @@ def place(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def make(place):
+def make(folder):
     """Write a config of three epochs; returns its name."""
 
     def call(name: str, *values: float | None, max_epochs: int = 3, **more: object) -> str:
-        path = place / name
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         settings = dict(train_cfg=dict(max_epochs=max_epochs), model={}, values=list(values), **more)
         path.write_text('\n'.join(f'{key} = {value!r}' for key, value in settings.items()))
@@ -71,8 +71,8 @@ def run(in_process):
     return partial(in_process, TOOL)
 
 
-def calls(place: Path, name: str, out: str = 'work_dirs/compare') -> list[str]:
-    path = place / out / name / 'calls.txt'
+def calls(folder: Path, name: str, out: str = 'work_dirs/compare') -> list[str]:
+    path = folder / out / name / 'calls.txt'
     return path.read_text().splitlines() if path.is_file() else []
 
 
@@ -87,81 +87,81 @@ def test_trains_and_compares_two_configs(workplace, fast, run, monkeypatch):
     assert 'narrow: epoch 1 of 1, AP 0.' in out and 'Epoch(train)' not in out
     folder = workplace / 'compared'
     assert 'Epoch(train)' in (folder / 'narrow' / 'train.log').read_text()
-    found = json.loads((folder / 'comparison.json').read_text())
-    assert [run['name'] for run in found['runs']] == ['narrow', 'wide']
-    assert all(run['values'].keys() == {'1'} and run['minutes_per_epoch'] > 0 for run in found['runs'])
+    content = json.loads((folder / 'comparison.json').read_text())
+    assert [run['name'] for run in content['runs']] == ['narrow', 'wide']
+    assert all(run['values'].keys() == {'1'} and run['minutes_per_epoch'] > 0 for run in content['runs'])
     assert (folder / 'comparison.png').stat().st_size > 10_000
     table = (folder / 'comparison.md').read_text()
     assert 'narrow reaches the final AP of wide' in table or 'narrow does not reach' in table
 
 
-def test_prints_and_writes_who_reaches_whom(make, run, place):
+def test_prints_and_writes_who_reaches_whom(make, run, folder):
     message, out = run(make('a.py', 0.1, 0.3, 0.4), make('b.py', 0.1, 0.1, 0.2), make('c.py', 0.1, 0.2, 0.5))
     assert message == ''
-    table = (place / 'work_dirs/compare/comparison.md').read_text()
+    table = (folder / 'work_dirs/compare/comparison.md').read_text()
     for line in ('- a reaches the final AP of b (0.200) after 2 of 3 epochs (0.67)',
                  '- a does not reach the final AP of c (0.500) in 3 epochs: its best is 0.400'):
         assert line in table and line in out
-    found = json.loads((place / 'work_dirs/compare/comparison.json').read_text())
-    assert found['runs'][0]['minutes_per_epoch'] == pytest.approx(0.5)  # 10 iterations of 3 seconds
+    content = json.loads((folder / 'work_dirs/compare/comparison.json').read_text())
+    assert content['runs'][0]['minutes_per_epoch'] == pytest.approx(0.5)  # 10 iterations of 3 seconds
     assert out.index('the output of a.py') < out.index('the output of b.py')
-    assert not list(place.glob('work_dirs/compare/*/train.log'))
+    assert not list(folder.glob('work_dirs/compare/*/train.log'))
 
 
-def test_a_finished_training_is_not_started_again(make, run, place):
+def test_a_finished_training_is_not_started_again(make, run, folder):
     configs = make('a.py', 0.1, 0.3, 0.4), make('early.py', 0.1, 0.1)  # the second one stops early by itself
     for _ in range(2):
         message, out = run(*configs)
         assert message == ''
     assert 'a: finished already' in out and 'early: finished already' in out
     assert 'early has been validated up to epoch 2 of 3' in out
-    assert len(calls(place, 'a')) == len(calls(place, 'early')) == 1
+    assert len(calls(folder, 'a')) == len(calls(folder, 'early')) == 1
 
     run(*configs, '--train-options', 'train_cfg.max_epochs=4')
-    assert len(calls(place, 'a')) == len(calls(place, 'early')) == 2
+    assert len(calls(folder, 'a')) == len(calls(folder, 'early')) == 2
 
 
-def test_options_and_resume_go_to_train_py(make, run, place):
-    work_dir = place / 'out' / 'a'
+def test_options_and_resume_go_to_train_py(make, run, folder):
+    work_dir = folder / 'out' / 'a'
     work_dir.mkdir(parents=True)
     for epoch in (1, 2):
         (work_dir / f'epoch_{epoch}.pth').touch()
     (work_dir / 'last_checkpoint').write_text('epoch_2.pth')  # and no validation of epoch 2
     run(make('a.py', 0.1, 0.3, 0.4), make('b.py', 0.1), '--out', 'out', '--train-options', 'x=1', 'y.z=[1,2]')
     train = f'{ROOT}/tools/train.py'
-    assert calls(place, 'a', 'out')[0].split(maxsplit=1)[1] == (
+    assert calls(folder, 'a', 'out')[0].split(maxsplit=1)[1] == (
         f'{train} --resume out/a/epoch_1.pth --cfg-options x=1 y.z=[1,2]')
-    assert calls(place, 'b', 'out')[0].split(maxsplit=1)[1] == f'{train} --resume --cfg-options x=1 y.z=[1,2]'
+    assert calls(folder, 'b', 'out')[0].split(maxsplit=1)[1] == f'{train} --resume --cfg-options x=1 y.z=[1,2]'
 
 
-def test_side_by_side_each_has_its_cores_its_log_and_a_line_of_progress(make, run, place, monkeypatch):
+def test_side_by_side_each_has_its_cores_its_log_and_a_line_of_progress(make, run, folder, monkeypatch):
     monkeypatch.setattr('os.sched_getaffinity', lambda pid: range(6), raising=False)
     monkeypatch.delenv('OMP_NUM_THREADS')
     configs = make('a.py', 0.1, 0.3, 0.4), make('b.py', 0.1, 0.1, 0.2), make('c.py', 0.1)
     message, out = run(*configs, '--jobs', 2)
     assert message == ''
     assert 'a: epoch 3 of 3, AP 0.400 after epoch 3' in out and 'the output of' not in out
-    assert 'the output of a.py' in (place / 'work_dirs/compare/a/train.log').read_text()
-    assert [calls(place, name)[0].split()[0] for name in 'abc'] == ['3', '3', '3']
+    assert 'the output of a.py' in (folder / 'work_dirs/compare/a/train.log').read_text()
+    assert [calls(folder, name)[0].split()[0] for name in 'abc'] == ['3', '3', '3']
 
     monkeypatch.setenv('OMP_NUM_THREADS', '1')
     run(make('d.py', 0.1), make('e.py', 0.1), '--jobs', 2)
-    assert calls(place, 'd')[0].split()[0] == '1'
+    assert calls(folder, 'd')[0].split()[0] == '1'
 
 
 @pytest.mark.parametrize('jobs, log', [(1, '2026_0/the.log'), (2, 'train.log')])
-def test_names_the_log_of_a_training_that_fails_and_begins_no_other(make, run, place, jobs, log):
+def test_names_the_log_of_a_training_that_fails_and_begins_no_other(make, run, folder, jobs, log):
     message, _ = run(make('a.py', 0.1, code=3), make('b.py', 0.1, seconds=jobs - 1), make('c.py', 0.1), '--jobs', jobs)
     assert message == ('compare.py: error: the training of a failed with exit code 3: see '
                        f'work_dirs/compare/a/{log}')
-    assert (len(calls(place, 'b')), len(calls(place, 'c'))) == (jobs - 1, 0)
+    assert (len(calls(folder, 'b')), len(calls(folder, 'c'))) == (jobs - 1, 0)
 
 
-def test_what_is_there_can_be_drawn_before_the_end(make, run, place):
+def test_what_is_there_can_be_drawn_before_the_end(make, run, folder):
     configs = make('a.py', 0.1, 0.3, 0.4), make('b.py', 0.2, max_epochs=9), make('c.py', None)
     message, _ = run(*configs, '--draw-only')
     assert message == 'compare.py: error: work_dirs/compare: no validation in the logs of a, b, c'
-    assert not calls(place, 'a')
+    assert not calls(folder, 'a')
 
     message, _ = run(*configs)
     assert message == 'compare.py: error: work_dirs/compare/c: no validation in the logs'
@@ -169,8 +169,8 @@ def test_what_is_there_can_be_drawn_before_the_end(make, run, place):
     assert message == ''
     assert 'c: no validation yet, left out' in out
     assert 'b has been validated up to epoch 1 of 9' in out
-    assert (place / 'work_dirs/compare/comparison.png').is_file()
-    assert len(calls(place, 'a')) == 1
+    assert (folder / 'work_dirs/compare/comparison.png').is_file()
+    assert len(calls(folder, 'a')) == 1
 
 
 def test_names_the_metrics_in_the_logs(make, run):
@@ -186,20 +186,20 @@ def test_names_the_metrics_in_the_logs(make, run):
     (['a.py', 'b.py'], ['--jobs', '0'], '--jobs should be at least 1, got 0'),
     (['a.py', 'b.py'], ['--train-options', 'x'], '--train-options should be KEY=VALUE, got x'),
 ])
-def test_wrong_arguments_are_one_clear_line_and_nothing_is_trained(make, run, place, configs, arguments, expected):
+def test_wrong_arguments_are_one_clear_line_and_nothing_is_trained(make, run, folder, configs, arguments, expected):
     for name in ('a.py', 'b.py', 'other/a.py'):
         make(name, 0.1)
-    (place / 'endless.py').write_text('model = dict()')
+    (folder / 'endless.py').write_text('model = dict()')
     message, _ = run(*configs, *arguments)
     assert expected in message and 'Traceback' not in message
-    assert not calls(place, 'a')
+    assert not calls(folder, 'a')
 
 
-def test_an_interrupted_comparison_ends_its_trainings_and_goes_on(make, place, run):
+def test_an_interrupted_comparison_ends_its_trainings_and_goes_on(make, folder, run):
     configs = make('a.py', 0.1, seconds=60), make('b.py', 0.2)
 
     def interrupt() -> None:
-        while not list(place.glob('work_dirs/compare/a/*/the.log')):
+        while not list(folder.glob('work_dirs/compare/a/*/the.log')):
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -210,8 +210,8 @@ def test_an_interrupted_comparison_ends_its_trainings_and_goes_on(make, place, r
     thread.join()
     assert message == 'compare.py: interrupted; the same command goes on from there'
     assert time.monotonic() - begin < 30
-    assert not (place / 'work_dirs/compare/b').exists()
+    assert not (folder / 'work_dirs/compare/b').exists()
 
     make('a.py', 0.1)
     assert run(*configs)[0] == ''
-    assert len(calls(place, 'a')) == 2
+    assert len(calls(folder, 'a')) == 2

@@ -89,12 +89,12 @@ class GroundingVisualizer(DetLocalVisualizer):
         return panels
 
     def _side_by_side(self, image: np.ndarray, panels: Sequence[InstanceData], caption: str) -> np.ndarray:
-        numbers, parts = {}, []  # phrases of the truth first: many wrong predictions do not take its colours away
+        phrase_numbers, parts = {}, []  # the truth first: wrong predictions do not take its colours away
         for panel in panels:
             phrases = [tuple(map(tuple, spans)) for spans in panel.spans]
             for phrase in sorted(set(phrases)):
-                numbers.setdefault(phrase, len(numbers))
-            panel.labels = np.array([numbers[phrase] for phrase in phrases], dtype=int) % len(COLORS)
+                phrase_numbers.setdefault(phrase, len(phrase_numbers))
+            panel.labels = np.array([phrase_numbers[phrase] for phrase in phrases], dtype=int) % len(COLORS)
             with one_warning_of_letters():
                 parts.append(self._draw_panel(image, panel, caption))
         height = max(map(len, parts))  # bold letters are wider, so that a caption may have a line more than the other

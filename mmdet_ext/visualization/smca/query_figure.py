@@ -34,17 +34,18 @@ def draw_query_maps(capture: SMCACapture, query: int, name: str, scales: Mapping
         path: PNG to write.
     """
     height, width = capture.image.shape[:2]
-    wide, high = _CELL * (width / height)**0.5 + 0.07, _CELL * (height / width)**0.5 + 0.3  # a map and its title
+    map_width, map_height = _CELL * (width / height)**0.5 + 0.07, _CELL * (height / width)**0.5 + 0.3  # with its title
     heads = range(capture.layers[0].module.modulation.num_heads)
-    image_width = 2 * high * width / height
-    figure = Figure((max(image_width + len(heads) * wide + 0.9, 6.5), 2 * high * len(scales) + 1), layout='constrained')
+    image_width = 2 * map_height * width / height
+    figure = Figure((max(image_width + len(heads) * map_width + 0.9, 6.5), 2 * map_height * len(scales) + 1),
+                    layout='constrained')
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03, wspace=0, hspace=0)
     figure.suptitle(f'{capture.path.name}: query {query}, {name}', fontsize=LARGE + 1.5, color=INK, parse_math=False)
     figure.supxlabel(_EXPLANATION, fontsize=NORMAL, color=INK)
     panels = figure.subplot_mosaic(
         [[f'{layer}', *(f'{layer} {kind} {head}' for head in heads), f'{layer} {kind} bar']
          for layer in scales for kind in _KINDS],
-        width_ratios=[image_width, *(wide for _ in heads), 0.1])
+        width_ratios=[image_width, *(map_width for _ in heads), 0.1])
     for layer, scale in scales.items():
         _draw_layer(panels, capture, query, layer, scale)
     figure.draw_without_rendering()  # marks at a border need to know how large the axes are

@@ -1,7 +1,6 @@
 """How much each query attends to each map: alpha of SMCA-DETR (https://arxiv.org/abs/2101.07448, section 3.4)."""
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,12 +12,6 @@ from ..style import BLUE, GREY, INK, LARGE, NORMAL, ORANGE, PALE, VERMILLION, sa
 from .capture import SMCACapture
 
 _COLORS, _MARKERS = (BLUE, ORANGE, VERMILLION, GREY), 'o^sD'
-
-
-class BoxSizes(NamedTuple):
-    """Queries in bins by the size of their boxes: median sizes (bins, ) in pixels, and mean alpha (bins, L)."""
-    sizes: Tensor
-    alpha: Tensor
 
 
 def alphas(capture: SMCACapture, layer: int) -> Tensor:
@@ -47,20 +40,17 @@ def box_sizes(capture: SMCACapture) -> Tensor:
     return ((x2 - x1) * (y2 - y1)).sqrt()
 
 
-def alpha_by_size(sizes: Tensor, alpha: Tensor, bins: int = 8) -> BoxSizes:
-    """Mean alpha (Q, L) of queries whose boxes have about the same size (Q, )."""
+def alpha_by_size(sizes: Tensor, alpha: Tensor, bins: int = 8) -> tuple[Tensor, Tensor]:
+    """Queries in bins by the size of their boxes: sizes (Q, ) -> medians (bins, ); alpha (Q, L) -> means (bins, L)."""
     groups = sizes.argsort().tensor_split(min(bins, len(sizes)))
-    return BoxSizes(torch.stack([sizes[group].median() for group in groups]),
-                    torch.stack([alpha[group].mean(dim=0) for group in groups]))
+    return (torch.stack([sizes[group].median() for group in groups]),
+            torch.stack([alpha[group].mean(dim=0) for group in groups]))
 
 
 def draw_scale_selection(capture: SMCACapture, names: Mapping[int, str], path: str | os.PathLike) -> None:
     """Write one PNG: alpha of chosen queries in each layer, and of all queries of the last layer by size of their box.
 
-    Args:
-        capture: The image; the decoder selects scales.
-        names: What to call the chosen queries, by their numbers.
-        path: PNG to write.
+    The decoder should select scales; `names` says what to call the chosen queries, by their numbers.
     """
     figure = Figure((max(1.9 * len(names) + 5, 7), 4.5), layout='constrained')
     figure.suptitle(f'{capture.path.name}: alpha, the weights of the scales', fontsize=LARGE + 1.5, color=INK,
@@ -88,11 +78,11 @@ def _draw_bars(axes: Axes, capture: SMCACapture, query: int) -> None:
 
 def _draw_scatter(axes: Axes, capture: SMCACapture) -> None:
     alpha, sizes = alphas(capture, len(capture.layers) - 1), box_sizes(capture)
-    means = alpha_by_size(sizes, alpha)
+    median_sizes, means = alpha_by_size(sizes, alpha)
     for scale in range(len(capture.strides)):
         color, marker = _COLORS[scale % len(_COLORS)], _MARKERS[scale % len(_MARKERS)]
         axes.plot(sizes, alpha[:, scale], marker, color=color, markersize=3, markeredgewidth=0, alpha=0.45)
-        axes.plot(means.sizes, means.alpha[:, scale], marker, linestyle='-', color=color, markersize=5.5, linewidth=1.6,
+        axes.plot(median_sizes, means[:, scale], marker, linestyle='-', color=color, markersize=5.5, linewidth=1.6,
                   markeredgecolor='white', markeredgewidth=0.7, label=scale_name(capture, scale))
     axes.axhline(1 / len(capture.strides), color=PALE, linewidth=0.8, zorder=0)
     tidy(axes).set_ylim(0, 1)

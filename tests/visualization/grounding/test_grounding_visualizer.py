@@ -23,11 +23,11 @@ def visualizer():
 @pytest.fixture
 def sample() -> DetDataSample:
     boxes = torch.tensor([[100., 20, 140, 60], [20, 30, 70, 90], [150, 60, 190, 110], [5, 100, 45, 130]])
-    found = DetDataSample(
+    sample = DetDataSample(
         pred_instances=InstanceData(bboxes=boxes, scores=torch.tensor([0.9, 0.95, 0.8, 0.2]), spans=SPANS),
         gt_instances=InstanceData(bboxes=boxes[:2], labels=torch.zeros(2, dtype=torch.long), tokens_positive=SPANS[:2]))
-    found.set_metainfo(dict(text=CAPTION))
-    return found
+    sample.set_metainfo(dict(text=CAPTION))
+    return sample
 
 
 def count(image: np.ndarray, color: tuple[int, int, int]) -> int:

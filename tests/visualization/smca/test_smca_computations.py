@@ -40,17 +40,17 @@ def test_cell_i_has_its_middle_at_i_strides_by_hand():
 def test_resampling_keeps_a_plane_and_goes_on_beyond_the_outermost_cells():
     grid = CellGrid.from_stride(META, 16, (4, 7))
     plane = (torch.arange(4.)[:, None] * 32 + torch.arange(7.) * 3200)[None]  # y + 100 x at the middles of the cells
-    found = grid.resample(plane, (100, 200))[0]
+    resampled = grid.resample(plane, (100, 200))[0]
     x, y = (torch.arange(count) + 0.5 for count in (200, 100))
-    assert_close(found, y.clamp(max=96)[:, None] + 100 * x.clamp(max=192), rtol=1e-4, atol=1e-2)
+    assert_close(resampled, y.clamp(max=96)[:, None] + 100 * x.clamp(max=192), rtol=1e-4, atol=1e-2)
 
 
 def test_resampling_does_not_depend_on_padded_cells_out_of_reach():
     grid = CellGrid.from_stride(META, 16, (8, 7))
     maps = torch.rand(2, 8, 7)
-    found = grid.resample(maps, (10, 20))
+    resampled = grid.resample(maps, (10, 20))
     maps[:, 5:] = 7
-    assert_close(grid.resample(maps, (10, 20)), found)
+    assert_close(grid.resample(maps, (10, 20)), resampled)
 
 
 @pytest.mark.parametrize('kind', ['single', 'padded', 'multi', 'multi_padded', 'own_kv', 'no_selection', 'softmax'])
@@ -87,11 +87,11 @@ def test_a_gaussian_by_hand(capture_smca):
     modulation = capture.layers[layer].modulation
     x, y = (capture.centres[0, query, scale] + modulation.offsets[0, query, scale, head]).tolist()
     s_x, s_y = modulation.scales[0, query, scale, head].tolist()
-    found = log_gaussians(capture, layer, query, scale)
-    assert found.shape == (2, *capture.memory.shapes[scale])
+    values = log_gaussians(capture, layer, query, scale)
+    assert values.shape == (2, *capture.memory.shapes[scale])
     smooth = 8 / (capture.strides[scale] / 32)
-    assert found[head, 2, 1].item() == pytest.approx(-(s_x * (1 - x)**2 + s_y * (2 - y)**2) / smooth, rel=1e-4)
-    assert_close(gaussians(capture, layer, query, scale), found.exp())
+    assert values[head, 2, 1].item() == pytest.approx(-(s_x * (1 - x)**2 + s_y * (2 - y)**2) / smooth, rel=1e-4)
+    assert_close(gaussians(capture, layer, query, scale), values.exp())
 
 
 @pytest.mark.parametrize('kind', ['single', 'padded', 'multi'])
@@ -138,9 +138,9 @@ def test_without_selection_every_scale_counts_fully(capture_smca):
 
 def test_alpha_by_size_by_hand():
     sizes, alpha = torch.tensor([4., 1., 3., 2.]), torch.tensor([[0.4], [0.1], [0.3], [0.2]])
-    found = alpha_by_size(sizes, alpha, bins=2)
-    assert_close(found.sizes, torch.tensor([1., 3.]))  # of two, the lower is torch's median
-    assert_close(found.alpha, torch.tensor([[0.15], [0.35]]))
+    medians, means = alpha_by_size(sizes, alpha, bins=2)
+    assert_close(medians, torch.tensor([1., 3.]))  # of two, the lower is torch's median
+    assert_close(means, torch.tensor([[0.15], [0.35]]))
 
 
 def test_the_size_of_a_box_by_hand(capture_smca):
@@ -154,14 +154,14 @@ def test_the_best_query_is_the_best_detection(capture_smca, image_file, kind):
     probe, capture, _ = capture_smca(kind)
     batch = batch_of(image_file, probe.model, probe.pipeline)
     with torch.no_grad():
-        found = probe.model(**batch, mode='predict')[0].pred_instances
-    best, first = capture.best_queries(1)[0], found.scores.argmax()
-    assert_close(capture.predictions.scores[best], found.scores[first])
-    assert capture.predictions.labels[best] == found.labels[first]
+        detections = probe.model(**batch, mode='predict')[0].pred_instances
+    best, first = capture.best_queries(1)[0], detections.scores.argmax()
+    assert_close(capture.predictions.scores[best], detections.scores[first])
+    assert capture.predictions.labels[best] == detections.labels[first]
     box = capture.predictions.bboxes[best]
     if kind == 'softmax':  # DETR's detections end at the image's border
         box = box.view(2, 2).clamp(min=torch.zeros(2), max=torch.tensor([96., 64.])).flatten()
-    assert_close(found.bboxes[first], box, rtol=1e-4, atol=1e-3)
+    assert_close(detections.bboxes[first], box, rtol=1e-4, atol=1e-3)
 
 
 def test_leaves_no_hook_behind(capture_smca):

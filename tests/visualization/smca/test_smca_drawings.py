@@ -59,11 +59,11 @@ def test_each_head_has_a_number_inside(axes):
 
 
 def test_places_move_apart_but_the_first():
-    found = np.array(spread([(5., 5.)] * 6 + [(100., 100.)], 4.))
-    distances = np.linalg.norm(found[:, None] - found, axis=2)[~np.eye(7, dtype=bool)]
+    moved = np.array(spread([(5., 5.)] * 6 + [(100., 100.)], 4.))
+    distances = np.linalg.norm(moved[:, None] - moved, axis=2)[~np.eye(7, dtype=bool)]
     assert distances.min() > 3.8
-    assert found[0].tolist() == [5, 5] and found[-1] == pytest.approx([100, 100], abs=0.01)
-    assert np.linalg.norm(found[:-1] - 5, axis=1).max() < 10
+    assert moved[0].tolist() == [5, 5] and moved[-1] == pytest.approx([100, 100], abs=0.01)
+    assert np.linalg.norm(moved[:-1] - 5, axis=1).max() < 10
 
 
 @pytest.mark.parametrize('kind, expected', [
