@@ -1,4 +1,4 @@
-"""A folder with a handful of Shapes pictures to run the command lines in, and the package as its wheel installs it."""
+"""A folder with a handful of Shapes images to run the command lines in, and the package as its wheel installs it."""
 import os
 import runpy
 import subprocess
