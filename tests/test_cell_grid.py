@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from mmdet_ext.cell_grid import CellGrid
 
-# a picture of 200 x 100 pixels (width, height), halved to 100 x 50 and padded by 14 left and 7 above to 128 x 64
+# an image of 200 x 100 pixels (width, height), halved to 100 x 50 and padded by 14 left and 7 above to 128 x 64
 META = dict(ori_shape=(100, 200), scale_factor=(0.5, 0.5), pad_param=(14, 7))
 
 
@@ -17,7 +17,7 @@ def test_the_extent_of_a_letterboxed_map_by_hand():
     assert grid == CellGrid((100, 200), (8, 16), (-28., -14., 228., 114.))
 
 
-def test_without_padding_the_map_begins_where_the_picture_does():
+def test_without_padding_the_map_begins_where_the_image_does():
     grid = CellGrid.from_meta(dict(ori_shape=(100, 200), scale_factor=(0.5, 0.25)), (32, 128), (4, 16))
     assert grid.extent == (0., 0., 256., 128.)
 
@@ -37,7 +37,7 @@ def test_the_box_of_a_cell_holds_the_points_of_that_cell():
         assert 0 <= x1 <= x < x2 <= 200 and 0 <= y1 <= y < y2 <= 100
 
 
-def test_a_box_ends_where_the_picture_does():
+def test_a_box_ends_where_the_image_does():
     grid = CellGrid.from_meta(META, (64, 128), (8, 16))
     assert grid.box_of(0, 1) == (0., 0., 4., 2.)
     assert grid.box_of(1, 2) == (4., 2., 20., 18.)
@@ -51,14 +51,14 @@ def test_cells_in_the_padding_are_not_inside():
 
 
 @pytest.mark.parametrize('point', [(-1, 5), (5, -0.1), (200, 5), (5, 100)])
-def test_rejects_a_point_outside_of_the_picture(point):
+def test_rejects_a_point_outside_of_the_image(point):
     with pytest.raises(ValueError, match='outside of the image of 200 x 100'):
         CellGrid.from_meta(META, (64, 128), (8, 16)).cell_at(*point)
 
 
 @pytest.mark.parametrize('size', [(150, 97), (61, 200), (160, 160)])
 @pytest.mark.parametrize('config', ['yolov9', 'mmdet'])
-def test_a_spot_in_a_picture_is_where_the_grid_says_it_is_in_the_network_input(config, size, tmp_path):
+def test_a_spot_in_an_image_is_where_the_grid_says_it_is_in_the_network_input(config, size, tmp_path):
     """Both ways of resizing and padding: letterboxed around the middle, and mmdet's at the right and below."""
     width, height = size
     spot = np.zeros((height, width, 3), np.uint8)

@@ -69,6 +69,5 @@ def test_what_mmengine_raises_for_a_wrong_config_names_the_file(mistake):
 
 
 def test_what_the_program_does_wrong_is_not_blamed_on_the_config():
-    with pytest.raises(AttributeError):
-        with wrong_config('my_config.py'):
-            assert Detector(3).height
+    with pytest.raises(AttributeError), wrong_config('my_config.py'):
+        assert Detector(3).height

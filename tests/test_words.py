@@ -8,8 +8,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 # What the test reads: files, and folders with all that is in them.
-CHECKED = ['mmdet_ext/datasets/shapes', 'configs/yolov9', 'configs/gelan', 'tools/demo.py', 'tools/data/make_shapes.py',
-           'tests/golden', 'README.md', 'Makefile']
+CHECKED = ['mmdet_ext', 'benchmarks', 'configs', 'tools', 'tests', 'docs', 'README.md', 'Makefile']
+# Folders whose names of variables are checked too.
+NAMED = [
+    'mmdet_ext/compat', 'mmdet_ext/datasets/shapes', 'mmdet_ext/dictionary', 'mmdet_ext/experiments',
+    'mmdet_ext/models/auxiliaries', 'mmdet_ext/models/backbones', 'mmdet_ext/models/detectors',
+    'mmdet_ext/models/layers', 'mmdet_ext/models/losses', 'mmdet_ext/models/necks',
+    'mmdet_ext/models/task_modules', 'mmdet_ext/models/text_encoders', 'mmdet_ext/models/transformers',
+    'mmdet_ext/predict', 'mmdet_ext/visualization', 'tools', 'benchmarks', 'configs', 'tests/golden',
+]
 WORDS = {
     'picture': 'image',
     'no longer': 'what is so at present',
@@ -21,8 +28,8 @@ NAMES = {'found', 'own', 'each', 'where', 'whole', 'places', 'numbers', 'ours', 
 SUFFIXES = {'.py', '.md', '.sh', '.yml', '.toml', '.txt', ''}
 
 
-def files() -> Iterator[Path]:
-    for entry in CHECKED:
+def files(entries: list[str]) -> Iterator[Path]:
+    for entry in entries:
         path = ROOT / entry
         inside = sorted(path.rglob('*')) if path.is_dir() else [path]
         yield from (file for file in inside if file.is_file() and file.suffix in SUFFIXES and file != Path(__file__))
@@ -31,7 +38,7 @@ def files() -> Iterator[Path]:
 @pytest.mark.parametrize('word', WORDS)
 def test_words_are_those_of_the_field(word):
     wrong = []
-    for file in files():
+    for file in files(CHECKED):
         name = file.relative_to(ROOT).as_posix()
         for number, line in enumerate(file.read_text().splitlines(), 1):
             allowed = any(text in line for text in ALLOWED.get(name, ()))
@@ -42,7 +49,7 @@ def test_words_are_those_of_the_field(word):
 
 def test_names_say_what_they_hold():
     wrong = []
-    for file in files():
+    for file in files(NAMED):
         if file.suffix == '.py':
             for node in ast.walk(ast.parse(file.read_text())):
                 name = node.id if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) else \

@@ -1,6 +1,6 @@
 """MDETR on CLEVR, first stage: boxes of questions that name no object twice, no answers yet.
 
-`tools/data/build_clevr.py --medium` makes the files. Pictures are resized as published for CLEVR.
+`tools/data/build_clevr.py --medium` makes the files. Images are resized as published for CLEVR.
 """
 _base_ = '../_base_/mdetr_model.py'
 

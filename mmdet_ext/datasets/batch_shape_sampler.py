@@ -14,7 +14,7 @@ class BatchShapeSampler(Sampler):
     """Deal a data set to the processes in its batches of one shape, in order.
 
     mmengine's `DefaultSampler` deals image by image: the batch of a process then has images of as many shapes as
-    there are processes, which are padded further to the greatest. What is left when the batches no longer go round is
+    there are processes, which are padded further to the greatest. The last batches, fewer than the processes, are
     dealt image by image, because results are gathered in that way: at most one batch per process.
 
     Args:

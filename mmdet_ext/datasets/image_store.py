@@ -40,7 +40,7 @@ class _Shared:
 
     def reserve(self, size: int) -> bool:
         """Reserve `size` bytes if they fit, and return whether they do. Call it with the lock held."""
-        count, used, said = self.numbers.tolist()
+        count, used, _said = self.numbers.tolist()
         if used + size > self.limit:
             self._say_once('it is full, other images are decoded each time')
             return False

@@ -10,12 +10,12 @@ from mmdet_ext.datasets.transforms import BoxSafeRandomCrop
 
 def results(*boxes, height: int = 60, width: int = 80) -> dict:
     """An image whose pixels tell their place, (x, y, 0)."""
-    picture = np.stack(np.broadcast_arrays(np.arange(width), np.arange(height)[:, None], 0), axis=-1).astype(np.uint8)
+    image = np.stack(np.broadcast_arrays(np.arange(width), np.arange(height)[:, None], 0), axis=-1).astype(np.uint8)
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     masks = np.zeros((len(boxes), height, width), np.uint8)
     for mask, (x1, y1, x2, y2) in zip(masks, boxes.astype(int)):
         mask[y1:y2, x1:x2] = 1
-    return dict(img=picture, gt_bboxes=HorizontalBoxes(boxes), gt_bboxes_labels=np.arange(len(boxes)),
+    return dict(img=image, gt_bboxes=HorizontalBoxes(boxes), gt_bboxes_labels=np.arange(len(boxes)),
                 gt_ignore_flags=np.zeros(len(boxes), bool), gt_masks=BitmapMasks(masks, height, width),
                 gt_tokens_positive=[[[i, i + 1]] for i in range(len(boxes))])
 

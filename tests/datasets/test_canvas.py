@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 SIZE = 48
 
 
-def pictures(seed: int) -> dict:
+def images(seed: int) -> dict:
     """Four images of noise with outlines, of which copy-paste pastes some."""
     rng = np.random.default_rng(seed)
     results = []
@@ -31,12 +31,12 @@ def the_old_way(results: dict) -> np.ndarray:
     """The whole canvas, as it was drawn before there was another way, from the same draws."""
     center_x, center_y = np.random.uniform(0.5 * SIZE, 1.5 * SIZE, 2).astype(int)
     canvas = np.full((2 * SIZE, 2 * SIZE, 3), 114, np.uint8)
-    for index, picture in enumerate([results, *results['mix_results']]):
-        height, width = picture['img'].shape[:2]
+    for index, image in enumerate([results, *results['mix_results']]):
+        height, width = image['img'].shape[:2]
         left = center_x if index % 2 else center_x - width
         top = center_y if index >= 2 else center_y - height
         x1, y1, x2, y2 = max(left, 0), max(top, 0), min(left + width, 2 * SIZE), min(top + height, 2 * SIZE)
-        canvas[y1:y2, x1:x2] = picture['img'][y1 - top:y2 - top, x1 - left:x2 - left]
+        canvas[y1:y2, x1:x2] = image['img'][y1 - top:y2 - top, x1 - left:x2 - left]
     return canvas
 
 
@@ -47,7 +47,7 @@ def test_pixels_boxes_and_draws_are_those_of_the_whole_canvas(scale, prob):
         made = []
         for way in ('old', 'whole', 'deferred'):
             np.random.seed(seed)
-            results = pictures(seed)
+            results = images(seed)
             if way == 'old':
                 state = np.random.get_state()
                 canvas = the_old_way(copy.deepcopy(results))

@@ -7,12 +7,12 @@ from mmengine.dataset import BaseDataset
 from mmdet_ext.datasets import caption_group_sampler
 from mmdet_ext.datasets.caption_group_sampler import CaptionGroupSampler
 
-PICTURES = 'aabbbbbcdddd'
+IMAGES = 'aabbbbbcdddd'
 
 
 def dataset() -> BaseDataset:
     found = BaseDataset(lazy_init=True, serialize_data=False)
-    found.data_list, found._fully_initialized = [dict(img_path=name) for name in PICTURES], True
+    found.data_list, found._fully_initialized = [dict(img_path=name) for name in IMAGES], True
     return found
 
 
@@ -26,15 +26,15 @@ def groups_of(sampler: CaptionGroupSampler, size: int) -> list[list[int]]:
 @pytest.mark.parametrize('group', [1, 2, 3])
 def test_a_group_has_one_image_and_all_pairs_come(group, shuffle):
     found = groups_of(CaptionGroupSampler(dataset(), group, shuffle=shuffle, seed=0), group)
-    assert all(len({PICTURES[i] for i in own}) == 1 for own in found)
-    assert {i for own in found for i in own} == set(range(len(PICTURES)))
-    counts = Counter(PICTURES[own[0]] for own in found)
-    assert counts == {name: -(-PICTURES.count(name) // group) for name in set(PICTURES)}
+    assert all(len({IMAGES[i] for i in own}) == 1 for own in found)
+    assert {i for own in found for i in own} == set(range(len(IMAGES)))
+    counts = Counter(IMAGES[own[0]] for own in found)
+    assert counts == {name: -(-IMAGES.count(name) // group) for name in set(IMAGES)}
 
 
 def test_a_pair_is_repeated_in_its_group_only_where_its_image_has_too_few():
     found = groups_of(CaptionGroupSampler(dataset(), 3, seed=0), 3)
-    assert all(len(set(own)) == min(3, PICTURES.count(PICTURES[own[0]])) for own in found)
+    assert all(len(set(own)) == min(3, IMAGES.count(IMAGES[own[0]])) for own in found)
 
 
 def test_epochs_differ_and_repeat_themselves():

@@ -40,15 +40,15 @@ def test_another_size_than_the_file_says_is_refused(tmp_path, kind, pipeline, ca
 
 @pytest.mark.parametrize('kind', DATASET_KINDS)
 def test_an_image_that_exif_turns_is_of_the_size_in_which_it_is_loaded(tmp_path, kind):
-    picture = Image.new('RGB', (WIDTH, HEIGHT))
-    exif = picture.getexif()
+    image = Image.new('RGB', (WIDTH, HEIGHT))
+    exif = image.getexif()
     exif[ExifTags.Base.Orientation] = 6
     for size, accepted in (((HEIGHT, WIDTH), True), ((WIDTH, HEIGHT), False)):
         def change(content: dict, size: tuple[int, int] = size) -> None:
             content['images'][0].update(file_name='1.jpg', width=size[0], height=size[1])
 
         dataset = build(kind, write(tmp_path, kind, change), pipeline=LOAD)
-        picture.save(tmp_path / '1.jpg', exif=exif)
+        image.save(tmp_path / '1.jpg', exif=exif)
         if accepted:
             assert dataset[0]['img'].shape == (WIDTH, HEIGHT, 3)
         else:

@@ -10,7 +10,7 @@ def rectangle(x1: float, y1: float, x2: float, y2: float) -> np.ndarray:
     return np.float32([[x1, y1], [x2, y1], [x2, y2], [x1, y2]])
 
 
-def picture(boxes, polygons=None) -> dict:
+def image(boxes, polygons=None) -> dict:
     """40 pixels wide, 20 high, with a colour that tells the column."""
     boxes = np.float32(boxes).reshape(-1, 4)
     img = np.broadcast_to(np.arange(40, dtype=np.uint8)[None, :, None], (20, 40, 3)).copy()
@@ -20,7 +20,7 @@ def picture(boxes, polygons=None) -> dict:
 
 
 def test_an_instance_appears_at_the_mirrored_place():
-    results = YOLOCopyPaste(prob=1.)(picture([[2, 4, 10, 12]]))
+    results = YOLOCopyPaste(prob=1.)(image([[2, 4, 10, 12]]))
     assert_array_equal(results['gt_bboxes'].tensor, [[2, 4, 10, 12], [30, 4, 38, 12]])
     assert_array_equal(results['gt_polygons'][1], [[38, 4], [30, 4], [30, 12], [38, 12]])
     assert_array_equal(results['gt_bboxes_labels'], [0, 0])
@@ -32,12 +32,12 @@ def test_an_instance_appears_at_the_mirrored_place():
 
 def test_an_instance_that_would_hide_a_box_is_not_pasted():
     hidden, hardly = [30, 4, 34, 12], [37, 4, 40, 14]
-    assert len(YOLOCopyPaste(prob=1.)(picture([[2, 4, 10, 12], hidden], None))['gt_bboxes']) == 2
-    assert len(YOLOCopyPaste(prob=1.)(picture([[2, 4, 10, 12], hardly], None))['gt_bboxes']) == 4
+    assert len(YOLOCopyPaste(prob=1.)(image([[2, 4, 10, 12], hidden], None))['gt_bboxes']) == 2
+    assert len(YOLOCopyPaste(prob=1.)(image([[2, 4, 10, 12], hardly], None))['gt_bboxes']) == 4
 
 
 def test_an_instance_in_the_middle_would_hide_itself():
-    results = picture([[15, 4, 25, 12]])
+    results = image([[15, 4, 25, 12]])
     img = results['img'].copy()
     results = YOLOCopyPaste(prob=1.)(results)
     assert len(results['gt_bboxes']) == 1
@@ -46,33 +46,33 @@ def test_an_instance_in_the_middle_would_hide_itself():
 
 def test_the_share_is_that_of_the_instances_that_may_be_pasted():
     may, may_not = [[0, y, 5, y + 1] for y in range(10)], [[15, y, 25, y + 1] for y in range(10)]
-    results = YOLOCopyPaste(0.3)(picture(may_not + may))
+    results = YOLOCopyPaste(0.3)(image(may_not + may))
     assert len(results['gt_bboxes']) == 20 + 3  # 30 % of 10, not of 20
     assert (results['gt_bboxes_labels'][20:] >= 10).all()
 
 
 def test_two_instances_at_one_place_are_both_pasted():
-    results = YOLOCopyPaste(prob=1.)(picture([[2, 4, 10, 12], [2, 4, 10, 12]]))
+    results = YOLOCopyPaste(prob=1.)(image([[2, 4, 10, 12], [2, 4, 10, 12]]))
     assert len(results['gt_bboxes']) == 4
 
 
 @pytest.mark.parametrize('prob, pasted', [(0., 0), (0.3, 1), (0.5, 2), (1., 4)])
 def test_the_share_of_instances_is_pasted(prob, pasted):
-    results = YOLOCopyPaste(prob)(picture([[0, y, 5, y + 5] for y in (0, 5, 10, 15)]))
+    results = YOLOCopyPaste(prob)(image([[0, y, 5, y + 5] for y in (0, 5, 10, 15)]))
     assert len(results['gt_bboxes']) == 4 + pasted
 
 
 def test_only_instances_with_a_polygon_are_pasted():
     polygons = np.float32([np.full((4, 2), np.nan), rectangle(0, 10, 5, 15)])
-    results = YOLOCopyPaste(prob=1.)(picture([[0, 0, 5, 5], [0, 10, 5, 15]], polygons))
+    results = YOLOCopyPaste(prob=1.)(image([[0, 0, 5, 5], [0, 10, 5, 15]], polygons))
     assert_array_equal(results['gt_bboxes_labels'], [0, 1, 1])
 
 
 def test_without_polygons_or_boxes_nothing_happens():
-    boxes_only = picture([[2, 4, 10, 12]])
+    boxes_only = image([[2, 4, 10, 12]])
     del boxes_only['gt_polygons']
     assert len(YOLOCopyPaste(prob=1.)(boxes_only)['gt_bboxes']) == 1
-    assert len(YOLOCopyPaste(prob=1.)(picture([]))['gt_bboxes']) == 0
+    assert len(YOLOCopyPaste(prob=1.)(image([]))['gt_bboxes']) == 0
 
 
 def test_pasting_twice_at_one_place_is_pasting_once():

@@ -26,11 +26,11 @@ def test_sizes_by_hand(width, height, short, longest, size):
 
 
 def test_pixels_are_pillows_and_boxes_and_masks_follow():
-    picture = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+    image = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
     boxes = HorizontalBoxes(np.array([[16, 12, 32, 48]], np.float32))
     masks = BitmapMasks(np.ones((1, 48, 64), np.uint8), 48, 64)
-    results = FloorResize([(20, 100)])(dict(img=picture, gt_bboxes=boxes, gt_masks=masks))
-    expected = Image.fromarray(picture).resize((26, 20), Image.Resampling.BILINEAR)  # averages over 2.4 pixels
+    results = FloorResize([(20, 100)])(dict(img=image, gt_bboxes=boxes, gt_masks=masks))
+    expected = Image.fromarray(image).resize((26, 20), Image.Resampling.BILINEAR)  # averages over 2.4 pixels
     np.testing.assert_array_equal(results['img'], np.asarray(expected))
     assert results['img_shape'] == (20, 26) and results['gt_masks'].masks.shape == (1, 20, 26)
     assert results['scale_factor'] == pytest.approx((26 / 64, 20 / 48))

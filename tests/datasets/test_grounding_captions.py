@@ -7,15 +7,13 @@ from coco_files import annotation
 from mmdet_ext.datasets.coco_captions import clean_name, coco_to_grounding, counting_caption
 from mmdet_ext.text.wording import article, number_word, plural
 
-PLURALS = dict([
-    ('person', 'people'), ('bus', 'buses'), ('traffic light', 'traffic lights'), ('bench', 'benches'),
-    ('sheep', 'sheep'), ('skis', 'skis'), ('wine glass', 'wine glasses'), ('knife', 'knives'), ('mouse', 'mice'),
-    ('sandwich', 'sandwiches'), ('broccoli', 'broccoli'), ('couch', 'couches'), ('scissors', 'scissors'),
-    ('toothbrush', 'toothbrushes'), ('hair drier', 'hair driers'), ('giraffe', 'giraffes'), ('tie', 'ties'),
-    ('fire hydrant', 'fire hydrants'), ('potted plant', 'potted plants'), ('toy', 'toys'),
-    ('strawberry', 'strawberries'), ('fireman', 'firemen'), ('human', 'humans'), ('box', 'boxes'),
-    ('steering wheel', 'steering wheels'),
-])
+PLURALS = {'person': 'people', 'bus': 'buses', 'traffic light': 'traffic lights', 'bench': 'benches',
+    'sheep': 'sheep', 'skis': 'skis', 'wine glass': 'wine glasses', 'knife': 'knives', 'mouse': 'mice',
+    'sandwich': 'sandwiches', 'broccoli': 'broccoli', 'couch': 'couches', 'scissors': 'scissors',
+    'toothbrush': 'toothbrushes', 'hair drier': 'hair driers', 'giraffe': 'giraffes', 'tie': 'ties',
+    'fire hydrant': 'fire hydrants', 'potted plant': 'potted plants', 'toy': 'toys',
+    'strawberry': 'strawberries', 'fireman': 'firemen', 'human': 'humans', 'box': 'boxes',
+    'steering wheel': 'steering wheels',}
 
 
 def coco(*rows, sizes=((100, 80), ), names=('person', 'dog', 'skis', 'orange')) -> dict:

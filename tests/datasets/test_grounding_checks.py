@@ -104,11 +104,11 @@ def test_image_files_of_another_size_or_none_at_all_are_problems(tmp_path, size,
 
 @pytest.mark.parametrize('kind', ['jpg', 'png'])
 def test_sizes_are_those_that_opencv_sees(tmp_path, kind):
-    picture = Image.new('RGB', (100, 80))
+    image = Image.new('RGB', (100, 80))
     for orientation in range(1, 9):
-        exif = picture.getexif()
+        exif = image.getexif()
         exif[ExifTags.Base.Orientation] = orientation
-        picture.save(tmp_path / f'1.{kind}', exif=exif)
+        image.save(tmp_path / f'1.{kind}', exif=exif)
         assert displayed_size(tmp_path / f'1.{kind}') == cv2.imread(str(tmp_path / f'1.{kind}')).shape[1::-1]
 
 

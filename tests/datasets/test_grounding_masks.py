@@ -66,14 +66,14 @@ def test_bad_masks_is_checked():
 def test_masks_stay_on_their_pixels_through_the_whole_pipeline(tmp_path, polygons):
     """Objects are painted: after resizing, cropping and mirroring, the masks are where the paint is."""
     boxes = ([10, 20, 30, 40], [60, 10, 20, 20])
-    picture = np.zeros((80, 100, 3), np.uint8)
+    pixels = np.zeros((80, 100, 3), np.uint8)
     rows = []
     for i, (x, y, w, h) in enumerate(boxes):
-        picture[y:y + h, x:x + w, i] = 255
+        pixels[y:y + h, x:x + w, i] = 255
         corners = [x, y, x + w, y, x + w, y + h, x, y + h]
         spans = [[0, 14]] if i else [[26, 39]]
         rows.append(row(i + 1, bbox=[x, y, w, h], segmentation=[corners], tokens_positive=spans))
-    cv2.imwrite(str(tmp_path / '1.png'), picture)
+    cv2.imwrite(str(tmp_path / '1.png'), pixels)
     pipeline = [LOAD[0], dict(LOAD[1], poly2mask=not polygons), dict(type='FloorResize', scales=[(200, None)]),
                 dict(type='BoxSafeRandomCrop', min_size=150, max_size=185),
                 dict(type='FloorResize', scales=[(240, 340)]), dict(type='TextAwareFlip', prob=0.5),

@@ -16,7 +16,7 @@ TEST_PIPELINE = [
     dict(type='LoadAnnotations', with_bbox=True), dict(type='PackDetInputs', meta_keys=META)]
 
 
-def picture(height: int, width: int, value: int = 200) -> dict:
+def image(height: int, width: int, value: int = 200) -> dict:
     return dict(img=np.full((height, width, 3), value, np.uint8))
 
 
@@ -35,7 +35,7 @@ def edges(img: np.ndarray) -> tuple[int, int, int, int]:
 ])
 def test_published_shapes_of_evaluation_and_of_single_images(original, resized, padded, pad, minimum):
     assert padded_shapes([original[0] / original[1]]) == [padded]
-    results = YOLOResize()(picture(*original))
+    results = YOLOResize()(image(*original))
     assert results['img_shape'] == results['img'].shape[:2] == resized
     alone = RectLetterbox()(dict(results))
     assert alone['img'].shape[:2] == minimum
@@ -52,7 +52,7 @@ def test_published_shapes_of_evaluation_and_of_single_images(original, resized, 
     ((30, 3000), (64, 672), (16, 29), 6 / 30),
 ])
 def test_the_published_way_back_has_the_factor_of_the_heights_and_halves_of_pixels(original, padded, pad, factor):
-    results = YOLOResize(published_factor=True)(picture(*original))
+    results = YOLOResize(published_factor=True)(image(*original))
     results = RectLetterbox(published_padding=True)(dict(results, batch_shape=padded))
     assert results['scale_factor'] == (factor, factor) and results['pad_param'] == pad
 
@@ -72,7 +72,7 @@ def test_shapes_without_extra_padding_are_the_smallest():
                                            (333, 500), (601, 427), (7, 5)])
 @pytest.mark.parametrize('extra', [0, 1, 5])
 def test_where_the_image_is_drawn_goes_back_to_its_corners(width, height, extra):
-    results = YOLOResize()(picture(height, width))
+    results = YOLOResize()(image(height, width))
     shape = tuple(-(-side // 32) * 32 + extra for side in results['img_shape'])
     results = RectLetterbox()(results | dict(batch_shape=shape))
     left, top, right, bottom = edges(results['img'])
@@ -90,17 +90,17 @@ def test_shrinking_takes_areas_at_evaluation_and_lines_in_training():
 
 
 def test_small_images_are_enlarged():
-    assert YOLOResize(size=64)(picture(10, 16))['img'].shape[:2] == (40, 64)
+    assert YOLOResize(size=64)(image(10, 16))['img'].shape[:2] == (40, 64)
 
 
 def test_an_image_of_the_right_size_is_not_touched():
-    results = picture(48, 64)
+    results = image(48, 64)
     assert YOLOResize(size=64)(dict(results))['img'] is results['img']
 
 
 def test_boxes_and_outlines_that_are_there_move_along():
     boxes, polygons = np.float32([[0, 0, 100, 50]]), np.float32([[[0, 0], [100, 50], [0, 50]]])
-    results = picture(50, 100) | dict(gt_bboxes=HorizontalBoxes(boxes), gt_polygons=polygons)
+    results = image(50, 100) | dict(gt_bboxes=HorizontalBoxes(boxes), gt_polygons=polygons)
     results = YOLOResize(size=51)(results)  # 51 x 25
     assert_close(results['gt_bboxes'].tensor.numpy(), np.float32([[0, 0, 51, 25]]))
     assert_close(results['gt_polygons'], np.float32([[[0, 0], [51, 25], [0, 25]]]))
@@ -110,7 +110,7 @@ def test_boxes_and_outlines_that_are_there_move_along():
 
 def test_an_image_larger_than_its_batch_shape_is_an_error():
     with pytest.raises(ValueError, match='64 x 64 pixels do not fit'):
-        RectLetterbox()(picture(64, 64) | dict(batch_shape=(32, 64)))
+        RectLetterbox()(image(64, 64) | dict(batch_shape=(32, 64)))
 
 
 def test_rejects_an_unknown_interpolation():
@@ -132,7 +132,7 @@ def test_annotations_of_evaluation_stay_in_original_pixels_and_may_be_none(tmp_p
 
 def test_the_pipeline_takes_arrays_as_the_inferencer_gives_them():
     steps = [dict(type='InferencerLoader'), *TEST_PIPELINE[1:3], TEST_PIPELINE[-1]]
-    results = picture(48, 64)['img']
+    results = image(48, 64)['img']
     for step in steps:
         results = TRANSFORMS.build(step)(results)
     assert results['inputs'].shape == (3, 480, 640)

@@ -84,7 +84,8 @@ def answer(scene, text):
     names = [evaluate_reference(scene, match[1]), evaluate_reference(scene, match[2])]
     (first, ), (second, ) = names[0][0], names[1][0]
     assert first is not second and len(names[0]) == 1
-    return 'compare_attribute', YES_NO[attribute(first, match[3]) == attribute(second, match[3])], [*names[0], *names[1]]
+    same = attribute(first, match[3]) == attribute(second, match[3])
+    return 'compare_attribute', YES_NO[same], [*names[0], *names[1]]
 
 
 def attribute(obj, word):

@@ -1,4 +1,4 @@
-"""A folder with a handful of Shapes pictures to run the command lines in, and the package as its wheel installs it."""
+"""A folder with a handful of Shapes images to run the command lines in, and the package as its wheel installs it."""
 import os
 import runpy
 import subprocess
@@ -98,7 +98,8 @@ def draw(request, workplace, random_checkpoint, tmp_path, monkeypatch, in_proces
     def run(*arguments: object, config: str = module.CONFIG,
             weights: object = random_checkpoint) -> tuple[str, str, list[str]]:
         monkeypatch.chdir(workplace)
-        message, out = in_process(module.TOOL, config, weights, *arguments, '--out', tmp_path / 'out', '--device', 'cpu')
+        message, out = in_process(module.TOOL, config, weights, *arguments, '--out', tmp_path / 'out',
+                                  '--device', 'cpu')
         return message, out, sorted(path.name for path in (tmp_path / 'out').glob('*'))
 
     return run

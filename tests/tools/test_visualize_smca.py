@@ -53,7 +53,8 @@ def test_rejects_a_detector_without_modulated_attention(draw, tmp_path):
 
 
 def test_rejects_a_checkpoint_that_lacks_tensors(draw, random_state, tmp_path):
-    torch.save({name: value for name, value in random_state.items() if 'modulation' not in name}, tmp_path / 'without.pth')
+    incomplete = {name: value for name, value in random_state.items() if 'modulation' not in name}
+    torch.save(incomplete, tmp_path / 'without.pth')
     message, _, _ = draw(FIRST, weights=tmp_path / 'without.pth')
     assert 'without.pth does not fit' in message and 'is missing' in message and '\n' not in message
 

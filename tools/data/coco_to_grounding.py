@@ -40,7 +40,8 @@ def convert(args: argparse.Namespace) -> None:
     with replace_file(args.out) as file:
         file.write(json.dumps(content, separators=(',', ':')).encode() + b'\n')
     if bad:
-        print(f'warning: {len(bad)} annotations are left out. The first: {"; ".join(map(str, bad[:5]))}', file=sys.stderr)
+        first = '; '.join(map(str, bad[:5]))
+        print(f'warning: {len(bad)} annotations are left out. The first: {first}', file=sys.stderr)
     empty = sum(image['caption'] == NOTHING for image in content['images'])
     print(f'wrote {args.out}: {len(content["images"])} captions ({empty} of images without objects), '
           f'{len(content["annotations"])} boxes')

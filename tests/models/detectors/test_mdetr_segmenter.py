@@ -138,7 +138,7 @@ def test_a_repeated_image_runs_through_the_backbone_once(folder, monkeypatch):
 def test_kept_queries_have_masks_of_the_original_size(folder):
     model = build(folder).eval()
     inputs, samples = torch.randn(2, 3, 96, 128), [sample(CAPTIONS[0]), sample(CAPTIONS[1], shape=(64, 96))]
-    outputs, logits = model(inputs, samples, mode='tensor')
+    outputs, _logits = model(inputs, samples, mode='tensor')
     scores = 1 - outputs.logits[-1].softmax(-1)[..., -1]
     threshold = float(scores.flatten().sort().values[6:8].mean())
     every = [each.pred_instances for each in model.predict(inputs, [each.clone() for each in samples])]

@@ -55,7 +55,7 @@ def test_a_batch_runs_the_language_model_over_unknown_captions_only(encoders):
 
 def test_the_second_epoch_runs_no_language_model(encoders):
     encoder = encoders().train()
-    for epoch in range(3):
+    for _epoch in range(3):
         for caption in CAPTIONS:
             encoder([caption])
         assert len(encoder.calls) == len(CAPTIONS)

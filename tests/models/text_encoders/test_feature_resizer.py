@@ -1,7 +1,6 @@
 """From RoBERTa's width to that of the transformer."""
 import torch
 from golden.cases import load_case
-from golden.fill import fill
 
 from mmdet_ext.models.layers.feature_resizer import FeatureResizer
 
@@ -9,7 +8,7 @@ from mmdet_ext.models.layers.feature_resizer import FeatureResizer
 def test_the_resized_text_is_the_published_one():
     case, prefix = load_case('mdetr', 'model'), 'transformer.resizer.'
     resizer = FeatureResizer(768, 256).eval()
-    resizer.load_state_dict({key.removeprefix(prefix): torch.from_numpy(fill(key, tuple(shape), case.weights.gain_of(key)))
+    resizer.load_state_dict({key.removeprefix(prefix): case.weights.value(key, shape, 'float32')
                              for key, shape, _ in case.weights.tensors if key.startswith(prefix)})
     resized = resizer(case['text_last_hidden']).transpose(0, 1)
     torch.testing.assert_close(resized, case['text_memory_resized'], atol=1e-4, rtol=1e-4)

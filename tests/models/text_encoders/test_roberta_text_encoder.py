@@ -9,7 +9,6 @@ import huggingface_hub
 import pytest
 import torch
 from golden.cases import load_case
-from golden.fill import fill
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from transformers import BertConfig, CanineTokenizer
@@ -25,7 +24,7 @@ def test_hidden_states_and_pooler_are_the_published_ones(text_folder):
     case, prefix = load_case('mdetr', 'model'), 'transformer.text_encoder.'
     config = {name: case.settings['roberta'][name] for name in GOLDEN_SIZES}
     encoder = RobertaTextEncoder(tokenizer=text_folder, pretrained=False, config=config, pooled=True).eval()
-    weights = {key.replace(prefix, 'language_model.'): torch.from_numpy(fill(key, tuple(shape), case.weights.gain_of(key)))
+    weights = {key.replace(prefix, 'language_model.'): case.weights.value(key, shape, 'float32')
                for key, shape, _ in case.weights.tensors
                if key.startswith(prefix) and not key.endswith('position_ids')}
     encoder.load_state_dict(weights)

@@ -119,7 +119,7 @@ def test_no_caption_and_no_boxes_are_drawn_too(visualizer, sample, text):
     assert visualizer.get_image().shape == (140, 200, 3)
 
 
-def test_long_captions_are_broken_inside_the_picture():
+def test_long_captions_are_broken_inside_the_image():
     short, long = (draw_caption(text, [None] * len(text), 120) for text in ('a cat', 'a cat on a mat ' * 10))
     word = draw_caption('w' * 100, [None] * 100, 120)
     assert short.shape[1] == long.shape[1] == word.shape[1] == 120

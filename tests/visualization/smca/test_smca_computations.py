@@ -95,7 +95,7 @@ def test_a_gaussian_by_hand(capture_smca):
 
 
 @pytest.mark.parametrize('kind', ['single', 'padded', 'multi'])
-def test_the_reference_is_the_sigmoid_of_its_logits_times_the_size_of_the_picture(capture_smca, kind):
+def test_the_reference_is_the_sigmoid_of_its_logits_times_the_size_of_the_image(capture_smca, kind):
     _, capture, calls = capture_smca(kind)
     logits = calls['decoder'].output.reference_logits[0]
     height, width = capture.image.shape[:2]
