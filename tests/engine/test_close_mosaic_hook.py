@@ -46,5 +46,5 @@ def test_the_mixing_data_set_is_found_inside_wrappers():
         _mixing_dataset(type('Loader', (), dict(dataset=Wrapped(Wrapped()))))
 
 
-def test_it_skips_what_mixes_pictures_by_default():
+def test_it_skips_what_mixes_images_by_default():
     assert CloseMosaicHook().skip_type_keys == ('YOLOMosaic', 'YOLOCopyPaste', 'YOLOMixUp')
