@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from .checkpoints.load import load_weights
-from .dictionary.config import forget_atoms_files
 from .models.dense_heads import YOLOv9Head
 from .models.detectors import PGIDetector
 from .models.layers import fuse
+from .models.layers.atoms import forget_atoms_files
 
 BOX_TOLERANCE = 0.01  # pixels
 RAW_TOLERANCE = 1e-3  # of raw maps, relative to their greatest magnitude, where a head has no `predictions`

@@ -19,8 +19,10 @@ from mmengine.registry import init_default_scope
 from simulated_device import SimulatedDevice
 
 import mmdet_ext  # noqa: F401  registers what the tests name by `type`
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 ROOT = Path(__file__).resolve().parents[1]
+TEXTS = ['a red circle left of the blue square', 'two dogs and a cat run over the green grass', 'the small cat sits']
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -84,6 +86,14 @@ def coco128() -> Path:
     if not Path(folder, 'annotations', 'instances_train2017.json').is_file():
         pytest.fail(f'MMDET_EXT_COCO128={folder} has no annotations/instances_train2017.json')
     return Path(folder)
+
+
+@pytest.fixture(scope='session')
+def text_folder(tmp_path_factory) -> str:
+    """What `RobertaTextEncoder(folder, pretrained=False)` takes."""
+    folder = tmp_path_factory.mktemp('text') / 'encoder'
+    save_encoder_folder(train_tokenizer(TEXTS, 300), folder, layers=2, hidden_size=32, heads=2)
+    return str(folder)
 
 
 @pytest.fixture(scope='session')

@@ -13,6 +13,8 @@ import shlex
 import sys
 from pathlib import Path
 
+from mmengine.config import DictAction
+
 # For each source the options that it must have and those that it may have.
 REQUIRED = dict(vision=('config', 'checkpoint'), clip=('clip_model', ), text=('text_model', 'texts'),
                 file=('matrix', ))
@@ -22,8 +24,6 @@ OPTIONAL = dict(vision=('place', 'level', 'per_image', 'inside', 'ann', 'images'
 
 
 def make_parser() -> argparse.ArgumentParser:
-    from mmengine.config import DictAction
-
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('sources', nargs='+', choices=list(REQUIRED), metavar='SOURCE',
                         help='vision (features of a trained detector), clip (patches through CLIP), text (lines '
@@ -41,12 +41,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--device', help='of the models (default: cuda if there is one; a GPU per process)')
     parser.add_argument('--report', type=Path, metavar='DIR', help='folder of the report (default: OUT_report)')
     parser.add_argument('--overwrite', action='store_true', help='replace OUT if it is there')
-    parser.add_argument('--restart', action='store_true', help='forget an interrupted build, kept in OUT.state')
-    pictures = parser.add_argument_group('vision and clip')
-    pictures.add_argument('--config', help="the detector's config; for clip it names the pictures only")
-    pictures.add_argument('--ann', help='annotation file instead of that of the training set')
-    pictures.add_argument('--images', help='folder of the pictures instead of that of the training set')
-    pictures.add_argument('--per-image', type=int, help='features per picture (default: vision 64, clip 16)')
+    parser.add_argument('--restart', action='store_true', help='forget an interrupted build, kept in OUT.parts')
+    images = parser.add_argument_group('vision and clip')
+    images.add_argument('--config', help="the detector's config; for clip it names the images only")
+    images.add_argument('--ann', help='annotation file instead of that of the training set')
+    images.add_argument('--images', help='folder of the images instead of that of the training set')
+    images.add_argument('--per-image', type=int, help='features per image (default: vision 64, clip 16)')
     vision = parser.add_argument_group('vision')
     vision.add_argument('--checkpoint', help="the detector's checkpoint")
     vision.add_argument('--place', help='dotted name of the module whose output is taken (default: backbone)')
@@ -59,7 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
     clip.add_argument('--clip-weights',
                       help="file of its weights, a tag of open_clip, or 'random'; none with local-dir: and hf-hub:")
     clip.add_argument('--clip-space', choices=['joint', 'width'],
-                      help='the space shared with texts, or the width of the picture model (default: joint)')
+                      help='the space shared with texts, or the width of the image model (default: joint)')
     text = parser.add_argument_group('text')
     text.add_argument('--text-model', help='name or folder of the language model')
     text.add_argument('--texts', nargs='+', metavar='FILE', help='files of texts')
@@ -100,7 +100,7 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def check_places(args: argparse.Namespace) -> None:
+def check_outputs(args: argparse.Namespace) -> None:
     """Raise before any work if the results cannot be written."""
     from mmdet_ext.files import check_writable
 
@@ -116,6 +116,7 @@ def check_places(args: argparse.Namespace) -> None:
 
 def make_sources(args: argparse.Namespace, device: str) -> list:
     """The sources in the order of the command line; only options that were given are passed on."""
+    from mmdet_ext.command_line import wrong_config
     from mmdet_ext.dictionary import sources
 
     def given(*names: str) -> dict:
@@ -124,8 +125,9 @@ def make_sources(args: argparse.Namespace, device: str) -> list:
     made = []
     for source in args.sources:
         if source == 'vision':
-            made.append(sources.VisionSource(args.config, args.checkpoint, **given(*OPTIONAL['vision']), seed=args.seed,
-                                             device=device))
+            with wrong_config(args.config):
+                made.append(sources.VisionSource(args.config, args.checkpoint, **given(*OPTIONAL['vision']),
+                                                 seed=args.seed, device=device))
         elif source == 'clip':
             weights = None if args.clip_weights == 'random' else args.clip_weights
             made.append(sources.ClipSource(args.clip_model, weights, joint=args.clip_space != 'width',
@@ -138,61 +140,34 @@ def make_sources(args: argparse.Namespace, device: str) -> list:
     return made
 
 
-def build(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> None:
     from mmdet_ext.dictionary.build import BuildOptions, build_dictionary
-    from mmdet_ext.dictionary.processes import StopRequest, join_processes, process_device
-    from mmdet_ext.dictionary.report import clustering_line, rank_line, sizes_line, write_report
-    from mmdet_ext.dictionary.state import State
+    from mmdet_ext.dictionary.processes import join_processes, process_device
+    from mmdet_ext.unfinished import Unfinished
+    from mmdet_ext.visualization.dictionary import build_report
 
-    check_places(args)
-    processes = join_processes()
-    device = process_device(args.device)
-    try:
-        sources = make_sources(args, device)
-    except (OSError, ValueError, RuntimeError, ImportError):
-        raise
-    except Exception as error:  # a config may raise anything
-        raise ValueError(f'{" ".join(args.sources)}: {type(error).__name__}: {error}') from error
+    check_outputs(args)
     options = BuildOptions(args.atoms, args.channels, args.samples, args.passes, args.tolerance, args.nearest,
                            args.seed)
-    state = State(args.out.with_name(f'{args.out.name}.state'))
-    with StopRequest() as stop:
-        atoms = build_dictionary(sources, options, state, restart=args.restart, processes=processes, stop=stop)
+    work = Unfinished(args.out)
+    with join_processes() as processes:
+        sources = make_sources(args, process_device(args.device))
+        atoms = build_dictionary(sources, options, work, restart=args.restart, processes=processes)
     if atoms is None:
         return
     given = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()}
     atoms.arguments = dict(given, command=shlex.join(['python', *sys.argv]))
     atoms.save(args.out)
-    state.remove()
+    work.remove()
     print(f'wrote {args.out}: {atoms.vectors.shape[0]} atoms of {atoms.vectors.shape[1]} channels')
-    print(clustering_line(atoms.report))
-    print(sizes_line(atoms.report))
-    print(rank_line(atoms.report, *atoms.vectors.shape))
+    print(*build_report.summary_lines(atoms), sep='\n')
     print(f"in a config: rd=dict(stage=1, atoms='{args.out}', init_g='match')", flush=True)
-    write_report(atoms, args.report)
+    build_report.write_report(atoms, args.report)
     print(f'report: {args.report / "report.md"}')
 
 
-def main() -> None:
-    args = parse_args()
-    try:
-        # only now, so that --help and wrong arguments are quick
-        from mmdet_ext.dictionary.processes import Interrupted, leave_processes
-    except KeyboardInterrupt:
-        sys.exit(130)
-    try:
-        build(args)
-    except (OSError, ValueError, RuntimeError, ImportError, MemoryError) as error:
-        sys.exit(f'build_dictionary.py: {" ".join(str(error).split())}')
-    except Interrupted as error:
-        print(f'build_dictionary.py: stopped by {error}; the same command goes on from {args.out}.state',
-              file=sys.stderr)
-        sys.exit(130)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    finally:
-        leave_processes()
-
-
 if __name__ == '__main__':
-    main()
+    arguments = parse_args()
+    from mmdet_ext.command_line import run  # only now, so that --help and wrong arguments are quick
+
+    run(lambda: main(arguments), interrupted=f'interrupted; the same command goes on from {arguments.out}.parts')

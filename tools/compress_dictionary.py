@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
                         help='which stay: the most used, any, or the one nearest to each centre of k-means')
     parser.add_argument('--tau', type=float, default=0.1, help='temperature of the contrastive loss (default: 0.1)')
     parser.add_argument('--pixels', type=int, default=256,
-                        help='pixels of each picture in the loss, whose memory grows with their square (default: 256)')
+                        help='pixels of each image in the loss, whose memory grows with their square (default: 256)')
     parser.add_argument('--match', type=float, default=10,
                         help='weight of the squared difference of what is retrieved, as a share of its variance, '
                         'besides the contrastive loss, which is blind to lengths; 0 for that one alone (default: 10)')
@@ -32,12 +32,13 @@ def parse_args() -> argparse.Namespace:
                         help='contrast what the dictionaries retrieve, not its mixture with the input')
     parser.add_argument('--iters', type=int, default=1000, help='steps of distillation, 0 for none (default: 1000)')
     parser.add_argument('--lr', type=float, default=3e-3, help='learning rate at the start (default: 0.003)')
-    parser.add_argument('--batch-size', type=int, default=8, help='pictures in a step (default: 8)')
+    parser.add_argument('--batch-size', type=int, default=8, help='images in a step (default: 8)')
     parser.add_argument('--usage-images', type=int, default=256, metavar='N',
-                        help='training pictures to measure the usage of atoms on (default: 256)')
+                        help='training images to measure the usage of atoms on (default: 256)')
     parser.add_argument('--seed', type=int, default=0, help='(default: 0)')
     parser.add_argument('--no-eval', action='store_true', help='do not evaluate before, after pruning and at the end')
-    parser.add_argument('--overwrite', action='store_true', help='begin anew, whatever DIR holds')
+    parser.add_argument('--overwrite', action='store_true', help='replace a finished compression in DIR')
+    parser.add_argument('--restart', action='store_true', help='forget an interrupted compression in DIR')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='values of the config to replace')
     args = parser.parse_args()
@@ -52,43 +53,33 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def main() -> None:
-    args = parse_args()
-
-    # only now, so that --help and wrong arguments are quick
+def main(args: argparse.Namespace) -> None:
     from mmdet.utils import register_all_modules
 
     from mmdet_ext import launch
-    from mmdet_ext.checkpoints.load import check_file
-    from mmdet_ext.compat import allow_mmengine_checkpoints
     from mmdet_ext.dictionary.compress import Compression, CompressionOptions
-    from mmdet_ext.dictionary.compression_report import describe
-    from mmdet_ext.dictionary.processes import Interrupted
+    from mmdet_ext.visualization.dictionary.compression_report import describe, write_report
 
-    allow_mmengine_checkpoints()
     register_all_modules(init_default_scope=True)
     folder = args.out or Path(args.checkpoint).parent / 'compressed'
+    cfg = launch.load_config(args.config, options=args.cfg_options)
+    finished = folder / 'report.json'
+    if finished.is_file() and not args.overwrite:
+        raise ValueError(f'{folder} holds a finished compression: --overwrite replaces it')
+    launch.leave_cores_to_workers(cfg.get('train_dataloader') or {})
     options = CompressionOptions(args.keep, args.by, args.tau, args.pixels, args.match, args.retrieved, args.iters,
                                  args.lr, args.batch_size, args.usage_images, args.seed)
-    try:
-        cfg = launch.load_config(args.config, options=args.cfg_options)
-        check_file(args.checkpoint)
-        if args.overwrite:
-            for name in ('state.pth', 'report.json'):
-                (folder / name).unlink(missing_ok=True)
-        elif (folder / 'report.json').is_file():
-            raise ValueError(f'{folder} holds a finished compression: --overwrite replaces it')
-        launch.leave_cores_to_workers(cfg.get('train_dataloader') or {})
-        compression = Compression(cfg, args.checkpoint, folder, options, evaluate=not args.no_eval)
-        report = compression.run(shlex.join(['python', *sys.argv]))
-    except (OSError, ValueError) as error:
-        sys.exit(f'compress_dictionary.py: {error}')
-    except (Interrupted, KeyboardInterrupt) as error:
-        print(f'\ncompress_dictionary.py: stopped by {str(error) or "SIGINT"}; the same command goes on from there',
-              file=sys.stderr)
-        sys.exit(130)
+    compression = Compression(cfg, args.checkpoint, folder, options, evaluate=not args.no_eval,
+                              restart=args.restart)
+    finished.unlink(missing_ok=True)
+    report = compression.run(shlex.join(['python', *sys.argv]))
+    write_report(folder, report)
+    compression.work.remove()
     print(f'\n{describe(report)}\nwrote {folder / "compressed.pth"} and {folder / "compressed.py"}')
 
 
 if __name__ == '__main__':
-    main()
+    arguments = parse_args()
+    from mmdet_ext.command_line import run  # only now, so that --help and wrong arguments are quick
+
+    run(lambda: main(arguments), interrupted='interrupted; the same command goes on from there')

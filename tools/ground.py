@@ -70,9 +70,9 @@ def build_inferencer(args: argparse.Namespace):
 
 def ground(inferencer, path: str, file: Path, args: argparse.Namespace) -> dict:
     """Boxes of one image, drawn to `file`."""
-    from mmdet_ext.visualization.pictures import read_picture
+    from mmdet_ext.visualization.images import read_image
 
-    image = read_picture(path)
+    image = read_image(path)
     sample, = inferencer(path, texts=args.caption, return_datasamples=True)['predictions']
     inferencer.visualizer.add_datasample(file.stem, image, sample, draw_gt=False, pred_score_thr=args.threshold,
                                          out_file=str(file))
@@ -89,7 +89,7 @@ def main() -> int:
     args = parse_args()
 
     # only now, so that --help and wrong arguments are quick
-    from mmdet_ext.visualization.report import unique_names
+    from mmdet_ext.visualization.images import unique_names
 
     args.out.mkdir(parents=True, exist_ok=True)
     with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings(), wrong_config(args.config):

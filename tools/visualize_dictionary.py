@@ -1,28 +1,27 @@
-"""Pictures of what a Retriever-Dictionary has learned.
+"""Figures of what a Retriever-Dictionary has learned.
 
     python tools/visualize_dictionary.py CONFIG CHECKPOINT IMAGE [IMAGE ...] --out DIR
 
-Per picture: NAME_atoms.png (a position, its correlations and coefficients, and samples of its atoms: figure 4 of
-YOLO-RD), NAME_maps.png (the coefficients of these atoms all over the picture), NAME_features.png (features before and
+Per image: NAME_atoms.png (a position, its correlations and coefficients, and samples of its atoms: figure 4 of
+YOLO-RD), NAME_maps.png (the coefficients of these atoms all over the image), NAME_features.png (features before and
 after: figure 5). For the whole dictionary: usage.png and gram.png.
 """
 import argparse
-import sys
 from pathlib import Path
 
 from mmengine.config import DictAction
 
-DEFAULT_SURVEY = 100  # training pictures
+DEFAULT_SURVEY = 100  # training images
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config of a detector with a Retriever-Dictionary')
     parser.add_argument('checkpoint', help='its checkpoint')
-    parser.add_argument('images', nargs='+', metavar='IMAGE', help='pictures to look at')
+    parser.add_argument('images', nargs='+', metavar='IMAGE', help='images to look at')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write to')
     parser.add_argument('--rd', metavar='NAME', help='name of the dictionary in the model (default: the first)')
-    parser.add_argument('--at', type=_point, metavar='X,Y', help='position in pixels of the pictures (default: the '
+    parser.add_argument('--at', type=_point, metavar='X,Y', help='position in pixels of the images (default: the '
                         'middle of the highest-scored prediction)')
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument('--show', type=_numbers, metavar='I,J,K', help='atoms to look at')
@@ -31,10 +30,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--atoms', metavar='FILE.pt', help='atoms file with the samples of the atoms (default: the one '
                         'that the config names)')
     parser.add_argument('--provenance-images', type=int, metavar='N', help='take for samples of an '
-                        'atom where its coefficient is the highest on N pictures of the training set (default: '
+                        'atom where its coefficient is the highest on N images of the training set (default: '
                         f'{DEFAULT_SURVEY} if there is no atoms file, else 0)')
-    parser.add_argument('--usage-images', type=int, metavar='N', help='count the usage on N pictures of the training '
-                        'set (default: on the pictures given)')
+    parser.add_argument('--usage-images', type=int, metavar='N', help='count the usage on N images of the training '
+                        'set (default: on the images given)')
     parser.add_argument('--folded', action='store_true', help="correlate also with the atoms with D's batch norm "
                         'folded into them, and choose atoms by that')
     parser.add_argument('--measure', choices=['norm', 'mean', 'pca'], default='norm', help='what features are drawn '
@@ -50,42 +49,32 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def main() -> None:
-    args = parse_args()
-
-    # only now, so that --help and wrong arguments are quick
-    import torch
+def main(args: argparse.Namespace) -> None:
     from mmcv.transforms import Compose
     from mmdet.utils import get_test_pipeline_cfg, register_all_modules
 
     from mmdet_ext import launch
-    from mmdet_ext.compat import allow_mmengine_checkpoints
+    from mmdet_ext.command_line import message_of
     from mmdet_ext.dictionary.compressed_files import load_trained
     from mmdet_ext.dictionary.usage import find_dictionaries
-    from mmdet_ext.visualization.capture import Probe, choose_dictionary
-    from mmdet_ext.visualization.dictionary import draw_gram, draw_usage
-    from mmdet_ext.visualization.provenance import atoms_of
-    from mmdet_ext.visualization.report import Choice, check_numbers, draw_report, unique_names
-    from mmdet_ext.visualization.training_set import look_at_training_set
-    from mmdet_ext.visualization.usage import Usage
+    from mmdet_ext.predict.loading import choose_device
+    from mmdet_ext.visualization.dictionary.capture import Probe, choose_dictionary
+    from mmdet_ext.visualization.dictionary.image_report import Choice, check_numbers, draw_report
+    from mmdet_ext.visualization.dictionary.provenance import atoms_of, look_at_training_set
+    from mmdet_ext.visualization.dictionary.usage import Usage, draw_gram, draw_usage
+    from mmdet_ext.visualization.images import unique_names
 
-    device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    if device.startswith('cuda') and not torch.cuda.is_available():
-        sys.exit(f'visualize_dictionary.py: --device {device}: no CUDA device is visible')
-    allow_mmengine_checkpoints()
     register_all_modules(init_default_scope=True)
-    try:
-        cfg = launch.load_config(args.config, options=args.cfg_options)
-        model = load_trained(cfg, args.checkpoint).to(device)
-        found = find_dictionaries(model)
-        probe = Probe(model, choose_dictionary(found, args.rd), Compose(get_test_pipeline_cfg(cfg)))
-        print(f'dictionaries of this model: {", ".join(found)}; this is {probe.name} with {probe.rd.num_atoms} atoms')
-        check_numbers(args.show or (), probe.rd)
-        atoms = atoms_of(probe.rd, args.atoms)
-        samples_from = args.provenance_images if args.provenance_images is not None else 0 if atoms else DEFAULT_SURVEY
-        provenance, usage, skipped = look_at_training_set(cfg, probe, atoms, samples_from, args.usage_images)
-    except (OSError, ValueError) as error:
-        sys.exit(f'visualize_dictionary.py: {error}')
+    cfg = launch.load_config(args.config, options=args.cfg_options)
+    model = load_trained(cfg, args.checkpoint).to(choose_device(args.device))
+    dictionaries = find_dictionaries(model)
+    probe = Probe(model, choose_dictionary(dictionaries, args.rd), Compose(get_test_pipeline_cfg(cfg)))
+    print(f'dictionaries of this model: {", ".join(dictionaries)}; this is {probe.name} with {probe.rd.num_atoms} '
+          'atoms')
+    check_numbers(args.show or (), probe.rd)
+    atoms = atoms_of(probe.rd, args.atoms)
+    samples_from = args.provenance_images if args.provenance_images is not None else 0 if atoms else DEFAULT_SURVEY
+    provenance, usage, skipped = look_at_training_set(cfg, probe, atoms, samples_from, args.usage_images)
     print(provenance.note)
 
     choice, drawn = Choice(args.show, args.top, args.folded), usage or Usage()
@@ -95,18 +84,18 @@ def main() -> None:
             draw_report(capture, probe.rd, args.out, name, choice=choice, provenance=provenance, at=args.at,
                         measure=args.measure)
         except (OSError, ValueError) as error:
-            skipped.append(f'{path}: {str(error).removeprefix(f"{path}: ")}')
+            skipped.append(f'{path}: {message_of(error).removeprefix(f"{path}: ")}')
             continue
         print(f'wrote {args.out / name}_atoms.png, _maps.png and _features.png')
         if usage is None:
             drawn.update(capture)
     draw_gram(probe.rd.atoms.detach().cpu().float(), args.out / 'gram.png')
     print(f'wrote {args.out / "gram.png"}')
-    if drawn.pictures:
-        draw_usage(drawn.mean(), args.out / 'usage.png', drawn.pictures)
+    if drawn.images:
+        draw_usage(drawn.mean(), args.out / 'usage.png', drawn.images)
         print(f'wrote {args.out / "usage.png"}')
     if skipped:
-        sys.exit('\n'.join(f'visualize_dictionary.py: skipped {message}' for message in skipped))
+        raise ValueError('\n'.join(f'skipped {message}' for message in skipped))
 
 
 def _point(text: str) -> tuple[float, float]:
@@ -125,4 +114,7 @@ def _numbers(text: str) -> list[int]:
 
 
 if __name__ == '__main__':
-    main()
+    arguments = parse_args()
+    from mmdet_ext.command_line import run  # only now, so that --help and wrong arguments are quick
+
+    run(lambda: main(arguments))

@@ -1,22 +1,23 @@
-"""Pictures of where an SMCA-DETR looks.
+"""Images of where an SMCA-DETR looks.
 
     python tools/visualize_smca.py CONFIG CHECKPOINT IMAGE [IMAGE ...] --out DIR
 
-Per picture and query: NAME_queryI.png (box, centres, and the Gaussian and the attention of each head).
-Per picture, for models with several scales: NAME_alpha.png (the weights of the scales).
+Per image and query: NAME_queryI.png (box, centres, and the Gaussian and the attention of each head).
+Per image, for models with several scales: NAME_alpha.png (the weights of the scales).
 """
 import argparse
-import sys
 from pathlib import Path
 
 from mmengine.config import DictAction
+
+from mmdet_ext.command_line import run
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('config', help='config of an SMCA-DETR')
     parser.add_argument('checkpoint', help='its checkpoint')
-    parser.add_argument('images', nargs='+', metavar='IMAGE', help='pictures to look at')
+    parser.add_argument('images', nargs='+', metavar='IMAGE', help='images to look at')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write to')
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument('--queries', type=_numbers, metavar='I,J,K', help='queries to look at')
@@ -39,41 +40,35 @@ def main() -> None:
     args = parse_args()
 
     # only now, so that --help and wrong arguments are quick
-    import torch
     from mmcv.transforms import Compose
     from mmdet.utils import get_test_pipeline_cfg, register_all_modules
 
     from mmdet_ext import launch
-    from mmdet_ext.compat import allow_mmengine_checkpoints
-    from mmdet_ext.visualization.report import unique_names
-    from mmdet_ext.visualization.smca_capture import SMCAProbe
-    from mmdet_ext.visualization.smca_model import class_names, load_smca
-    from mmdet_ext.visualization.smca_report import SMCAChoice, draw_smca_report
+    from mmdet_ext.predict.loading import choose_device, load_model
+    from mmdet_ext.visualization.images import unique_names
+    from mmdet_ext.visualization.smca.capture import SMCAProbe
+    from mmdet_ext.visualization.smca.report import SMCAChoice, class_names, draw_smca_report
 
-    device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    if device.startswith('cuda') and not torch.cuda.is_available():
-        sys.exit(f'visualize_smca.py: --device {device}: no CUDA device is visible')
-    allow_mmengine_checkpoints()
     register_all_modules(init_default_scope=True)
     choice = SMCAChoice(args.queries, args.top, args.layers, args.scale)
+    cfg = launch.load_config(args.config, options=args.cfg_options)
+    model = load_model(cfg, args.checkpoint, choose_device(args.device))
     try:
-        cfg = launch.load_config(args.config, options=args.cfg_options)
-        probe = SMCAProbe(load_smca(cfg, args.checkpoint).to(device), Compose(get_test_pipeline_cfg(cfg)))
-        choice.check(probe.decoder, probe.model.num_queries)
-        classes = class_names(cfg, args.checkpoint, probe.model.bbox_head.num_classes)
-    except (OSError, ValueError) as error:
-        sys.exit(f'visualize_smca.py: {error}')
+        probe = SMCAProbe(model, Compose(get_test_pipeline_cfg(cfg)))
+    except ValueError as error:
+        raise ValueError(f'{args.config}: {error}') from error
+    choice.check(probe.decoder, model.num_queries)
 
     skipped = []
     for path, name in zip(args.images, unique_names(args.images), strict=True):
         try:
-            written = draw_smca_report(probe(path), classes, args.out, name, choice)
+            written = draw_smca_report(probe(path), class_names(model), args.out, name, choice)
         except (OSError, ValueError) as error:
-            skipped.append(f'{path}: {str(error).removeprefix(f"{path}: ")}')
+            skipped.append(f'skipped {path}: {str(error).removeprefix(f"{path}: ")}')
             continue
         print(f'wrote {", ".join(map(str, written))}')
     if skipped:
-        sys.exit('\n'.join(f'visualize_smca.py: skipped {message}' for message in skipped))
+        raise ValueError('\n'.join(skipped))
 
 
 def _numbers(text: str) -> list[int]:
@@ -84,4 +79,4 @@ def _numbers(text: str) -> list[int]:
 
 
 if __name__ == '__main__':
-    main()
+    run(main, interrupted='interrupted, the figures that are named above are written')

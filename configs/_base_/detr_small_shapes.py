@@ -17,7 +17,7 @@ model = dict(
         out_indices=(2, ), norm_cfg=dict(type='BN'), style='pytorch'),
     neck=dict(
         type='ChannelMapper', in_channels=[128], kernel_size=1, out_channels=128, act_cfg=None, norm_cfg=None,
-        num_outs=1),
+        num_outs=1, init_cfg=dict(type='TorchInit', layer='Conv2d')),
     encoder=dict(num_layers=2, layer_cfg=dict(self_attn_cfg=attention, ffn_cfg=ffn)),
     decoder=dict(
         num_layers=3, layer_cfg=dict(self_attn_cfg=attention, cross_attn_cfg=attention, ffn_cfg=ffn)),
@@ -56,7 +56,7 @@ test_pipeline = [
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'))
 ]
-shapes = dict(type='CocoDataset', data_root=data_root, metainfo=metainfo)
+shapes = dict(type='CheckedCocoDataset', data_root=data_root, metainfo=metainfo)
 train_dataloader = dict(
     batch_size=4,
     num_workers=1,

@@ -1,4 +1,4 @@
-"""The EfficientNet of MDETR, all of which is trained but its norms: `backbone=dict(arch=..., **_base_.efficientnet)`."""
+"""The EfficientNet of MDETR, trained except for its norms: `backbone=dict(arch=..., **_base_.efficientnet)`."""
 efficientnet = dict(
     _delete_=True,
     type='EfficientNet',

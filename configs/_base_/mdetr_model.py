@@ -1,4 +1,8 @@
-"""MDETR on ResNet-101 with RoBERTa-base, its published training, and pictures resized as there."""
+"""MDETR on ResNet-101 with RoBERTa-base, its published training, and images resized as published.
+
+Hooks have names: `default_hooks=dict(lr_schedule=dict(lr_drop=3))`. Published trainings average the weights:
+`default_hooks=dict(ema=_base_.ema)`. Pipelines are lists and change as a whole, for which their parts have names.
+"""
 _base_ = 'mmdet::_base_/default_runtime.py'
 custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.compat.apply'], allow_failed_imports=False)
 
@@ -24,7 +28,7 @@ model = dict(
         init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet101')),
     neck=dict(
         type='ChannelMapper', in_channels=[2048], kernel_size=1, out_channels=256, act_cfg=None, norm_cfg=None,
-        num_outs=1),
+        num_outs=1, init_cfg=dict(type='TorchInit', layer='Conv2d')),
     text_encoder=dict(type='RobertaTextEncoder', name='roberta-base'),
     encoder=dict(
         type='TextFusionEncoder', num_layers=6, layer_cfg=dict(self_attn_cfg=attention, ffn_cfg=ffn)),
@@ -52,17 +56,18 @@ model = dict(
 visualizer = dict(type='GroundingVisualizer')
 
 short_sides = [(side, 1333) for side in range(480, 801, 32)]
+random_resize = dict(
+    type='RandomChoice',
+    transforms=[[dict(type='FloorResize', scales=short_sides)],
+                [
+                    dict(type='FloorResize', scales=[(400, None), (500, None), (600, None)]),
+                    dict(type='BoxSafeRandomCrop', min_size=384, max_size=1333),
+                    dict(type='FloorResize', scales=short_sides)
+                ]])
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
-    dict(
-        type='RandomChoice',
-        transforms=[[dict(type='FloorResize', scales=short_sides)],
-                    [
-                        dict(type='FloorResize', scales=[(400, None), (500, None), (600, None)]),
-                        dict(type='BoxSafeRandomCrop', min_size=384, max_size=1333),
-                        dict(type='FloorResize', scales=short_sides)
-                    ]]),
+    random_resize,
     dict(type='PackGroundingInputs')
 ]
 test_pipeline = [
@@ -98,14 +103,12 @@ optim_wrapper = dict(
         custom_keys=dict(
             backbone=dict(lr_mult=0.1),
             text_encoder=dict(lr_mult=0.5, role='text_encoder'))))  # a role of its own: a group of its own at any rate
-param_scheduler = None  # the hook below sets the rates, the text encoder's in its own way
-custom_hooks = [
-    dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=35),
-    dict(type='StepEMAHook', decay=0.9998, tau=0)
-]
+param_scheduler = None  # lr_schedule sets the rates, that of the text encoder by another rule
+ema = dict(type='StepEMAHook', decay=0.9998, tau=0)
 default_hooks = dict(
     runtime_info=dict(type='NoWaitRuntimeInfoHook'),
     checkpoint=dict(type='WholeCheckpointHook'),
     param_scheduler=dict(type='ScheduleHook'),
-    sampler_seed=dict(type='EpochSeedHook'))
+    sampler_seed=dict(type='EpochSeedHook'),
+    lr_schedule=dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=35))
 auto_scale_lr = dict(base_batch_size=64)

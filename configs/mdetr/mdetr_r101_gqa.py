@@ -34,9 +34,8 @@ train_cfg = dict(max_epochs=125, val_interval=5)
 optim_wrapper = dict(
     optimizer=dict(lr=1.4e-4),
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1), text_encoder=dict(lr_mult=0.5))))
-custom_hooks = [
-    dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=150),
-    dict(type='StepEMAHook', decay=0.9998, tau=0)
-]
-default_hooks = dict(checkpoint=dict(save_best='gqa/typed_accuracy', max_keep_ckpts=3))
+default_hooks = dict(
+    lr_schedule=dict(lr_drop=150),
+    ema=_base_.ema,
+    checkpoint=dict(save_best='gqa/typed_accuracy', max_keep_ckpts=3))
 auto_scale_lr = dict(base_batch_size=128)

@@ -10,8 +10,5 @@ train_dataloader = dict(
     dataset=dict(ann_file='OpenSource/finetune_gqa_train_balanced.json'))
 train_cfg = dict(max_epochs=10, val_interval=1)
 optim_wrapper = dict(optimizer=dict(lr=7e-5))
-custom_hooks = [
-    dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=10),
-    dict(type='StepEMAHook', decay=0.9998, tau=0)
-]
+default_hooks = dict(lr_schedule=dict(lr_drop=10))
 find_unused_parameters = True  # of a distributed run: those of the boxes

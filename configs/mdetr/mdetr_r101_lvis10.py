@@ -1,7 +1,7 @@
 """MDETR on a tenth of LVIS, every class a prompt of its own. `load_from` should be a pre-trained model.
 
-`tools/data/build_lvis_prompts.py` makes the training file; the evaluation asks the names of all classes of each picture.
-How long to train on other parts of LVIS was not published.
+`tools/data/build_lvis_prompts.py` makes the training file; evaluation asks each image for the names of all classes. How
+long to train on other parts of LVIS was not published.
 """
 _base_ = '../_base_/mdetr_model.py'
 
@@ -38,8 +38,5 @@ test_evaluator = val_evaluator
 visualizer = dict(type='DetLocalVisualizer')
 
 train_cfg = dict(max_epochs=150, val_interval=10)
-custom_hooks = [
-    dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=120),
-    dict(type='StepEMAHook', decay=0.9998, tau=0)
-]
+default_hooks = dict(lr_schedule=dict(lr_drop=120), ema=_base_.ema)
 auto_scale_lr = dict(base_batch_size=128)

@@ -17,7 +17,4 @@ train_cfg = dict(max_epochs=10)
 optim_wrapper = dict(
     optimizer=dict(lr=5e-5),
     paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.2), text_encoder=dict(lr_mult=0.2))))
-custom_hooks = [
-    dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=11),
-    dict(type='StepEMAHook', decay=0.9998, tau=0)
-]
+default_hooks = dict(lr_schedule=dict(lr_drop=11), ema=_base_.ema)

@@ -1,4 +1,4 @@
-"""MDETR's pre-training on ResNet-101: Flickr30k Entities and the combined captions, 32 GPUs with 2 pictures each."""
+"""MDETR's pre-training on ResNet-101: Flickr30k Entities and the combined captions, 32 GPUs with 2 images each."""
 _base_ = '../_base_/mdetr_model.py'
 
 data_root = 'data/mdetr/'
@@ -30,3 +30,5 @@ val_evaluator = [
     dict(type='AgnosticCocoMetric', ann_file=ann_file)
 ]
 test_evaluator = val_evaluator
+
+default_hooks = dict(ema=_base_.ema)

@@ -9,7 +9,4 @@ val_evaluator = dict(ann_file=data_root + 'OpenSource/finetune_refcocog_val.json
 test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=3)
-custom_hooks = [
-    dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=2),
-    dict(type='StepEMAHook', decay=0.9998, tau=0)
-]
+default_hooks = dict(lr_schedule=dict(lr_drop=2))

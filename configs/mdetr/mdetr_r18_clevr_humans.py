@@ -10,8 +10,5 @@ val_evaluator = dict(_delete_=True, type='ClevrMetric', ann_file=data_root + 'CL
 test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=60)
-custom_hooks = [
-    dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=40),
-    dict(type='StepEMAHook', decay=0.9998, tau=0)
-]
+default_hooks = dict(lr_schedule=dict(lr_drop=40))
 find_unused_parameters = True  # of a distributed run: those of the boxes

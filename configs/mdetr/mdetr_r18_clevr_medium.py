@@ -42,7 +42,4 @@ val_evaluator = dict(type='AgnosticCocoMetric', ann_file=data_root + 'medium/val
 test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=30)
-custom_hooks = [
-    dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=20),
-    dict(type='StepEMAHook', decay=0.9998, tau=0)
-]
+default_hooks = dict(lr_schedule=dict(lr_drop=20), ema=_base_.ema)

@@ -1,7 +1,7 @@
 """MDETR on CLEVR-Ref+: which of the objects that an expression goes through it refers to.
 
-`tools/data/build_clevr.py` makes the files from CLEVR-Ref+'s own. Its training was not published in detail: this is that
-of the first stage of CLEVR, whose checkpoint is one for `load_from`.
+`tools/data/build_clevr.py` makes the files from those of CLEVR-Ref+. The training was not published in detail: this is
+that of the first stage of CLEVR, whose checkpoint may be `load_from`.
 """
 _base_ = './mdetr_r18_clevr_medium.py'
 

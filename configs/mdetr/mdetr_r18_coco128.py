@@ -5,7 +5,7 @@
     python tools/data/coco_to_grounding.py $A/instances_val2017.json --out data/coco128_text/val.json
     python tools/data/make_tokenizer.py --texts data/coco128_text/train.json --vocab-size 1000 --out data/text/coco128
 
-The pictures lie in data/coco128, or where the environment variable MMDET_EXT_COCO128 points, laid out as COCO is.
+The images lie in data/coco128, or where the environment variable MMDET_EXT_COCO128 points, laid out as COCO is.
 """
 _base_ = '../_base_/mdetr_model.py'
 
@@ -14,8 +14,14 @@ model = dict(
     backbone=dict(depth=18, init_cfg=dict(checkpoint='torchvision://resnet18')),
     neck=dict(in_channels=[512]),
     text_encoder=dict(name='data/text/coco128', pretrained=False))
-# these captions may be flipped: left and right in them would be exchanged
-train_pipeline = [*_base_.train_pipeline[:2], dict(type='TextAwareFlip', prob=0.5), *_base_.train_pipeline[2:]]
+# left and right in these captions are exchanged where the image is flipped
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='TextAwareFlip', prob=0.5),
+    _base_.random_resize,
+    dict(type='PackGroundingInputs')
+]
 coco128 = dict(type='MDETRDataset', data_root='data/coco128_text/')
 train_dataloader = dict(
     dataset=dict(
@@ -29,4 +35,4 @@ val_evaluator = dict(type='PhraseGroundingMetric', ann_file='data/coco128_text/v
 test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=100, val_interval=10)
-custom_hooks = [dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=80, warmup_fraction=0.02)]
+default_hooks = dict(lr_schedule=dict(lr_drop=80, warmup_fraction=0.02))

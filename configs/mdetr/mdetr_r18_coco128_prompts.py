@@ -1,10 +1,11 @@
 """MDETR with a ResNet-18 and a small RoBERTa on coco128, every class a prompt of its own.
 
     A=COCO128/annotations
-    python tools/data/build_lvis_prompts.py $A/instances_train2017.json --negatives 3 --out data/coco128_text/prompts.json
-    python tools/data/make_tokenizer.py --texts data/coco128_text/prompts.json --vocab-size 400 --out data/text/coco128_prompts
+    P=data/coco128_text/prompts.json
+    python tools/data/build_lvis_prompts.py $A/instances_train2017.json --negatives 3 --out $P
+    python tools/data/make_tokenizer.py --texts $P --vocab-size 400 --out data/text/coco128_prompts
 
-The pictures lie in data/coco128, or where the environment variable MMDET_EXT_COCO128 points, laid out as COCO is.
+The images lie in data/coco128, or where the environment variable MMDET_EXT_COCO128 points, laid out as COCO is.
 """
 _base_ = '../_base_/mdetr_model.py'
 
@@ -31,7 +32,7 @@ train_dataloader = dict(
         pipeline=_base_.train_pipeline))
 val_dataloader = dict(
     dataset=dict(
-        type='CocoDataset',
+        type='CheckedCocoDataset',
         ann_file=images + 'annotations/instances_val2017.json',
         data_prefix=dict(img=images + 'val2017/'),
         test_mode=True,
@@ -43,4 +44,4 @@ test_evaluator = val_evaluator
 visualizer = dict(type='DetLocalVisualizer')
 
 train_cfg = dict(max_epochs=50, val_interval=10)
-custom_hooks = [dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=40, warmup_fraction=0.02)]
+default_hooks = dict(lr_schedule=dict(lr_drop=40, warmup_fraction=0.02))

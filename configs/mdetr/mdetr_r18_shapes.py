@@ -49,7 +49,7 @@ referring = dict(
 train_dataloader = dict(
     batch_size=24,
     num_workers=1,
-    sampler=dict(_delete_=True, type='CaptionGroupSampler', group=3),  # of a batch's 24 captions 3 share a picture
+    sampler=dict(_delete_=True, type='CaptionGroupSampler', group=3),  # of a batch's 24 captions 3 share an image
     dataset=dict(type='ConcatDataset', datasets=[grounding, referring]))
 evaluated = dict(test_mode=True, pipeline=test_pipeline, **shapes)
 val_dataloader = dict(
@@ -65,6 +65,6 @@ test_evaluator = dict(type='PhraseGroundingMetric', ann_file=data_root + 'annota
 
 train_cfg = dict(max_epochs=6, val_interval=2)
 optim_wrapper = dict(optimizer=dict(lr=5e-4, fused=True), paramwise_cfg=None)  # one rate for all
-custom_hooks = [dict(type='MDETRLrHook', schedule='all_linear_with_warmup', warmup_fraction=0.05)]
-default_hooks = dict(checkpoint=dict(max_keep_ckpts=2))
+default_hooks = dict(
+    lr_schedule=dict(schedule='all_linear_with_warmup', warmup_fraction=0.05), checkpoint=dict(max_keep_ckpts=2))
 randomness = dict(seed=1)

@@ -15,7 +15,7 @@ model = dict(
         answer_loss_weight=5.))
 train_dataloader = dict(
     batch_size=20,
-    sampler=dict(group=5),  # most pictures have five questions
+    sampler=dict(group=5),  # most images have five questions
     dataset=dict(
         _delete_=True,
         type='ClevrDataset',

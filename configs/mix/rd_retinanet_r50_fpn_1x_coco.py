@@ -7,3 +7,8 @@ default_hooks = dict(
     checkpoint=dict(type='WholeCheckpointHook'),
     param_scheduler=dict(type='ScheduleHook'),
     sampler_seed=dict(type='EpochSeedHook'))
+train_dataloader = dict(dataset=dict(type='CheckedCocoDataset'))
+val_dataloader = dict(dataset=dict(type='CheckedCocoDataset'))
+test_dataloader = val_dataloader
+val_evaluator = dict(type='FastCocoMetric')
+test_evaluator = val_evaluator

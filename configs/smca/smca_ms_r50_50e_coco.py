@@ -1,4 +1,4 @@
-"""SMCA-DETR with three scales, as the paper has it, on ResNet-50: 8 GPUs with 1 picture each."""
+"""SMCA-DETR with three scales, as the paper has it, on ResNet-50: 8 GPUs with 1 image each."""
 _base_ = './smca_r50_50e_coco.py'
 
 ffn_cfg = dict(feedforward_channels=1024)

@@ -1,4 +1,4 @@
-"""SMCA-DETR on ResNet-18 on coco128: 128 pictures of COCO to train on and 128 others to evaluate on.
+"""SMCA-DETR on ResNet-18 on coco128: 128 images of COCO to train on and 128 others to evaluate on.
 
 The data lie in data/coco128, or where the environment variable MMDET_EXT_COCO128 points, laid out as COCO is.
 """

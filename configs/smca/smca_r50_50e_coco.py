@@ -1,10 +1,11 @@
-"""SMCA-DETR, single scale, on ResNet-50: the published model of 41.0 AP, 8 GPUs with 2 pictures each."""
+"""SMCA-DETR, single scale, on ResNet-50: the published model of 41.0 AP, 8 GPUs with 2 images each."""
 _base_ = 'mmdet::detr/detr_r50_8xb2-150e_coco.py'
 custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.compat.apply'], allow_failed_imports=False)
 
 model = dict(
     type='SMCADETR',
     num_queries=300,
+    neck=dict(init_cfg=dict(type='TorchInit', layer='Conv2d')),
     encoder=dict(type='SMCATransformerEncoder'),
     decoder=dict(type='SMCATransformerDecoder', dynamic_scale='type3', smooth=8.),
     bbox_head=dict(
@@ -21,7 +22,35 @@ model = dict(
             ])),
     test_cfg=dict(max_per_img=300))
 
-train_dataloader = dict(dataset=dict(filter_cfg=dict(filter_empty_gt=False)))
+short_sides = [(side, 1333) for side in range(480, 801, 32)]
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='RandomFlip', prob=0.5),
+    dict(
+        type='RandomChoice',
+        transforms=[[dict(type='FloorResize', scales=short_sides)],
+                    [
+                        dict(type='FloorResize', scales=[(400, None), (500, None), (600, None)]),
+                        dict(
+                            type='RandomCrop',
+                            crop_type='absolute_range',
+                            crop_size=(384, 600),
+                            allow_negative_crop=True),
+                        dict(type='FloorResize', scales=short_sides)
+                    ]]),
+    dict(type='PackDetInputs')
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='FloorResize', scales=[(800, 1333)]),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'))
+]
+train_dataloader = dict(
+    dataset=dict(type='CheckedCocoDataset', filter_cfg=dict(filter_empty_gt=False), pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(type='CheckedCocoDataset', pipeline=test_pipeline))
+test_dataloader = val_dataloader
 train_cfg = dict(max_epochs=50)
 param_scheduler = [dict(type='MultiStepLR', end=50, milestones=[40])]
 optim_wrapper = dict(type='NoWaitOptimWrapper', constructor='MergedOptimWrapperConstructor')

@@ -1,4 +1,4 @@
-"""YOLOv9-C with atoms from CLIP's features of patches of the training pictures.
+"""YOLOv9-C with atoms from CLIP's features of patches of the training images.
 
 docs/yolo_rd.md has the command that makes the file of atoms.
 """

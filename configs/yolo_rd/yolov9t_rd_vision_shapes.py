@@ -1,4 +1,4 @@
-"""YOLOv9-T on Shapes with atoms from features of the training pictures in a trained detector of the same size.
+"""YOLOv9-T on Shapes with atoms from features of the training images in a trained detector of the same size.
 
 docs/yolo_rd.md has the command that makes the file of atoms.
 """

@@ -81,7 +81,7 @@ class RestrictedUnpickler(pickle.Unpickler):
     """
 
     def __init__(self, file: BinaryIO, path: str) -> None:
-        super().__init__(file, encoding='utf-8')
+        super().__init__(file, encoding='utf-8', errors='replace')
         self.path = path
         self.storages = {}
         # bound methods, since a pickle can set the attributes of functions and classes that it is handed
@@ -103,7 +103,7 @@ class RestrictedUnpickler(pickle.Unpickler):
             return STORAGE_DTYPES[name]
         if origin in INERT_NAMES or origin.startswith(INERT_PREFIXES):
             return StandIn
-        raise CheckpointError(f'{self.path}: refused, it names {origin}, which no checkpoint needs')
+        raise CheckpointError(f'{self.path}: refused, it names {origin}, which files of its kind do not need')
 
     def persistent_load(self, pid: Any) -> Any:
         kind, *details = pid

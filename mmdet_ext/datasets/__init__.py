@@ -2,6 +2,7 @@
 from . import transforms
 from .batch_shape_sampler import BatchShapeSampler
 from .caption_group_sampler import CaptionGroupSampler
+from .checked_coco import CheckedCocoDataset
 from .chunk_sampler import ChunkSampler
 from .clevr_dataset import ClevrDataset
 from .gqa_dataset import GQADataset
@@ -10,6 +11,6 @@ from .seeded import SeededMixDataset, SeededSampler
 from .yolo_coco import YOLOCocoDataset
 
 __all__ = [
-    'BatchShapeSampler', 'CaptionGroupSampler', 'ChunkSampler', 'ClevrDataset', 'GQADataset', 'MDETRDataset',
-    'SeededMixDataset', 'SeededSampler', 'YOLOCocoDataset', 'transforms'
+    'BatchShapeSampler', 'CaptionGroupSampler', 'CheckedCocoDataset', 'ChunkSampler', 'ClevrDataset', 'GQADataset',
+    'MDETRDataset', 'SeededMixDataset', 'SeededSampler', 'YOLOCocoDataset', 'transforms'
 ]

@@ -1,10 +1,12 @@
-"""Large annotation files, read faster than by json."""
+"""Json files of annotations: read faster than by json, and errors that name the file and the place."""
+import codecs
 import gc
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mmengine.fileio import get, load
+from mmengine.fileio import get
 
 try:
     import msgspec
@@ -13,17 +15,40 @@ except ImportError:  # json reads the same in twice the time
 
 
 def load_json(file: str, backend_args: dict | None = None) -> Any:
-    """The content of a json file, read by msgspec where it is installed, else by json.
+    """The content of a json file in UTF-8, with or without a byte order mark.
 
-    If msgspec raises an error, json reads the file: it accepts NaN and numbers beyond a float, or raises its own error.
+    It is read by msgspec where that is installed, else by json. What msgspec refuses, json reads: it accepts NaN and
+    numbers beyond a float.
+
+    Args:
+        file: Path or URL.
+        backend_args: Of mmengine's storage backend.
+
+    Raises:
+        FileNotFoundError: The file is missing.
+        ValueError: The file is empty, no text in UTF-8 or no json; with line and column, or the byte.
     """
+    data = get(file, backend_args=backend_args)
+    if not data.strip():
+        raise ValueError(f'{file}: the file is empty')
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b'\0' in data[:4]:
+        raise ValueError(f'{file}: byte 0: the file is not in UTF-8, but in UTF-16, UTF-32 or no text at all')
+    data = data.removeprefix(codecs.BOM_UTF8)
     with paused_collector():
         if msgspec is not None:
             try:
-                return msgspec.json.decode(get(file, backend_args=backend_args))
-            except msgspec.DecodeError:
+                return msgspec.json.decode(data)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass
-        return load(file, file_format='json', backend_args=backend_args)
+        try:
+            return json.loads(data.decode())
+        except UnicodeDecodeError as error:
+            raise ValueError(f'{file}: byte {error.start}: the file is no text in UTF-8: {error.reason}') from error
+        except json.JSONDecodeError as error:
+            raise ValueError(f'{file}: line {error.lineno}, column {error.colno} (byte {error.pos}) is no valid json: '
+                             f'{error.msg}') from error
+        except RecursionError as error:
+            raise ValueError(f'{file}: lists or objects are nested too deeply') from error
 
 
 @contextmanager

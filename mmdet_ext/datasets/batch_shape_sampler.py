@@ -1,4 +1,4 @@
-"""Evaluation by several processes in which the pictures of one padded shape stay together."""
+"""Evaluation by several processes in which the images of one padded shape stay together."""
 import math
 from collections.abc import Iterator
 
@@ -13,9 +13,9 @@ from .yolo_coco import YOLOCocoDataset
 class BatchShapeSampler(Sampler):
     """Deal a data set to the processes in its batches of one shape, in order.
 
-    mmengine's `DefaultSampler` deals picture by picture: the batch of a process then has pictures of as many shapes as
+    mmengine's `DefaultSampler` deals image by image: the batch of a process then has images of as many shapes as
     there are processes, which are padded further to the greatest. What is left when the batches no longer go round is
-    dealt picture by picture, because results are gathered in that way: at most one batch per process.
+    dealt image by image, because results are gathered in that way: at most one batch per process.
 
     Args:
         dataset: With `batch_shapes.batch_size`, the length of its batches; without, it is 1.

@@ -1,19 +1,19 @@
-"""Rectangular evaluation batches: pictures of one batch share a padded shape that fits their aspect ratios."""
+"""Rectangular evaluation batches: images of one batch share a padded shape that fits their aspect ratios."""
 from math import ceil
 from collections.abc import Sequence
 
 
 def padded_shapes(aspect_ratios: Sequence[float], *, batch_size: int = 32, size: int = 640, stride: int = 32,
                   pad: float = 0.5) -> list[tuple[int, int]]:
-    """Return the padded (height, width) in pixels of each picture, equal within a batch.
+    """Return the padded (height, width) in pixels of each image, equal within a batch.
 
     With the published `pad` of half a stride the long side becomes 672 for `size` 640: published numbers include that
     border.
 
     Args:
-        aspect_ratios: Height / width of each picture, in the order of evaluation; sorted ones waste the least padding.
-        batch_size: Pictures that share a shape.
-        size: Long side in pixels to which pictures are resized.
+        aspect_ratios: Height / width of each image, in the order of evaluation; sorted ones waste the least padding.
+        batch_size: Images that share a shape.
+        size: Long side in pixels to which images are resized.
         stride: The shapes are multiples of it, in pixels.
         pad: Strides added to each side before it is rounded up.
     """

@@ -1,4 +1,4 @@
-"""Batches in which a picture stands beside itself with several of its captions."""
+"""Batches that have the captions of an image side by side."""
 from collections import defaultdict
 from collections.abc import Iterator
 from math import ceil
@@ -12,10 +12,11 @@ from torch.utils.data import Sampler
 
 @DATA_SAMPLERS.register_module()
 class CaptionGroupSampler(Sampler):
-    """Pairs of picture and caption in groups of one picture, in random order; all pairs come once in an epoch.
+    """Pairs of image and caption in groups of one image, in random order; all pairs come once in an epoch.
 
-    MDETR computes a picture that follows itself once. That holds where the pipeline does not change the picture at
-    random, and where `batch_size` is a multiple of `group`. A picture whose pairs do not fill its groups repeats some.
+    MDETR runs its backbone once for samples of the same image that are neighbours in a batch. They are neighbours if
+    `batch_size` is a multiple of `group`, and have the same pixels if the pipeline does not change them at random. An
+    image whose pairs do not fill its last group repeats some of them.
 
     Args:
         dataset: Of pairs, whose items have an `img_path`.
@@ -35,22 +36,22 @@ class CaptionGroupSampler(Sampler):
         self.rank, self.world_size = get_dist_info()
         self.seed = sync_random_seed() if seed is None else seed
         self.epoch = 0
-        pictures = defaultdict(list)
+        images = defaultdict(list)
         for i in range(len(dataset)):
-            pictures[dataset.get_data_info(i)['img_path']].append(i)
-        self.pictures = list(pictures.values())
-        self.num_groups = sum(ceil(len(own) / group) for own in self.pictures)
+            images[dataset.get_data_info(i)['img_path']].append(i)
+        self.images = list(images.values())
+        self.num_groups = sum(ceil(len(pairs) / group) for pairs in self.images)
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed + self.epoch)
         groups = []
-        for own in self.pictures:
-            order = torch.randperm(len(own), generator=generator).tolist() if self.shuffle else range(len(own))
-            own = [own[i] for i in order]
-            for start in range(0, len(own), self.group):
-                some = own[start:start + self.group]
-                others = own[:start] or some
-                groups.append(some + [others[i % len(others)] for i in range(self.group - len(some))])
+        for pairs in self.images:
+            order = torch.randperm(len(pairs), generator=generator).tolist() if self.shuffle else range(len(pairs))
+            pairs = [pairs[i] for i in order]
+            for start in range(0, len(pairs), self.group):
+                members = pairs[start:start + self.group]
+                others = pairs[:start] or members
+                groups.append(members + [others[i % len(others)] for i in range(self.group - len(members))])
         order = torch.randperm(len(groups), generator=generator).tolist() if self.shuffle else range(len(groups))
         for place in range(self.rank, self.world_size * ceil(self.num_groups / self.world_size), self.world_size):
             yield from groups[order[place % self.num_groups]]

@@ -16,7 +16,7 @@ class ClevrDataset(MDETRDataset):
     or a program that tells it.
 
     Besides MDETR's format it reads the question files that CLEVR and CLEVR-Humans were published with, which have no
-    boxes: such pictures are 480 x 320. Boxes of CLEVR-Ref+ have `isfinal`, whether the expression refers to them; it
+    boxes: such images are 480 x 320. Boxes of CLEVR-Ref+ have `isfinal`, whether the expression refers to them; it
     becomes `gt_isfinal`.
 
     Raises:

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from .coco_checks import BadBox, check_file, clip_box
-from .wording import counted
+from ..text.wording import counted
+from .coco_checks import BadBox, clip_box
 
-# The caption of a picture without objects.
+# The caption of an image without objects.
 NOTHING = 'nothing'
 
 
@@ -17,27 +17,22 @@ class Converted(NamedTuple):
     bad: list[BadBox]
 
 
-def coco_to_grounding(coco: dict, file: str, dataset_name: str = 'coco', *,
+def coco_to_grounding(coco: dict, dataset_name: str = 'coco', *,
                       on_image: Callable[[], object] = lambda: None) -> Converted:
-    """Give each picture the caption that counts its objects, such as 'a person, two dogs and a car'.
+    """Give each image the caption that counts its objects, such as 'a person, two dogs and a car'.
 
     Classes stand in the order of the file's categories, and each object is tied to the words of its class. Crowds, and
-    boxes of which nothing lies in the picture, are left out. A picture without objects has the caption 'nothing'.
+    boxes of which nothing lies in the image, are left out. An image without objects has the caption 'nothing'.
 
     Args:
-        coco: Content of the annotation file.
-        file: Its name, for errors.
+        coco: Content of a file that `check_coco` finds nothing wrong with; boxes aside.
         dataset_name: Written to each image.
         on_image: Called after each image.
-
-    Raises:
-        ValueError: If tables are missing, ids are not unique or name nothing.
     """
-    check_file(coco, file)
     names = {category['id']: clean_name(category['name']) for category in coco['categories']}
     rows = defaultdict(list)
-    for row in coco.get('annotations', ()):
-        if not row.get('iscrowd', 0):
+    for row in coco['annotations']:
+        if not row.get('iscrowd'):
             rows[row['image_id']].append(row)
     images, annotations, bad = [], [], []
     for image in coco['images']:
@@ -58,7 +53,7 @@ def coco_to_grounding(coco: dict, file: str, dataset_name: str = 'coco', *,
         span_of = dict(zip(present, spans, strict=True))
         annotations += [
             dict(id=row['id'], image_id=image['id'], category_id=1, bbox=row['bbox'],
-                 area=row.get('area', row['bbox'][2] * row['bbox'][3]), iscrowd=0,
+                 area=row.get('area') or row['bbox'][2] * row['bbox'][3], iscrowd=0,
                  tokens_positive=[span_of[row['category_id']]]) for row in kept
         ]
         on_image()

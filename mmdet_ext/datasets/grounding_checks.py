@@ -1,15 +1,15 @@
-"""What must hold of an annotation file in MDETR's format, and a list of what does not."""
+"""A list of all that is wrong with an annotation file in MDETR's format."""
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import UnionType
 from typing import NamedTuple
 
-from ..models.layers.positive_map import NUM_COLUMNS, span_tokens
+from PIL import ExifTags, Image
+
+from ..text.positive_map import NUM_COLUMNS, span_tokens
+from .annotation_file import size_of, size_problem
 from .coco_checks import clip_box
 
 Spans = Sequence[Sequence[int]]
-_ID = int | str
-_KINDS = {int: 'a whole number', str: 'a text', list: 'a list', _ID: 'a number or a text', int | float: 'a number'}
 # Boxes of published files stick out by rounding.
 _TOLERANCE = 1.0
 
@@ -22,43 +22,6 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         return f'{self.where}: {self.detail}'
-
-
-def check_tables(content: object, file: str) -> None:
-    """Raise a ValueError if a file has no images, or rows that cannot be told apart or have fields of a wrong kind."""
-    if not (isinstance(content, dict) and isinstance(content.get('images'), list) and content['images']):
-        raise ValueError(f"{file}: 'images' is missing or empty: it is no annotation file of MDETR's format")
-    check_rows(content, 'images', file, needed=dict(id=_ID, file_name=str),
-               optional=dict(data_source=str, tokens_positive_eval=list))
-    if 'annotations' in content:
-        check_rows(content, 'annotations', file, needed=dict(id=_ID, image_id=_ID), optional=dict(iscrowd=int))
-
-
-def check_rows(content: dict, table: str, file: str, *, needed: Mapping[str, type | UnionType],
-               optional: Mapping[str, type | UnionType] | None = None) -> None:
-    """Raise a ValueError unless a table is a list of rows with these fields, each of its type.
-
-    Args:
-        content: Of the json file.
-        table: Key of the table.
-        file: Name of the file, for errors.
-        needed: Type of each field that every row has.
-        optional: Type of fields that a row may leave out.
-    """
-    rows = content.get(table)
-    if not isinstance(rows, list):
-        raise ValueError(f'{file}: {table} should be a list, got {rows!r:.60}')
-    # a tuple of types is faster to check than their union
-    kinds = [(key, kind, getattr(kind, '__args__', kind)) for key, kind in {**needed, **(optional or {})}.items()]
-    for place, row in enumerate(rows):
-        if not isinstance(row, dict):
-            raise ValueError(f'{file}: row {place} of {table} should be an object with fields, got {row!r:.60}')
-        if missing := [key for key in needed if key not in row]:
-            raise ValueError(f'{file}: row {place} of {table} has no {" and no ".join(missing)}')
-        for key, kind, types in kinds:
-            if key in row and not isinstance(row[key], types):
-                name = row.get('id', f'in row {place}')
-                raise ValueError(f'{file}: {key} of {name} of {table} should be {_KINDS[kind]}, got {row[key]!r:.60}')
 
 
 def span_problem(span: object, caption: str) -> str:
@@ -79,18 +42,16 @@ def positive_spans(annotation: dict) -> Spans | None:
     return spans if isinstance(spans, (list, tuple)) else None
 
 
-def size_of(image: dict) -> tuple[int, int] | None:
-    """(width, height) of an image, which Flickr's files have as strings; None if they are no sizes."""
-    try:
-        width, height = int(image['width']), int(image['height'])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return (width, height) if width > 0 and height > 0 else None
-
-
-def picture_folder(image: dict, folders: Mapping[str, str]) -> str | None:
+def image_folder(image: dict, folders: Mapping[str, str]) -> str | None:
     """The folder of an image: that of its `data_source`, or else `img`."""
     return folders.get(image.get('data_source'), folders.get('img'))
+
+
+def displayed_size(path: Path) -> tuple[int, int]:
+    """(width, height) of an image file as OpenCV loads it: turned by its EXIF orientation. Only the header is read."""
+    with Image.open(path) as image:
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+        return image.size[::-1] if turned else image.size
 
 
 def grounding_problems(content: dict, *, folders: Mapping[str, str] | None = None,
@@ -99,8 +60,8 @@ def grounding_problems(content: dict, *, folders: Mapping[str, str] | None = Non
     """Everything that is wrong with a file.
 
     Args:
-        content: Of the json file, which `check_tables` finds nothing wrong with.
-        folders: Of the pictures, by `data_source`, or as 'img'; None: files are not looked for.
+        content: Of the json file, which `check_grounding_fields` finds nothing wrong with.
+        folders: Of the images, by `data_source`, or as 'img'; None: image files are not read.
         offsets: The tokenizer: characters [start, end) of each token of a caption; None: tokens are not looked at.
         on_image: Called after each image.
     """
@@ -151,12 +112,22 @@ def _image_problems(image: dict, folders: Mapping[str, str] | None) -> Iterator[
         yield Problem('size missing', _name(image), f'width {image.get("width")!r}, height {image.get("height")!r}')
     if folders is None:
         return
-    folder = picture_folder(image, folders)
+    folder = image_folder(image, folders)
     if folder is None:
         yield Problem('file missing', _name(image), f'no folder is given for the data_source '
                       f'{image.get("data_source")!r}')
-    elif not Path(folder, image['file_name']).is_file():
-        yield Problem('file missing', _name(image), f'there is no {Path(folder, image["file_name"])}')
+        return
+    path = Path(folder, image['file_name'])
+    if not path.is_file():
+        yield Problem('file missing', _name(image), f'there is no {path}')
+        return
+    try:
+        size = displayed_size(path)
+    except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises on files that are no images
+        yield Problem('file unreadable', _name(image), f'{path} cannot be read: {error}')
+        return
+    if size_of(image) is not None and (problem := size_problem(str(path), size, size_of(image))):
+        yield Problem('other size', _name(image), problem)
 
 
 def _span_problems(spans: Spans | None, image: dict, where: str,
@@ -188,4 +159,4 @@ def _box_problems(bbox: object, size: tuple[int, int] | None, where: str) -> Ite
         return
     x, y, width, height = bbox
     if max(abs(after - before) for after, before in zip(clipped, (x, y, x + width, y + height))) > _TOLERANCE:
-        yield Problem('box sticks out', where, f'bbox {bbox} sticks out of the picture of {size[0]} x {size[1]}')
+        yield Problem('box sticks out', where, f'bbox {bbox} sticks out of the image of {size[0]} x {size[1]}')

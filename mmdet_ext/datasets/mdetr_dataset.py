@@ -1,4 +1,4 @@
-"""The annotation files that MDETR was published with: pairs of picture and caption, boxes tied to parts of the caption.
+"""The annotation files that MDETR was published with: pairs of image and caption, boxes tied to parts of the caption.
 
 https://arxiv.org/abs/2104.12763
 """
@@ -13,11 +13,12 @@ from mmdet.registry import DATASETS
 from mmengine.fileio import BaseStorageBackend, get_file_backend
 from mmengine.logging import print_log
 
+from .annotation_file import check_grounding, check_masks
 from .annotation_json import load_json
 from .coco_checks import BadBox, clip_box
-from .grounding_checks import Spans, check_tables, picture_folder, positive_spans, size_of, span_problem
+from .grounding_checks import Spans, image_folder, positive_spans, span_problem
 from .mask_checks import mask_problem
-from .shared_items import SharedItems
+from .shared_items import SharedItems, mask_readers
 
 # Fields of an image that turn into others, or that nobody uses.
 _CONSUMED = ('id', 'caption', 'file_name', 'height', 'width', 'tokens_negative', 'tokens_positive_eval')
@@ -32,10 +33,10 @@ class MDETRDataset(SharedItems, BaseDetDataset):
     `tokens_positive_eval`, `sentence_id`, `original_id`, `answer`, ...) are kept as they are, `tokens_negative` aside.
     Pairs without a box stay: they teach "no object". An empty caption stays, and so does a box whose spans have no
     token, such as a single space: only its place is learned. ``tools/data/check_grounding.py`` names both. Boxes are
-    clipped to the picture; crowds, and boxes of which nothing is left, are dropped with their spans.
+    clipped to the image; crowds, and boxes of which nothing is left, are dropped with their spans.
 
     Args:
-        data_prefix: Folder of the pictures as `img`. Pictures of several folders have a `data_source` in the file, such
+        data_prefix: Folder of the images as `img`. Images of several folders have a `data_source` in the file, such
             as 'coco' or 'vg', and may have a folder of that name: `dict(coco='train2014/', vg='vg/images/')`.
         bad_spans: What to do with spans outside their caption or reversed: 'error', or 'skip' with one warning.
         with_mask: Whether each box must have a mask, `segmentation`, as `LoadAnnotations(with_mask=True)` needs.
@@ -43,7 +44,7 @@ class MDETRDataset(SharedItems, BaseDetDataset):
             them out with their spans and one warning.
 
     Raises:
-        ValueError: For ids that are not unique, a pair without caption, size or folder, a box without spans, a span
+        ValueError: For what `check_grounding` finds, a pair without caption or folder, a box without spans, a span
             outside its caption, a bad mask; naming file, image, annotation and value.
     """
     METAINFO = dict(classes=('object', ), palette=[(220, 20, 60)])
@@ -60,22 +61,19 @@ class MDETRDataset(SharedItems, BaseDetDataset):
 
     def load_data_list(self) -> list[dict]:
         content = self._read_content()
-        check_tables(content, self.ann_file)
+        check_grounding(content, self.ann_file)
+        if not self.with_mask and (readers := mask_readers(self.pipeline.transforms)):
+            check_masks(content, self.ann_file, needed='LoadAnnotations' in readers)
         rows = defaultdict(list)
-        for annotation in content.pop('annotations', ()):
-            if not annotation.get('iscrowd', 0):
+        for annotation in content.pop('annotations'):
+            if not annotation['iscrowd']:
                 rows[annotation['image_id']].append(annotation)
-        items, seen = content['images'], set()
+        items = content['images']
         bad_boxes, bad_spans, bad_masks = [], [], []
         for place, image in enumerate(items):
-            if image['id'] in seen:
-                raise ValueError(f'{self.ann_file}: images has the id {image["id"]} twice')
-            seen.add(image['id'])
             # in the place of what it is made from: of a million pairs there are no two copies
             items[place] = self._read_pair(image, rows.pop(image['id'], ()), bad_boxes, bad_spans, bad_masks)
-        self._warn('annotations of images that are not in the file',
-                   [f'annotation {row["id"]} of image {key!r}' for key in rows for row in rows[key]])
-        self._warn('boxes without area inside their picture', bad_boxes)
+        self._warn('boxes without area inside their image', bad_boxes)
         self._warn('spans outside their caption or reversed', bad_spans)
         self._warn('boxes without a usable mask', bad_masks)
         return items
@@ -87,12 +85,9 @@ class MDETRDataset(SharedItems, BaseDetDataset):
     def _read_pair(self, image: dict, rows: Sequence[dict], bad_boxes: list[BadBox], bad_spans: list[str],
                    bad_masks: list[str]) -> dict:
         """One item; what is left out is added to the last three."""
-        caption, size = image.get('caption'), size_of(image)
+        caption, size = image.get('caption'), (image['width'], image['height'])
         if not isinstance(caption, str):
             raise ValueError(f'{self._where(image)} has no caption, got {caption!r}')
-        if size is None:
-            raise ValueError(f'{self._where(image)} has width {image.get("width")!r} and height '
-                             f'{image.get("height")!r}')
         item = {key: value for key, value in image.items() if key not in _CONSUMED}
         item.update(img_id=image['id'], img_path=self._path(image), width=size[0], height=size[1], text=caption,
                     instances=[], gt_tokens_positive=[])
@@ -100,10 +95,10 @@ class MDETRDataset(SharedItems, BaseDetDataset):
             spans = positive_spans(row)
             if spans is None:
                 raise ValueError(f'{self._where(image, row)} has neither tokens_positive nor tokens')
-            spans = self._checked(spans, caption, lambda: self._where(image, row), bad_spans)
-            box, problem = clip_box(row.get('bbox'), *size)
+            spans = self._checked(spans, caption, lambda row=row: self._where(image, row), bad_spans)
+            box, problem = clip_box(row['bbox'], *size)
             if problem:
-                bad_boxes.append(BadBox(row['id'], image['file_name'], row.get('bbox'), problem))
+                bad_boxes.append(BadBox(row['id'], image['file_name'], row['bbox'], problem))
                 continue
             if self.with_mask and not self._has_good_mask(row, size, self._where(image, row), bad_masks):
                 continue
@@ -116,7 +111,8 @@ class MDETRDataset(SharedItems, BaseDetDataset):
             item['gt_tokens_positive'].append(spans)
         if 'tokens_positive_eval' in image:
             item['tokens_positive_eval'] = [
-                self._checked(spans, caption, lambda: f'{self._where(image)}, tokens_positive_eval {place}', bad_spans)
+                self._checked(spans, caption, lambda place=place: f'{self._where(image)}, tokens_positive_eval {place}',
+                              bad_spans)
                 for place, spans in enumerate(image['tokens_positive_eval'])]
         return item
 
@@ -125,7 +121,7 @@ class MDETRDataset(SharedItems, BaseDetDataset):
         return place if row is None else f'{place}, annotation {row["id"]}'
 
     def _path(self, image: dict) -> str:
-        folder = picture_folder(image, self.data_prefix)
+        folder = image_folder(image, self.data_prefix)
         if folder is None:
             raise ValueError(f'{self._where(image)} has the data_source {image.get("data_source")!r}, and data_prefix '
                              f"has neither that nor 'img': {self.data_prefix}")

@@ -2,11 +2,12 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from .annotation_file import ID, check_rows
 from .annotation_json import load_json
 
 GQA_TYPES = ('obj', 'attr', 'rel', 'global', 'cat')
 CLEVR_TYPES = ('binary', 'attr', 'reg')
-# (width, height) in pixels of every picture of CLEVR; its question files do not say it.
+# (width, height) in pixels of every image of CLEVR; its question files do not say it.
 CLEVR_SIZE = (480, 320)
 # The last function of a program of CLEVR, and the kind of question that it ends; those of attributes go by their begin.
 _KINDS = dict(exist='exist', count='count', equal_integer='compare_number', less_than='compare_number',
@@ -86,7 +87,7 @@ def with_clevr_images(content: object, file: str) -> object:
     The id is `question_index`, or the place in the file where one has none.
 
     Raises:
-        ValueError: If a question has no text or no picture.
+        ValueError: If a question has no text or no image.
     """
     if not isinstance(content, dict) or 'images' in content or not isinstance(content.get('questions'), list):
         return content
@@ -103,14 +104,22 @@ def with_clevr_images(content: object, file: str) -> object:
 
 def read_gqa_questions(file: str) -> dict[int | str, Question]:
     """All questions by their ids, in the file's order."""
-    rows = _images(load_json(file), file)
+    rows = question_rows(load_json(file), file)
     return _by_id([gqa_question(row, f'{file}: image {row.get("id")}') for row in rows], file)
 
 
 def read_clevr_questions(file: str) -> dict[int | str, Question]:
     """All questions by their ids, in the file's order; from CLEVR's own question files too."""
-    rows = _images(with_clevr_images(load_json(file), file), file)
+    rows = question_rows(with_clevr_images(load_json(file), file), file)
     return _by_id([clevr_question(row, f'{file}: image {row.get("id")}') for row in rows], file)
+
+
+def question_rows(content: object, file: str) -> list[dict]:
+    """The images of a file of questions, each of which is a question."""
+    if not (isinstance(content, dict) and content.get('images')):
+        raise ValueError(f"{file}: 'images' is missing or empty: it is no file of questions")
+    check_rows(content, 'images', file, (ID, ))
+    return content['images']
 
 
 def check_question_ids(ids: Sequence[int | str], file: str) -> None:
@@ -120,13 +129,6 @@ def check_question_ids(ids: Sequence[int | str], file: str) -> None:
         if id_ in seen:
             raise ValueError(f'{file}: two questions have the id {id_!r}')
         seen.add(id_)
-
-
-def _images(content: object, file: str) -> list[dict]:
-    rows = content.get('images') if isinstance(content, dict) else None
-    if not (isinstance(rows, list) and rows):
-        raise ValueError(f"{file}: 'images' is missing or empty: it is no file of questions")
-    return rows
 
 
 def _by_id(questions: Sequence[Question], file: str) -> dict[int | str, Question]:

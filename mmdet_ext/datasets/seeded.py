@@ -1,6 +1,6 @@
 """Augmentation that depends on seed, epoch and place in the epoch alone.
 
-mmengine seeds a worker once, when it starts. Where a run is resumed, or has another number of workers, the same picture
+mmengine seeds a worker once, when it starts. Where a run is resumed, or has another number of workers, the same image
 is then augmented in another way than in a run that went through. Here each index carries the seed of its own sample.
 """
 import copy
@@ -61,7 +61,7 @@ class SeededSampler(DefaultSampler):
 class SeededMixDataset(MultiImageMixDataset):
     """mmdet's `MultiImageMixDataset` that seeds Python's, NumPy's and torch's CPU generator from a `SeededIndex`.
 
-    With plain indices it is mmdet's. Samples are the same as there, and pictures are copied only where a step could
+    With plain indices it is mmdet's. Samples are the same as there, and images are copied only where a step could
     ask for them again.
     """
 

@@ -1,15 +1,21 @@
-"""Annotations of which the workers of a data loader share one copy."""
+"""What the data sets of this package share: images that are checked and cached, items that workers hold in one copy."""
 import gc
 import pickle
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+from mmcv.transforms import LoadImageFromFile
+from mmdet.datasets.transforms import LoadAnnotations
 from torch.utils.data import get_worker_info
 
+from .annotation_file import size_problem
 from .annotation_json import paused_collector
-from .image_cache import cached_steps, check_cache
+from .image_cache import CachedLoading, cached_steps, check_cache
+from .transforms import LoadPolygons
 
 
 class SharedItems:
@@ -17,6 +23,8 @@ class SharedItems:
 
     mmengine holds all items at once with the bytes of all items, and these twice. A forked worker shares the memory of
     its parent until it writes there, and Python's garbage collector writes to every list and dict that it visits.
+
+    An image is compared with the `width` and `height` of the annotation file as soon as the pipeline has loaded it.
 
     Args:
         cache: Where images are kept after `LoadImageFromFile`, or after `YOLOResize` if only the loading of
@@ -26,8 +34,9 @@ class SharedItems:
         cache_dir: Folder for 'disk'; None: that of the images with '_cache' appended.
 
     Raises:
-        ValueError: If options of the cache do not go together, the pipeline does not begin with `LoadImageFromFile`, or
-            the folder cannot be written to.
+        ValueError: If options of the cache do not go together, the pipeline does not begin with `LoadImageFromFile`,
+            the folder cannot be written to, or no image is left to train or evaluate on; when an item is read, if the
+            image cannot be decoded or is of another size than the annotation file says.
     """
 
     def __init__(self, *args: Any, cache: str | None = None, cache_limit: float | None = None,
@@ -41,16 +50,23 @@ class SharedItems:
             return
         with paused_collector():
             super().full_init()
+        if not len(self):
+            raise ValueError(f'{self.ann_file}: no image is left: filter_cfg={self.filter_cfg} and '
+                             f'indices={self._indices} leave out all of them')
+        steps = self.pipeline.transforms
         if self.cache is not None:
             images = next(iter(self.data_prefix.values()), None) or self.data_root or '.'
             folder = Path(self.cache_dir or f'{images.rstrip("/")}_cache')
-            self.pipeline.transforms = cached_steps(self.pipeline.transforms, self.cache, self.cache_limit, folder,
-                                                    len(self))
+            steps = cached_steps(steps, self.cache, self.cache_limit, folder, len(self))
+        self.pipeline.transforms = _with_size_check(steps)
 
     def prepare_data(self, idx: int) -> Any:
         if get_worker_info() is not None:
             _leave_inherited_objects()
-        return super().prepare_data(idx)
+        try:
+            return super().prepare_data(idx)
+        except (AssertionError, cv2.error) as error:  # OpenCV does not name the file that it cannot decode
+            raise ValueError(f'cannot prepare the image {self.get_data_info(idx)["img_path"]}: {error}') from error
 
     def _serialize_data(self) -> tuple[np.ndarray, np.ndarray]:
         """The items as bytes, and where each of them ends; empties `data_list`."""
@@ -62,6 +78,30 @@ class SharedItems:
             items[place] = None  # its memory serves the next ones
         items.clear()
         return np.frombuffer(pickled, np.uint8), ends
+
+
+def check_image_size(results: dict) -> dict:
+    """Step of a pipeline: raise a ValueError if a loaded image is not of the annotation file's size."""
+    height, width = results['ori_shape'][:2]
+    if problem := size_problem(results['img_path'], (width, height), (results['width'], results['height'])):
+        raise ValueError(problem)
+    return results
+
+
+def mask_readers(steps: Sequence[Callable]) -> set[str]:
+    """Names of the steps that read `segmentation`: 'LoadAnnotations' (`with_mask`) and 'LoadPolygons'."""
+    return ({'LoadAnnotations' for step in steps if isinstance(step, LoadAnnotations) and step.with_mask}
+            | {'LoadPolygons' for step in steps if isinstance(step, LoadPolygons)})
+
+
+def _with_size_check(steps: Sequence[Callable]) -> list[Callable]:
+    """The steps with `check_image_size` behind each that loads an image from a file."""
+    checked = []
+    for step in steps:
+        checked.append(step)
+        if isinstance(step, (LoadImageFromFile, CachedLoading)):
+            checked.append(check_image_size)
+    return checked
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A control for phrase grounding: the same pictures and boxes with captions of other pictures."""
+"""A control for phrase grounding: the same images and boxes with captions of other images."""
 from collections import defaultdict
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ class Shuffled(NamedTuple):
 
 
 def shuffle_captions(content: dict[str, Any], seed: int = 0) -> Shuffled:
-    """Give each pair the caption of another picture with as many phrases; phrase i asks there for the boxes of phrase i.
+    """Give each pair the caption of another image with as many phrases; phrase i asks there for the boxes of phrase i.
 
     A model that uses the text finds the boxes of the pair's own caption no better than by chance then; one that finds
     them as well as before never looked at it. Captions are exchanged within a `dataset_name` and `sentence_id`.
@@ -36,7 +36,7 @@ def shuffle_captions(content: dict[str, Any], seed: int = 0) -> Shuffled:
     for images in groups.values():
         others |= _exchanged([images[i] for i in rng.permutation(len(images))])
     if not others:
-        raise ValueError('no two pictures have captions with the same number of phrases')
+        raise ValueError('no two images have captions with the same number of phrases')
     images = [image | dict(caption=others[image['id']]['caption'],
                            tokens_positive_eval=others[image['id']]['tokens_positive_eval'])
               for image in content['images'] if image['id'] in others]
@@ -49,7 +49,7 @@ def shuffle_captions(content: dict[str, Any], seed: int = 0) -> Shuffled:
 
 
 def _exchanged(images: list[dict]) -> dict[int, dict]:
-    """For each image's id the next one, round, that shows another picture; images without such a one are left out."""
+    """For each image's id the next one, round, that shows another image; images without such a one are left out."""
     found = {}
     for place, image in enumerate(images):
         following = images[place + 1:] + images[:place]

@@ -1,1 +1,1 @@
-"""Dictionaries of YOLO-RD: building them from pictures, texts or matrices, and making trained ones smaller."""
+"""Dictionaries of YOLO-RD: building them from images, texts or matrices, and making trained ones smaller."""

@@ -2,24 +2,27 @@
 
 YOLO-RD (https://arxiv.org/abs/2410.15346) begins with atoms that are k-means centres of features.
 """
+import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
+from mmdet_ext.files import read_arrays
 from mmdet_ext.models.layers import Atoms
+from mmdet_ext.unfinished import Unfinished
 
 from .clustering import Clusters, run_passes, start_clusters
-from .extraction import check_found, extract, take_up
-from .joint import JointSample, join, joint_memory, nearest_samples
-from .processes import Interrupted, Processes, StopRequest
-from .progress import progress_bar
-from .sampling import SourceSample, done_chunks
+from .joint import describe_nearest, join
+from .processes import ALONE, Processes
+from .sampling import Draw
 from .sources.base import Source
-from .state import State, Timer
 from .summary import summarise
+
+SAVE_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -44,60 +47,50 @@ class BuildOptions:
     seed: int = 0
 
 
-def build_dictionary(sources: Sequence[Source], options: BuildOptions, state: State, *, restart: bool = False,
-                     processes: Processes = Processes(), stop: StopRequest | None = None) -> Atoms | None:
+def build_dictionary(sources: Sequence[Source], options: BuildOptions, work: Unfinished, *, restart: bool = False,
+                     processes: Processes = ALONE) -> Atoms | None:
     """Build a dictionary, or go on with one that was interrupted.
 
     Args:
         sources: Each gives an equal share of the samples.
         options: Sizes.
-        state: Where the unfinished build is kept, on a file system that all processes share. It stays there:
-            `state.remove()` once the atoms are saved.
+        work: Where the features are kept, on a file system that all processes share. They stay there: `work.remove()`
+            once the atoms are saved.
         restart: Whether to forget what is there.
-        processes: Which part of the chunks is for this process.
-        stop: Asked between chunks and between passes.
+        processes: Which part of the features is for this process.
 
     Returns:
         The atoms in process 0, None in the others.
 
     Raises:
-        ValueError: If sizes and samples do not fit each other, or other arguments began the state.
-        Interrupted: If `stop` was requested; the state is saved.
+        ValueError: If sizes and samples do not fit each other, or other arguments began the work.
     """
-    stop = stop or StopRequest()
     channels = common_channels(sources, options.channels)
     capacity = options.samples // len(sources)
     if capacity * len(sources) < options.atoms:
         raise ValueError(f'{options.samples} samples (--samples) are fewer than {options.atoms} atoms (--atoms)')
-    samples = [SourceSample(source, number, capacity, options.seed) for number, source in enumerate(sources)]
     if processes.rank == 0:
-        memory = joint_memory(sources, capacity, channels)
-        state.begin(*_fingerprints(sources, options, channels), restart=restart)
-        for sample in samples:
-            take_up(sample, state)
+        memory = np.empty((capacity * len(sources), channels), np.float32)
+        memory.fill(0)  # takes the memory now, not after hours
+        described = [dict(source.fingerprint, name=source.name, width=source.width, items=source.num_items)
+                     for source in sources]
+        work.begin(dict(sources=described, samples=options.samples, seed=options.seed), restart=restart)
     processes.barrier()
-    done = [done_chunks(state.part(number, 0)) for number in range(len(sources))]
-    processes.barrier()  # only now process 0 may add to these files
-    for source, sample, chunks in zip(sources, samples, done):
-        extract(source, sample, chunks, state, processes, stop)
-    processes.barrier()
+    draws = [Draw(source, number, capacity, options.seed, work, processes) for number, source in enumerate(sources)]
     if processes.rank:
         return None
-    for source, sample in zip(sources, samples):
-        for path in state.parts(sample.number):
-            sample.merge(path)
-        check_found(source, sample, state)
+    for draw in draws:
+        draw.require_samples()
     try:
-        joint = join(sources, samples, channels, options.seed, memory)
-        clusters = _cluster(joint, options, state, stop)
+        joint = join(sources, draws, options.seed, memory)
+        clusters = _cluster(joint.features, options, work)
     except ValueError as error:
-        state.forget_clustering()
-        raise ValueError(f'{error}. The samples are kept in {state.folder}: other --atoms or --channels go on from '
+        raise ValueError(f'{error}. The samples are kept in {work.folder}: other --atoms or --channels go on from '
                          'them') from error
-    report = summarise(sources, samples, joint, clusters)
-    projections = [made.record(source.name) for made, source in zip(joint.projections, sources)]
+    projections = [projection.record(source.name) for projection, source in zip(joint.projections, sources)]
     return Atoms(torch.from_numpy(clusters.centres), torch.from_numpy(clusters.counts),
-                 _provenance(sources, joint, clusters, options.nearest), projections, report)
+                 describe_nearest(sources, joint, clusters.centres, options.nearest), projections,
+                 summarise(sources, joint, clusters))
 
 
 def common_channels(sources: Sequence[Source], channels: int | None) -> int:
@@ -108,50 +101,28 @@ def common_channels(sources: Sequence[Source], channels: int | None) -> int:
     """
     widths = {source.width for source in sources}
     if channels is None and len(widths) > 1:
-        named = ', '.join(f'{source.name} {source.width}' for source in sources)
-        raise ValueError(f'the sources have features of several widths ({named}): say which the atoms should have with '
-                         '--channels')
+        described = ', '.join(f'{source.name} {source.width}' for source in sources)
+        raise ValueError(f'the sources have features of several widths ({described}): say which the atoms should have '
+                         'with --channels')
     return channels or widths.pop()
 
 
-def _fingerprints(sources: Sequence[Source], options: BuildOptions, channels: int) -> tuple[dict, dict]:
-    described = [dict(source.fingerprint(), name=source.name, width=source.width, num_items=source.num_items,
-                      num_chunks=source.num_chunks) for source in sources]
-    sampling = dict(sources=described, samples=options.samples, seed=options.seed)
-    return sampling, dict(atoms=options.atoms, channels=channels, passes=options.passes, tolerance=options.tolerance)
-
-
-def _cluster(joint: JointSample, options: BuildOptions, state: State, stop: StopRequest) -> Clusters:
-    stop.check()
-    clusters = state.load_clusters()
-    if clusters is None:
+def _cluster(features: np.ndarray, options: BuildOptions, work: Unfinished) -> Clusters:
+    name = f'clusters_{options.atoms}_{features.shape[1]}_{options.passes}_{options.tolerance}.npz'
+    if work.piece(name) is None:
         rng = np.random.default_rng(np.random.SeedSequence(options.seed, spawn_key=(2, )))
-        clusters = start_clusters(joint.features, options.atoms, rng)
-        state.save_clusters(clusters)
-    timer = Timer()
-    with progress_bar('k-means', options.passes, 'passes', initial=len(clusters.inertias)) as bar:
-        try:
-            for clusters in run_passes(joint.features, clusters, passes=options.passes, tolerance=options.tolerance,
-                                       check=stop.check):
-                bar.set_postfix(inertia=f'{clusters.inertias[-1]:.6g}', refresh=False)
-                bar.update()
-                if timer.due():
-                    state.save_clusters(clusters)
-        except Interrupted:
-            state.save_clusters(clusters)
-            raise
-    state.save_clusters(clusters)
+        start = start_clusters(features, options.atoms, rng)
+    else:
+        with read_arrays(work.piece(name)) as saved:
+            start = Clusters(saved['centres'], saved['inertias'].tolist(), int(saved['restarts']))
+    saved_at = time.monotonic()
+    with tqdm(desc='k-means', total=options.passes, unit=' passes', initial=len(start.inertias),
+              mininterval=0.1 if sys.stderr.isatty() else 30) as bar:
+        for clusters in run_passes(features, start, passes=options.passes, tolerance=options.tolerance):
+            bar.set_postfix(inertia=f'{clusters.inertias[-1]:.6g}', refresh=False)
+            bar.update()
+            if time.monotonic() - saved_at >= SAVE_SECONDS and not len(clusters.counts):
+                with work.write(name) as file:
+                    np.savez(file, centres=clusters.centres, inertias=clusters.inertias, restarts=clusters.restarts)
+                saved_at = time.monotonic()
     return clusters
-
-
-def _provenance(sources: Sequence[Source], joint: JointSample, clusters: Clusters,
-                count: int) -> list[list[dict[str, Any]]]:
-    indices, cosines = nearest_samples(joint, clusters.centres, count)
-    found = []
-    for row, similarities in zip(indices, cosines):
-        found.append([])
-        for index, similarity in zip(row, similarities):
-            source = sources[joint.sources[index]]
-            described = source.describe(int(joint.items[index]), joint.boxes[index])
-            found[-1].append(dict(described, source=source.name, similarity=float(similarity)))
-    return found

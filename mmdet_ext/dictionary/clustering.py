@@ -1,8 +1,5 @@
-"""Spherical k-means over features of unit length: scikit-learn's mini-batches, then whole passes to rest.
-
-The passes come one by one, so that they can stop and go on.
-"""
-from collections.abc import Callable, Iterator
+"""Spherical k-means over features of unit length: scikit-learn's mini-batches, then passes over all features."""
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +7,7 @@ from scipy.sparse import csr_matrix
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.metrics import pairwise_distances_argmin_min
 
-BLOCK = 8192  # samples between two looks at whether to stop, and rows in float64 at a time
+BLOCK = 8192  # rows in float64 at a time
 BATCH = 4096  # features in a mini-batch, at least
 EPOCHS = 5  # of mini-batches, at most
 
@@ -22,18 +19,16 @@ class Clusters:
     Args:
         centres: (K, C) float32, rows of unit length.
         inertias: For each pass the sum of squared distances to the nearest centre, before the centres moved.
-        counts: (K, ) int64, samples nearest to each centre; zeros until the end.
-        labels: (n, ) int32, the nearest centre of each sample; empty until the end.
         restarts: How often an empty cluster was given a new centre.
-        finished: Whether these are the last centres.
+        counts: (K, ) int64, samples nearest to each centre; empty before the end.
+        labels: (n, ) int64, the nearest centre of each sample; empty before the end.
         converged: Whether the inertia had come to rest.
     """
     centres: np.ndarray
     inertias: list[float] = field(default_factory=list)
-    counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    labels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
     restarts: int = 0
-    finished: bool = False
+    counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    labels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     converged: bool = False
 
 
@@ -59,59 +54,46 @@ def start_clusters(features: np.ndarray, num_clusters: int, rng: np.random.Gener
     return Clusters(_unit(centres))
 
 
-def run_passes(features: np.ndarray, clusters: Clusters, *, passes: int = 100, tolerance: float = 1e-4,
-               check: Callable[[], None] = lambda: None) -> Iterator[Clusters]:
+def run_passes(features: np.ndarray, clusters: Clusters, *, passes: int = 100,
+               tolerance: float = 1e-4) -> Iterator[Clusters]:
     """Lloyd's passes, each over all features, from where `clusters` stands; yields the clusters after each of them.
 
-    A pass assigns each feature to its nearest centre, and moves each centre to the direction of its features' mean.
-    A centre without features moves to the feature that is farthest from its centre. The passes end, without moving the
-    centres, when no cluster is empty and either the inertia fell by less than `tolerance` of itself or there were
-    `passes` of them. So the inertia never rises, nothing is random, and the counts are those of the centres returned.
+    scikit-learn's KMeans does not keep its centres at unit length, and does not tell how far it is. Here a pass assigns
+    each feature to its nearest centre, and moves each centre to the direction of its features' mean. A centre without
+    features moves to the feature that is farthest from its centre. The passes end, without moving the centres, when no
+    cluster is empty and either the inertia fell by less than `tolerance` of itself or there were `passes` of them. So
+    the inertia never rises, nothing is random, and the counts are those of the centres returned.
 
     Args:
         features: (n, C) float32, rows of unit length.
         clusters: Where to begin; not changed.
         passes: Largest number of passes; a few more if a cluster is empty in the last one.
         tolerance: Relative change of the inertia at which to stop.
-        check: Called often; may raise to stop between two blocks of features.
 
     Raises:
         ValueError: If fewer features differ from each other than there are clusters.
     """
-    while not clusters.finished:
-        labels, distances = _assign(features, clusters.centres, check)
+    while not len(clusters.counts):
+        labels, distances = pairwise_distances_argmin_min(features, clusters.centres, metric='sqeuclidean')
         counts = np.bincount(labels, minlength=len(clusters.centres))
         inertias = [*clusters.inertias, float(distances.sum(dtype=np.float64))]
         converged = len(inertias) > 1 and inertias[-2] - inertias[-1] <= tolerance * inertias[-2]
         if counts.all() and (converged or len(inertias) >= passes):
-            clusters = Clusters(clusters.centres, inertias, counts, labels, clusters.restarts, True, converged)
+            clusters = Clusters(clusters.centres, inertias, clusters.restarts, counts, labels, converged)
         else:
-            centres = _mean_directions(features, labels, clusters.centres, check)
+            centres = _mean_directions(features, labels, clusters.centres)
             empty = np.flatnonzero(counts == 0)
             centres[empty] = _farthest(features, distances, len(empty), len(counts))
-            clusters = Clusters(centres, inertias, restarts=clusters.restarts + len(empty))
+            clusters = Clusters(centres, inertias, clusters.restarts + len(empty))
         yield clusters
 
 
-def _assign(features: np.ndarray, centres: np.ndarray, check: Callable[[], None]) -> tuple[np.ndarray, np.ndarray]:
-    """Nearest centre (n, ) and squared distance to it (n, ) of each feature."""
-    labels = np.empty(len(features), np.int32)
-    distances = np.empty(len(features), np.float32)
-    for start in range(0, len(features), BLOCK):
-        check()
-        rows = slice(start, start + BLOCK)
-        labels[rows], distances[rows] = pairwise_distances_argmin_min(features[rows], centres, metric='sqeuclidean')
-    return labels, distances
-
-
-def _mean_directions(features: np.ndarray, labels: np.ndarray, centres: np.ndarray,
-                     check: Callable[[], None]) -> np.ndarray:
+def _mean_directions(features: np.ndarray, labels: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Directions of the sums of each cluster's features, (K, C); where a sum vanishes the centre stays."""
     sums = np.zeros(centres.shape, np.float64)
     for start in range(0, len(features), BLOCK):
-        check()
-        found = labels[start:start + BLOCK]
-        members = csr_matrix((np.ones(len(found)), found, np.arange(len(found) + 1)), (len(found), len(centres)))
+        rows = labels[start:start + BLOCK]
+        members = csr_matrix((np.ones(len(rows)), rows, np.arange(len(rows) + 1)), (len(rows), len(centres)))
         sums += members.T @ features[start:start + BLOCK].astype(np.float64)
     still = np.linalg.norm(sums, axis=1) < 1e-6
     sums[still] = centres[still]

@@ -1,10 +1,10 @@
-"""Compression of the dictionaries of a trained detector: usage, pruning, distillation, evaluation, report."""
+"""Compression of the dictionaries of a trained detector: usage, pruning, distillation, evaluation."""
 import copy
-import hashlib
 import logging
 import pickle
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,38 +14,33 @@ import torch.nn as nn
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.runner import Runner
+from tqdm import tqdm
 
 from mmdet_ext.checkpoints.load import read_weights
 from mmdet_ext.deployment import count_parameters
+from mmdet_ext.files import replace_file
+from mmdet_ext.fingerprints import digest
+from mmdet_ext.unfinished import Unfinished, file_version
 
 from .compressed_files import (check_builds, compressed_config, compressed_state, load_trained, replace_dictionaries,
                                save_atoms)
-from .compression_report import count_flops, write_report
 from .distillation import Distillation
-from ..files import check_writable, replace_file
-from .pictures import load_batches, random_batches, training_pictures
-from .processes import StopRequest
-from .progress import progress_bar
 from .pruning import choose_atoms, number_to_keep, prune
-from .state import Timer
-from .usage import effective_number, find_dictionaries, measure_usage
+from .training_images import load_batches, random_batches, training_images
+from .usage import count_flops, effective_number, find_dictionaries, measure_usage
+
+SAVE_SECONDS = 30
 
 
 @dataclass(frozen=True)
 class CompressionOptions:
     """What decides the numbers of a compression.
 
+    For `keep` see `number_to_keep`, for `by` `choose_atoms`, for the others that are not explained here `Distillation`.
+
     Args:
-        keep: As in `number_to_keep`.
-        by: As in `choose_atoms`.
-        tau: As in `distillation_loss`.
-        pixels: As in `distillation_loss`.
-        match: As in `Distillation`.
-        retrieved: As in `Distillation`.
-        iters: Steps of distillation; 0 for pruning alone.
-        lr: Learning rate at the start.
-        batch_size: Pictures in a step.
-        usage_images: Pictures for usage and agreement, all if there are no more.
+        batch_size: Images in a step.
+        usage_images: Images for usage and agreement, all if there are no more.
         seed: Of all that is random.
     """
     keep: float
@@ -62,21 +57,24 @@ class CompressionOptions:
 
 
 class Compression:
-    """Makes `folder`/compressed.pth and .py of a trained detector; what is done is kept in `folder`/state.pth.
+    """Makes `folder`/compressed.pth and .py of a trained detector.
+
+    What is done is kept until `work.remove()`, so that another `Compression` with the same arguments goes on from it.
 
     Args:
         cfg: Config of the trained detector.
         checkpoint: Its weights.
-        folder: Where everything goes. What another `Compression` with the same arguments left there is gone on with.
+        folder: Where everything goes.
         options: What decides the numbers.
         evaluate: Whether to evaluate the model before, after pruning and after distillation.
+        restart: Whether to forget what is done.
 
     Raises:
-        ValueError: If something does not fit, or `folder` holds the state of other arguments.
+        ValueError: If something does not fit, or other arguments began the work.
     """
 
     def __init__(self, cfg: Config, checkpoint: str | Path, folder: Path, options: CompressionOptions, *,
-                 evaluate: bool = True) -> None:
+                 evaluate: bool = True, restart: bool = False) -> None:
         if evaluate and not (cfg.get('val_dataloader') and cfg.get('val_evaluator')):
             raise ValueError(f'{cfg.filename} has no val_dataloader and val_evaluator: --no-eval goes without')
         self.cfg, self.checkpoint, self.folder, self.options = cfg, checkpoint, folder, options
@@ -87,138 +85,112 @@ class Compression:
         self.small_cfg = compressed_config(cfg, options.keep)
         first = {name: prune(rd, range(self.numbers[name])) for name, rd in self.teachers.items()}
         check_builds(self.small_cfg, compressed_state(checkpoint, first))
-        self.dataset = training_pictures(cfg)
+        self.dataset = training_images(cfg)
         self.meta = dict(dataset_meta=read_weights(checkpoint).dataset_meta or dict(self.dataset.metainfo))
-        self.state_file = folder / 'state.pth'
-        check_writable(folder)
-        self.progress = self._resume()
+        self.work = Unfinished(folder / 'compressed.pth')
+        described = digest([repr((cfg.model, cfg.train_dataloader.dataset))])
+        self.work.begin(dict(asdict(options), checkpoint=file_version(Path(checkpoint)), config=described),
+                        restart=restart)
 
     def run(self, command: str = '') -> dict[str, Any]:
-        """Do what is not done yet, and write the files; returns what report.json says.
-
-        Raises:
-            Interrupted: After SIGINT or SIGTERM during the distillation, when its state is saved.
-        """
-        self._evaluate('before')
-        self._measure()
-        students = self._prune()
+        """Do what is not done yet, and write the files; returns what report.json says."""
         options = self.options
+        metrics = self._evaluate('before', self.teachers)
+        usage = self._once('usage', lambda: measure_usage(self.model, self._calibration()))
+        kept = {name: choose_atoms(rd.atoms, usage[name], self.numbers[name], options.by, options.seed)
+                for name, rd in self.teachers.items()}
+        students = {name: prune(rd, kept[name]) for name, rd in self.teachers.items()}
+        self._save_model('pruned.pth', students)
+        self.small_cfg.dump(self.folder / 'compressed.py')
+        metrics |= self._evaluate('pruned', students)
         distillation = Distillation(self.model, students, iters=options.iters, lr=options.lr, tau=options.tau,
                                     pixels=options.pixels, match=options.match, retrieved=options.retrieved,
                                     seed=options.seed)
-        if not self.progress['agreement']:
-            self._note('agreement', 'pruned', distillation.agreement(self._calibration()))
-        self._distill(distillation)
-        self._note('agreement', 'distilled', distillation.agreement(self._calibration()))
+        agreement = dict(pruned=self._once('agreement', lambda: distillation.agreement(self._calibration())))
+        losses, seconds = self._distill(distillation)
+        agreement['distilled'] = distillation.agreement(self._calibration())
         self._save_model('compressed.pth', students)
-        written = save_atoms(self.folder, self.teachers, students, self.progress['kept'], asdict(options))
+        written = save_atoms(self.folder, self.teachers, students, kept, asdict(options))
         before = self._size()
+        metrics |= self._evaluate('distilled', students)
         replace_dictionaries(self.model, students)
-        self._evaluate('distilled')
-        report = dict(
+        after_usage = measure_usage(self.model, self._calibration())
+        described = {
+            name: dict(
+                kept=kept[name].tolist(), usage=usage[name].tolist(),
+                atoms=(teacher.num_atoms, students[name].num_atoms),
+                effective_atoms=(effective_number(usage[name]), effective_number(after_usage[name])),
+                parameters=(count_parameters(teacher), count_parameters(students[name])),
+                **{stage: values[name] for stage, values in agreement.items()})
+            for name, teacher in self.teachers.items()}
+        return dict(
             command=command, config=str(self.cfg.filename), checkpoint=str(self.checkpoint), **asdict(options),
-            pictures=len(self.dataset), before=before, after=self._size(), dictionaries=self._describe(students),
-            metrics=self.progress['metrics'], losses=self.progress['losses'],
-            seconds=round(self.progress['seconds'], 1),
+            images=len(self.dataset), before=before, after=self._size(), dictionaries=described, metrics=metrics,
+            losses=losses, seconds=round(seconds, 1),
             files=['compressed.pth', 'compressed.py', 'pruned.pth', *(path.name for path in written)])
-        write_report(self.folder, report)
-        self.state_file.unlink()
-        return report
 
-    def _resume(self) -> dict[str, Any]:
-        identity = dict(asdict(self.options), CHECKPOINT=_digest(Path(self.checkpoint).read_bytes()),
-                        CONFIG=_digest(repr((self.cfg.model, self.cfg.train_dataloader.dataset)).encode()))
-        if not self.state_file.is_file():
-            return dict(identity=identity, metrics={}, agreement={}, losses=[], seconds=0.0)
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` gives, or gave in an earlier run."""
+        if self.work.piece(f'{name}.pt') is None:
+            self._save(name, make())
+        return self._load(name)
+
+    def _load(self, name: str) -> Any:
+        path = self.work.piece(f'{name}.pt')
         try:
-            progress = torch.load(self.state_file, map_location='cpu', weights_only=True)
+            return torch.load(path, map_location='cpu', weights_only=True)
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise ValueError(f'{self.state_file} is damaged: --overwrite begins anew') from error
-        if changed := [name for name, value in identity.items() if progress['identity'].get(name) != value]:
-            raise ValueError(f'{self.folder} holds an unfinished compression with another {", ".join(changed)}: give '
-                             'the same to go on, or --overwrite to begin anew')
-        return progress
+            raise ValueError(f'{path} is damaged: forget it with --restart') from error
 
-    def _note(self, group: str, name: str, value: Any) -> None:
-        self.progress[group][name] = value
-        self._save_progress()
+    def _save(self, name: str, content: Any) -> None:
+        with self.work.write(f'{name}.pt') as file:
+            torch.save(content, file)
 
-    def _save_progress(self) -> None:
-        with replace_file(self.state_file) as file:
-            torch.save(self.progress, file)
-
-    def _save_model(self, name: str, students: dict[str, nn.Module]) -> None:
+    def _save_model(self, name: str, students: Mapping[str, nn.Module]) -> None:
         with replace_file(self.folder / name) as file:
             torch.save(dict(state_dict=compressed_state(self.checkpoint, students), meta=self.meta), file)
-        (self.folder / name).chmod(0o644)
 
-    def _evaluate(self, stage: str) -> None:
-        if self.evaluates and stage not in self.progress['metrics']:
-            self._note('metrics', stage, evaluate(self.cfg, self.model, self.folder, stage))
+    def _evaluate(self, stage: str, dictionaries: Mapping[str, nn.Module]) -> dict[str, dict[str, float]]:
+        """The metrics of the model with these dictionaries, under the name of the stage."""
+        if not self.evaluates:
+            return {}
+        replace_dictionaries(self.model, dictionaries)
+        metrics = self._once(f'metrics_{stage}', lambda: evaluate(self.cfg, self.model, self.folder, stage))
+        replace_dictionaries(self.model, self.teachers)
+        return {stage: metrics}
 
     def _batches(self, batches: list[list[int]]) -> Iterable[dict]:
         return load_batches(self.dataset, batches, self.cfg.train_dataloader.get('num_workers', 0))
 
     def _calibration(self) -> Iterable[dict]:
-        """The pictures on which usage and agreement are measured."""
+        """The images on which usage and agreement are measured."""
         number, size = min(self.options.usage_images, len(self.dataset)), self.options.batch_size
         chosen = random_batches(len(self.dataset), number, 1, self.options.seed)[0]
         return self._batches([chosen[i:i + size] for i in range(0, number, size)])
 
-    def _measure(self) -> None:
-        if 'usage' not in self.progress:
-            usage = self.progress['usage'] = measure_usage(self.model, self._calibration())
-            self.progress['kept'] = {
-                name: choose_atoms(rd.atoms, usage[name], self.numbers[name], self.options.by, self.options.seed)
-                for name, rd in self.teachers.items()}
-            self._save_progress()
-
-    def _prune(self) -> dict[str, nn.Module]:
-        students = {name: prune(rd, self.progress['kept'][name]) for name, rd in self.teachers.items()}
-        self._save_model('pruned.pth', students)
-        self.small_cfg.dump(self.folder / 'compressed.py')
-        replace_dictionaries(self.model, students)
-        self._evaluate('pruned')
-        replace_dictionaries(self.model, self.teachers)
-        return students
-
-    def _distill(self, distillation: Distillation) -> None:
-        if 'distillation' in self.progress:
-            distillation.load_state_dict(self.progress['distillation'])
-        start, iters = distillation.iteration, self.options.iters
-        size = min(self.options.batch_size, len(self.dataset))
-        batches = random_batches(len(self.dataset), size, iters, self.options.seed + 1)[start:]
-        timer, since = Timer(), time.monotonic()
-        with StopRequest() as stop, progress_bar('distillation', iters, 'steps', initial=start) as bar:
-            for data in self._batches(batches):
-                loss = distillation.step(data)
-                self.progress['losses'].append(loss)
-                bar.set_postfix(loss=f'{loss:.3f}', lr=f'{distillation.lr:.1e}', refresh=False)
-                bar.update()
-                stopping = stop.signal is not None  # asked once, so that nothing is raised before it is saved
-                if timer.due() or stopping or distillation.iteration == iters:
-                    self.progress['seconds'] += time.monotonic() - since
-                    since = time.monotonic()
-                    self.progress['distillation'] = distillation.state_dict()
-                    self._save_progress()
-                if stopping:
-                    stop.check()
-
     def _size(self) -> dict[str, int]:
-        flops = count_flops(self.model, next(iter(self._calibration())))
-        return dict(parameters=count_parameters(self.model), **flops)
+        return dict(parameters=count_parameters(self.model), **count_flops(self.model, next(iter(self._calibration()))))
 
-    def _describe(self, students: dict[str, nn.Module]) -> dict[str, dict[str, Any]]:
-        usage, agreement = self.progress['usage'], self.progress['agreement']
-        after = measure_usage(self.model, self._calibration())
-        return {
-            name: dict(
-                kept=self.progress['kept'][name].tolist(), usage=usage[name].tolist(),
-                atoms=(teacher.num_atoms, students[name].num_atoms),
-                effective_atoms=(effective_number(usage[name]), effective_number(after[name])),
-                parameters=(count_parameters(teacher), count_parameters(students[name])),
-                pruned=agreement['pruned'][name], distilled=agreement['distilled'][name])
-            for name, teacher in self.teachers.items()}
+    def _distill(self, distillation: Distillation) -> tuple[list[float], float]:
+        """Train the students; returns the loss of each step, and seconds."""
+        losses, seconds, iters = [], 0., self.options.iters
+        if self.work.piece('distillation.pt'):
+            losses, seconds, state = self._load('distillation')
+            distillation.load_state_dict(state)
+        size = min(self.options.batch_size, len(self.dataset))
+        batches = random_batches(len(self.dataset), size, iters, self.options.seed + 1)[distillation.iteration:]
+        since = time.monotonic()
+        with tqdm(desc='distillation', total=iters, unit=' steps', initial=distillation.iteration,
+                  mininterval=0.1 if sys.stderr.isatty() else 30) as bar:
+            for data in self._batches(batches):
+                losses.append(distillation.step(data))
+                bar.set_postfix(loss=f'{losses[-1]:.3f}', lr=f'{distillation.lr:.1e}', refresh=False)
+                bar.update()
+                elapsed = time.monotonic() - since
+                if elapsed >= SAVE_SECONDS or distillation.iteration == iters:
+                    since, seconds = since + elapsed, seconds + elapsed
+                    self._save('distillation', (losses, seconds, distillation.state_dict()))
+        return losses, seconds
 
 
 def evaluate(cfg: Config, model: nn.Module, folder: Path, name: str) -> dict[str, float]:
@@ -230,7 +202,3 @@ def evaluate(cfg: Config, model: nn.Module, folder: Path, name: str) -> dict[str
         default_scope=cfg.get('default_scope', 'mmdet'), randomness=dict(seed=0), log_level=logging.WARNING,
         experiment_name=f'{name}_{time.time_ns()}')
     return {key: float(value) for key, value in runner.val().items() if isinstance(value, (int, float))}
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

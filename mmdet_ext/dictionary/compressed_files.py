@@ -13,8 +13,8 @@ from torch import Tensor
 
 from mmdet_ext.checkpoints.load import load_weights, misfits, read_weights
 from mmdet_ext.models.layers import RetrieverDictionary, load_atoms
+from mmdet_ext.models.layers.atoms import forget_atoms_files, rd_options
 
-from .config import forget_atoms_files, rd_options
 from .pruning import number_to_keep
 from .usage import find_dictionaries
 

@@ -1,7 +1,7 @@
 """Teaching a smaller Retriever-Dictionary what a trained one gives (YOLO-RD, https://arxiv.org/abs/2410.15346)."""
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,14 +22,14 @@ def distillation_loss(student: Tensor, teacher: Tensor, tau: float = 0.1, pixels
     and the teacher's pixel j, pixels counted over the batch. The sampled ones are anchors and negatives. In float32 at
     least.
 
-    The matrix of (B * pixels)^2 similarities is held whole, with its logarithms and its gradient: 50 MB with 8 pictures
+    The matrix of (B * pixels)^2 similarities is held whole, with its logarithms and its gradient: 50 MB with 8 images
     of 256 pixels.
 
     Args:
         student: (B, C, H, W).
         teacher: (B, C, H, W).
         tau: Temperature, positive.
-        pixels: How many pixels of each picture are drawn, without replacement and the same of both sides; all if there
+        pixels: How many pixels of each image are drawn, without replacement and the same of both sides; all if there
             are no more, or for None.
         generator: On the CPU, for the drawing.
 
@@ -120,8 +120,7 @@ class Distillation:
         Raises:
             ValueError: If the loss is not finite; nothing was changed then.
         """
-        losses = [self._contrast(pair) + self.match * unexplained_share(pair.student_retrieved, pair.teacher_retrieved)
-                  for pair in self._outputs(data)]
+        losses = [contrast + self.match * unexplained for _, contrast, _, unexplained in self._terms(data)]
         mean = torch.stack(losses).mean().item()
         if not math.isfinite(mean):
             raise ValueError(f'the loss is {mean} in step {self.iteration}: lr is too high, or the model is not '
@@ -140,14 +139,12 @@ class Distillation:
         `loss` is the `distillation_loss` and `cosine` that of the pixels of what is compared; `unexplained` is the
         `unexplained_share` of what is retrieved.
         """
-        found = {name: [] for name in self.teachers}
+        values = {name: [] for name in self.teachers}
         for data in batches:
-            for pair in self._outputs(data):
-                cosine = F.cosine_similarity(pair.student.float(), pair.teacher.float(), dim=1).mean()
-                unexplained = unexplained_share(pair.student_retrieved, pair.teacher_retrieved)
-                found[pair.name].append((self._contrast(pair, step=0).item(), cosine.item(), unexplained.item()))
-        return {name: dict(zip(('loss', 'cosine', 'unexplained'), np.mean(values, axis=0).tolist()))
-                for name, values in found.items()}
+            for name, *terms in self._terms(data, step=0):
+                values[name].append([term.item() for term in terms])
+        return {name: dict(zip(('loss', 'cosine', 'unexplained'), np.mean(rows, axis=0).tolist()))
+                for name, rows in values.items()}
 
     def state_dict(self) -> dict[str, Any]:
         return dict(students=self.students.state_dict(), optimizer=self.optimizer.state_dict(),
@@ -159,30 +156,18 @@ class Distillation:
         self.schedule.load_state_dict(state['schedule'])
         self.iteration = state['iteration']
 
-    def _contrast(self, pair: '_Pair', step: int | None = None) -> Tensor:
-        return distillation_loss(pair.student, pair.teacher, self.tau, self.pixels, self._generator(step))
-
-    def _outputs(self, data: dict) -> Iterator['_Pair']:
+    def _terms(self, data: dict, step: int | None = None) -> Iterator[tuple[str, Tensor, Tensor, Tensor]]:
+        """For each dictionary its name, `distillation_loss`, mean cosine and `unexplained_share`."""
+        seed = np.random.SeedSequence((self.seed, self.iteration if step is None else step)).generate_state(1)
         for name, x in dictionary_inputs(self.model, data):
             with torch.no_grad():
                 teacher = self.teachers[name].retrieve(x)
             student = self.by_name[name].retrieve(x)
-            pair = _Pair(name, student, teacher, student, teacher)
+            unexplained = unexplained_share(student, teacher)
             if not self.retrieved:
                 weight = torch.as_tensor(self.teachers[name].dictionary_weight()).detach()
-                rest = (1 - weight) * x
-                pair = pair._replace(student=weight * student + rest, teacher=weight * teacher + rest)
-            yield pair
-
-    def _generator(self, step: int | None = None) -> torch.Generator:
-        seed = np.random.SeedSequence((self.seed, self.iteration if step is None else step)).generate_state(1)
-        return torch.Generator().manual_seed(int(seed[0]))
-
-
-class _Pair(NamedTuple):
-    """What is compared of a student and its teacher, and what both retrieved, each (B, C, H, W)."""
-    name: str
-    student: Tensor
-    teacher: Tensor
-    student_retrieved: Tensor
-    teacher_retrieved: Tensor
+                student, teacher = (weight * z + (1 - weight) * x for z in (student, teacher))
+            generator = torch.Generator().manual_seed(int(seed[0]))
+            contrast = distillation_loss(student, teacher, self.tau, self.pixels, generator)
+            cosine = F.cosine_similarity(student.detach().float(), teacher.float(), dim=1).mean()
+            yield name, contrast, cosine, unexplained

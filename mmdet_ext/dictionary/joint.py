@@ -1,24 +1,26 @@
 """The samples of all sources side by side, at one width."""
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from .projection import Projection, fit_projection
-from .sampling import SourceSample
+from .sampling import Draw, Sample
 from .sources.base import Source
 
 
 @dataclass
 class JointSample:
-    """n samples of width C.
+    """The n samples of all sources one after another, at one width C.
 
     Args:
         features: (n, C) float32, rows of unit length.
         sources: (n, ) int64, number of the source of each.
         items: (n, ) int64, its item there.
         boxes: (n, 4) float32.
+        samples: Of each source what was drawn.
         projections: How the features of each source came to width C.
         vanished: For each source how many samples were nothing after the projection, and are left out.
     """
@@ -26,65 +28,45 @@ class JointSample:
     sources: np.ndarray
     items: np.ndarray
     boxes: np.ndarray
+    samples: list[Sample]
     projections: list[Projection]
     vanished: list[int]
 
 
-def joint_memory(sources: Sequence[Source], capacity: int, channels: int) -> np.ndarray | None:
-    """Memory for the joint features, touched; None where those of the only source serve as they are."""
-    if len(sources) == 1 and sources[0].width == channels:
-        return None
-    memory = np.empty((capacity * len(sources), channels), np.float32)
-    memory.fill(0)
-    return memory
-
-
-def join(sources: Sequence[Source], samples: Sequence[SourceSample], channels: int, seed: int,
-         memory: np.ndarray | None) -> JointSample:
-    """Project the samples of each source, in the order of their keys, and put them one after another.
-
-    Args:
-        sources: Their names are for errors.
-        samples: A sample per source; sorted in place.
-        channels: C.
-        seed: Of rotations.
-        memory: Of `joint_memory`.
-    """
-    kept, projections, vanished, count = [], [], [], 0
-    for number, (source, sample) in enumerate(zip(sources, samples)):
-        sample.reservoir.sort()
-        rows = sample.reservoir.filled()
+def join(sources: Sequence[Source], draws: Sequence[Draw], seed: int, memory: np.ndarray) -> JointSample:
+    """The samples of all sources, projected into `memory` (at least n, C)."""
+    joint = JointSample(memory, *(np.empty(0, np.int64), ) * 2, np.empty((0, 4), np.float32), [], [], [])
+    for number, (source, draw) in enumerate(zip(sources, draws)):
+        out = memory[len(joint.items):len(joint.items) + draw.size]
+        identity = source.width == memory.shape[1]
+        features = out if identity else np.empty((draw.size, source.width), np.float32)
+        sample = draw.load(features)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1, number)))
-        projection = fit_projection(rows['features'], channels, rng, source=source.name)
-        good = np.ones(len(rows['keys']), bool)
-        if memory is not None:
-            out = memory[count:count + len(good)]
-            good = projection.apply(rows['features'], out)
-            if not good.all():
-                out[:good.sum()] = out[good]
-        kept.append((np.full(good.sum(), number), rows['items'][good], rows['boxes'][good]))
-        projections.append(projection)
-        vanished.append(int((~good).sum()))
-        count += int(good.sum())
-    features = samples[0].reservoir.features if memory is None else memory
-    numbers, items, boxes = (np.concatenate(arrays) for arrays in zip(*kept))
-    return JointSample(features[:count], numbers, items, boxes, projections, vanished)
+        projection = fit_projection(features, memory.shape[1], rng, source=source.name)
+        left = np.ones(draw.size, bool) if identity else projection.apply(features, out)
+        out[:left.sum()] = out[left]
+        joint.sources = np.append(joint.sources, np.full(left.sum(), number))
+        joint.items = np.append(joint.items, sample.items[left])
+        joint.boxes = np.append(joint.boxes, sample.boxes[left], axis=0)
+        joint.samples.append(sample)
+        joint.projections.append(projection)
+        joint.vanished.append(int((~left).sum()))
+    joint.features = memory[:len(joint.items)]
+    return joint
 
 
-def nearest_samples(joint: JointSample, atoms: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The samples nearest to each atom by cosine, the nearest first.
-
-    Args:
-        joint: n samples.
-        atoms: (N, C) float32, rows of unit length.
-        count: k; all samples if there are fewer.
-
-    Returns:
-        Indices (N, k) into the samples, and cosines (N, k).
-    """
+def describe_nearest(sources: Sequence[Source], joint: JointSample, atoms: np.ndarray,
+                     count: int) -> list[list[dict[str, Any]]]:
+    """For each atom (N, C) the `count` samples nearest to it by cosine, the nearest first, as in `Atoms.nearest`."""
     count = min(count, len(joint.features))
     if count == 0:
-        return np.zeros((len(atoms), 0), np.int64), np.zeros((len(atoms), 0), np.float32)
+        return [[] for _ in atoms]
     search = NearestNeighbors(n_neighbors=count, algorithm='brute', metric='sqeuclidean').fit(joint.features)
     distances, indices = search.kneighbors(atoms)
-    return indices, np.clip(1 - distances / 2, -1, 1)  # |a - b|^2 = 2 - 2 cos for unit vectors
+    cosines = np.clip(1 - distances / 2, -1, 1)  # |a - b|^2 = 2 - 2 cos for unit vectors
+
+    def describe(index: int, cosine: float) -> dict[str, Any]:
+        source = sources[joint.sources[index]]
+        return dict(source.describe(int(joint.items[index]), joint.boxes[index]), source=source.name, similarity=cosine)
+
+    return [list(map(describe, *row)) for row in zip(indices.tolist(), cosines.tolist(), strict=True)]

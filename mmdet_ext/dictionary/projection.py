@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.stats import ortho_group
 from sklearn.decomposition import PCA
-
-BLOCK = 4096  # rows at a time
 
 
 @dataclass
@@ -32,12 +31,16 @@ class Projection:
         Returns:
             (n, ) bool, the rows that are not zero.
         """
-        for start in range(0, len(features), BLOCK):
-            rows = slice(start, start + BLOCK)
-            out[rows] = features[rows] if self.kind == 'identity' else (features[rows] - self.mean) @ self.matrix
-            norms = np.linalg.norm(out[rows], axis=1, keepdims=True)
-            out[rows] = np.where(norms > 1e-6, out[rows] / np.maximum(norms, 1e-6), 0)
-        return out.any(axis=1)
+        if self.kind == 'identity':
+            out[:] = features
+            return out.any(axis=1)
+        np.matmul(features, self.matrix, out=out)
+        out -= self.mean @ self.matrix
+        norms = np.sqrt(np.einsum('nc,nc->n', out, out))
+        left = norms > 1e-5
+        out[~left] = 0
+        out /= np.where(left, norms, 1)[:, None]
+        return left
 
     def record(self, source: str) -> dict[str, Any]:
         """As in `Atoms.projections`."""
@@ -66,10 +69,8 @@ def fit_projection(features: np.ndarray, channels: int, rng: np.random.Generator
     if width == channels:
         return Projection('identity')
     if width < channels:
-        square = rng.standard_normal((channels, width))
-        orthonormal, triangle = np.linalg.qr(square)
-        matrix = (orthonormal * np.sign(np.diag(triangle))).T  # the signs make the rotation uniform
-        return Projection('pad', np.zeros(width, np.float32), np.ascontiguousarray(matrix, np.float32))
+        rotation = ortho_group.rvs(channels, random_state=rng)[:width]
+        return Projection('pad', np.zeros(width, np.float32), rotation.astype(np.float32))
     if count < channels:
         raise ValueError(f'{source}: PCA from {width} to {channels} channels needs at least {channels} samples, '
                          f'got {count}')

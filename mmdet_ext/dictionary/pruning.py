@@ -76,8 +76,8 @@ def prune(rd: RetrieverDictionary, keep_indices: Sequence[int] | Tensor) -> Retr
         norm_d=rd.dictionary.with_norm, biased=rd.biased, norm_affine=rd.scale is not None, unit_atoms=rd.unit_atoms,
         eps=rd.eps, gate=None if rd.gate is None else 0.0, ramp=rd.ramp)
     pruned.load_state_dict({name: _rows(name, tensor, keep) for name, tensor in rd.state_dict().items()})
-    for theirs, ours in zip(rd.parameters(), pruned.parameters(), strict=True):
-        ours.requires_grad_(theirs.requires_grad)
+    for original, copied in zip(rd.parameters(), pruned.parameters(), strict=True):
+        copied.requires_grad_(original.requires_grad)
     return pruned.to(rd.dictionary.conv.weight).train(rd.training)
 
 

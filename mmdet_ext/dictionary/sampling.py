@@ -1,90 +1,178 @@
-"""The sample of one source: what one process has drawn from it, as a file, and merged with what others have drawn."""
-from pathlib import Path
+"""Drawing the features that a dictionary is made of before they are computed, so that only their items are computed.
+
+A source has `num_items` x `per_item` candidates; number c is feature c % per_item of item c // per_item. Each candidate
+is equally likely to be drawn, and none is drawn twice. If a candidate has no usable feature (its image is broken or has
+fewer positions, the feature is zero or not finite) another one is drawn.
+"""
+import math
+import sys
+from dataclasses import dataclass, field
 
 import numpy as np
+from tqdm import tqdm
 
-from ..files import read_arrays, replace_file
-from .reservoir import Reservoir
-from .sources.base import Samples, Source
+from mmdet_ext.files import read_arrays
+from mmdet_ext.unfinished import Unfinished
 
-MAX_LINES = 100  # of what could not be read, kept for the report
+from .processes import Processes
+from .sources.base import Source
+
+PIECE = 32  # batches whose features are kept in one file
 
 
-class SourceSample:
-    """Unit features drawn from some chunks of a source, and the count of what was left out.
+@dataclass
+class Sample:
+    """What was drawn from a source besides the features, and the count of candidates without a usable feature.
+
+    Args:
+        items: (n, ) int64, the item of each feature.
+        boxes: (n, 4) float32.
+        computed: Items that were computed.
+        seen: Candidates that were drawn and are there.
+        zero: Those of them whose values are all 0.
+        non_finite: Those of them with a value that is NaN or infinite.
+        skipped: What could not be read, a line each.
+    """
+    items: np.ndarray
+    boxes: np.ndarray
+    computed: int = 0
+    seen: int = 0
+    zero: int = 0
+    non_finite: int = 0
+    skipped: list[str] = field(default_factory=list)
+
+
+class Draw:
+    """Draws from a source; what is computed is kept as pieces of unfinished work.
+
+    All processes go through the same rounds. A round draws candidates and divides their items into batches and these
+    into pieces, which depend on source, seed and capacity alone; each piece is computed by one process.
 
     Args:
         source: Where the features come from.
         number: Its place among the sources, from 0.
-        capacity: Rows to keep.
-        seed: Of the random keys: each chunk has its own generator, so that any process draws the same for it.
+        capacity: Features to draw; all if there are fewer.
+        seed: Decides which.
+        work: Where the pieces are kept, on a file system that all processes share.
+        processes: Which of the pieces are for this process.
 
-    Attributes:
-        reservoir: The rows.
-        done: (num_chunks, ) bool, the chunks that were drawn from.
-        seen: Samples that the source gave.
-        zero: Those dropped because all values are 0.
-        non_finite: Those dropped because a value is NaN or infinite.
-        skipped: Items that could not be read.
-        lines: Chunk and reason of the first of them, in the order of the chunks.
+    Raises:
+        ValueError: If pieces of another process are missing.
     """
 
-    def __init__(self, source: Source, number: int, capacity: int, seed: int) -> None:
-        self.number, self.seed = number, seed
-        self.reservoir = Reservoir(capacity, source.width)
-        self.done = np.zeros(source.num_chunks, bool)
-        self.seen = self.zero = self.non_finite = self.skipped = 0
-        self.lines: list[tuple[int, str]] = []
+    def __init__(self, source: Source, number: int, capacity: int, seed: int, work: Unfinished,
+                 processes: Processes) -> None:
+        self.source, self.number, self.work, self.processes = source, number, work, processes
+        self.drawn = np.empty(0, np.int64)  # with the other candidates of items that have turned out to have none
+        self.pieces: dict[str, np.ndarray] = {}  # usable candidates of each
+        rng = np.random.default_rng([seed, number])
+        total, usable, tried = source.num_items * source.per_item, 0, 0
+        while usable < capacity and len(self.drawn) < total:
+            share = max(usable / tried, 0.1) if tried else 1
+            candidates = draw_more(self.drawn, total, math.ceil((capacity - usable) / share), rng)
+            names = self._compute(candidates, first=len(self.pieces))
+            processes.barrier()
+            empty = self._note(names)
+            others = np.add.outer(empty * source.per_item, np.arange(source.per_item))
+            self.drawn = np.concatenate([self.drawn, candidates])
+            self.drawn = np.append(self.drawn, np.setdiff1d(others, self.drawn))
+            usable += sum(len(self.pieces[name]) for name in names)
+            tried += len(candidates)
+        self.size = min(usable, capacity)
 
-    def draw(self, chunk: int, samples: Samples) -> None:
-        """Offer the samples of a chunk to the reservoir."""
-        keys = np.random.default_rng([self.seed, self.number, chunk]).random(len(samples.features))
-        norms = np.linalg.norm(samples.features.astype(np.float64), axis=1)
-        finite = np.isfinite(norms)
-        good = finite & (norms > 0)
-        features = (samples.features[good] / norms[good, None]).astype(np.float32)
-        self.reservoir.offer(features, keys[good], samples.items[good], samples.boxes[good])
-        self.seen += len(norms)
-        self.zero += int((norms == 0).sum())
-        self.non_finite += int((~finite).sum())
-        self._keep_lines(len(samples.skipped), [(chunk, line) for line in samples.skipped])
-        self.done[chunk] = True
+    def load(self, out: np.ndarray) -> Sample:
+        """Read the sample in the order in which it was drawn, the features into `out` (size, d), float32."""
+        order = np.argsort(self.drawn)
+        ranks = order[np.searchsorted(self.drawn, np.concatenate([*self.pieces.values()]), sorter=order)]
+        targets = np.argsort(np.argsort(ranks))
+        sample = Sample(np.empty(self.size, np.int64), np.empty((self.size, 4), np.float32))
+        counts, skipped = np.zeros(4, np.int64), {}
+        for name, candidates in self.pieces.items():
+            rows, targets = np.split(targets, [len(candidates)])
+            kept = rows < self.size
+            with read_arrays(self.work.piece(name)) as piece:
+                out[rows[kept]] = piece['features'][kept]
+                sample.boxes[rows[kept]] = piece['boxes'][kept]
+                sample.items[rows[kept]] = candidates[kept] // self.source.per_item
+                counts += piece['counts']
+                skipped |= dict.fromkeys(piece['skipped'].tolist())
+        sample.computed, sample.seen, sample.zero, sample.non_finite = counts.tolist()
+        sample.skipped = list(skipped)
+        return sample
 
-    def save(self, path: Path) -> None:
-        """Write everything in one go."""
-        counts = np.array([self.seen, self.zero, self.non_finite, self.skipped])
-        chunks = np.array([chunk for chunk, _ in self.lines], np.int64)
-        texts = np.array([line for _, line in self.lines], np.str_)
-        with replace_file(path) as file:
-            np.savez(file, done=self.done, counts=counts, line_chunks=chunks, line_texts=texts,
-                     **self.reservoir.filled())
+    def require_samples(self) -> None:
+        """Raise a ValueError if nothing was drawn, and forget what was computed, so that it may be tried again."""
+        if self.size:
+            return
+        sample = self.load(np.empty((0, self.source.width), np.float32))
+        for name in self.pieces:
+            self.work.piece(name).unlink()
+        reason = f'{sample.seen} samples: {sample.zero} zero, {sample.non_finite} not finite'
+        if sample.skipped:
+            reason += f'; {len(sample.skipped)} items could not be read: {sample.skipped[0]}'
+        raise ValueError(f'{self.source.name}: none of its {self.source.num_items} items gave a usable sample '
+                         f'({reason})')
 
-    def merge(self, path: Path) -> None:
-        """Add what another process drew and `save` wrote; nothing if its chunks are in here already.
+    def _compute(self, candidates: np.ndarray, first: int) -> list[str]:
+        """Compute this process's pieces of a round, whose numbers begin with `first`; the names of all of them."""
+        items = np.unique(candidates // self.source.per_item)
+        size = PIECE * self.source.batch_size
+        pieces = [items[start:start + size] for start in range(0, len(items), size)]
+        names = [f'features_{self.number}_{first + index:06d}.npz' for index in range(len(pieces))]
+        rank, world = self.processes.rank, self.processes.world
+        with tqdm(desc=f'{self.source.name} {self.number + 1}', total=sum(map(len, pieces[rank::world])), unit=' items',
+                  disable=rank > 0, mininterval=0.1 if sys.stderr.isatty() else 30) as bar:
+            for name, piece in zip(names[rank::world], pieces[rank::world], strict=True):
+                if self.work.piece(name) is not None:
+                    bar.update(len(piece))
+                    continue
+                arrays = self._compute_piece(piece, candidates, bar)
+                with self.work.write(name) as file:
+                    np.savez(file, **arrays)
+        return names
 
-        Two files have either no chunk in common, or all those of one: no process takes a chunk that is done, and a file
-        may still be there after it was merged.
-        """
-        with read_arrays(path) as part:
-            done = part['done']
-            if done.shape != self.done.shape:
-                raise ValueError(f'{path} is about {len(done)} chunks, and the source has {len(self.done)}: forget the '
-                                 'saved state with --restart')
-            if (done & self.done).any():
-                return
-            self.reservoir.offer(part['features'], part['keys'], part['items'], part['boxes'])
-            seen, zero, non_finite, skipped = map(int, part['counts'])
-            lines = list(zip(part['line_chunks'].tolist(), part['line_texts'].tolist()))
-        self.seen, self.zero, self.non_finite = self.seen + seen, self.zero + zero, self.non_finite + non_finite
-        self._keep_lines(skipped, lines)
-        self.done |= done
+    def _compute_piece(self, items: np.ndarray, candidates: np.ndarray, bar: tqdm) -> dict[str, np.ndarray]:
+        candidates = candidates[np.isin(candidates // self.source.per_item, items)]
+        parts, empty, skipped, counts = [], [], [], np.array([len(items), 0, 0, 0])
+        for start in range(0, len(items), self.source.batch_size):
+            batch = items[start:start + self.source.batch_size].tolist()
+            samples = self.source.compute(batch)
+            for line in samples.skipped:
+                tqdm.write(f'warning: skipped {line}', file=sys.stderr)
+            skipped += samples.skipped
+            empty += np.setdiff1d(batch, samples.items).tolist()
+            within = np.arange(len(samples.items)) - np.searchsorted(samples.items, samples.items)
+            computed = samples.items * self.source.per_item + within
+            rows = np.isin(computed, candidates)
+            norms = np.linalg.norm(samples.features[rows].astype(np.float64), axis=1)
+            finite = np.isfinite(norms)
+            counts[1:] += len(norms), (norms == 0).sum(), (~finite).sum()
+            good = finite & (norms > 0)
+            features = (samples.features[rows][good] / norms[good, None]).astype(np.float32)
+            parts.append((computed[rows][good], features, samples.boxes[rows][good]))
+            bar.update(len(batch))
+        arrays = dict(zip(('candidates', 'features', 'boxes'), map(np.concatenate, zip(*parts)), strict=True))
+        return dict(arrays, counts=counts, empty=np.array(empty, np.int64), skipped=np.array(skipped, np.str_))
 
-    def _keep_lines(self, count: int, lines: list[tuple[int, str]]) -> None:
-        self.skipped += count
-        self.lines = sorted(self.lines + lines, key=lambda line: line[0])[:MAX_LINES]
+    def _note(self, names: list[str]) -> np.ndarray:
+        """Take down the candidates of finished pieces; returns the items that have none."""
+        if missing := [name for name in names if self.work.piece(name) is None]:
+            raise ValueError(f'{self.source.name}: {len(missing)} of {len(names)} pieces are missing: is '
+                             f'{self.work.folder} on a file system that all processes share?')
+        empty = []
+        for name in names:
+            with read_arrays(self.work.piece(name)) as piece:
+                self.pieces[name] = piece['candidates']
+                empty.append(piece['empty'])
+        return np.concatenate(empty)
 
 
-def done_chunks(path: Path) -> np.ndarray:
-    """Which chunks a file of `SourceSample.save` holds, (num_chunks, ) bool."""
-    with read_arrays(path) as part:
-        return part['done']
+def draw_more(drawn: np.ndarray, total: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw `count` of the numbers 0..total - 1 that are not `drawn` yet, all the rest if there are fewer, in any order.
+
+    Memory is that of `count`, not of `total`, where `total` is much larger.
+    """
+    left = total - len(drawn)
+    ranks = rng.choice(left, min(count, left), replace=False)  # among those that are left
+    below = np.sort(drawn) - np.arange(len(drawn))
+    return ranks + np.searchsorted(below, ranks, side='right')

@@ -56,34 +56,34 @@ class AnswerMetric(BaseMetric):
             key = sample['question_id']
             if key not in self.questions:
                 raise ValueError(f'{self.ann_file} has no question {key!r}, for which there is a prediction')
-            found = sample.get('pred_answer')
-            if not (isinstance(found, Mapping) and isinstance(found.get('answer'), str)):
+            answer = sample.get('pred_answer')
+            if not (isinstance(answer, Mapping) and isinstance(answer.get('answer'), str)):
                 raise ValueError(f'question {key!r} of {self.ann_file} has no pred_answer with an answer, got '
-                                 f'{found!r}: does the model have an answer_head?')
+                                 f'{answer!r}: does the model have an answer_head?')
             # of a head that does not tell types apart: '' where the file has none
-            if found.get('question_type') not in (*self.types, self.questions[key].type or ''):
+            if answer.get('question_type') not in (*self.types, self.questions[key].type or ''):
                 raise ValueError(f'question {key!r} of {self.ann_file}: question_type of pred_answer should be one of '
-                                 f'{", ".join(self.types)}, got {found.get("question_type")!r}')
-            self.results.append((key, found['answer'], found['question_type']))
+                                 f'{", ".join(self.types)}, got {answer.get("question_type")!r}')
+            self.results.append((key, answer['answer'], answer['question_type']))
 
     def compute_metrics(self, results: list[tuple[int | str, str, str]]) -> dict[str, float]:
-        found = {key: (answer, kind) for key, answer, kind in results}
-        if len(found) < len(results):
+        answers = {key: (answer, kind) for key, answer, kind in results}
+        if len(answers) < len(results):
             seen = set()
             twice = next(key for key, *_ in results if key in seen or seen.add(key))
             raise ValueError(f'there are two predictions for question {twice!r} of {self.ann_file}')
-        if missing := [repr(key) for key in self.questions if key not in found]:
+        if missing := [repr(key) for key in self.questions if key not in answers]:
             raise ValueError(f'{self.ann_file}: there are no predictions for {len(missing)} of its questions. The '
                              f'first: {", ".join(missing[:5])}')
         if self.dump_file is not None:
             with replace_file(self.dump_file) as file:
-                file.write(self.dump((key, found[key][0]) for key in self.questions).encode())
-            print_log(f'{len(found)} answers are written to {self.dump_file}', logger='current')
+                file.write(self.dump((key, answers[key][0]) for key in self.questions).encode())
+            print_log(f'{len(answers)} answers are written to {self.dump_file}', logger='current')
         hits = defaultdict(list)
         for key, question in self.questions.items():
             if question.answer is None:
                 continue
-            right, typed = found[key][0] == question.answer, found[key][1] == question.type
+            right, typed = answers[key][0] == question.answer, answers[key][1] == question.type
             hits['accuracy'].append(right)
             for group in filter(None, (question.type, question.kind)):
                 hits[f'accuracy_{group}'].append(right)

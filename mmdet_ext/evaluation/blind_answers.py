@@ -1,9 +1,9 @@
-"""How many questions are answered without a look at the picture: a model that sees has to be clearly better."""
+"""How many questions are answered without a look at the image: a model that sees has to be clearly better."""
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from ..datasets.annotation_json import load_json
-from ..datasets.questions import with_clevr_images
+from ..datasets.questions import question_rows, with_clevr_images
 
 Answers = Mapping[tuple[str, ...], Counter]
 
@@ -50,12 +50,8 @@ def _most_frequent(answers: Answers, words: Sequence[str]) -> str:
 
 def _read(file: str) -> list[tuple[tuple[str, ...], str, str | None]]:
     """Of each question its words, its answer, and its kind or else its type."""
-    content = with_clevr_images(load_json(file), file)
-    images = content.get('images') if isinstance(content, dict) else None
-    if not images:
-        raise ValueError(f"{file}: 'images' is missing or empty: it is no file of questions")
     rows = []
-    for image in images:
+    for image in question_rows(with_clevr_images(load_json(file), file), file):
         question, answer = image.get('caption'), image.get('answer')
         if not (isinstance(question, str) and isinstance(answer, str)):
             raise ValueError(f'{file}: image {image.get("id")} has the caption {question!r} and the answer {answer!r}')

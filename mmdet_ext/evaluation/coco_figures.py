@@ -28,6 +28,14 @@ class CocoFigures(NamedTuple):
     recall: np.ndarray
 
 
+def indexed(content: dict) -> COCO:
+    """pycocotools' object of the content of a checked annotation file."""
+    coco = COCO()
+    coco.dataset = content
+    coco.createIndex()
+    return coco
+
+
 def evaluator() -> type:
     """The fastest installed class with the interface of pycocotools' `COCOeval`."""
     return COCOeval_faster or COCOeval
@@ -36,10 +44,10 @@ def evaluator() -> type:
 def coco_figures(truth: COCO, detections: Sequence[dict], kind: str = 'bbox', *, cat_ids: Sequence[int] | None = None,
                  max_dets: Sequence[int] = (1, 10, 100), iou_thrs: Sequence[float] = IOU_THRESHOLDS,
                  by_class: bool = True) -> CocoFigures:
-    """Evaluate detections on all images of a COCO file.
+    """Evaluate detections on all images of a COCO file, without its annotations marked as `ignore`, as data sets do.
 
     Args:
-        truth: The annotations, which are not changed.
+        truth: The annotations of a checked file, which are not changed.
         detections: Rows with `image_id`, `category_id`, `score` and `bbox` (x, y, w, h) in pixels or, for masks,
             `segmentation` as RLE. They are changed in place.
         kind: 'bbox' or 'segm'.
@@ -49,8 +57,7 @@ def coco_figures(truth: COCO, detections: Sequence[dict], kind: str = 'bbox', *,
         by_class: Whether a detection matches objects of its own class only.
 
     Raises:
-        ValueError: If there are not three `max_dets`, an image of a detection is not in the file, or an annotation of
-            the file has no `area`.
+        ValueError: If there are not three `max_dets`, or an image of a detection is not in the file.
     """
     if len(max_dets) != 3:
         raise ValueError(f'max_dets should be three numbers of detections, got {list(max_dets)}')
@@ -103,12 +110,9 @@ class _Rows:
 def _truth_rows(truth: COCO, numbers: dict, cat_ids: Sequence[int], by_class: bool) -> list[dict]:
     known = set(cat_ids)
     annotations = [row for row in truth.dataset.get('annotations', ())
-                   if row['category_id'] in known and row['image_id'] in numbers]
+                   if row['category_id'] in known and not row.get('ignore')]
     rows = []
     for number, row in enumerate(_ordered(annotations, cat_ids, by_class), 1):  # the id 0 would count as no match
-        if 'area' not in row:
-            raise ValueError(f'annotation {row.get("id")} of image {row["image_id"]} has no area, by which objects are '
-                             'told small from large')
         rows.append(dict(row, id=number, image_id=numbers[row['image_id']],
                          category_id=row['category_id'] if by_class else 1))
     return rows

@@ -1,6 +1,7 @@
 """mmdet's `CocoMetric` without the json file in between."""
 import os
 from collections.abc import Sequence
+from math import isnan
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -12,12 +13,18 @@ from mmengine.fileio import dump
 from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
+from ..datasets.annotation_file import check_masks, match_categories, read_coco
 from ..datasets.annotation_json import paused_collector
-from .coco_figures import AREAS, CocoFigures, coco_figures
+from .coco_figures import AREAS, CocoFigures, coco_figures, indexed
 
 AP_ITEMS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
 AR_ITEMS = ('AR@100', 'AR@300', 'AR@1000', 'AR_s@1000', 'AR_m@1000', 'AR_l@1000')
 _PLACES = {item: place for place, item in enumerate(AP_ITEMS + AR_ITEMS)}
+
+
+def defined(figure: float) -> float:
+    """A figure of `CocoFigures`, NaN where it is -1, pycocotools' mark of no ground truth."""
+    return float('nan') if figure == -1 else float(figure)
 
 
 @METRICS.register_module()
@@ -26,28 +33,62 @@ class FastCocoMetric(CocoMetric):
 
     Detections go directly to the evaluator, whereas mmdet writes them to a json file and reads it again; the evaluator
     is faster-coco-eval where that is installed. `use_mp_eval` is ignored. A model that detects nothing gets results of
-    0 instead of none.
+    0 instead of none. What the annotations do not define, such as the AP of small objects where none is small, is NaN
+    with one warning, which `save_best` never chooses; mmdet gives -1.
+
+    The file is checked as by `CheckedCocoDataset`, and as there `area` and `iscrowd` may be absent and annotations
+    marked as `ignore` do not count.
 
     Args:
-        proposal_nums: Three limits for the number of detections per image and class. 'mAP' is computed at 100, and is
-            -1 if 100 is not among them; all other AP, and AR by size, are computed at the largest.
+        ann_file: COCO annotation file. None: the annotations of the data samples are used.
+        proposal_nums: Three limits for the number of detections per image and class. 'mAP' is computed at 100; all
+            other AP, and AR by size, are computed at the largest.
+        sort_categories: Whether classes are numbered in the order of the category ids, not of the file.
 
     Raises:
-        ValueError: For other than three `proposal_nums`, or unknown `metric_items`.
+        ValueError: For other than three `proposal_nums`, or without the 100 that 'mAP' is asked for at, unknown
+            `metric_items`, a broken file, or classes that are not the file's.
     """
 
-    def __init__(self, *args: Any, proposal_nums: Sequence[int] = (100, 300, 1000), **kwargs: Any) -> None:
-        super().__init__(*args, proposal_nums=proposal_nums, **kwargs)
+    def __init__(self, ann_file: str | None = None, *args: Any, proposal_nums: Sequence[int] = (100, 300, 1000),
+                 sort_categories: bool = False, **kwargs: Any) -> None:
+        super().__init__(None, *args, proposal_nums=proposal_nums, **kwargs)
+        self.ann_file = ann_file
+        self._undefined: set[str] = set()
         if len(self.proposal_nums) != 3:
             raise ValueError(f'proposal_nums should be three numbers of detections, got {self.proposal_nums}')
         if unknown := set(self.metric_items or ()) - _PLACES.keys():
             raise ValueError(f'metric_items should be among {list(_PLACES)}, got {sorted(unknown)}')
+        if 100 not in self.proposal_nums and any('mAP' in self._items(metric) for metric in self.metrics):
+            raise ValueError(f'proposal_nums should have 100, the number of detections that mAP is computed at, got '
+                             f"{self.proposal_nums}; metric_items without 'mAP' need none")
+        if ann_file is not None:
+            content = read_coco(ann_file, self.backend_args)
+            if 'segm' in self.metrics:
+                check_masks(content, ann_file, needed=True)
+            if sort_categories:
+                content['categories'].sort(key=lambda category: category['id'])
+            self._coco_api = indexed(content)
+
+    @property
+    def dataset_meta(self) -> dict | None:
+        """Metainfo of the data set; its classes are compared with the file's as soon as it is given."""
+        return self._dataset_meta
+
+    @dataset_meta.setter
+    def dataset_meta(self, dataset_meta: dict) -> None:
+        self._dataset_meta = dataset_meta
+        if self.ann_file is not None and dataset_meta and 'classes' in dataset_meta:
+            self.cat_ids = match_categories(self._coco_api.dataset['categories'], dataset_meta['classes'],
+                                            self.ann_file)
 
     def compute_metrics(self, results: list[tuple[dict, dict]]) -> dict[str, float]:
         with paused_collector():
             return self._compute_metrics(results, MMLogger.get_current_instance())
 
     def _compute_metrics(self, results: list[tuple[dict, dict]], logger: MMLogger) -> dict[str, float]:
+        if not results:
+            raise ValueError(f'there are no predictions to evaluate on {self.ann_file}: the data set is empty')
         truths, predictions = zip(*results)
         self._find_truth(truths)
         kinds = ['segm' if metric == 'segm' else 'bbox' for metric in self.metrics]
@@ -66,15 +107,25 @@ class FastCocoMetric(CocoMetric):
                 continue
             figures = self._figures(self.detections(predictions, kind), kind, by_class=metric != 'proposal')
             logger.info(f'{metric}:\n{self._table(figures.stats)}')
-            if metric == 'proposal':
-                metrics |= {item: float(f'{figures.stats[_PLACES[item]]:.3f}')
-                            for item in self.metric_items or AR_ITEMS}
-                continue
-            if self.classwise:
+            if self.classwise and metric != 'proposal':
                 metrics |= self._class_figures(figures.precision, logger)
-            metrics |= {f'{metric}_{item}': round(float(figures.stats[_PLACES[item]]), 3)
-                        for item in self.metric_items or AP_ITEMS}
+            values = {item: round(defined(figures.stats[_PLACES[item]]), 3) for item in self._items(metric)}
+            metrics |= values if metric == 'proposal' else {f'{metric}_{item}': v for item, v in values.items()}
+        self._warn_of_undefined(metrics, logger)
         return metrics
+
+    def _items(self, metric: str) -> Sequence[str]:
+        """What is computed for one of `metrics`."""
+        if metric == 'proposal_fast':
+            return ()
+        return self.metric_items or (AR_ITEMS if metric == 'proposal' else AP_ITEMS)
+
+    def _warn_of_undefined(self, metrics: dict[str, float], logger: MMLogger) -> None:
+        names = {name for name, value in metrics.items() if isnan(value) and not name.endswith('_precision')}
+        if names - self._undefined:
+            logger.warning(f'{", ".join(sorted(names))}: nan, for {self.ann_file or "the data set"} has no such '
+                           'objects, or iou_thrs no such threshold; no checkpoint is the best by it')
+        self._undefined |= names
 
     def detections(self, predictions: Sequence[dict], kind: str) -> list[dict]:
         """Rows of COCO's format: with 'bbox' (x, y, w, h) in pixels or, for 'segm', with 'segmentation' as RLE."""
@@ -124,12 +175,12 @@ class FastCocoMetric(CocoMetric):
             self.img_ids = self._coco_api.get_img_ids()
 
     def _figures(self, rows: list[dict], kind: str, by_class: bool) -> CocoFigures:
-        figures = coco_figures(self._coco_api, rows, kind, cat_ids=self.cat_ids, max_dets=self.proposal_nums,
-                               iou_thrs=np.atleast_1d(self.iou_thrs), by_class=by_class)
-        return figures if rows else figures._replace(stats=np.zeros(12))
+        return coco_figures(self._coco_api, rows, kind, cat_ids=self.cat_ids, max_dets=self.proposal_nums,
+                            iou_thrs=np.atleast_1d(self.iou_thrs), by_class=by_class)
 
     def _table(self, stats: np.ndarray) -> str:
-        rows = [['AP', *(f'{value:.3f}' for value in stats[:6])], ['AR', *(f'{value:.3f}' for value in stats[6:])]]
+        values = [f'{defined(value):.3f}' for value in stats]
+        rows = [['AP', *values[:6]], ['AR', *values[6:]]]
         heads = [['', 'all', 'IoU 0.5', 'IoU 0.75', *AREAS[1:]],
                  ['', *(f'{number} detections' for number in sorted(self.proposal_nums)), *AREAS[1:]]]
         return '\n'.join(AsciiTable([head, row]).table for head, row in zip(heads, rows))
@@ -143,9 +194,9 @@ class FastCocoMetric(CocoMetric):
 
         table, metrics = [['category', *AP_ITEMS]], {}
         for cat_id in self.cat_ids:
-            own = precision[:, :, sorted(self.cat_ids).index(cat_id), :, -1]  # (thresholds, recalls, areas)
-            values = [mean(own[..., 0]), *(mean(own[place, :, 0]) for place in (0, 5)),
-                      *(mean(own[..., area]) for area in (1, 2, 3))]
+            of_class = precision[:, :, sorted(self.cat_ids).index(cat_id), :, -1]  # (thresholds, recalls, areas)
+            values = [mean(of_class[..., 0]), *(mean(of_class[place, :, 0]) for place in (0, 5)),
+                      *(mean(of_class[..., area]) for area in (1, 2, 3))]
             name = self._coco_api.cats[cat_id]['name']
             table.append([name, *map(str, values)])
             metrics[f'{name}_precision'] = values[0]

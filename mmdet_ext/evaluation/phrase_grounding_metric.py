@@ -1,15 +1,17 @@
 """Recall of phrase grounding as on Flickr30k Entities (MDETR, https://arxiv.org/abs/2104.12763, section 4.2)."""
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmdet.datasets.api_wrappers import COCO
+import torch
 from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
-from mmengine.fileio import get_local_path
+from torchvision.ops import box_convert
 
-from .annotated_box import annotated_corners
-from .flickr_entities import read_entities, read_sentences, read_split
+from ..datasets.annotation_file import read_grounding
+from ..datasets.flickr_entities import read_entities, read_sentences, read_split
+from ..datasets.grounding_checks import positive_spans
 from .phrase_recall import PROTOCOLS, PhraseTarget, phrase_hits, phrase_target, rank_boxes, recall
 
 Key = tuple[str, int] | int  # image and sentence of Flickr30k Entities, or id of the entry of a grounding json
@@ -21,7 +23,7 @@ class PhraseGroundingMetric(BaseMetric):
 
     Per phrase, all boxes are sorted by its score; the phrase is found at k if one of the first k boxes has a plain IoU
     of at least `iou_thr` with a target. The upper bound counts all boxes. Predictions are `pred_instances` with
-    `bboxes` (N, 4) in pixels of the original picture and `phrase_scores` (N, P), phrases in the order of the ground
+    `bboxes` (N, 4) in pixels of the original image and `phrase_scores` (N, P), phrases in the order of the ground
     truth. Results are named ``any_box/recall@1_all``, where a `prefix` takes the place of the protocol.
 
     The ground truth is either the official one, `entities_root` and `split_file`, whose phrases are those of entities
@@ -29,7 +31,7 @@ class PhraseGroundingMetric(BaseMetric):
     phrase are there those whose `tokens_positive` share a span with it, and types are not known.
 
     Args:
-        ann_file: Grounding json: COCO's format, an image for each pair of picture and caption.
+        ann_file: Grounding json: COCO's format, an image for each pair of image and caption.
         entities_root: Folder of Flickr30k Entities with ``Annotations`` and ``Sentences``; data samples need
             `original_img_id` and `sentence_id`.
         split_file: List of its images, relative to `entities_root`.
@@ -62,11 +64,11 @@ class PhraseGroundingMetric(BaseMetric):
             self.results.append((key, self._hits(key, sample['pred_instances'])))
 
     def compute_metrics(self, results: list[tuple[Key, list[list[bool]]]]) -> dict[str, float]:
-        found = dict(results)
-        if missing := [_name(key) for key, targets in self.targets.items() if targets and key not in found]:
+        hits_of = dict(results)
+        if missing := [_name(key) for key, targets in self.targets.items() if targets and key not in hits_of]:
             raise ValueError(f'{self.file}: there are no predictions for {len(missing)} of its captions. The first: '
                              f'{"; ".join(missing[:5])}')
-        return recall(((target.types, hit) for key, hits in found.items()
+        return recall(((target.types, hit) for key, hits in hits_of.items()
                        for target, hit in zip(self.targets[key], hits, strict=True)), self.topk)
 
     def _hits(self, key: Key, prediction: dict) -> list[list[bool]]:
@@ -100,6 +102,8 @@ def entities_targets(root: Path, split_file: str, protocol: str) -> dict[Key, li
         for number, sentence in enumerate(read_sentences(root / 'Sentences' / f'{image}.txt')):
             targets[image, number] = [phrase_target(boxes[phrase.entity], phrase.types, protocol)
                                       for phrase in sentence.phrases if phrase.entity in boxes]
+    if not any(targets.values()):
+        raise ValueError(f'{split_file}: no phrase of its images has a box, so that there is nothing to measure')
     return targets
 
 
@@ -109,20 +113,24 @@ def json_targets(ann_file: str, protocol: str) -> dict[Key, list[PhraseTarget]]:
     Raises:
         ValueError: If no entry has phrases, or a phrase has no box, or one that is not four numbers.
     """
-    with get_local_path(ann_file) as path:
-        coco = COCO(path)
-    if not any('tokens_positive_eval' in image for image in coco.imgs.values()):
+    content = read_grounding(ann_file)
+    if not any(image.get('tokens_positive_eval') for image in content['images']):
         raise ValueError(f'{ann_file}: no image has tokens_positive_eval, the phrases to evaluate')
+    rows = defaultdict(list)
+    for row in content['annotations']:
+        if not row['iscrowd']:
+            rows[row['image_id']].append(row)
     targets = {}
-    for key, image in coco.imgs.items():
+    for image in content['images']:
+        key = image['id']
         targets[key] = []
         for spans in image.get('tokens_positive_eval', ()):
-            boxes = [annotated_corners(row, ann_file) for row in coco.imgToAnns[key]
-                     if any(span in spans for span in row.get('tokens_positive', ()))]
+            boxes = [row['bbox'] for row in rows[key] if any(span in spans for span in positive_spans(row) or ())]
             if not boxes:
                 raise ValueError(f'{ann_file}: no annotation of image {key} has a span of the phrase {spans} of its '
                                  'tokens_positive_eval')
-            targets[key].append(phrase_target(boxes, (), protocol))
+            corners = box_convert(torch.tensor(boxes, dtype=torch.float64), 'xywh', 'xyxy').tolist()
+            targets[key].append(phrase_target(corners, (), protocol))
     return targets
 
 

@@ -62,9 +62,9 @@ def recall(phrases: Iterable[tuple[Sequence[str], Sequence[bool]]], topk: Sequen
         ``recall@K_TYPE`` for each k, and ``upper_bound_TYPE`` for all boxes of a phrase.
     """
     names = [*(f'recall@{k}' for k in topk), 'upper_bound']
-    totals, found = Counter(), Counter()
+    totals, right = Counter(), Counter()
     for types, hits in phrases:
         for kind in ('all', *types):
             totals[kind] += 1
-            found.update({(name, kind): hit for name, hit in zip(names, hits, strict=True)})
-    return {f'{name}_{kind}': found[name, kind] / totals[kind] for name in names for kind in sorted(totals)}
+            right.update({(name, kind): hit for name, hit in zip(names, hits, strict=True)})
+    return {f'{name}_{kind}': right[name, kind] / totals[kind] for name in names for kind in sorted(totals)}

@@ -20,7 +20,7 @@ class PhraseCutMetric(BaseMetric):
     boxes in place of masks, ``phrasecut/box_mean_iou`` and ``phrasecut/box_precision@T``. The published code prints
     the precision of masks, and returns that of boxes as if it were it.
 
-    Predictions are `pred_instances` with `masks` bool (N, H, W) and `bboxes` (N, 4) of the original picture. All of
+    Predictions are `pred_instances` with `masks` bool (N, H, W) and `bboxes` (N, 4) of the original image. All of
     them count: the model leaves out what it is not sure of (`score_thr` of `MDETRSegmenter`).
 
     Args:
@@ -52,21 +52,21 @@ class PhraseCutMetric(BaseMetric):
             task, height, width = self.tasks[key], *sample['ori_shape'][:2]
             masks = prediction['masks']
             if tuple(masks.shape[1:]) != (height, width):
-                raise ValueError(f'{self.key} {key}: the masks are of {tuple(masks.shape[1:])}, the picture is of '
+                raise ValueError(f'{self.key} {key}: the masks are of {tuple(masks.shape[1:])}, the image is of '
                                  f'{(height, width)}')
-            found = overlap(masks.any(dim=0).cpu().numpy(), self.rasterise(task.outlines, height, width))
+            pixels = overlap(masks.any(dim=0).cpu().numpy(), self.rasterise(task.outlines, height, width))
             boxes = box_convert(prediction['bboxes'].cpu(), 'xyxy', 'xywh').tolist()
-            self.results.append((key, *found, box_set_iou(boxes, task.boxes)))
+            self.results.append((key, *pixels, box_set_iou(boxes, task.boxes)))
 
     def compute_metrics(self, results: list[Result]) -> dict[str, float]:
-        found = {key: (Overlap(*pixels), boxes) for key, *pixels, boxes in results}
-        if missing := [str(key) for key in self.tasks if key not in found]:
+        by_task = {key: (Overlap(*pixels), boxes) for key, *pixels, boxes in results}
+        if missing := [str(key) for key in self.tasks if key not in by_task]:
             raise ValueError(f'{self.ann_file}: there are no predictions for {len(missing)} of its phrases. The first: '
                              f'{", ".join(missing[:5])}')
-        overlaps, box_ious = zip(*found.values())
-        unions = sum(own.union for own in overlaps)
-        return (self._summary([own.iou for own in overlaps], '')
-                | dict(cumulative_iou=sum(own.intersection for own in overlaps) / unions if unions else 0.0)
+        overlaps, box_ious = zip(*by_task.values())
+        unions = sum(task.union for task in overlaps)
+        return (self._summary([task.iou for task in overlaps], '')
+                | dict(cumulative_iou=sum(task.intersection for task in overlaps) / unions if unions else 0.0)
                 | self._summary(box_ious, 'box_'))
 
     def _summary(self, ious: Sequence[float], prefix: str) -> dict[str, float]:

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
+from ..datasets.annotation_file import check_grounding
 from ..datasets.annotation_json import load_json
-from ..datasets.grounding_checks import check_tables, size_of
 from ..datasets.mask_checks import decode_masks, mask_problem
 
 Box = Sequence[float]
@@ -44,24 +44,24 @@ def read_tasks(file: str) -> Tasks:
     content = load_json(file)
     if isinstance(content, list):
         return Tasks('task_id', _phrasecut_tasks(content, file), draw_polygons)
-    check_tables(content, file)
+    check_grounding(content, file)
     return Tasks('img_id', _grounding_tasks(content, file), decode_masks)
 
 
 def draw_polygons(polygons: Sequence[Corners], height: int, width: int) -> np.ndarray:
     """The union, bool (height, width), of polygons [(x, y), ...] with their edges, corners cut to whole pixels."""
-    picture = Image.new('1', (width, height))
-    pencil = ImageDraw.Draw(picture)
+    image = Image.new('1', (width, height))
+    pencil = ImageDraw.Draw(image)
     for polygon in polygons:
         pencil.polygon([(int(x), int(y)) for x, y in polygon], fill=1, outline=1)
-    return np.array(picture, dtype=bool)
+    return np.array(image, dtype=bool)
 
 
 def box_set_iou(first: Sequence[Box], second: Sequence[Box]) -> float:
     """IoU of the pixels of two sets of boxes (x, y, w, h), as PhraseCut counts them.
 
     Corners are cut to whole pixels, and the last row and column of a box are left out. What lies left of or above the
-    picture is not counted.
+    image is not counted.
     """
     corners = [[[max(int(value), 0) for value in (x, y, x + w - 1, y + h - 1)] for x, y, w, h in boxes]
                for boxes in (first, second)]
@@ -108,17 +108,10 @@ def _phrasecut_tasks(content: list, file: str) -> dict[Hashable, Task]:
 
 
 def _grounding_tasks(content: dict, file: str) -> dict[Hashable, Task]:
-    tasks, sizes = {}, {}
-    for image in content['images']:
-        if image['id'] in tasks:
-            raise ValueError(f'{file}: images has the id {image["id"]} twice')
-        sizes[image['id']] = size_of(image)
-        if sizes[image['id']] is None:
-            raise ValueError(f'{file}: image {image["id"]} has width {image.get("width")!r} and height '
-                             f'{image.get("height")!r}')
-        tasks[image['id']] = Task([], [])
-    for row in content.get('annotations', ()):
-        if row['image_id'] not in tasks or row.get('iscrowd', 0):
+    sizes = {image['id']: (image['width'], image['height']) for image in content['images']}
+    tasks = {key: Task([], []) for key in sizes}
+    for row in content['annotations']:
+        if row['iscrowd']:
             continue
         if problem := mask_problem(row.get('segmentation'), *sizes[row['image_id']]):
             raise ValueError(f'{file}: image {row["image_id"]}, annotation {row["id"]}: {problem}')

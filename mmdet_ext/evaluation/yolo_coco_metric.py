@@ -12,7 +12,7 @@ from .fast_coco_metric import FastCocoMetric
 class YOLOCocoMetric(FastCocoMetric):
     """`FastCocoMetric` with `fitness` = 0.1 AP50 + 0.9 AP among its results.
 
-    Boxes are rounded to 3 decimals and scores to 5 before evaluation. At most 100 detections of a picture count, also
+    Boxes are rounded to 3 decimals and scores to 5 before evaluation. At most 100 detections of an image count, also
     in AP50 and AP75, where `CocoMetric` counts 1000. A model that detects nothing has an AP of 0 instead of none.
 
     Args:

@@ -12,13 +12,12 @@ from mmengine.registry import init_default_scope
 
 from ..checkpoints.load import load_weights, read_weights
 from ..deployment import deploy
-from ..dictionary.config import forget_atoms_files
 from ..launch import load_config
 from ..models.detectors import PGIDetector
+from ..models.layers.atoms import forget_atoms_files
 
 
 def read_config(config: str | Path | Config, options: dict | None = None) -> Config:
-    """A copy of the config with `options` (by dotted key) merged into it; its scope becomes the default scope."""
     if isinstance(config, Config):
         cfg = copy.deepcopy(config)
         cfg.merge_from_dict(options or {})
@@ -30,7 +29,10 @@ def read_config(config: str | Path | Config, options: dict | None = None) -> Con
 
 def choose_device(device: str | torch.device | None) -> torch.device:
     """The given device, or by default a GPU if there is one."""
-    chosen = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    try:
+        chosen = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    except RuntimeError as error:
+        raise ValueError(f'device is {device!r}: {str(error).splitlines()[0]}') from error
     if chosen.type == 'cuda' and not torch.cuda.is_available():
         raise ValueError(f'device is {device!r}, and no CUDA device is visible')
     return chosen

@@ -12,8 +12,8 @@ from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from torch import Tensor
+from tqdm import tqdm
 
-from ..dictionary.progress import progress_bar
 from ..models.detectors import MDETR, PromptedMDETR
 from .detections import Detections, detections_of
 from .loading import choose_device, load_model, read_config
@@ -93,8 +93,8 @@ class Predictor:
         images = [images] if single else list(images)
         texts = self._texts(texts, len(images))
         results: list[Detections | None] = [None] * len(images)
-        with progress_bar('predict', len(images), 'images',
-                          disable=len(images) <= LONG if progress is None else not progress) as bar:
+        with tqdm(desc='predict', total=len(images), unit=' images',
+                  disable=len(images) <= LONG if progress is None else not progress) as bar:
             for rows, batch in self._batches(images, texts, batch_size):
                 for row, detections in zip(rows, self.to_detections(self.infer(*self.collate(batch))), strict=True):
                     results[row] = detections

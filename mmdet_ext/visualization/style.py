@@ -1,4 +1,4 @@
-"""What the pictures share: colours that the colour-blind tell apart, sizes of letters, and how a figure is written."""
+"""What the figures share: colours that the colour-blind tell apart, sizes of letters, and how a figure is written."""
 import os
 from pathlib import Path
 
@@ -6,6 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+
+from mmdet_ext.files import replace_file
 
 # of Okabe and Ito
 BLUE, ORANGE, VERMILLION, YELLOW = '#0072B2', '#E69F00', '#D55E00', '#F0E442'
@@ -19,30 +21,38 @@ def save(figure: Figure, path: str | os.PathLike) -> Path:
     """Write a figure as PNG, its folder too."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI, facecolor='white')
+    with replace_file(path) as file:
+        figure.savefig(file, format='png', dpi=DPI, facecolor='white')
     return path
 
 
 def plain(axes: Axes) -> Axes:
-    """Axes without ticks and with a thin frame, for pictures."""
+    """Axes without ticks and with a thin frame, for images."""
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set(color=GREY, linewidth=0.5)
     return axes
 
 
-def draw_pale(axes: Axes, picture: np.ndarray) -> None:
-    """Show a pale grey copy of a picture (height, width, 3), uint8 RGB, in its own pixels, to draw colours over."""
-    height, width = picture.shape[:2]
-    grey = picture @ np.float32([0.299, 0.587, 0.114]) / 255
+def tidy(axes: Axes) -> Axes:
+    """Axes with small ticks and without a frame above and to the right, for plots."""
+    axes.spines[['top', 'right']].set_visible(False)
+    axes.tick_params(labelsize=SMALL, colors=INK)
+    return axes
+
+
+def draw_pale(axes: Axes, image: np.ndarray) -> None:
+    """Show a pale grey copy of an image (height, width, 3), uint8 RGB, in its own pixels, to draw colours over."""
+    height, width = image.shape[:2]
+    grey = image @ np.float32([0.299, 0.587, 0.114]) / 255
     axes.imshow(0.55 + 0.45 * grey, cmap='gray', vmin=0, vmax=1, extent=(0, width, height, 0), interpolation='bilinear')
 
 
 def outline(axes: Axes, box: tuple[float, float, float, float], width: float = 1.1, least: float = 0) -> None:
-    """A yellow rectangle with a dark rim, to be seen on any picture.
+    """A yellow rectangle with a dark rim, to be seen on any image.
 
     Args:
-        axes: Shows a picture in its own pixels, whose top left corner is (0, 0).
+        axes: Shows an image in its own pixels, whose top left corner is (0, 0).
         box: x1, y1, x2, y2 in these pixels.
         width: Of the line, in points.
         least: Longer side that the rectangle has at least, in these pixels: it grows around its middle.

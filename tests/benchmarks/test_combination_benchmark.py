@@ -1,17 +1,17 @@
-"""The benchmark of the combination, on few pictures."""
+"""The benchmark of the combination, on few images."""
 import json
 from pathlib import Path
 
 import pytest
-from mmdet_ext.benchmarks import combination
+from benchmarks import combination, inputs
 
 TOOL = Path(__file__).parents[2] / 'tools/data/build_mdetr_combined.py'
 
 
-def test_two_sizes_are_measured_and_the_whole_follows(monkeypatch):
+def test_two_sizes_are_measured_and_the_published_one_follows(monkeypatch):
     monkeypatch.setattr(combination, 'PUBLISHED_PAIRS', 1000)
-    (small, first), (large, second), (whole, third) = combination.combination(TOOL, (4, 20))
-    assert small.startswith('4 pictures') and large.startswith('20 pictures') and whole.startswith('1,000 combined')
+    (small, first), (large, second), (published, third) = combination.combination(TOOL, (4, 20))
+    assert small.startswith('4 images') and large.startswith('20 images') and published.startswith('1,000 combined')
     assert first.seconds > 0 and min(first.peak_bytes, second.peak_bytes) > 2**20
     pairs = [int(label.split()[-1]) for label in (small, large)]
     slope = (second.seconds - first.seconds) / (pairs[1] - pairs[0])
@@ -26,11 +26,11 @@ def test_generated_captions_are_annotations(tmp_path):
         captions = {image['id']: image['caption'] for image in content['images']}
         for row in content['annotations']:
             begin, end = row['tokens_positive'][0]
-            assert captions[row['image_id']][begin:end] in combination.WORDS
+            assert captions[row['image_id']][begin:end] in inputs.WORDS
 
 
 def test_a_tool_that_fails_is_named(tmp_path):
     tool = tmp_path / 'broken.py'
     tool.write_text('import sys; sys.exit("no disk")')
-    with pytest.raises(RuntimeError, match='(?s)broken.py failed.*no disk'):
+    with pytest.raises(RuntimeError, match='(?s)broken.py .* failed.*no disk'):
         list(combination.combination(tool, (2, 3)))

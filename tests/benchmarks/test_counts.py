@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmdet_ext.benchmarks.counts import count
+from benchmarks.counts import count
 
 VALUES = torch.arange(6.)
 MASK = VALUES > 2

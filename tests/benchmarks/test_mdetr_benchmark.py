@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmdet_ext.benchmarks import mdetr
+from benchmarks import mdetr
 from mmengine.config import Config
 from torch.testing import assert_close
 
@@ -31,9 +31,9 @@ def works(monkeypatch):
     """What a benchmark would measure."""
     taken = []
 
-    def take(forms, *_) -> list:
-        taken.extend(forms)
-        return [None] * len(forms)
+    def take(name, forms, *_) -> list:
+        taken.extend(forms.values())
+        return []
 
     monkeypatch.setattr(mdetr, 'measure', take)
     return taken
@@ -51,20 +51,20 @@ def test_all_of_them_are_measured(config, monkeypatch):
 def test_the_two_steps_find_what_full_passes_find(config, works):
     list(mdetr.prompts(config, CPU, 1, SHAPE, count=5, chunk=2, change=small))
     passes, steps = (work() for work in works)
-    for whole, found in zip(passes, steps, strict=True):
-        assert_close(found.scores, whole.scores, rtol=1e-4, atol=1e-5)
-        assert_close(found.bboxes, whole.bboxes, rtol=1e-4, atol=1e-3)
-        assert found.phrases == whole.phrases
+    for expected, instances in zip(passes, steps, strict=True):
+        assert_close(instances.scores, expected.scores, rtol=1e-4, atol=1e-5)
+        assert_close(instances.bboxes, expected.bboxes, rtol=1e-4, atol=1e-3)
+        assert instances.phrases == expected.phrases
 
 
 def test_prompted_detection_finds_what_full_passes_find(config, works):
     names = ('cat', 'traffic light', 'dog')
     list(mdetr.prompted_detection(config, CPU, 1, SHAPE, names=names, change=small))
-    passes, found = (work() for work in works)
-    for label, whole in enumerate(passes):
-        own = found[found.labels == label]
-        assert_close(own.scores, whole.scores, rtol=1e-4, atol=1e-5)
-        assert_close(own.bboxes, whole.bboxes, rtol=1e-4, atol=1e-3)
+    passes, detections = (work() for work in works)
+    for label, expected in enumerate(passes):
+        instances = detections[detections.labels == label]
+        assert_close(instances.scores, expected.scores, rtol=1e-4, atol=1e-5)
+        assert_close(instances.bboxes, expected.bboxes, rtol=1e-4, atol=1e-3)
 
 
 def test_with_known_features_the_text_encoder_does_not_run(config, works, monkeypatch):
@@ -73,11 +73,11 @@ def test_with_known_features_the_text_encoder_does_not_run(config, works, monkey
     list(mdetr.text_cache(config, CPU, 1, SHAPE, change=small))
     counts = []
     for work, model in zip(works, models, strict=True):
-        read = []
-        model.text_encoder.language_model.register_forward_hook(lambda *_: read.append(1))
+        calls = []
+        model.text_encoder.language_model.register_forward_hook(lambda *_, calls=calls: calls.append(1))
         epochs = []
         for _ in range(2):
             work()
-            epochs.append(len(read))
+            epochs.append(len(calls))
         counts.append(epochs)
     assert counts == [[4, 8], [4, 4]]

@@ -5,8 +5,8 @@ import pytest
 import torch
 import torch.nn as nn
 
-from mmdet_ext.benchmarks import prediction
-from mmdet_ext.benchmarks.ultralytics_worker import SCORE_THR, make_sure
+from benchmarks import prediction
+from benchmarks.ultralytics_worker import SCORE_THR, make_sure
 
 STAND_IN = '''
 class YOLO:
@@ -39,9 +39,9 @@ def test_all_ways_are_measured_and_ultralytics_is_asked_first(tmp_path, monkeypa
                                       ultralytics_python=sys.executable))
     assert [label.split(': ')[1] for label in rows] == [
         'ultralytics, YOLOv9-T', 'DetInferencer', 'inference_detector', 'Predictor', 'network of Predictor alone']
-    assert all(found.seconds > 0 for found in rows.values())
+    assert all(measured.seconds > 0 for measured in rows.values())
     asked = log.read_text().splitlines()
-    assert len(asked) == 4 and all(line.endswith('image.jpg 0.25') for line in asked)  # two to warm up, one, its memory
+    assert len(asked) == 4 and all(line.endswith('0.jpg 0.25') for line in asked)  # two to warm up, one, its memory
 
 
 def test_an_interpreter_without_ultralytics_is_named(tmp_path, monkeypatch):

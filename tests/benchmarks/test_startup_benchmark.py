@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from mmdet_ext.benchmarks import startup
+from benchmarks import startup
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = '''

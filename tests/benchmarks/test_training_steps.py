@@ -1,11 +1,12 @@
-"""What the host does in a whole training step, behind the preprocessor: forward, losses, backward, clipping, optimizer."""
+"""What the host does in a training step behind the preprocessor: forward, losses, backward, clipping, optimizer."""
 from pathlib import Path
 
 import pytest
 import torch
 
-from mmdet_ext.benchmarks.against import HERE, Worker
-from mmdet_ext.benchmarks.workloads import Step, counted
+from benchmarks import ROOT
+from benchmarks.checkouts import Worker
+from benchmarks.workloads import Step, counted
 
 CPU = torch.device('cpu')
 MATCHING = dict(cpu=1)  # the costs of all layers, in one copy
@@ -21,24 +22,24 @@ MATCHING = dict(cpu=1)  # the costs of all layers, in one copy
 def test_the_host_waits_for_nothing_but_the_matching(config, waits):
     counts = []
     for batch in (2, 3):
-        step = Step(HERE, config, CPU, batch=batch, shape=(64, 96))
+        step = Step(ROOT, config, CPU, batch=batch, shape=(64, 96))
         step()
         counts.append(counted(step))
-    assert all(found['synchronisations'] == waits and found['uploads'] == 0 for found in counts)
+    assert all(count['synchronisations'] == waits and count['uploads'] == 0 for count in counts)
     assert counts[0]['groups'] <= 4
     # an image adds few operators: mmengine and mmdet handle samples one by one
     assert counts[1]['operators'] - counts[0]['operators'] < 0.02 * counts[0]['operators']
 
 
 def test_a_worker_answers_for_its_checkout():
-    worker = Worker(HERE, 'assign-20', 'cpu')
-    seconds, counts = worker.ask('time'), worker.ask('count')
+    worker = Worker(ROOT, 'assign-20', 'cpu')
+    seconds, counts = worker.request('time'), worker.request('count')
     worker.close()
     assert seconds > 0 and counts['synchronisations'] == {} and counts['operators'] > 300
 
 
 def test_a_worker_that_ends_says_why(tmp_path):
     with pytest.raises(RuntimeError, match='no-such-work.*ended(.|\n)*no-such-work'):
-        Worker(HERE, 'no-such-work', 'cpu')
+        Worker(ROOT, 'no-such-work', 'cpu')
     with pytest.raises(RuntimeError, match='mmdet_ext is imported from'):
         Worker(Path(tmp_path), 'assign-20', 'cpu')

@@ -37,7 +37,7 @@ def runner(name: str, path: str, work_dir: Path, *, train: bool, resume: bool = 
     """As far as mmengine's runner loads a file, without data."""
     cfg = config(name)
     cfg.merge_from_dict(options or {})
-    hooks = [hook for hook in cfg.get('custom_hooks', []) if 'EMA' in hook['type']]
+    hooks = [hook for hook in cfg.default_hooks.values() if 'EMA' in hook['type']]
     run = Runner(cfg.model, str(work_dir), load_from=path, default_scope='mmdet', custom_hooks=hooks,
                  default_hooks=dict(checkpoint=dict(type='WholeCheckpointHook')),
                  experiment_name=f'{work_dir}{len(list(work_dir.iterdir()))}')

@@ -7,7 +7,7 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 
 from mmdet_ext.checkpoints import CheckpointError, convert_with_report
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 
 def segmenter(maps: tuple[int, ...] = (256, 512, 1024), **arguments) -> dict:

@@ -13,7 +13,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import Registry
 
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/*.py') if path.parent.name != '_base_')
@@ -22,6 +22,7 @@ UNNAMED = {
     'AmpNoWaitOptimWrapper',  # --amp puts it in the place of NoWaitOptimWrapper
     'AmpSumOptimWrapper',  # --amp puts it in the place of SumOptimWrapper
     'FlipTTAModel',  # tools/test.py --tta builds it
+    'RampedEMA',  # StepEMAHook builds it
     'ThreadsHook',  # tools/train.py and test.py add it
     'ImageTextContrastiveLoss',  # an option that no published MDETR was trained with
 }
@@ -91,6 +92,20 @@ def test_classes_agree_throughout(path, monkeypatch):
         heads.append(cfg.model.aux_head.head)
     for head in heads:
         assert head.num_classes == (len(classes) if classes else 80)
+
+
+@pytest.mark.parametrize('path', [path for path in CONFIGS if path.parent.name != 'mix'], ids=lambda path: path.stem)
+def test_every_hook_has_a_name(path, monkeypatch):
+    monkeypatch.setenv('MMDET_EXT_COCO128', 'data/coco128')
+    assert 'custom_hooks' not in loaded(path)
+    assert (loaded(path).default_hooks.get('lr_schedule') is not None) == (path.parent.name == 'mdetr')
+
+
+def test_a_hook_changes_by_its_name_on_the_command_line():
+    cfg = config_of(ROOT / 'configs/mdetr/mdetr_r101_refcoco.py')
+    cfg.merge_from_dict({'default_hooks.lr_schedule.lr_drop': 7, 'default_hooks.ema.decay': 0.5})
+    assert cfg.default_hooks.lr_schedule == dict(type='MDETRLrHook', schedule='linear_with_warmup', lr_drop=7)
+    assert cfg.default_hooks.ema.type == 'StepEMAHook' and cfg.default_hooks.ema.decay == 0.5
 
 
 def test_no_base_is_deeper_than_two():

@@ -1,4 +1,4 @@
-"""Each config of MDETR trains two steps and evaluates: a small model on small pictures, through mmengine's runner."""
+"""Each config of MDETR trains two steps and evaluates: a small model on small images, through mmengine's runner."""
 import json
 import math
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 
 from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 from mmdet_ext.models.dense_heads.answer_heads import GQA_SIZES
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / 'configs/mdetr').glob('*.py'))
 assert CONFIGS
@@ -26,7 +26,7 @@ KINDS = dict(
     GQAMetric=('gqa', 'gqa/accuracy'),
     FastCocoMetric=('instances', 'coco/bbox_mAP'),
     LVISFixedAPMetric=('lvis', 'lvis_fixed_ap/AP'))
-CLASSES = ('circle', 'square', 'star')  # asked of each picture in the place of LVIS's 1,203
+CLASSES = ('circle', 'square', 'star')  # asked of each image in the place of LVIS's 1,203
 
 
 OF_SHAPES = Config.fromfile(CONFIGS[0].with_name('mdetr_r18_shapes_qa.py')).model.answer_head
@@ -114,13 +114,13 @@ def shrink_data(cfg: Config, folder: Path) -> None:
             if 'ann_file' in each:
                 if split == 'train' and each.type == 'MDETRDataset':
                     kind = 'refexp' if each.get('with_mask') else 'grounding'
-                pictures = folder / 'shapes' / split
+                images = folder / 'shapes' / split
                 each.update(data_root='', ann_file=str(annotations / f'{kind}_{split}.json'),
-                            data_prefix=dict(img=f'{pictures}/'))
+                            data_prefix=dict(img=f'{images}/'))
                 if split == 'train':
                     parts = len(loader.dataset.get('datasets', [1]))
                     each.indices = 2 * 2 * loader.sampler.get('num_chunks', 1) // parts
-                if each.type in ('LVISV1Dataset', 'CocoDataset'):
+                if each.type in ('LVISV1Dataset', 'CheckedCocoDataset'):
                     each.metainfo = dict(classes=CLASSES)
             if 'scales' in each:
                 each.scales = [(64, 96)]

@@ -20,7 +20,7 @@ def build(path: Path, bert_folder: str) -> torch.nn.Module:
     cfg.model.backbone.init_cfg = None  # nothing is downloaded
     if 'language_model' in cfg.model:
         cfg.model.language_model.name = bert_folder
-        cfg.model.num_queries = 60  # two-stage detectors take them from the positions, of which the picture has 426
+        cfg.model.num_queries = 60  # two-stage detectors take them from the positions, of which the image has 426
         cfg.model.encoder.num_layers = cfg.model.decoder.num_layers = 2
         cfg.model.test_cfg.max_per_img = 60
     model = MODELS.build(cfg.model)

@@ -1,4 +1,4 @@
-"""Small COCO annotation files with plain pictures."""
+"""Small COCO annotation files with plain images."""
 import json
 from pathlib import Path
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ def annotation(image_id: int = 1, bbox: Sequence[float] = (10, 20, 30, 40), cate
 
 def write_coco(folder: Path, annotations: Sequence[dict] = (), sizes: Sequence[tuple[int, int]] = ((100, 80), ),
                categories: Sequence[str] = CLASSES) -> dict:
-    """Write pictures 1.png, 2.png, ... of (width, height) and ann.json; return the arguments of a data set for them."""
+    """Write images 1.png, 2.png, ... of (width, height) and ann.json; return the arguments of a data set for them."""
     images = []
     for image_id, (width, height) in enumerate(sizes, 1):
         cv2.imwrite(str(folder / f'{image_id}.png'), np.full((height, width, 3), 10 * image_id, np.uint8))

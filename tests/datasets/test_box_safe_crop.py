@@ -9,7 +9,7 @@ from mmdet_ext.datasets.transforms import BoxSafeRandomCrop
 
 
 def results(*boxes, height: int = 60, width: int = 80) -> dict:
-    """A picture whose pixels tell their place, (x, y, 0)."""
+    """An image whose pixels tell their place, (x, y, 0)."""
     picture = np.stack(np.broadcast_arrays(np.arange(width), np.arange(height)[:, None], 0), axis=-1).astype(np.uint8)
     boxes = np.array(boxes, np.float32).reshape(-1, 4)
     masks = np.zeros((len(boxes), height, width), np.uint8)
@@ -39,7 +39,7 @@ def test_no_box_is_lost_and_boxes_and_masks_stay_on_their_pixels():
     assert len(sizes) > 20
 
 
-def test_sides_are_uniform_between_the_smallest_and_the_pictures():
+def test_sides_are_uniform_between_the_smallest_and_the_images():
     crop = BoxSafeRandomCrop(58, 79)
     shapes = np.array([crop(results())['img_shape'] for _ in range(660)])
     assert set(shapes[:, 0]) == {58, 59, 60} and set(shapes[:, 1]) == set(range(58, 80))

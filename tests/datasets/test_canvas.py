@@ -12,7 +12,7 @@ SIZE = 48
 
 
 def pictures(seed: int) -> dict:
-    """Four pictures of noise with outlines, of which copy-paste pastes some."""
+    """Four images of noise with outlines, of which copy-paste pastes some."""
     rng = np.random.default_rng(seed)
     results = []
     for i in range(4):

@@ -1,4 +1,4 @@
-"""Groups of captions of one picture."""
+"""Groups of captions of one image."""
 from collections import Counter
 
 import pytest
@@ -24,7 +24,7 @@ def groups_of(sampler: CaptionGroupSampler, size: int) -> list[list[int]]:
 
 @pytest.mark.parametrize('shuffle', [True, False])
 @pytest.mark.parametrize('group', [1, 2, 3])
-def test_a_group_has_one_picture_and_all_pairs_come(group, shuffle):
+def test_a_group_has_one_image_and_all_pairs_come(group, shuffle):
     found = groups_of(CaptionGroupSampler(dataset(), group, shuffle=shuffle, seed=0), group)
     assert all(len({PICTURES[i] for i in own}) == 1 for own in found)
     assert {i for own in found for i in own} == set(range(len(PICTURES)))
@@ -32,7 +32,7 @@ def test_a_group_has_one_picture_and_all_pairs_come(group, shuffle):
     assert counts == {name: -(-PICTURES.count(name) // group) for name in set(PICTURES)}
 
 
-def test_a_pair_is_repeated_in_its_group_only_where_its_picture_has_too_few():
+def test_a_pair_is_repeated_in_its_group_only_where_its_image_has_too_few():
     found = groups_of(CaptionGroupSampler(dataset(), 3, seed=0), 3)
     assert all(len(set(own)) == min(3, PICTURES.count(PICTURES[own[0]])) for own in found)
 

@@ -49,7 +49,7 @@ def test_filters_of_probability_0_do_nothing():
     assert YOLOFilters(0.)(dict(img=img))['img'] is img
 
 
-def test_filters_of_probability_1_leave_a_grey_picture():
+def test_filters_of_probability_1_leave_a_grey_image():
     np.random.seed(0)
     img = np.random.randint(0, 255, (32, 48, 3), np.uint8)
     filtered = YOLOFilters(1.)(dict(img=img.copy()))['img']

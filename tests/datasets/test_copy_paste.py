@@ -44,10 +44,16 @@ def test_an_instance_in_the_middle_would_hide_itself():
     assert_array_equal(results['img'], img)
 
 
-def test_instances_pasted_before_count_as_boxes():
-    np.random.seed(0)
+def test_the_share_is_that_of_the_instances_that_may_be_pasted():
+    may, may_not = [[0, y, 5, y + 1] for y in range(10)], [[15, y, 25, y + 1] for y in range(10)]
+    results = YOLOCopyPaste(0.3)(picture(may_not + may))
+    assert len(results['gt_bboxes']) == 20 + 3  # 30 % of 10, not of 20
+    assert (results['gt_bboxes_labels'][20:] >= 10).all()
+
+
+def test_two_instances_at_one_place_are_both_pasted():
     results = YOLOCopyPaste(prob=1.)(picture([[2, 4, 10, 12], [2, 4, 10, 12]]))
-    assert len(results['gt_bboxes']) == 3
+    assert len(results['gt_bboxes']) == 4
 
 
 @pytest.mark.parametrize('prob, pasted', [(0., 0), (0.3, 1), (0.5, 2), (1., 4)])

@@ -5,7 +5,7 @@ import pytest
 from coco_files import annotation
 
 from mmdet_ext.datasets.coco_captions import clean_name, coco_to_grounding, counting_caption
-from mmdet_ext.datasets.wording import article, number_word, plural
+from mmdet_ext.text.wording import article, number_word, plural
 
 PLURALS = dict([
     ('person', 'people'), ('bus', 'buses'), ('traffic light', 'traffic lights'), ('bench', 'benches'),
@@ -54,7 +54,7 @@ def test_captions_by_hand(counts, text):
 def test_boxes_are_tied_to_the_words_of_their_class_in_the_order_of_the_categories():
     rows = (annotation(category_id=4), annotation(category_id=2), annotation(category_id=4, bbox=(0, 0, 5, 5)),
             annotation(image_id=2, category_id=1))
-    content = coco_to_grounding(coco(*rows, sizes=((100, 80), (50, 60), (70, 70))), 'ann.json', 'mine').content
+    content = coco_to_grounding(coco(*rows, sizes=((100, 80), (50, 60), (70, 70))), 'mine').content
     first, second, third = content['images']
     assert [image['caption'] for image in content['images']] == ['a dog and two oranges', 'a person', 'nothing']
     assert [row['tokens_positive'] for row in content['annotations']] == [[[10, 21]], [[0, 5]], [[10, 21]], [[0, 8]]]
@@ -67,14 +67,14 @@ def test_boxes_are_tied_to_the_words_of_their_class_in_the_order_of_the_categori
 def test_crowds_and_boxes_outside_are_neither_counted_nor_kept():
     rows = (annotation(category_id=2), annotation(category_id=2, iscrowd=1),
             annotation(category_id=2, bbox=(200, 0, 5, 5)), annotation(category_id=1, bbox=(1, 1, 0, 5)))
-    content, bad = coco_to_grounding(coco(*rows), 'ann.json')
+    content, bad = coco_to_grounding(coco(*rows))
     assert content['images'][0]['caption'] == 'a dog' and [row['id'] for row in content['annotations']] == [1]
     assert [row.annotation for row in bad] == [3, 4]
 
 
 def test_the_order_of_the_annotations_does_not_change_the_caption():
     rows = [annotation(category_id=id_) for id_ in (3, 1, 2, 1)]
-    captions = {coco_to_grounding(coco(*order), 'a').content['images'][0]['caption'] for order in (rows, rows[::-1])}
+    captions = {coco_to_grounding(coco(*order)).content['images'][0]['caption'] for order in (rows, rows[::-1])}
     assert captions == {'two people, a dog and a pair of skis'}
 
 
@@ -83,15 +83,10 @@ def test_names_of_lvis_are_cleaned():
                                                                                          'dog']
 
 
-def test_an_unknown_category_is_an_error():
-    with pytest.raises(ValueError, match='ann.json: annotation 1 has category_id 9'):
-        coco_to_grounding(coco(annotation(category_id=9)), 'ann.json')
-
-
 def test_every_phrase_of_coco128_has_as_many_boxes_as_its_number_says(coco128):
     numbers = {number_word(count): count for count in range(1, 100)} | dict(a=1, an=1)
     source = json.loads((coco128 / 'annotations' / 'instances_val2017.json').read_text())
-    content, bad = coco_to_grounding(source, 'coco128')
+    content, bad = coco_to_grounding(source)
     assert not bad and len(content['annotations']) == len(source['annotations'])
     spans = {}
     for row in content['annotations']:

@@ -1,8 +1,12 @@
 """Each thing that can be wrong with an annotation file is found, and named with its place."""
+import cv2
+import numpy as np
 import pytest
 from grounding_files import CAPTION, content, image, row
+from PIL import ExifTags, Image
 
-from mmdet_ext.datasets.grounding_checks import check_tables, grounding_problems
+from mmdet_ext.datasets.annotation_file import check_grounding_fields
+from mmdet_ext.datasets.grounding_checks import displayed_size, grounding_problems
 
 
 def words(caption: str) -> list[tuple[int, int]]:
@@ -15,13 +19,14 @@ def words(caption: str) -> list[tuple[int, int]]:
     return [*offsets, (0, 0)]
 
 
-def found(*rows, images=(image(), ), **options) -> list[tuple[str, str]]:
-    return [(problem.kind, str(problem)) for problem in grounding_problems(content(*rows, images=images), **options)]
+def problems(*rows, images=(image(), ), **options) -> list[tuple[str, str]]:
+    return [(problem.kind, str(problem))
+            for problem in grounding_problems(content(*rows, images=images), **options)]
 
 
 def test_a_good_file_has_no_problem():
     images = (image(tokens_positive_eval=[[[0, 14]], [[26, 39]]]), image(2, width='100', height='80'))
-    assert found(row(1), row(2, tokens_positive=[[26, 39], [0, 14]]), images=images, offsets=words) == []
+    assert problems(row(1), row(2, tokens_positive=[[26, 39], [0, 14]]), images=images, offsets=words) == []
 
 
 @pytest.mark.parametrize('wrong, kind, message', [
@@ -35,13 +40,13 @@ def test_a_good_file_has_no_problem():
     (row(5, tokens_positive=None), 'spans missing', 'no tokens_positive, and no tokens'),
     (row(5, bbox=[10, 10, 0, 4]), 'bad box', 'annotation 5: bbox [10, 10, 0, 4] has no area'),
     (row(5, bbox=[110, 10, 5, 4]), 'bad box', 'lies outside the image of 100 x 80'),
-    (row(5, bbox=[10, 10, 5]), 'bad box', 'is not four numbers'),
-    (row(5, bbox=[90, 10, 20, 4]), 'box sticks out', 'sticks out of the picture of 100 x 80'),
+    (row(5, bbox=[10, 10, 5]), 'bad box', 'is not four finite numbers'),
+    (row(5, bbox=[90, 10, 20, 4]), 'box sticks out', 'sticks out of the image of 100 x 80'),
     (row(5, image_id=9), 'unknown image', 'image 9, annotation 5: there is no such image'),
 ])
 def test_what_is_wrong_with_an_annotation(wrong, kind, message):
-    ((found_kind, text), ) = found(row(1), wrong)
-    assert found_kind == kind and message in text
+    ((problem_kind, text), ) = problems(row(1), wrong)
+    assert problem_kind == kind and message in text
 
 
 @pytest.mark.parametrize('wrong, kind, message', [
@@ -52,43 +57,67 @@ def test_what_is_wrong_with_an_annotation(wrong, kind, message):
     (image(1), 'id twice', 'image 1: images has this id twice'),
 ])
 def test_what_is_wrong_with_an_image(wrong, kind, message):
-    ((found_kind, text), ) = found(images=(image(), wrong))
-    assert found_kind == kind and message in text
+    ((problem_kind, text), ) = problems(images=(image(), wrong))
+    assert problem_kind == kind and message in text
 
 
-def test_an_annotation_that_stands_twice_is_found():
-    assert found(row(4), row(4)) == [('id twice', 'image 1, annotation 4: annotations has this id twice')]
+def test_an_annotation_that_stands_twice_is_problems():
+    assert problems(row(4), row(4)) == [('id twice', 'image 1, annotation 4: annotations has this id twice')]
 
 
 def test_rounding_and_crowds_are_no_problem():
-    assert found(row(1, bbox=[-0.4, 10, 101, 4]), row(2, iscrowd=1, tokens_positive=None)) == []
+    assert problems(row(1, bbox=[-0.4, 10, 101, 4]), row(2, iscrowd=1, tokens_positive=None)) == []
 
 
 def test_tokens_are_looked_at_with_a_tokenizer():
-    assert found(row(5, tokens_positive=[[4, 7]])) == []
-    ((kind, text), ) = found(row(5, tokens_positive=[[4, 7]]), offsets=words)
+    assert problems(row(5, tokens_positive=[[4, 7]])) == []
+    ((kind, text), ) = problems(row(5, tokens_positive=[[4, 7]]), offsets=words)
     assert kind == 'span without token' and f"annotation 5: span [4, 7), 'red' of {CAPTION!r}, has no token" in text
     long = image(caption='word ' * 254 + 'word')
-    assert found(images=(long, ), offsets=words) == [('caption too long', 'image 1 (1.png): 257 tokens, more than 256')]
-    assert found(images=(image(caption='word ' * 253 + 'word'), ), offsets=words) == []
+    assert problems(images=(long, ), offsets=words) == [('caption too long',
+                                                         'image 1 (1.png): 257 tokens, more than 256')]
+    assert problems(images=(image(caption='word ' * 253 + 'word'), ), offsets=words) == []
 
 
 def test_files_are_looked_for_in_the_folder_of_their_source(tmp_path):
-    (tmp_path / '1.png').touch()
+    cv2.imwrite(str(tmp_path / '1.png'), np.zeros((80, 100, 3), np.uint8))
     images = (image(1, data_source='coco'), image(2, data_source='coco'), image(3, data_source='vg'))
-    missing = found(images=images, folders=dict(coco=str(tmp_path)))
+    missing = problems(images=images, folders=dict(coco=str(tmp_path)))
     assert [kind for kind, _ in missing] == ['file missing'] * 2
     assert f'there is no {tmp_path}/2.png' in missing[0][1]
     assert "no folder is given for the data_source 'vg'" in missing[1][1]
-    assert len(found(images=images, folders=dict(img=str(tmp_path)))) == 2
+    assert len(problems(images=images, folders=dict(img=str(tmp_path)))) == 2
+
+
+@pytest.mark.parametrize('size, kind, message', [
+    ((80, 100), 'other size', '1.png has 80 x 100 pixels (width x height), the annotation file says 100 x 80: width'),
+    ((50, 40), 'other size', '1.png has 50 x 40 pixels (width x height), the annotation file says 100 x 80'),
+    (None, 'file unreadable', '1.png cannot be read: cannot identify image file'),
+])
+def test_image_files_of_another_size_or_none_at_all_are_problems(tmp_path, size, kind, message):
+    (tmp_path / '1.png').touch()
+    if size is not None:
+        cv2.imwrite(str(tmp_path / '1.png'), np.zeros((*size[::-1], 3), np.uint8))
+    ((problem_kind, text), ) = problems(folders=dict(img=str(tmp_path)))
+    assert problem_kind == kind and message in text
+
+
+@pytest.mark.parametrize('kind', ['jpg', 'png'])
+def test_sizes_are_those_that_opencv_sees(tmp_path, kind):
+    picture = Image.new('RGB', (100, 80))
+    for orientation in range(1, 9):
+        exif = picture.getexif()
+        exif[ExifTags.Base.Orientation] = orientation
+        picture.save(tmp_path / f'1.{kind}', exif=exif)
+        assert displayed_size(tmp_path / f'1.{kind}') == cv2.imread(str(tmp_path / f'1.{kind}')).shape[1::-1]
 
 
 @pytest.mark.parametrize('broken, message', [
-    ([], "ann.json: 'images' is missing"),
+    ([], 'ann.json is no annotation file: it should hold an object with images, got a list'),
     (dict(annotations=[]), "ann.json: 'images' is missing"),
-    (dict(images=[dict(id=1)]), 'ann.json: row 0 of images has no file_name'),
-    (content(row(1), dict(bbox=[])), 'ann.json: row 1 of annotations has no id and no image_id'),
+    (dict(images=[dict(id=1)]), r'ann.json: row 0 of images \(id 1\) has no file_name'),
+    (content(row(1), dict(bbox=[])), 'ann.json: row 1 of annotations has no id'),
 ])
 def test_a_file_that_cannot_be_checked_is_an_error(broken, message):
     with pytest.raises(ValueError, match=message):
-        check_tables(broken, 'ann.json')
+        check_grounding_fields(broken, 'ann.json')

@@ -34,13 +34,13 @@ def test_good_masks(segmentation):
     (None, 'there is no segmentation'),
     ([], 'segmentation has no polygon'),
     ('1 2 3', "segmentation '1 2 3' is neither"),
-    (SQUARE, 'polygon 0 of segmentation is no list of numbers: 10'),
+    (SQUARE, 'segmentation is a flat list of numbers'),
     ([SQUARE, [1, 2, 3, 4]], 'polygon 1 of segmentation has 4 numbers'),
     ([[1, 2, 3, 4, 5, 6, 7]], 'polygon 0 of segmentation has 7 numbers'),
     ([[]], 'polygon 0 of segmentation has 0 numbers'),
     ([[1, 2, 3, 4, 5, float('nan')]], 'polygon 0 of segmentation is not finite'),
     ([[1, 2, 3, 4, 5, '6']], 'is no list of numbers'),
-    (dict(size=[100, 80], counts='abc'), r'has the size \[100, 80\], the picture \[80, 100\]'),
+    (dict(size=[100, 80], counts='abc'), r'has the size \[100, 80\], the image \[80, 100\]'),
     (dict(size=[80, 100], counts=[1, 2]), 'the counts of the run-length mask'),
     (dict(size=[80, 100], counts=[8000]), 'the run-length mask is empty'),
     (dict(size=[80, 100]), 'the run-length mask has counts None'),
@@ -87,7 +87,7 @@ def test_masks_stay_on_their_pixels_through_the_whole_pipeline(tmp_path, polygon
         masks = packed['data_samples'].gt_instances.masks.to_ndarray()
         assert masks.shape == (2, *painted.shape[1:])
         for mask, paint in zip(masks.astype(bool), painted):
-            # by two pixels at most, where nearest pixels are taken of masks and means of pictures
+            # by two pixels at most, where nearest pixels are taken of masks and means of images
             assert (cv2.erode((mask ^ paint).astype(np.uint8), np.ones((4, 4), np.uint8)) == 0).all()
             assert mask.any() and paint.any()
     assert len(sizes) > 3

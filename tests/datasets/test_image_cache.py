@@ -132,7 +132,7 @@ def test_where_a_step_comes_between_only_the_decoding_is_kept(files, decoded):
     assert (seen[0] != seen[1]).any() and decoded == ['5.png'] * 4
 
 
-def test_pairs_of_pictures_and_captions_have_a_cache_too(tmp_path, decoded):
+def test_pairs_of_images_and_captions_have_a_cache_too(tmp_path, decoded):
     files = write_grounding(tmp_path, row(), images=(image(), image(2, file_name='1.png')))
     cv2.imwrite(str(tmp_path / '1.png'), np.full((80, 100, 3), 7, np.uint8))
     dataset = MDETRDataset(**files | dict(data_prefix=dict(img=str(tmp_path))), cache='ram', pipeline=[LOAD[0]])

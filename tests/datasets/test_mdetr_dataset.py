@@ -74,7 +74,7 @@ def test_tokens_stands_for_tokens_positive_in_clevrs_files(write):
 
 def test_what_cannot_be_trained_on_goes_with_its_spans_and_the_rest_is_clipped(write):
     dataset = write(row(1, iscrowd=1), row(2, bbox=[-5, 70, 30, 40], tokens_positive=[[4, 7]]),
-                    row(3, bbox=[10, 10, 0, 5]), row(4, bbox=[200, 10, 5, 5]), row(5, bbox=[1, 2, float('nan'), 4]),
+                    row(3, bbox=[10, 10, 0, 5]), row(4, bbox=[200, 10, 5, 5]),
                     row(6, tokens_positive=[[8, 14]]))
     item = dataset[0]
     assert [instance['bbox'] for instance in item['instances']] == [[0, 70, 25, 80], [10, 20, 40, 60]]
@@ -119,8 +119,6 @@ def test_a_config_builds_it(tmp_path):
 
 @pytest.mark.parametrize('rows, images, message', [
     ((), (image(caption=None), ), 'ann.json: image 1 has no caption, got None'),
-    ((), (image(height='tall'), ), "ann.json: image 1 has width 100 and height 'tall'"),
-    ((), (image(), image()), 'ann.json: images has the id 1 twice'),
     ((), (), "ann.json: 'images' is missing or empty"),
     ((row(7, tokens_positive=None), ), (image(), ), 'ann.json: image 1, annotation 7 has neither tokens_positive'),
     ((row(7, tokens_positive=[[0, 40]]), ), (image(), ),
@@ -129,14 +127,13 @@ def test_a_config_builds_it(tmp_path):
     ((row(7, tokens_positive=[[4, 4]]), ), (image(), ), r'annotation 7: span \[4, 4\) is empty or reversed'),
     ((row(7, tokens_positive=[0, 14]), ), (image(), ), 'annotation 7: 0 is not a span'),
     ((), (image(tokens_positive_eval=[[[0, 3]], [[9, 5]]]), ), r'tokens_positive_eval 1: span \[9, 5\) is empty'),
-    ((row(), dict(id=2)), (image(), ), 'row 1 of annotations has no image_id'),
 ])
 def test_errors_name_file_image_annotation_and_value(write, rows, images, message):
     with pytest.raises(ValueError, match=message):
         write(*rows, images=images)
 
 
-def test_a_picture_without_a_folder_is_an_error(write):
+def test_an_image_without_a_folder_is_an_error(write):
     with pytest.raises(ValueError, match="image 1 has the data_source 'vg', and data_prefix has neither"):
         write(images=(image(data_source='vg'), ), data_prefix=dict(coco='a'))
 

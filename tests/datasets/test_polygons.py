@@ -56,7 +56,7 @@ def test_instances_without_a_polygon_have_none():
     assert 'instances' not in results
 
 
-def test_a_picture_without_instances_has_no_polygons():
+def test_an_image_without_instances_has_no_polygons():
     assert LoadPolygons(num_points=10)(dict(instances=[]))['gt_polygons'].shape == (0, 10, 2)
 
 

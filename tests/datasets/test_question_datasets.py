@@ -167,7 +167,7 @@ def test_boxes_without_isfinal_beside_some_with_it_are_an_error(read, other):
         read(ClevrDataset, row(1, isfinal=1), row(2, **other), images=(image(), ))
 
 
-def test_a_question_without_text_or_picture_is_an_error(read_questions):
+def test_a_question_without_text_or_image_is_an_error(read_questions):
     with pytest.raises(ValueError, match='questions.json: question 1 has no question and no image_filename'):
         read_questions(dict(question='Is it?', image_filename='a.png'), dict(answer='yes'))
 

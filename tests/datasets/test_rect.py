@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+import torch
 from mmdet.registry import DATASETS, TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet_ext.datasets.batch_shapes import padded_shapes
 from mmdet_ext.datasets.transforms import RectLetterbox, YOLOResize
+from mmdet_ext.models.dense_heads.postprocess import to_original_image
 from numpy.testing import assert_array_equal
 from torch.testing import assert_close
 from coco_files import annotation, write_coco
@@ -19,7 +21,7 @@ def picture(height: int, width: int, value: int = 200) -> dict:
 
 
 def edges(img: np.ndarray) -> tuple[int, int, int, int]:
-    """Padding (left, top, right, bottom) that was drawn around a picture of one colour."""
+    """Padding (left, top, right, bottom) that was drawn around an image of one colour."""
     rows, columns = np.flatnonzero((img != 114).any((1, 2))), np.flatnonzero((img != 114).any((0, 2)))
     return columns[0], rows[0], img.shape[1] - 1 - columns[-1], img.shape[0] - 1 - rows[-1]
 
@@ -31,7 +33,7 @@ def edges(img: np.ndarray) -> tuple[int, int, int, int]:
     ((1080, 1920), (360, 640), (384, 672), (16, 12), (384, 640)),
     ((612, 612), (640, 640), (672, 672), (16, 16), (640, 640)),
 ])
-def test_published_shapes_of_evaluation_and_of_single_pictures(original, resized, padded, pad, minimum):
+def test_published_shapes_of_evaluation_and_of_single_images(original, resized, padded, pad, minimum):
     assert padded_shapes([original[0] / original[1]]) == [padded]
     results = YOLOResize()(picture(*original))
     assert results['img_shape'] == results['img'].shape[:2] == resized
@@ -39,10 +41,20 @@ def test_published_shapes_of_evaluation_and_of_single_pictures(original, resized
     assert alone['img'].shape[:2] == minimum
     results = RectLetterbox()(dict(results, batch_shape=padded))
     assert results['img'].shape[:2] == padded
-    assert results['pad_param'] == pad and results['scale_factor'] == (resized[0] / original[0], ) * 2
     left, top, right, bottom = edges(results['img'])
-    assert (left, top) == (int(pad[0]), int(pad[1]))
+    assert (left, top) == (int(pad[0]), int(pad[1])) == results['pad_param']
     assert (right - left, bottom - top) == (pad[0] % 1 * 2, pad[1] % 1 * 2)
+    assert results['scale_factor'] == (resized[1] / original[1], resized[0] / original[0])
+
+
+@pytest.mark.parametrize('original, padded, pad, factor', [
+    ((427, 640), (448, 672), (16, 10.5), 1), ((500, 333), (672, 448), (11, 16), 640 / 500),
+    ((30, 3000), (64, 672), (16, 29), 6 / 30),
+])
+def test_the_published_way_back_has_the_factor_of_the_heights_and_halves_of_pixels(original, padded, pad, factor):
+    results = YOLOResize(published_factor=True)(picture(*original))
+    results = RectLetterbox(published_padding=True)(dict(results, batch_shape=padded))
+    assert results['scale_factor'] == (factor, factor) and results['pad_param'] == pad
 
 
 def test_a_batch_takes_the_shape_that_all_of_it_need():
@@ -56,15 +68,17 @@ def test_shapes_without_extra_padding_are_the_smallest():
     assert padded_shapes([0.5], size=64, stride=32, pad=0) == [(32, 64)]
 
 
-def test_boxes_go_back_with_gain_and_padding():
-    results = picture(427, 600)
-    results = RectLetterbox()(YOLOResize()(results) | dict(batch_shape=(480, 672)))
-    (gain, _), (pad_x, pad_y) = results['scale_factor'], results['pad_param']
-    assert gain == 455 / 427 and (pad_x, pad_y) == (16, 12.5)  # 427 * 640 / 600 = 455.47
+@pytest.mark.parametrize('width, height', [(640, 480), (1366, 768), (1920, 100), (3000, 30), (100, 1920), (427, 640),
+                                           (333, 500), (601, 427), (7, 5)])
+@pytest.mark.parametrize('extra', [0, 1, 5])
+def test_where_the_image_is_drawn_goes_back_to_its_corners(width, height, extra):
+    results = YOLOResize()(picture(height, width))
+    shape = tuple(-(-side // 32) * 32 + extra for side in results['img_shape'])
+    results = RectLetterbox()(results | dict(batch_shape=shape))
     left, top, right, bottom = edges(results['img'])
-    drawn = np.array([left, top, 672 - right, 480 - bottom])
-    back = (drawn - [pad_x, pad_y, pad_x, pad_y]) / gain
-    np.testing.assert_allclose(back, [0, 0, 600, 427], atol=1)  # half a pixel of padding, and the widths truncated
+    drawn = torch.tensor([[left, top, shape[1] - right, shape[0] - bottom]], dtype=torch.float64)
+    meta = dict(results, ori_shape=(height, width))
+    assert_close(to_original_image(drawn, meta), torch.tensor([[0., 0, width, height]], dtype=torch.float64))
 
 
 def test_shrinking_takes_areas_at_evaluation_and_lines_in_training():
@@ -75,11 +89,11 @@ def test_shrinking_takes_areas_at_evaluation_and_lines_in_training():
     assert (area == 50).all() and (line == 0).all()
 
 
-def test_small_pictures_are_enlarged():
+def test_small_images_are_enlarged():
     assert YOLOResize(size=64)(picture(10, 16))['img'].shape[:2] == (40, 64)
 
 
-def test_a_picture_of_the_right_size_is_not_touched():
+def test_an_image_of_the_right_size_is_not_touched():
     results = picture(48, 64)
     assert YOLOResize(size=64)(dict(results))['img'] is results['img']
 
@@ -94,7 +108,7 @@ def test_boxes_and_outlines_that_are_there_move_along():
     assert_close(results['gt_bboxes'].tensor.numpy(), np.float32([[2, 3, 53, 28]]))
 
 
-def test_a_picture_larger_than_its_batch_shape_is_an_error():
+def test_an_image_larger_than_its_batch_shape_is_an_error():
     with pytest.raises(ValueError, match='64 x 64 pixels do not fit'):
         RectLetterbox()(picture(64, 64) | dict(batch_shape=(32, 64)))
 

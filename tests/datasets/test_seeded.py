@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 
 
 class Numbers:
-    """Pictures that are their own index."""
+    """Images that are their own index."""
     metainfo = {}
 
     def full_init(self):

@@ -1,4 +1,4 @@
-"""Captions of other pictures as a control."""
+"""Captions of other images as a control."""
 import json
 import subprocess
 import sys
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def content() -> dict:
-    """Eight pictures with two captions; caption i has its phrases at [0, i + 1) and, on every second picture, [20, 22)."""
+    """Eight images with two captions; caption i has its phrases at [0, i + 1) and, on every second image, [20, 22)."""
     images, annotations = [], []
     for i in range(16):
         phrases = [[[0, i + 1]], [[20, 22]]][:1 + i // 2 % 2]
@@ -23,7 +23,7 @@ def content() -> dict:
     return dict(images=images, annotations=annotations, categories=[])
 
 
-def test_each_caption_comes_from_another_picture_with_as_many_phrases():
+def test_each_caption_comes_from_another_image_with_as_many_phrases():
     truth = {image['caption']: image for image in content()['images']}
     shuffled = shuffle_captions(content(), seed=0)
     assert shuffled.left_out == 0 and len(shuffled.content['images']) == 16
@@ -44,7 +44,7 @@ def test_boxes_stay_and_belong_to_the_phrase_of_the_same_number():
         assert after['tokens_positive'] == phrases[after['image_id']][number]
 
 
-def test_a_caption_that_fits_no_other_picture_is_left_out_with_its_boxes():
+def test_a_caption_that_fits_no_other_image_is_left_out_with_its_boxes():
     found = content()
     found['images'][0]['tokens_positive_eval'] = [[[0, 1]], [[1, 2]], [[2, 3]]]
     shuffled = shuffle_captions(found)
@@ -61,7 +61,7 @@ def test_errors_name_the_image():
     del found['images'][3]['tokens_positive_eval']
     with pytest.raises(ValueError, match='image 3 has no tokens_positive_eval'):
         shuffle_captions(found)
-    with pytest.raises(ValueError, match='no two pictures'):
+    with pytest.raises(ValueError, match='no two images'):
         shuffle_captions(dict(images=content()['images'][:2], annotations=[]))
 
 
@@ -76,5 +76,6 @@ def test_the_tool_writes_a_file_or_one_line(tmp_path):
     assert run(file, '--out', out).returncode == 0
     assert json.loads(out.read_text()) == shuffle_captions(content()).content
     failed = run(file, '--out', file)
-    assert failed.returncode == 1 and failed.stderr.strip().splitlines()[-1].startswith('shuffle_captions.py: --out')
+    assert failed.returncode == 2
+    assert failed.stderr.strip().splitlines()[-1].startswith('shuffle_captions.py: error: --out')
     assert json.loads(file.read_text()) == content()

@@ -52,7 +52,7 @@ def results() -> dict:
                 gt_tokens_positive=[[[0, 7], [16, 23]]], tokens_positive_eval=[[[0, 7]], [[16, 23]]])
 
 
-def test_picture_boxes_caption_spans_and_answer_are_mirrored_together():
+def test_image_boxes_caption_spans_and_answer_are_mirrored_together():
     done = TextAwareFlip(prob=1.)(results())
     np.testing.assert_array_equal(done['img'], results()['img'][:, ::-1])
     torch.testing.assert_close(done['gt_bboxes'].tensor, torch.tensor([[3., 0, 4, 2]]))
@@ -66,7 +66,7 @@ def test_without_a_flip_nothing_changes():
     np.testing.assert_array_equal(done['img'], results()['img'])
 
 
-def test_text_and_picture_are_always_flipped_together():
+def test_text_and_image_are_always_flipped_together():
     flip = TextAwareFlip(prob=0.5)
     done = [flip(results()) for _ in range(40)]
     assert {(one['flip'], 'right' in one['text']) for one in done} == {(True, True), (False, False)}

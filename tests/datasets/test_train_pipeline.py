@@ -48,7 +48,7 @@ def test_the_recipe_runs_on_boxes_polygons_a_mix_of_them_and_nothing(files, skip
     assert has_boxes == any(len(data.dataset.get_data_info(i)['instances']) for i in range(3))
 
 
-def test_the_same_seed_gives_the_same_picture(tmp_path):
+def test_the_same_seed_gives_the_same_image(tmp_path):
     data = training_data(write_coco(tmp_path, [annotation()]))
     samples = []
     for seed in (3, 3, 4):

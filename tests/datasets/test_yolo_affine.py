@@ -30,7 +30,7 @@ def test_without_ranges_it_crops_the_middle():
     assert_allclose(results['gt_bboxes'].tensor, [[10, 10, 40, 40], [0, 0, 100, 50]])
 
 
-def test_without_ranges_a_small_picture_is_letterboxed():
+def test_without_ranges_a_small_image_is_letterboxed():
     results = picture([[0, 0, 60, 40]], size=(40, 60))
     img = results['img'].copy()
     results = YOLOAffine((60, 60), scale=0, translate=0)(results)
@@ -39,12 +39,23 @@ def test_without_ranges_a_small_picture_is_letterboxed():
     assert_allclose(results['gt_bboxes'].tensor, [[0, 10, 60, 50]])
 
 
+def test_of_odd_padding_less_is_left_and_above():
+    results = picture([[0, 0, 60, 40]], size=(40, 60))
+    img = results['img'].copy()
+    results = YOLOAffine((61, 61), scale=0, translate=0)(results)  # pads 0.5 and 10.5 pixels: 0 left, 10 above
+    assert_array_equal(results['img'][10:50, :60], img)
+    assert (results['img'][:10] == 114).all() and (results['img'][50:] == 114).all()
+    assert (results['img'][:, 60:] == 114).all()
+    assert_allclose(results['gt_bboxes'].tensor, [[0, 10, 60, 50]])
+
+
 @pytest.mark.parametrize('seed', range(5))
-def test_the_same_as_letterbox_then_affine_about_the_square(seed):
-    alone = picture([[3, 4, 50, 30]], size=(40, 60))
-    square = picture([[3, 14, 50, 40]], size=(60, 60))
+@pytest.mark.parametrize('height, top', [(40, 10), (41, 9)])  # of 19 pixels of padding 9 are above
+def test_the_same_as_letterbox_then_affine_about_the_square(seed, height, top):
+    alone = picture([[3, 4, 50, 30]], size=(height, 60))
+    square = picture([[3, 4 + top, 50, 30 + top]], size=(60, 60))
     square['img'][:] = 114
-    square['img'][10:50] = alone['img']
+    square['img'][top:top + height] = alone['img']
     affine = YOLOAffine((60, 60))
     moved = []
     for results in (alone, square):
@@ -121,7 +132,7 @@ def test_a_small_rest_is_kept_by_polygon_only():
 
 
 @pytest.mark.parametrize('polygons', [None, np.zeros((0, 400, 2))])
-def test_a_picture_without_boxes_stays_without(polygons):
+def test_an_image_without_boxes_stays_without(polygons):
     results = YOLOAffine((100, 100))(picture([], polygons=polygons))
     assert results['gt_bboxes'].tensor.shape == (0, 4) and results['gt_bboxes_labels'].shape == (0, )
 

@@ -52,11 +52,11 @@ def test_crowds_are_marked_and_polygons_kept(tmp_path):
 @pytest.mark.parametrize('bbox, problem', [
     ((10, 20, 0, 5), 'no area'),
     ((10, 20, 5, -1), 'negative size'),
-    ((10, math.nan, 5, 5), 'not finite'),
-    ((10, 20, math.inf, 5), 'not finite'),
+    ((10, math.nan, 5, 5), 'not four finite numbers'),
+    ((10, 20, math.inf, 5), 'not four finite numbers'),
     ((100, 20, 5, 5), 'outside the image of 100 x 80'),
     ((-9, 20, 9, 5), 'outside'),
-    ((1, 2, 3), 'not four numbers'),
+    ((1, 2, 3), 'not four finite numbers'),
 ])
 def test_a_box_that_cannot_be_trained_on_is_named(tmp_path, bbox, problem):
     files = write_coco(tmp_path, [annotation(), dict(annotation(), bbox=list(bbox))])
@@ -80,15 +80,9 @@ def test_a_row_to_ignore_is_not_even_checked():
     assert read_instances([dict(annotation(bbox=(0, 0, 0, 0), ignore=1), id=1)], IMAGE, {1: 0}) == ([], [], 0)
 
 
-@pytest.mark.parametrize('classes, message', [
-    (('cat', 'cow'), r"metainfo\['classes'\] has \['cow'\]"),
-    (('dog', 'cat'), r"order of the file's categories, \('cat', 'dog'\)"),
-    (('cat', 'cat', 'dog'), 'has 3 classes and the file 2'),
-])
-def test_classes_that_do_not_fit_the_file_are_an_error(tmp_path, classes, message):
-    files = write_coco(tmp_path) | dict(metainfo=dict(classes=classes))
-    with pytest.raises(ValueError, match=f'ann.json: .*{message}'):
-        YOLOCocoDataset(**files)
+def test_a_class_that_is_named_twice_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match='ann.json: .*has 3 classes and the file 2'):
+        YOLOCocoDataset(**write_coco(tmp_path) | dict(metainfo=dict(classes=('cat', 'cat', 'dog'))))
 
 
 def test_a_name_that_two_categories_have_is_an_error(tmp_path):
@@ -106,47 +100,6 @@ def test_some_of_the_classes_may_be_chosen(tmp_path):
     dataset = YOLOCocoDataset(**files)
     assert dataset.cat_ids == [2]
     assert [instance['bbox_label'] for instance in dataset.get_data_info(0)['instances']] == [0]
-
-
-@pytest.mark.parametrize('change, message', [
-    (lambda c: c.pop('categories'), "'categories' is missing"),
-    (lambda c: c['images'].clear(), "'images' is missing or empty"),
-    (lambda c: c['images'][0].update(width=0), 'image 1 has width 0 and height 80'),
-    (lambda c: c['annotations'].append(dict(c['annotations'][0])), 'annotations has the id 1 twice'),
-    (lambda c: c['annotations'][0].update(category_id=9), 'annotation 1 has category_id 9'),
-])
-def test_a_broken_file_is_an_error(tmp_path, change, message):
-    files = write_coco(tmp_path, [annotation()])
-    content = json.loads((tmp_path / 'ann.json').read_text())
-    change(content)
-    (tmp_path / 'ann.json').write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=f'ann.json: {message}'):
-        YOLOCocoDataset(**files)
-
-
-@pytest.mark.parametrize('content', [b'', b'no picture'])
-def test_a_file_that_is_no_picture_is_named(tmp_path, content):
-    dataset = YOLOCocoDataset(**write_coco(tmp_path), pipeline=[dict(type='LoadImageFromFile')])
-    (tmp_path / '1.png').write_bytes(content)
-    with pytest.raises(ValueError, match='1.png'):
-        dataset[0]
-
-
-def test_a_missing_picture_is_named(tmp_path):
-    dataset = YOLOCocoDataset(**write_coco(tmp_path), pipeline=[dict(type='LoadImageFromFile')])
-    (tmp_path / '1.png').unlink()
-    with pytest.raises(FileNotFoundError, match='1.png'):
-        dataset[0]
-
-
-def test_a_picture_of_another_size_than_its_annotation_says_is_named(tmp_path):
-    files = write_coco(tmp_path)
-    content = json.loads((tmp_path / 'ann.json').read_text())
-    content['images'][0].update(width=80, height=100)
-    (tmp_path / 'ann.json').write_text(json.dumps(content))
-    dataset = YOLOCocoDataset(**files, pipeline=[dict(type='LoadImageFromFile'), dict(type='YOLOResize')])
-    with pytest.raises(ValueError, match=r'1.png has 80 x 100 pixels .* says 100 x 80'):
-        dataset[0]
 
 
 def test_batch_shapes_sort_by_aspect_ratio_and_keep_each_image(tmp_path):

@@ -1,4 +1,5 @@
 """Sources of features for the tests of the builder."""
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -6,28 +7,32 @@ from mmdet_ext.dictionary.sources.base import Samples, Source
 
 
 class MatrixSource(Source):
-    """The rows of a matrix, `size` to a chunk; items in `broken` cannot be read."""
+    """Items of up to `per_item` successive rows of a matrix.
 
-    def __init__(self, rows: np.ndarray, *, size: int = 4, name: str = 'file', broken: tuple[int, ...] = ()) -> None:
-        self.rows, self.size, self.name, self.broken = rows.astype(np.float32), size, name, broken
-        self.num_items, self.width = rows.shape
-        self.num_chunks = -(-self.num_items // size)
+    Those in `broken` cannot be read, those in `short` lack the last row. `asked` lists the items that were computed.
+    """
+
+    def __init__(self, rows: np.ndarray, *, size: int = 4, per_item: int = 1, name: str = 'file',
+                 broken: tuple[int, ...] = (), short: tuple[int, ...] = ()) -> None:
+        self.rows, self.batch_size, self.name = rows.astype(np.float32), size, name
+        self.broken, self.short = broken, short
+        self.num_items, self.per_item, self.width = len(rows) // per_item, per_item, rows.shape[1]
         self.asked: list[int] = []
+        self.fingerprint = dict(rows=len(rows), size=size)
 
-    def chunk(self, index: int) -> Samples:
-        self.asked.append(index)
-        items = np.arange(index * self.size, min((index + 1) * self.size, self.num_items))
-        good = items[~np.isin(items, self.broken)]
+    def compute(self, items: Sequence[int]) -> Samples:
+        self.asked += items
+        assert len(items) <= self.batch_size and list(items) == sorted(items)
+        rows = [item * self.per_item + place for item in items if item not in self.broken
+                for place in range(self.per_item - (item in self.short))]
+        owners = np.array(rows, np.int64) // self.per_item
+        boxes = np.repeat(np.array(rows)[:, None], 4, axis=1).astype(np.float32)
         skipped = [f'row {item}: broken' for item in items if item in self.broken]
-        boxes = np.repeat(good[:, None], 4, axis=1).astype(np.float32)
-        return Samples(self.rows[good], good, boxes, skipped)
+        return Samples(self.rows[rows], owners, boxes.reshape(-1, 4), skipped)
 
     def describe(self, item: int, box: np.ndarray) -> dict[str, Any]:
-        assert box.tolist() == [item] * 4
-        return dict(file='rows.npy', row=item)
-
-    def fingerprint(self) -> dict[str, Any]:
-        return dict(rows=self.num_items, size=self.size)
+        assert box.tolist()[0] // self.per_item == item
+        return dict(file='rows.npy', row=int(box[0]))
 
 
 def grouped_rows(groups: int, per_group: int, width: int, *, noise: float = 0.05,
@@ -39,3 +44,10 @@ def grouped_rows(groups: int, per_group: int, width: int, *, noise: float = 0.05
     lengths = rng.uniform(0.5, 3, (len(labels), 1))
     rows = lengths * (directions[labels] + noise * rng.standard_normal((len(labels), width)) / width ** 0.5)
     return rows.astype(np.float32), directions, labels
+
+
+def everything(source: Source) -> Samples:
+    """All samples of a source, computed batch by batch."""
+    batches = [range(source.num_items)[start:start + source.batch_size]
+               for start in range(0, source.num_items, source.batch_size)]
+    return Samples.join(list(map(source.compute, batches)), source.width)

@@ -1,7 +1,6 @@
 """Compression as a whole, on foreign and own detectors: files, resuming, provenance, what is refused."""
 import json
-import os
-import signal
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +9,12 @@ import torch
 import torch.nn as nn
 from mmdet.registry import MODELS
 from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
+from mmdet_ext.dictionary import compress as compress_module
 from mmdet_ext.dictionary.compress import Compression, CompressionOptions
 from mmdet_ext.dictionary.distillation import Distillation
-from mmdet_ext.dictionary.processes import Interrupted
 from mmdet_ext.dictionary.usage import find_dictionaries
 from mmdet_ext.models.layers import Atoms, load_atoms
+from mmdet_ext.visualization.dictionary.compression_report import write_report
 from mmengine.config import Config
 from torch.testing import assert_close
 
@@ -31,13 +31,13 @@ def shapes(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def cfg(shapes) -> Config:
-    """A dictionary in the backbone, and two in a neck behind mmdet's; small pictures, one process."""
+    """A dictionary in the backbone, and two in a neck behind mmdet's; small images, one process."""
     cfg = Config.fromfile('configs/yolo_rd/yolov9t_rd_shapes.py')
     cfg.model.backbone.rd = dict(stage=1, num_atoms=8, norm_affine=True)
     cfg.model.neck = [FPN, dict(type='RDNeck', in_channels=[8] * 3, levels=[0, 2], num_atoms=6)]
     cfg.model.bbox_head.update(in_channels=(8, 8, 8), class_channels=8)
     cfg.model.aux_head = None
-    for split, picture in (('train', 'train'), ('val', 'val')):
+    for split in ('train', 'val'):
         loader = cfg[f'{split}_dataloader']
         loader.update(num_workers=0, persistent_workers=False)
         leaf = loader.dataset.dataset if split == 'train' else loader.dataset
@@ -61,7 +61,10 @@ def checkpoint(cfg, tmp_path) -> Path:
 
 
 def compress(cfg: Config, checkpoint: Path, options: CompressionOptions = OPTIONS, out: str = 'out') -> dict:
-    return Compression(cfg, checkpoint, checkpoint.parent / out, options, evaluate=False).run()
+    folder = checkpoint.parent / out
+    report = Compression(cfg, checkpoint, folder, options, evaluate=False).run()
+    write_report(folder, report)
+    return report
 
 
 def state_of(checkpoint: Path, out: str = 'out', name: str = 'compressed.pth') -> dict:
@@ -109,23 +112,33 @@ def test_keeping_all_without_distillation_gives_the_same_weights(cfg, checkpoint
 
 def test_an_interrupted_compression_ends_like_an_unstopped_one(cfg, checkpoint, monkeypatch):
     report = compress(cfg, checkpoint)
-    step = Distillation.step
+    step, steps = Distillation.step, []
 
-    def step_with_signal(self: Distillation, data: dict) -> float:
-        if self.iteration == 1:
-            os.kill(os.getpid(), signal.SIGINT)
+    def step_then_stop(self: Distillation, data: dict) -> float:
+        if self.iteration == 2:
+            raise KeyboardInterrupt
         return step(self, data)
 
-    monkeypatch.setattr(Distillation, 'step', step_with_signal)
-    with pytest.raises(Interrupted, match='SIGINT'):
+    def step_counted(self: Distillation, data: dict) -> float:
+        steps.append(self.iteration)
+        return step(self, data)
+
+    monkeypatch.setattr(compress_module, 'SAVE_SECONDS', 0)
+    monkeypatch.setattr(Distillation, 'step', step_then_stop)
+    with pytest.raises(KeyboardInterrupt):
         compress(cfg, checkpoint, out='other')
-    state = torch.load(checkpoint.parent / 'other' / 'state.pth')
-    assert state['distillation']['iteration'] == 2 and (checkpoint.parent / 'other' / 'pruned.pth').is_file()
-    monkeypatch.undo()
-    with pytest.raises(ValueError, match='unfinished compression with another tau: .*--overwrite'):
+    assert (checkpoint.parent / 'other' / 'pruned.pth').is_file()
+    monkeypatch.setattr(Distillation, 'step', step_counted)
+    with pytest.raises(ValueError, match='tau was 0.1 and is 0.2.*--restart'):
         compress(cfg, checkpoint, replace(OPTIONS, tau=0.2), out='other')
+    piece = checkpoint.parent / 'other' / 'compressed.pth.parts' / 'usage.pt'
+    content = piece.read_bytes()
+    piece.write_bytes(content[:len(content) // 2])
+    with pytest.raises(ValueError, match='usage.pt is damaged.*--restart'):
+        compress(cfg, checkpoint, out='other')
+    piece.write_bytes(content)
     resumed = compress(cfg, checkpoint, out='other')
-    assert resumed['losses'] == report['losses']
+    assert resumed['losses'] == report['losses'] and steps == [2, 3]
     ours, theirs = state_of(checkpoint, 'other'), state_of(checkpoint)
     assert all(tensor.equal(ours[name]) for name, tensor in theirs.items())
 
@@ -145,12 +158,13 @@ def test_provenance_goes_with_the_kept_atoms(cfg, checkpoint, tmp_path):
     assert rd == dict(stage=1, num_atoms=4, norm_affine=True)
 
 
-def test_the_report_has_numbers_text_and_pictures(cfg, checkpoint):
+def test_the_report_has_numbers_text_and_images(cfg, checkpoint):
     report = compress(cfg, checkpoint, replace(OPTIONS, by='clustering', retrieved=True))
     out = checkpoint.parent / 'out'
     assert json.loads((out / 'report.json').read_text()) == json.loads(json.dumps(report))
     text = (out / 'report.md').read_text()
-    assert '| backbone.trunk.rd.1: atoms | 8 | 4 |' in text and 'atoms kept by clustering, 4 steps' in text
+    assert re.search(r'\| backbone.trunk.rd.1: atoms +\| 8 +\| 4 +\|', text)
+    assert 'atoms kept by clustering, 4 steps' in text
     for name in ('usage.png', 'loss.png'):
         assert (out / name).read_bytes().startswith(b'\x89PNG')
 

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 
 
 class TwoLevels(nn.Module):
-    """What distillation asks of a detector: a dictionary on the picture, and one on what the first gives."""
+    """What distillation asks of a detector: a dictionary on the image, and one on what the first gives."""
 
     def __init__(self, **options: object) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ def test_the_loss_by_hand():
     assert_close(distillation_loss(3 * student, teacher, 0.5), torch.tensor(0.277501), rtol=0, atol=1e-6)
 
 
-def test_pixels_of_the_other_pictures_are_negatives_too():
+def test_pixels_of_the_other_images_are_negatives_too():
     student, teacher = torch.randn(2, 3, 5, 2, 4)
     terms = []
     for i in range(3):

@@ -37,7 +37,7 @@ def test_pca_by_hand():
 def test_pca_keeps_the_directions_of_largest_variance():
     rows = unit_rows(50, 6)
     projection, out, _ = project(rows, 3)
-    values, vectors = np.linalg.eigh(np.cov(rows.T.astype(np.float64)))
+    _, vectors = np.linalg.eigh(np.cov(rows.T.astype(np.float64)))
     cosines = np.abs((projection.matrix * vectors[:, ::-1][:, :3]).sum(0))
     assert_allclose(cosines, 1, atol=1e-4)
     expected = (rows - rows.mean(0)) @ projection.matrix

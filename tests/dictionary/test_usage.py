@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 
 class TwoLevels(nn.Module):
-    """What the functions ask of a detector: a dictionary on the picture, and one on what the first gives."""
+    """What the functions ask of a detector: a dictionary on the image, and one on what the first gives."""
 
     def __init__(self) -> None:
         super().__init__()

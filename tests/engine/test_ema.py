@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 import torch.nn as nn
-from mmdet_ext.benchmarks.counts import count
+from benchmarks.counts import count
 from mmdet_ext.engine import RampedEMA
 from tiny_run import TinyModel, tiny_runner
 from torch.testing import assert_close

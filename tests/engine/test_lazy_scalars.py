@@ -9,7 +9,7 @@ from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.runner import LogProcessor
 from tiny_run import TinyModel, tiny_runner
 
-from mmdet_ext.benchmarks.counts import count
+from benchmarks.counts import count
 from mmdet_ext.engine import lazy_scalars
 from mmdet_ext.engine.lazy_scalars import update_scalars
 

@@ -10,7 +10,7 @@ from tiny_run import tiny_runner
 from torch import Tensor
 from torch.testing import assert_close
 
-from mmdet_ext.benchmarks.counts import count
+from benchmarks.counts import count
 from mmdet_ext.engine import MergedOptimWrapperConstructor, NoWaitOptimWrapper, merged_optim_constructor
 
 

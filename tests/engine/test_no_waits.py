@@ -6,7 +6,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from test_mdetr_schedules import RATES, Grounder
 from tiny_run import TinyModel, tiny_runner
 
-from mmdet_ext.benchmarks.counts import Counts, count
+from benchmarks.counts import Counts, count
 from mmdet_ext.engine import stop_on_nan_hook
 
 ACCUMULATING = dict(accumulative_counts=2, clip_grad=dict(max_norm=10.))

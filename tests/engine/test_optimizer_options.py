@@ -8,7 +8,7 @@ from mmengine.optim import AmpOptimWrapper, OptimWrapper, build_optim_wrapper
 from mmengine.optim.optimizer import amp_optimizer_wrapper
 from torch.testing import assert_close
 
-from mmdet_ext.benchmarks.counts import count
+from benchmarks.counts import count
 from mmdet_ext.engine import AmpNoWaitOptimWrapper, AmpSumOptimWrapper, optimizer_options
 
 CONSTRUCTORS = dict(

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.distributed as dist
-from mmdet_ext.benchmarks.counts import count
+from benchmarks.counts import count
 from mmdet_ext.engine import StopOnNaNHook, stop_on_nan_hook
 from mmengine.hooks import Hook
 from tiny_run import TinyModel, tiny_runner

@@ -1,4 +1,5 @@
 import json
+from math import nan
 
 import pytest
 import torch
@@ -30,8 +31,8 @@ def evaluate(ann_file: str, *samples: tuple[int, list, list]) -> dict[str, float
 
 def test_categories_do_not_count(ann_file):
     metrics = evaluate(ann_file, (0, [FIRST], [0.9]), (1, [SECOND], [0.8]))
-    assert metrics == {f'agnostic/bbox_{name}': pytest.approx(value) for name, value in dict(
-        mAP=1, mAP_50=1, mAP_75=1, mAP_s=1, mAP_m=-1, mAP_l=-1).items()}
+    assert metrics == {f'agnostic/bbox_{name}': pytest.approx(value, nan_ok=True) for name, value in dict(
+        mAP=1, mAP_50=1, mAP_75=1, mAP_s=1, mAP_m=nan, mAP_l=nan).items()}
 
 
 def test_ap_by_hand(ann_file):
@@ -44,7 +45,8 @@ def test_ap_by_hand(ann_file):
 
 
 def test_a_model_that_detects_nothing_has_an_ap_of_0(ann_file):
-    assert set(evaluate(ann_file, (0, [], []), (1, [], [])).values()) == {0}
+    metrics = evaluate(ann_file, (0, [], []), (1, [], []))
+    assert metrics['agnostic/bbox_mAP'] == metrics['agnostic/bbox_mAP_s'] == 0
 
 
 def test_an_unknown_image_is_an_error(ann_file):

@@ -27,7 +27,7 @@ def test_results_are_those_of_mmdet(tmp_path, options):
                          for kind in (FastCocoMetric, CocoMetric))
     assert metrics.keys() == expected.keys() and len(metrics) > 1
     for key, value in expected.items():
-        assert metrics[key] == value or (np.isnan(value) and np.isnan(metrics[key])), key
+        assert metrics[key] == value or (np.isnan(metrics[key]) and (np.isnan(value) or value == -1)), key
     assert 'segm' not in options.get('metric', ()) or metrics['coco/segm_mAP_50'] > 0.05
 
 
@@ -66,10 +66,23 @@ def test_a_model_that_detects_nothing_has_figures_of_0(tmp_path):
 @pytest.mark.parametrize('options, message', [
     (dict(proposal_nums=(1, 100)), r'proposal_nums should be three numbers of detections, got \[1, 100\]'),
     (dict(metric_items=['mAP_99']), "got \\['mAP_99'\\]"),
+    (dict(proposal_nums=(1, 10, 500)), r'should have 100, .* got \[1, 10, 500\]'),
+    (dict(proposal_nums=(1, 10, 500), metric=['proposal', 'segm']), 'should have 100'),
+    (dict(proposal_nums=(1, 10, 500), metric='proposal', metric_items=['mAP']), 'should have 100'),
 ])
 def test_bad_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         FastCocoMetric(**options)
+
+
+def test_without_100_detections_what_is_not_computed_there_may_be_asked_for():
+    FastCocoMetric(proposal_nums=(1, 10, 500), metric_items=['mAP_50'])
+    FastCocoMetric(proposal_nums=(1, 10, 500), metric=['proposal', 'proposal_fast'])
+
+
+def test_nothing_to_evaluate_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match='no predictions to evaluate on .*scene.json'):
+        FastCocoMetric(write_scene(tmp_path)).compute_metrics([])
 
 
 def test_masks_that_are_asked_for_and_not_there_are_an_error(tmp_path):

@@ -24,7 +24,7 @@ def xml(*rows: tuple[str, list[float]]) -> str:
 
 @pytest.fixture
 def entities(tmp_path) -> dict:
-    """Arguments for the picture 7: two men at LEFT and RIGHT, a dog at RIGHT."""
+    """Arguments for the image 7: two men at LEFT and RIGHT, a dog at RIGHT."""
     for folder in ('Annotations', 'Sentences'):
         (tmp_path / folder).mkdir()
     (tmp_path / 'Annotations/7.xml').write_text(xml(('1', LEFT), ('1', RIGHT), ('2', RIGHT)))
@@ -35,7 +35,7 @@ def entities(tmp_path) -> dict:
 
 @pytest.fixture
 def ann_file(tmp_path) -> str:
-    """Captions 0 and 1 of one picture: 'Two men see a dog', 'A dog'."""
+    """Captions 0 and 1 of one image: 'Two men see a dog', 'A dog'."""
     spans = [[0, 7]], [[12, 17]], [[0, 5]]
     rows = [(0, LEFT, spans[0]), (0, RIGHT, spans[0] + spans[1]), (1, RIGHT, spans[2])]
     return write(tmp_path, [[spans[0], spans[1]], [spans[2]]], rows)
@@ -86,7 +86,7 @@ def test_merged_boxes_of_an_entity_are_one_target_that_encloses_them(entities):
 
 
 @pytest.mark.parametrize('protocol, first', [('any_box', 1 / 3), ('merged_boxes', 2 / 3)])
-def test_a_grounding_json_is_ground_truth_too_with_several_captions_of_a_picture(ann_file, protocol, first):
+def test_a_grounding_json_is_ground_truth_too_with_several_captions_of_an_image(ann_file, protocol, first):
     metric = PhraseGroundingMetric(ann_file, protocol=protocol, topk=(1, ), prefix='flickr')
     metric.process({}, [sample(BOXES, SCORES, img_id=0), sample([LEFT, RIGHT], [[0.1], [0.9]], img_id=1)])
     assert metric.evaluate(size=2) == {'flickr/recall@1_all': first, 'flickr/upper_bound_all': 1}

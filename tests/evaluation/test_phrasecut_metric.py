@@ -112,7 +112,7 @@ def test_shapes_masks_are_all_right_where_all_is_found(tmp_path):
     ([task('a', [[1, 2]])], r'ann.json: task a has a polygon that is no list of points \(x, y\): \[\[1, 2\]\]'),
     (dict(images=[]), "'images' is missing or empty"),
     (dict(images=[dict(id=3, file_name='a.png', width=9, height=9)]), 'image 3 has no annotation to be found'),
-    (dict(images=[dict(id=3, file_name='a.png')]), 'image 3 has width None'),
+    (dict(images=[dict(id=3, file_name='a.png')]), r'row 0 of images \(id 3\) has no width'),
     (dict(images=[dict(id=3, file_name='a.png', width=9, height=9)],
           annotations=[dict(id=7, image_id=3, bbox=[0, 0, 1, 1])]),
      'image 3, annotation 7: there is no segmentation'),
@@ -127,7 +127,7 @@ def test_wrong_predictions_are_named(write):
     for own, message in ((sample('a', name='img_id'), 'the data samples have no task_id'),
                          (sample('z'), 'has no task_id z'),
                          (sample('a') | dict(pred_instances=dict(bboxes=torch.zeros(0, 4))), 'task_id a: .* no masks'),
-                         (sample('a') | dict(ori_shape=(5, 5)), r'are of \(10, 20\), the picture is of \(5, 5\)')):
+                         (sample('a') | dict(ori_shape=(5, 5)), r'are of \(10, 20\), the image is of \(5, 5\)')):
         with pytest.raises(ValueError, match=message):
             metric.process({}, [own])
     metric.process({}, [sample('a')])

@@ -10,7 +10,7 @@ CLASSES = ('cat', 'dog')
 
 @pytest.fixture
 def ann_file(tmp_path) -> str:
-    """A picture with a cat and a dog."""
+    """An image with a cat and a dog."""
     rows = [dict(id=i, image_id=1, category_id=i, bbox=[10 * i, 10, 20, 20], area=400, iscrowd=0) for i in (1, 2)]
     content = dict(
         images=[dict(id=1, file_name='1.png', width=100, height=80)], annotations=rows,
@@ -43,7 +43,7 @@ def test_fitness_by_hand(ann_file):
 
 def test_a_model_that_detects_nothing_has_a_fitness_of_0(ann_file):
     metrics = evaluate(YOLOCocoMetric(ann_file), [], [], [])
-    assert metrics['coco/fitness'] == metrics['coco/bbox_mAP'] == metrics['coco/bbox_mAP_l'] == 0
+    assert metrics['coco/fitness'] == metrics['coco/bbox_mAP'] == metrics['coco/bbox_mAP_s'] == 0
 
 
 def test_what_is_written_is_rounded(ann_file, tmp_path):
@@ -53,7 +53,7 @@ def test_what_is_written_is_rounded(ann_file, tmp_path):
     assert row == dict(image_id=1, category_id=2, bbox=[10.0, 10.123, 20.1, 20.877], score=0.12346)
 
 
-def test_only_100_detections_of_a_picture_count(ann_file):
+def test_only_100_detections_of_an_image_count(ann_file):
     boxes = [[50., 50., 60., 60.]] * 100 + [CAT]
     scores = np.linspace(0.9, 0.5, 101).tolist()
     metrics = evaluate(YOLOCocoMetric(ann_file), boxes, scores, [0] * 101)

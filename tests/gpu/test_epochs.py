@@ -14,7 +14,7 @@ from mmengine.optim import AmpOptimWrapper
 
 from mmdet_ext import launch
 from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = ('yolov9/yolov9t_shapes', 'yolo_rd/yolov9t_rd_shapes', 'smca/smca_r18_shapes', 'mdetr/mdetr_r18_shapes')

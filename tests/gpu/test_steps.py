@@ -12,7 +12,7 @@ from processes.steps import BOXES, CAPTION, CONFIGS, Step, build, images, step
 from torch.testing import assert_close
 
 from mmdet_ext.models.losses import SigmoidFocalLoss
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 CUDA = pytest.param('cuda', marks=pytest.mark.gpu)
 HALF_TOLERANCE = 0.05  # of a loss, relative: a half may match other queries

@@ -12,7 +12,7 @@ from parity.test_mdetr_model import inputs_of, text_of
 
 from mmdet_ext.checkpoints import convert_with_report
 from mmdet_ext.models.dense_heads.answer_heads import CLEVR_ATTRIBUTES, CLEVR_TYPES
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 TOLERANCE = dict(rtol=1e-4, atol=1e-4)
 
@@ -54,10 +54,10 @@ def test_answers_objects_and_losses_of_clevr(tmp_path, device):
     """In float64, because six layers make much of rounding: what differs is that of the published numbers."""
     case = load_case('mdetr', 'model_clevr')
     model = build(case, tmp_path, device).double()
-    pictures, samples = inputs_of(case, device)
+    images, samples = inputs_of(case, device)
     _, text = text_of(model, case)
-    fused = model.fuse(model.encode_image(pictures.double(), samples), text)
-    states, answer_states = model.decode_with_answers(fused)
+    fused = model.fuse(model.encode_image(images.double(), samples), text)
+    states, _, answer_states = model.decode(fused)
     assert_close(answer_states[0].float(), case['answer_embeds_first'], **TOLERANCE)
     assert_close(answer_states[-1].float(), case['answer_embeds_last'], **TOLERANCE)
     logits = model.answer_head(answer_states)

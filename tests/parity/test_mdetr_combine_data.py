@@ -1,31 +1,31 @@
 """The mixed pre-training data and tidy spans against the published implementation: all exactly equal."""
 import json
 import pickle
-from collections.abc import Callable
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from golden.cases import FOLDER
 
-from mmdet_ext.datasets.builders.mixed import write_mixed
-from mmdet_ext.datasets.builders.mixed_pictures import MixedPictures
-from mmdet_ext.datasets.builders.mixed_split import MixedSplit
-from mmdet_ext.datasets.builders.spans import consolidate_spans
+from mmdet_ext.datasets.builders.combined.images import ImageTable
+from mmdet_ext.datasets.builders.combined.mixture import Mixture, mixed_pairs
+from mmdet_ext.datasets.builders.grounding_file import write_grounding
+from mmdet_ext.text.spans import consolidate_spans
 
 CASE = json.loads((FOLDER / 'mdetr' / 'data_combine.json').read_text())
 INPUTS = CASE['inputs']
 
 
 @pytest.fixture
-def pictures(tmp_path) -> Callable[[], MixedPictures]:
+def mixture(tmp_path) -> Mixture:
     content = dict(coco=INPUTS['coco_train'], vg=INPUTS['vg_image_data'], val=INPUTS['coco_val_ids'])
     for name, value in content.items():
         (tmp_path / f'{name}.json').write_text(json.dumps(value))
     for name, ids in INPUTS['unsafe_ids'].items():
         (tmp_path / name).write_bytes(pickle.dumps(ids))
     vg = [tmp_path / name for name in ('phrase_cut_unsafe_ids.pkl', 'gqa_unsafe_ids.pkl')]
-    return lambda: MixedPictures(tmp_path / 'coco.json', tmp_path / 'vg.json', exclude_vg=vg,
-                                 exclude_coco=[tmp_path / 'val.json', tmp_path / 'refexp_all_unsafe_ids.pkl'])
+    return Mixture(ImageTable(tmp_path / 'coco.json', tmp_path / 'vg.json', exclude_vg=vg,
+                              exclude_coco=[tmp_path / 'val.json', tmp_path / 'refexp_all_unsafe_ids.pkl']))
 
 
 def write_annotations(path: Path, source: str, items: list[dict]) -> Path:
@@ -40,11 +40,12 @@ def write_annotations(path: Path, source: str, items: list[dict]) -> Path:
     return path
 
 
-def test_final_mixed_train(pictures, tmp_path):
-    files = [write_annotations(tmp_path / f'{source}_captions.json', source, INPUTS['datasets'][source])
-             for source in ('refexp', 'gqa', 'vg')]
-    split = MixedSplit(tmp_path / 'split', files, pictures, key='golden')
-    write_mixed(split, tmp_path / 'out.json', max_chars=CASE['args']['max_chars'])
+def test_final_mixed_train(mixture, tmp_path):
+    for source in ('refexp', 'gqa', 'vg'):
+        mixture.add(write_annotations(tmp_path / f'{source}_captions.json', source, INPUTS['datasets'][source]))
+    counts = Counter()
+    pairs = mixed_pairs(mixture, counts, max_chars=CASE['args']['max_chars'])
+    write_grounding(tmp_path / 'out.json', pairs, counts, ())
     assert json.loads((tmp_path / 'out.json').read_text()) == CASE['output_final_mixed_train']
 
 

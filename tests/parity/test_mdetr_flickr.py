@@ -5,7 +5,7 @@ import pytest
 import torch
 from golden.cases import Case, load_case
 from mmdet_ext.evaluation import PhraseGroundingMetric
-from mmdet_ext.evaluation.flickr_entities import read_entities, read_sentences
+from mmdet_ext.datasets.flickr_entities import read_entities, read_sentences
 from mmdet_ext.evaluation.phrase_grounding_metric import entities_targets
 from mmdet_ext.evaluation.phrase_recall import phrase_hits, rank_boxes, recall
 from torch import Tensor

@@ -1,9 +1,12 @@
 """Flickr30k Entities as MDETR's annotation files, against the published conversion; all exactly equal."""
 import json
+from collections import Counter
 
 import pytest
 from golden.cases import load_case
-from mmdet_ext.datasets.builders.flickr import build_flickr
+
+from mmdet_ext.datasets.builders.flickr import flickr_pairs, read_image_ids
+from mmdet_ext.datasets.builders.grounding_file import write_grounding
 
 
 @pytest.mark.parametrize('kind', ['separateGT', 'mergedGT'])
@@ -14,5 +17,7 @@ def test_conversion(tmp_path, kind):
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
     (tmp_path / 'val.txt').write_text('\n'.join(case.meta['inputs']['image_ids']) + '\n')
-    build_flickr(tmp_path, tmp_path / 'val.txt', tmp_path / 'out.json', merged=kind == 'mergedGT')
+    counts = Counter()
+    images = read_image_ids(tmp_path / 'val.txt')
+    write_grounding(tmp_path / 'out.json', flickr_pairs(tmp_path, images, counts, merged=kind == 'mergedGT'), counts)
     assert json.loads((tmp_path / 'out.json').read_text()) == case.meta['converted'][kind]

@@ -12,7 +12,7 @@ from mmengine.structures import InstanceData
 from mmdet_ext.checkpoints.mdetr import backbone_recipe
 from mmdet_ext.checkpoints.rules import rename
 from mmdet_ext.models.dense_heads import GroundingOutputs
-from mmdet_ext.models.layers import positive_map
+from mmdet_ext.text.positive_map import positive_map
 
 ASSIGNER = dict(
     type='HungarianAssigner',

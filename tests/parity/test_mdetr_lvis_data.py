@@ -3,9 +3,10 @@ import json
 
 import pytest
 from golden.cases import FOLDER
+
 from mmdet_ext.datasets.builders.grounding_file import write_grounding
-from mmdet_ext.datasets.builders.lvis_prompts import build_prompts
-from mmdet_ext.models.layers.prompt_text import prompt_text
+from mmdet_ext.datasets.builders.lvis import make_prompts, prompt_pairs
+from mmdet_ext.text.prompts import prompt_text
 
 
 @pytest.fixture(scope='module')
@@ -17,9 +18,9 @@ def case() -> dict:
 def build(case, tmp_path):
 
     def run(fraction: float) -> dict:
-        with write_grounding(tmp_path / 'out.json') as out:
-            build_prompts(case['inputs']['lvis_v1_train'], 'lvis.json', out, fraction=fraction,
-                          seed=case['args']['seed'])
+        prompts = make_prompts(case['inputs']['lvis_v1_train'], 'lvis.json', fraction=fraction,
+                               seed=case['args']['seed'])
+        write_grounding(tmp_path / 'out.json', prompt_pairs(prompts.images, prompts.captions), prompts.counts)
         return json.loads((tmp_path / 'out.json').read_text())
 
     return run

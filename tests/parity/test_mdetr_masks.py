@@ -12,7 +12,7 @@ from torchvision.ops import box_convert
 
 from mmdet_ext.checkpoints import convert_with_report
 from mmdet_ext.models.detectors.mdetr_segmenter import MDETRSegmenter, mask_inputs
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 TOLERANCE = dict(rtol=1e-4, atol=1e-4)
 
@@ -49,11 +49,11 @@ def model(case, tmp_path_factory, device) -> MDETRSegmenter:
 @pytest.fixture(scope='module')
 def stages(case, model, device) -> tuple:
     """Maps, fused tokens and hidden states of the case."""
-    pictures, samples = inputs_of(case, device)
+    images, samples = inputs_of(case, device)
     with torch.no_grad():
-        maps = model.extract_feat(pictures)
+        maps = model.extract_feat(images)
         fused = model.fuse(model.image_tokens(maps[-1], samples), text_of(model, case)[1])
-        return maps, fused, model.decode(fused)
+        return maps, fused, model.decode(fused).objects
 
 
 @torch.no_grad()
@@ -82,12 +82,12 @@ def test_masks_in_pixels(case, model, device):
 
 @torch.no_grad()
 def test_what_is_kept_for_phrasecut_through_the_whole_model(case, model, monkeypatch, device):
-    pictures, samples = inputs_of(case, device)
+    images, samples = inputs_of(case, device)
     text = text_of(model, case)[1]
     monkeypatch.setattr(model, 'encode_text', lambda captions: text)
     for sample, size, caption in zip(samples, case.meta['orig_sizes_hw'], case.meta['inputs']['captions']):
         sample.set_metainfo(dict(ori_shape=tuple(size), text=caption))
-    for i, sample in enumerate(model.predict(pictures, samples)):
+    for i, sample in enumerate(model.predict(images, samples)):
         found = sample.pred_instances
         boxes = torch.tensor(case.meta['phrasecut_boxes_xywh'][i])
         assert_close(box_convert(found.bboxes, 'xyxy', 'xywh'), boxes, rtol=0, atol=2e-2)

@@ -8,7 +8,7 @@ from mmdet.structures import DetDataSample
 
 from mmdet_ext.checkpoints import convert_with_report
 from mmdet_ext.models.detectors.mdetr import TextTokens
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 TOLERANCE = dict(rtol=1e-4, atol=1e-4)
 
@@ -38,19 +38,19 @@ def build(case: Case, folder, device: torch.device, **options) -> torch.nn.Modul
 
 
 def inputs_of(case: Case, device: torch.device) -> tuple[torch.Tensor, list[DetDataSample]]:
-    """Normalised, padded pictures, and samples with their sizes."""
+    """Normalised, padded images, and samples with their sizes."""
     spec = case.meta['inputs']['image']
     name, shape = spec['fill.image']
     mean, std = (torch.tensor(spec[key]).view(3, 1, 1) for key in ('mean', 'std'))
-    pictures = (torch.from_numpy(image(name, tuple(shape))) - mean) / std
+    images = (torch.from_numpy(image(name, tuple(shape))) - mean) / std
     samples = []
-    for picture, (height, width) in zip(pictures, spec['valid_hw']):
-        picture[:, height:] = 0
-        picture[:, :, width:] = 0
+    for pixels, (height, width) in zip(images, spec['valid_hw']):
+        pixels[:, height:] = 0
+        pixels[:, :, width:] = 0
         sample = DetDataSample()
         sample.set_metainfo(dict(img_shape=(height, width), batch_input_shape=tuple(shape[2:])))
         samples.append(sample)
-    return pictures.to(device), samples
+    return images.to(device), samples
 
 
 def text_of(model: torch.nn.Module, case: Case) -> tuple[torch.Tensor, TextTokens]:
@@ -69,7 +69,7 @@ def test_every_stage_of_the_model(tmp_path, device):
                                          'model.text_encoder.pretrained': False}
     model = build(case, tmp_path, device)
     model.load_state_dict(conversion.state_dict)
-    pictures, samples = inputs_of(case, device)
+    images, samples = inputs_of(case, device)
 
     hidden, text = text_of(model, case)
     words = ~text.padding.cpu()
@@ -77,9 +77,9 @@ def test_every_stage_of_the_model(tmp_path, device):
     assert_close(text.pooled, case['text_pooler'], **TOLERANCE)
     assert_close(text.tokens[~text.padding], case['text_memory_resized'].transpose(0, 1)[words], **TOLERANCE)
 
-    feat, = model.extract_feat(pictures)
+    feat, = model.extract_feat(images)
     assert_close(feat, case['input_proj'], **TOLERANCE)
-    tokens = model.encode_image(pictures, samples)
+    tokens = model.encode_image(images, samples)
     assert_close(tokens.pos, case['pos_embed'].flatten(2).transpose(1, 2), **TOLERANCE)
     assert tokens.padding.cpu().equal(case['feat_mask'].flatten(1))
 
@@ -87,7 +87,7 @@ def test_every_stage_of_the_model(tmp_path, device):
     assert fused.padding.cpu().equal(case['mask'])
     seen = ~fused.padding
     assert_close(fused.memory[seen], case['img_memory'].transpose(0, 1)[seen.cpu()], **TOLERANCE)
-    outputs = model.bbox_head(model.decode(fused), fused.text)
+    outputs = model.bbox_head(model.decode(fused).objects, fused.text)
     assert_close(outputs.logits, case['pred_logits'], rtol=0, atol=1e-4)
     assert_close(outputs.boxes, case['pred_boxes'], rtol=0, atol=3e-5)
     assert_close(outputs.queries, case['proj_queries'], rtol=0, atol=1e-5)
@@ -95,14 +95,14 @@ def test_every_stage_of_the_model(tmp_path, device):
 
     for sample, size in zip(samples, case.meta['post_target_sizes_hw']):
         sample.set_metainfo(dict(ori_shape=tuple(size)))
-    results = model.bbox_head.predict(model.decode(fused)[-1:], fused.text, text.offsets, samples)
+    results = model.bbox_head.predict(model.decode(fused).objects[-1:], fused.text, text.offsets, samples)
     for i, result in enumerate(results):
         assert_close(result.scores, case['post_scores'][i], **TOLERANCE)
         assert_close(result.bboxes, case['post_boxes'][i], rtol=0, atol=2e-2)
 
 
 @torch.no_grad()
-def test_the_contrast_of_pictures_and_captions(tmp_path, device):
+def test_the_contrast_of_images_and_captions(tmp_path, device):
     case = load_case('mdetr', 'model_cls')
     conversion = convert_with_report('mdetr', case.state_dict)
     assert conversion.recipe.options['model.loss_image_text.type'] == 'ImageTextContrastiveLoss'
@@ -117,6 +117,6 @@ def test_the_contrast_of_pictures_and_captions(tmp_path, device):
     for ours, theirs in zip(pooled, ('img_pooled', 'text_pooled')):
         assert_close(ours, case[theirs], **TOLERANCE)
     assert model.loss_image_text(*pooled).item() == approx(case.meta['contrastive_loss'], device, rel=1e-4)
-    outputs = model.bbox_head(model.decode(fused), fused.text)
+    outputs = model.bbox_head(model.decode(fused).objects, fused.text)
     assert_close(outputs.logits, case['pred_logits'], rtol=0, atol=1e-4)
     assert_close(outputs.boxes, case['pred_boxes'], rtol=0, atol=3e-5)

@@ -1,13 +1,15 @@
 """Annotation files of GQA and PhraseCut against those of the published conversion; all values equal."""
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from golden.cases import FOLDER
 
-from mmdet_ext.datasets.builders.gqa import Sources, build_gqa, read_scenes
-from mmdet_ext.datasets.builders.phrasecut import build_phrasecut
-from mmdet_ext.datasets.builders.picture_sizes import read_sizes
+from mmdet_ext.datasets.builders.gqa import gqa_pairs, read_questions, read_scenes
+from mmdet_ext.datasets.builders.grounding_file import write_grounding
+from mmdet_ext.datasets.builders.image_lists import read_sizes
+from mmdet_ext.datasets.builders.phrasecut import phrasecut_pairs, read_tasks
 
 
 def case(name: str, folder: Path) -> dict:
@@ -20,9 +22,11 @@ def case(name: str, folder: Path) -> dict:
 
 def test_questions_of_gqa(tmp_path):
     wanted = case('data_gqa', tmp_path)['output']
-    sources = Sources(read_scenes(tmp_path / 'val_sceneGraphs.json'), read_sizes(tmp_path / 'image_data'))
+    boxes, sizes = read_scenes(tmp_path / 'val_sceneGraphs.json').boxes, read_sizes(tmp_path / 'image_data')
     out = tmp_path / 'out.json'
-    counts = build_gqa([tmp_path / 'val_balanced_questions.json'], out, sources)
+    counts = Counter()
+    questions = read_questions(tmp_path / 'val_balanced_questions.json')
+    write_grounding(out, gqa_pairs(questions, boxes, sizes, counts), counts, ())
     assert json.loads(out.read_text()) == wanted
     assert counts['captions'] == len(wanted['images']) and counts['boxes'] == len(wanted['annotations'])
 
@@ -30,7 +34,9 @@ def test_questions_of_gqa(tmp_path):
 def test_phrases_of_phrasecut(tmp_path):
     wanted = case('data_phrasecut', tmp_path)['output']
     out = tmp_path / 'out.json'
-    build_phrasecut(tmp_path / 'refer_val.json', out, read_sizes(tmp_path / 'image_hw'))
+    counts = Counter()
+    tasks = read_tasks(tmp_path / 'refer_val.json')
+    write_grounding(out, phrasecut_pairs(tasks, read_sizes(tmp_path / 'image_hw'), counts), counts)
     assert json.loads(out.read_text()) == wanted
 
 

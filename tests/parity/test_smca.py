@@ -98,9 +98,9 @@ def test_the_whole_detector_with_padding_through_the_converter(device):
     coarse = np.repeat(np.repeat(normal('smca.b.coarse', (2, 3, 8, 10)), 32, axis=2), 32, axis=3)
     inputs = coarse * np.float32(4.0) + np.float32(0.3) * normal('smca.b.fine', (2, 3, 256, 320))
     sizes = [tuple(size) for size in case.meta['inputs']['image_sizes_hw']]
-    for picture, (height, width) in zip(inputs, sizes):
-        picture[:, height:] = 0
-        picture[:, :, width:] = 0
+    for pixels, (height, width) in zip(inputs, sizes):
+        pixels[:, height:] = 0
+        pixels[:, :, width:] = 0
     inputs = torch.from_numpy(inputs).to(device)
     with torch.no_grad():
         c5, = model.backbone(inputs)
@@ -113,7 +113,7 @@ def test_the_whole_detector_with_padding_through_the_converter(device):
 
 @pytest.fixture
 def criterion(device) -> tuple:
-    """The published case with its 92 classes, our head for them, and targets in pixels of a picture of 640 x 480."""
+    """The published case with its 92 classes, our head for them, and targets in pixels of an image of 640 x 480."""
     case = load_case('smca', 'criterion_a')
     cfg = Config.fromfile('configs/smca/smca_r50_50e_coco.py').model
     head = MODELS.build(dict(cfg.bbox_head, num_classes=92, train_cfg=cfg.train_cfg, test_cfg=dict(max_per_img=20)))

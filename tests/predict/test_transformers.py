@@ -4,15 +4,15 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
+from images import smooth
 from mmdet.apis import DetInferencer
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch.testing import assert_close
 
-from images import smooth
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
 from mmdet_ext.predict import Predictor
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 CAPTION = 'a red circle left of a blue star'
 

@@ -10,7 +10,7 @@ from processes.samplers import NUM_PAIRS, SAMPLERS
 from processes.steps import BOXES, CAPTION, CONFIGS, Step, build, images, step
 from torch.testing import assert_close
 
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 
 @pytest.fixture(scope='module')

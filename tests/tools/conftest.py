@@ -61,14 +61,16 @@ def in_process(monkeypatch, capfd):
 
     def run(tool: str, *arguments: object) -> tuple[str, str]:
         monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
-        message = ''
+        code = 0
         try:
             runpy.run_path(tool, run_name='__main__')
         except SystemExit as error:
-            assert error.code not in (0, None)
-            message = str(error.code)
+            code = error.code or 0
         captured = capfd.readouterr()
-        return captured.err if message == '2' else message, captured.out
+        if isinstance(code, str):
+            return code, captured.out
+        message = captured.err[captured.err.rfind(f'{Path(tool).name}: '):].strip()  # below what bars have drawn
+        return message if code else '', captured.out
 
     return run
 

@@ -3,6 +3,8 @@ import json
 from pathlib import Path
 
 import pytest
+
+from mmdet_ext.datasets.builders.clevr import questions
 from mmdet_ext.datasets.grounding_checks import grounding_problems
 
 TOOL = str(Path(__file__).resolve().parents[2] / 'tools' / 'data' / 'build_clevr.py')
@@ -16,7 +18,7 @@ RED_CUBE = [*RED, dict(function='filter_shape', inputs=[1], value_inputs=['cube'
 def files(tmp_path) -> dict[str, Path]:
     """Questions, expressions, scenes and boxes; the first scene object is red."""
     objects = [dict(size='small', color=color, material='metal', shape='cube') for color in ('red', 'blue')]
-    sides = dict.fromkeys(('left', 'right', 'front', 'behind'), [[], []])
+    sides = {side: [[], []] for side in ('left', 'right', 'front', 'behind')}
     row = dict(image_index=0, image_filename=NAME)
     question = row | dict(question='How many red things are there?', answer='1', question_index=0,
                           program=[*RED, dict(function='count', inputs=[1], value_inputs=[])])
@@ -61,15 +63,27 @@ def test_expressions_say_what_is_final(in_process, files, tmp_path):
     (dict(boxes=None), 'scene 0 (CLEVR_val_000000.png): there are no boxes for it'),
     (dict(scenes=None), '--boxes belong to the objects of --scenes'),
     (dict(scenes=None, boxes=None), 'question 0: there is no scene with its image_index 0'),
-    (dict(questions='scenes'), 'scenes.json has none of questions, refexps'),
-    (dict(scenes='questions'), "questions.json has no array 'scenes'"),
+    (dict(questions='scenes'), 'scenes.json has neither questions nor refexps'),
+    (dict(scenes='questions'), "questions.json has no table 'scenes'"),
     (dict(boxes='nowhere'), 'there is no file'),
     (dict(size='480'), '--size should be WIDTHxHEIGHT'),
 ])
 def test_wrong_input_is_one_line_and_nothing_is_written(in_process, files, tmp_path, options, message):
     chosen = {name: options.get(name, name) for name in ('questions', 'scenes', 'boxes')}
-    paths = {name: files.get(own, Path(str(own))) for name, own in chosen.items() if own}
+    paths = {name: files.get(file, Path(str(file))) for name, file in chosen.items() if file}
     arguments = [value for name in ('scenes', 'boxes') if name in paths for value in (f'--{name}', paths[name])]
-    found, _ = in_process(TOOL, paths['questions'], *arguments, '--size', options.get('size', '480x320'), '--out',
+    end, _ = in_process(TOOL, paths['questions'], *arguments, '--size', options.get('size', '480x320'), '--out',
                           tmp_path / 'out.json')
-    assert message in found and 'Traceback' not in found and not (tmp_path / 'out.json').exists()
+    assert message in end and 'Traceback' not in end and not (tmp_path / 'out.json').exists()
+
+
+def test_an_interrupted_run_leaves_nothing_and_says_so(in_process, files, tmp_path, monkeypatch):
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(questions, 'run_program', interrupt)
+    before = sorted(tmp_path.iterdir())
+    message, _ = in_process(TOOL, files['questions'], '--scenes', files['scenes'], '--boxes', files['boxes'], '--out',
+                            tmp_path / 'out.json')
+    assert message == 'build_clevr.py: interrupted, nothing was written' and sorted(tmp_path.iterdir()) == before

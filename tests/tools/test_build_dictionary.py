@@ -93,39 +93,60 @@ def test_wrong_arguments_are_named(tool, arguments, message, capsys):
     (('--matrix', '{wide}', '--device', 'gpu', *SIZES), 'gpu'),
     (('--matrix', '{wide}', '--report', 'small.npy', *SIZES), '--report should be a folder, and small.npy is a file'),
 ])
-def test_what_does_not_work_is_one_line(tool, matrices, tmp_path, arguments, message):
+def test_what_does_not_work_is_one_line(tool, matrices, tmp_path, arguments, message, capsys):
     np.save(tmp_path / 'small.npy', np.eye(5, 4) + 1)
     end = tool('file', *(str(argument).format(wide=matrices[0]) for argument in arguments), '--out', 'atoms.pt')
-    assert message in end and end.startswith('build_dictionary.py: ') and '\n' not in end
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert end == 2 and message in said and said.startswith('build_dictionary.py: error: ')
     assert not (tmp_path / 'atoms.pt').exists() and not (tmp_path / 'atoms_report').exists()
 
 
-def test_a_file_that_is_there_is_kept_unless_it_may_be_replaced(tool, matrices, tmp_path):
+def test_a_file_that_is_there_is_kept_unless_it_may_be_replaced(tool, matrices, tmp_path, capsys):
     (tmp_path / 'atoms.pt').write_text('mine')
     command = ('file', '--matrix', matrices[0], '--out', 'atoms.pt', *SIZES)
-    assert 'atoms.pt is there already' in tool(*command)
+    assert tool(*command) == 2 and 'atoms.pt is there already' in capsys.readouterr().err
     assert (tmp_path / 'atoms.pt').read_text() == 'mine'
     assert tool(*command, '--overwrite') is None
     assert len(load_atoms(tmp_path / 'atoms.pt').vectors) == 8
 
 
-def test_a_build_that_was_terminated_goes_on_with_the_same_command(tool, matrices, tmp_path, monkeypatch, capsys):
-    command = ('file', '--matrix', matrices[0], *SIZES, '--out')
+def test_a_build_that_was_interrupted_goes_on_with_the_same_command(tool, matrices, tmp_path, monkeypatch, capsys):
+    command = ('file', '--matrix', *matrices, '--channels', 12, *SIZES, '--out')
     assert tool(*command, 'whole.pt') is None
-    chunk = FileSource.chunk
+    compute = FileSource.compute
 
-    def terminated(self, index):
-        os.kill(os.getpid(), signal.SIGTERM)
-        return chunk(self, index)
+    def interrupted(self, items):
+        if self.width == 12:
+            raise KeyboardInterrupt
+        return compute(self, items)
 
-    monkeypatch.setattr(FileSource, 'chunk', terminated)
+    monkeypatch.setattr(FileSource, 'compute', interrupted)
     assert tool(*command, 'atoms.pt') == 130
-    assert 'stopped by SIGTERM; the same command goes on from atoms.pt.state' in capsys.readouterr().err
-    assert (tmp_path / 'atoms.pt.state').is_dir() and not (tmp_path / 'atoms.pt').exists()
-    monkeypatch.setattr(FileSource, 'chunk', chunk)
-    assert 'seed was 0 and is 1' in tool(*command, 'atoms.pt', '--seed', 1)
+    assert 'interrupted; the same command goes on from atoms.pt.parts' in capsys.readouterr().err
+    assert (tmp_path / 'atoms.pt.parts').is_dir() and not (tmp_path / 'atoms.pt').exists()
+    monkeypatch.setattr(FileSource, 'compute', lambda self, items: compute(self, items) if self.width == 12 else 1 / 0)
+    assert tool(*command, 'atoms.pt', '--seed', 1) == 2 and 'seed was 0 and is 1' in capsys.readouterr().err
     assert tool(*command, 'atoms.pt') is None
-    assert not (tmp_path / 'atoms.pt.state').exists()
+    assert not (tmp_path / 'atoms.pt.parts').exists()
+    assert load_atoms(tmp_path / 'atoms.pt').vectors.equal(load_atoms(tmp_path / 'whole.pt').vectors)
+
+
+def test_a_killed_build_goes_on_with_the_same_command(tool, matrices, tmp_path):
+    command = [str(TOOL), 'file', '--matrix', *map(str, matrices), '--channels', '12', *map(str, SIZES), '--out']
+    assert tool(*command[1:], 'whole.pt') is None
+    killed = ('import os, runpy, signal, sys\n'
+              'from mmdet_ext.dictionary.sources import FileSource\n'
+              'compute = FileSource.compute\n'
+              'def dying(self, items):\n'
+              '    if self.width == 12:\n'
+              '        os.kill(os.getpid(), signal.SIGKILL)\n'
+              '    return compute(self, items)\n'
+              'FileSource.compute = dying\n'
+              f'sys.argv = {[*command, "atoms.pt"]!r}\n'
+              f'runpy.run_path({str(TOOL)!r}, run_name="__main__")\n')
+    done = subprocess.run([sys.executable, '-c', killed], cwd=tmp_path, env=os.environ | dict(PYTHONPATH=str(ROOT)))
+    assert done.returncode == -signal.SIGKILL and (tmp_path / 'atoms.pt.parts').is_dir()
+    assert tool(*command[1:], 'atoms.pt') is None
     assert load_atoms(tmp_path / 'atoms.pt').vectors.equal(load_atoms(tmp_path / 'whole.pt').vectors)
 
 

@@ -11,7 +11,7 @@ TOOL = str(Path(__file__).resolve().parents[2] / 'tools' / 'data' / 'build_mdetr
 
 
 def write(path: Path, *captions: tuple[str, str]) -> None:
-    """Captions of pictures, each with a box on its first word, no two of which overlap."""
+    """Captions of images, each with a box on its first word, no two of which overlap."""
     images = [dict(id=place, file_name=name, caption=caption, height=150, width=200, tokens_negative=[])
               for place, (name, caption) in enumerate(captions)]
     annotations = [dict(id=place, image_id=place, bbox=[place * 20., 10., 15., 15.], tokens_positive=[
@@ -41,12 +41,22 @@ def test_the_file_has_nothing_wrong_and_the_report_says_what_became_of_the_capti
     message, out = build('--vg-images', 'vg.json', '--exclude-vg', 'unsafe.txt')
     assert not message
     assert out.splitlines() == [
-        'ref.json: 2 captions, 0 of them moved to their pictures in COCO',
-        '    1 left out: not in coco.json',
-        'qa.json: 3 captions, 1 of them moved to their pictures in COCO',
-        '    1 left out: listed in unsafe.txt',
-        'wrote new/out.json: 2 captions that combine 3, 3 boxes, 2 pictures',
-        '    1 captions have more than 250 characters and stay alone',
+        'read ref.json',
+        '         2  captions',
+        '         0  moved to the same image of COCO',
+        '         1  left out: not in coco.json',
+        'read qa.json',
+        '         3  captions',
+        '         1  moved to the same image of COCO',
+        '         1  left out: listed in unsafe.txt',
+        'wrote new/out.json',
+        '         2  images',
+        '         3  captions before they were combined',
+        '         1  captions of more than 250 characters, which stay alone',
+        '         0  left out: boxes without words',
+        '         2  captions',
+        '         0  captions without boxes',
+        '         3  boxes',
     ]
     assert [path.name for path in (tmp_path / 'new').iterdir()] == ['out.json']
     assert not list(grounding_problems(json.loads((tmp_path / 'new' / 'out.json').read_text())))
@@ -79,10 +89,10 @@ def test_giou_and_the_length_are_options(build, tmp_path):
 
 @pytest.mark.parametrize('arguments, inputs, message', [
     ((), ('gone.json', ), 'error: .*gone.json'),
-    ((), ('unsafe.txt', ), 'unsafe.txt is no json'),
-    ((), ('coco.json', ), r'coco.json: image 5 has the caption None'),
+    ((), ('unsafe.txt', ), 'unsafe.txt: Expected object . array, got int'),
+    ((), ('coco.json', ), "coco.json has no table 'annotations'"),
     (('--exclude-vg', 'gone.pkl'), ('qa.json', ), 'gone.pkl'),
-    (('--max-chars', '0'), ('qa.json', ), '--max-chars should be at least 1, got 0'),
+    (('--max-chars', '0'), ('qa.json', ), 'argument --max-chars: should be a whole number of at least 1, got 0'),
     ((), ('qa.json', 'qa.json'), 'each ANN.json may be named once'),
 ])
 def test_what_cannot_be_combined_is_told(build, tmp_path, arguments, inputs, message):

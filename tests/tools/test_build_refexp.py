@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from mmdet_ext.datasets.builders import visual_genome
 from mmdet_ext.datasets.grounding_checks import grounding_problems
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'data'
@@ -19,24 +21,24 @@ def ref(number: int, split: str, image: int, text: str) -> dict:
 
 @pytest.fixture
 def refer(tmp_path) -> Path:
-    """RefCOCO with pictures 5 (train), 6 (train and val); RefCOCOg with 5 and 7 (train)."""
+    """RefCOCO with images 5 (train), 6 (train and val); RefCOCOg with 5 and 7 (train)."""
     refs = dict(refcoco=[ref(1, 'train', 5, 'a dog'), ref(2, 'train', 6, 'a cat'), ref(3, 'val', 6, 'a cow')],
                 refcocog=[ref(1, 'train', 5, 'the dog'), ref(2, 'train', 7, 'the sky')])
     boxes = [dict(id=id_, bbox=[1, 2, 30, 40], area=9, iscrowd=0, category_id=1) for id_ in (1, 2, 3)]
     content = dict(images=[dict(id=id_, height=90, width=100) for id_ in (5, 6, 7)], categories=[], annotations=boxes)
-    for name, own in refs.items():
+    for name, rows in refs.items():
         (tmp_path / name).mkdir()
         kind = dict(refcoco='unc', refcocog='umd')[name]
-        (tmp_path / name / f'refs({kind}).p').write_bytes(pickle.dumps(own, protocol=2))
+        (tmp_path / name / f'refs({kind}).p').write_bytes(pickle.dumps(rows, protocol=2))
         (tmp_path / name / 'instances.json').write_text(json.dumps(content))
     return tmp_path
 
 
 @pytest.fixture
 def vg(tmp_path) -> Path:
-    found = dict(object_id=1, name='cup', synsets=['cup.n.01'], x=1, y=2, w=30, h=40)
+    cup = dict(object_id=1, name='cup', synsets=['cup.n.01'], x=1, y=2, w=30, h=40)
     synset = dict(synset_name='cup.n.01', entity_name='cup', entity_idx_start=4, entity_idx_end=7)
-    region = dict(region_id=1, image_id=3, phrase='the cup', x=0, y=0, width=50, height=60, objects=[found],
+    region = dict(region_id=1, image_id=3, phrase='the cup', x=0, y=0, width=50, height=60, objects=[cup],
                   synsets=[synset])
     (tmp_path / 'region_graphs.json').write_text(json.dumps([dict(image_id=3, regions=[region])]))
     (tmp_path / 'image_data.json').write_text(json.dumps([dict(image_id=3, width=100, height=90, coco_id=None)]))
@@ -60,7 +62,7 @@ def test_a_file_for_each_split_of_each_data_set(in_process, refer, tmp_path):
 
 
 @pytest.mark.parametrize('ids, train', [(None, ['a dog', 'the dog', 'the sky']), ([6, 7], ['a cat', 'the sky'])])
-def test_pre_training_is_on_safe_pictures(in_process, refer, tmp_path, ids, train):
+def test_pre_training_is_on_safe_images(in_process, refer, tmp_path, ids, train):
     options = []
     if ids:
         (tmp_path / 'safe.pkl').write_bytes(pickle.dumps(ids))
@@ -82,7 +84,7 @@ def test_without_spacy_the_error_says_how_to_get_it(in_process, refer, vg, tmp_p
 
 @pytest.mark.parametrize('arguments, message', [
     (('--datasets', 'refcoco+'), 'there is no folder .*refcoco\\+: leave refcoco\\+ out of --datasets'),
-    (('--datasets', 'refcoco', '--safe-ids', 'x.json'), '--safe-ids is for --pretrain'),
+    (('--datasets', 'refcoco', '--safe-ids', __file__), '--safe-ids is for --pretrain'),
 ])
 def test_bad_arguments_are_refused(in_process, refer, tmp_path, arguments, message):
     error, _ = in_process(REFEXP, refer, '--out', tmp_path / 'out', *arguments)
@@ -109,12 +111,36 @@ def test_what_interrupted_work_left_is_forgotten_on_request(in_process, vg):
     parts.mkdir()
     (parts / 'settings.json').write_text('{"parser":"spacy"}')
     message, _ = in_process(REGIONS, *options)
-    assert '\n' not in message and 'vg.json.parts has parts of other files or settings' in message
+    assert 'vg.json.parts holds unfinished work with other settings: parser was "spacy" and is "none"' in message
     assert in_process(REGIONS, *options, '--restart')[0] == '' and not parts.exists()
 
 
-@pytest.mark.parametrize('content, message', [('{"regions": []}', 'has no array'), ('[{"image_id": 3', 'byte'),
-                                              ('[{"image_id": 4, "regions": []}]', 'picture 4 is not in')])
+def test_an_interrupted_run_goes_on(in_process, vg, monkeypatch):
+    options = (vg / 'region_graphs.json', vg / 'image_data.json', '--out', vg / 'vg.json', '--parser', 'none')
+    rows = json.loads((vg / 'region_graphs.json').read_text())
+    (vg / 'region_graphs.json').write_text(json.dumps([*rows, *rows]))
+    monkeypatch.setattr(visual_genome, 'PIECE_IMAGES', 1)
+    merge, merged = visual_genome.merge_regions, []
+
+    def stops_at_the_second_image(regions: list, counts: dict) -> list:
+        merged.append(regions)
+        if len(merged) == 2:
+            raise KeyboardInterrupt
+        return merge(regions, counts)
+
+    monkeypatch.setattr(visual_genome, 'merge_regions', stops_at_the_second_image)
+    message, _ = in_process(REGIONS, *options)
+    assert message == 'build_vg_regions.py: interrupted, the same command goes on from here'
+    assert not (vg / 'vg.json').exists() and (vg / 'vg.json.parts').is_dir()
+    assert in_process(REGIONS, *options)[0] == '' and len(merged) == 3
+    assert captions(vg / 'vg.json') == ['the cup', 'the cup'] and not (vg / 'vg.json.parts').exists()
+
+
+@pytest.mark.parametrize('content, message', [
+    ('{"regions": []}', "has no table 'images'"),
+    ('[{"image_id": 3', 'is no json'),
+    ('[{"image_id": 4, "regions": []}]', 'image 4 is not in'),
+])
 def test_what_are_no_regions_is_one_line(in_process, vg, content, message):
     (vg / 'region_graphs.json').write_text(content)
     error, _ = in_process(REGIONS, vg / 'region_graphs.json', vg / 'image_data.json', '--out', vg / 'vg.json',

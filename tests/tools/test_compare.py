@@ -152,19 +152,19 @@ def test_side_by_side_each_has_its_cores_its_log_and_a_line_of_progress(make, ru
 @pytest.mark.parametrize('jobs, log', [(1, '2026_0/the.log'), (2, 'train.log')])
 def test_names_the_log_of_a_training_that_fails_and_begins_no_other(make, run, place, jobs, log):
     message, _ = run(make('a.py', 0.1, code=3), make('b.py', 0.1, seconds=jobs - 1), make('c.py', 0.1), '--jobs', jobs)
-    assert message == ('compare.py: the training of a failed with exit code 3: see '
-                       f'work_dirs/compare/a/{log}')
+    assert message == ('compare.py: error: the training of a failed with exit code 3: see '
+                       f'work_dirs/compare/a/{log}\n')
     assert (len(calls(place, 'b')), len(calls(place, 'c'))) == (jobs - 1, 0)
 
 
 def test_what_is_there_can_be_drawn_before_the_end(make, run, place):
     configs = make('a.py', 0.1, 0.3, 0.4), make('b.py', 0.2, max_epochs=9), make('c.py', None)
     message, _ = run(*configs, '--draw-only')
-    assert message == 'compare.py: work_dirs/compare: no validation in the logs of a, b, c'
+    assert message == 'compare.py: error: work_dirs/compare: no validation in the logs of a, b, c\n'
     assert not calls(place, 'a')
 
     message, _ = run(*configs)
-    assert message == 'compare.py: work_dirs/compare/c: no validation in the logs'
+    assert message == 'compare.py: error: work_dirs/compare/c: no validation in the logs\n'
     message, out = run(*configs, '--draw-only')
     assert message == ''
     assert 'c: no validation yet, left out' in out
@@ -175,11 +175,11 @@ def test_what_is_there_can_be_drawn_before_the_end(make, run, place):
 
 def test_names_the_metrics_in_the_logs(make, run):
     message, _ = run(make('a.py', 0.1), make('b.py', 0.2), '--metric', 'coco/AP')
-    assert message == "compare.py: work_dirs/compare/a: no metric 'coco/AP' in the logs, but: coco/bbox_mAP"
+    assert message == "compare.py: error: work_dirs/compare/a: no metric 'coco/AP' in the logs, but: coco/bbox_mAP\n"
 
 
 @pytest.mark.parametrize('configs, arguments, expected', [
-    (['a.py', 'gone.py'], [], 'compare.py: there is no config file gone.py'),
+    (['a.py', 'gone.py'], [], 'compare.py: error: there is no config file gone.py'),
     (['a.py', 'other/a.py'], [], 'a.py and other/a.py have the same name: both would be trained in work_dirs/'),
     (['a.py', 'endless.py'], [], 'endless.py has no train_cfg.max_epochs'),
     (['a.py'], [], 'there should be two configs or more to compare, got a.py'),
@@ -208,7 +208,7 @@ def test_an_interrupted_comparison_ends_its_trainings_and_goes_on(make, place, r
     thread.start()
     message, _ = run(*configs)
     thread.join()
-    assert message == 'compare.py: interrupted; the same command goes on from there'
+    assert message == 'compare.py: interrupted; the same command goes on from there\n'
     assert time.monotonic() - begin < 30
     assert not (place / 'work_dirs/compare/b').exists()
 

@@ -11,7 +11,7 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL, CONFIG = str(ROOT / 'tools/ground.py'), str(ROOT / 'configs/mdetr/mdetr_r18_shapes.py')

@@ -91,16 +91,17 @@ def test_no_more_than_show_problems_of_a_kind_are_shown(tool, shapes, capsys):
 
 @pytest.mark.parametrize('args, message', [
     (('gone.json', ), 'check_grounding.py: error: .*gone.json'),
-    (('text.json', ), 'check_grounding.py: error: text.json: Expecting value'),
-    (('list.json', ), "list.json: 'images' is missing or empty"),
+    (('text.json', ), 'check_grounding.py: error: text.json: line 1, column 1 .* Expecting value'),
+    (('list.json', ), 'list.json is no annotation file'),
     (('good.json', '--tokenizer', 'nowhere'), '--tokenizer: there is no folder nowhere'),
 ])
-def test_what_cannot_be_checked_is_one_line(tool, tmp_path, broken, args, message):
+def test_what_cannot_be_checked_is_one_line_and_the_exit_status_2(tool, tmp_path, broken, capsys, args, message):
     (tmp_path / 'text.json').write_text('no json')
     (tmp_path / 'list.json').write_text('[]')
     broken().rename(tmp_path / 'good.json')
-    end = tool('check_grounding.py', *args)
-    assert '\n' not in end and re.search(message, end)
+    assert tool('check_grounding.py', *args) == 2
+    line, = capsys.readouterr().err.splitlines()
+    assert re.search(message, line)
 
 
 @pytest.mark.parametrize('args, message', [
@@ -116,7 +117,7 @@ def test_bad_arguments_are_refused_before_the_file_is_read(tool, capsys, args, m
 def test_coco_becomes_captions_that_have_nothing_wrong(tool, shapes, tmp_path, capsys):
     source = shapes / 'annotations' / 'instances_train.json'
     assert tool('coco_to_grounding.py', source, '--out', 'new/one.json') is None
-    assert 'wrote new/one.json: 6 captions (0 of pictures without objects)' in capsys.readouterr().out
+    assert 'wrote new/one.json: 6 captions (0 of images without objects)' in capsys.readouterr().out
     assert tool('check_grounding.py', tmp_path / 'new/one.json', '--images', shapes / 'train') == 0
     assert tool('coco_to_grounding.py', source, '--out', 'two.json') is None
     assert (tmp_path / 'new/one.json').read_bytes() == (tmp_path / 'two.json').read_bytes()
@@ -134,13 +135,14 @@ def test_a_file_is_replaced_on_request_only(tool, shapes, tmp_path, capsys):
 
 @pytest.mark.parametrize('content, message', [
     (None, 'No such file'),
-    ('no json', 'in.json: Expecting value'),
-    ('[]', 'in.json is no COCO annotation file'),
+    ('no json', 'in.json: line 1, column 1 (byte 0) is no valid json: Expecting value'),
+    ('[]', 'in.json is no annotation file'),
     ('{"images": []}', "in.json: 'images' is missing or empty"),
-    ('{"images": [{}], "categories": [{"id": 1}]}', "in.json: row 0 of images has no id and no file_name"),
+    ('{"images": [{}], "categories": [{"id": 1}]}', 'in.json: row 0 of images has no id'),
 ])
-def test_what_is_no_coco_file_is_one_line(tool, tmp_path, content, message):
+def test_what_is_no_coco_file_is_one_line(tool, tmp_path, capsys, content, message):
     if content is not None:
         (tmp_path / 'in.json').write_text(content)
-    end = tool('coco_to_grounding.py', 'in.json', '--out', 'out.json')
-    assert message in end and '\n' not in end and not (tmp_path / 'out.json').exists()
+    assert tool('coco_to_grounding.py', 'in.json', '--out', 'out.json') == 2
+    line, = capsys.readouterr().err.splitlines()
+    assert message in line and not (tmp_path / 'out.json').exists()

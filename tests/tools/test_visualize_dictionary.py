@@ -1,4 +1,4 @@
-"""tools/visualize_dictionary.py in a folder with a few Shapes pictures, on a model with random weights."""
+"""tools/visualize_dictionary.py in a folder with a few Shapes images, on a model with random weights."""
 from pathlib import Path
 
 import cv2
@@ -23,12 +23,12 @@ def names(*stems):
     return sorted([f'{stem}_{kind}.png' for stem in stems for kind in ('atoms', 'maps', 'features')] + WHOLE)
 
 
-def test_writes_three_pictures_for_each_image_and_two_for_the_dictionary(draw):
+def test_writes_three_images_for_each_image_and_two_for_the_dictionary(draw):
     message, out, files = draw(FIRST, SECOND, '--provenance-images', 4, '--usage-images', 2, '--folded')
     assert message == ''
     assert files == names('000001', '000002')
     assert 'dictionaries of this model: backbone.trunk.rd.1; this is backbone.trunk.rd.1 with 128 atoms' in out
-    assert 'the highest on 4 training pictures' in out
+    assert 'the highest on 4 training images' in out
 
 
 def test_an_atoms_file_gives_the_samples(draw, tmp_path):
@@ -38,19 +38,19 @@ def test_an_atoms_file_gives_the_samples(draw, tmp_path):
     assert 'nearest to each atom when the dictionary was built' in out
 
 
-def test_an_unreadable_picture_is_named_and_the_others_are_drawn(draw, tmp_path):
-    (tmp_path / 'broken.png').write_bytes(b'no picture')
+def test_an_unreadable_image_is_named_and_the_others_are_drawn(draw, tmp_path):
+    (tmp_path / 'broken.png').write_bytes(b'no image')
     message, _, files = draw(tmp_path / 'broken.png', 'gone.png', FIRST, '--provenance-images', 0)
     assert files == names('000001')
     assert 'skipped' in message and 'broken.png' in message and 'gone.png' in message
 
 
-def test_a_picture_that_has_no_such_position_is_named_and_the_others_are_drawn(draw, workplace, tmp_path):
+def test_a_image_that_has_no_such_position_is_named_and_the_others_are_drawn(draw, workplace, tmp_path):
     large = tmp_path / 'large.png'
     cv2.imwrite(str(large), cv2.resize(cv2.imread(str(workplace / FIRST)), (400, 400)))
     message, _, files = draw(FIRST, large, '--at', '300,300', '--provenance-images', 0)
     assert files == names('large')
-    assert '000001.png: the point (300, 300) is outside of the picture' in message
+    assert '000001.png: the point (300, 300) is outside of the image' in message
 
 
 @pytest.mark.parametrize('arguments, expected', [
@@ -86,4 +86,4 @@ def test_rejects_a_checkpoint_that_lacks_tensors(draw, random_state, tmp_path):
 @pytest.mark.parametrize('missing', ['config', 'weights'])
 def test_names_a_missing_file(draw, missing):
     message, _, _ = draw(FIRST, **{missing: 'gone.py'})
-    assert message.startswith('visualize_dictionary.py: ') and 'gone.py' in message
+    assert message.startswith('visualize_dictionary.py: error: ') and 'gone.py' in message

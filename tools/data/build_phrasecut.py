@@ -6,62 +6,41 @@ The folder holds refer_{train,val,miniv,test}.json and image_data_split.json as 
 Writes finetune_phrasecut_SPLIT.json with a box and an outline for each instance of a phrase. Files that are there
 already are kept. The same folder gives the same bytes.
 """
-import argparse
-import sys
-from pathlib import Path
+from collections import Counter
+
+from mmdet_ext.command_line import run
+from mmdet_ext.datasets.builders.command import (existing_file, existing_folder, new_parser, progress, stays,
+                                                 write_file)
+from mmdet_ext.datasets.builders.image_lists import read_sizes
+from mmdet_ext.datasets.builders.phrasecut import POLYGONS, phrasecut_pairs, read_tasks
 
 SPLITS = ('train', 'val', 'miniv', 'test')
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('root', type=Path, metavar='DIR', help='folder of PhraseCut')
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write to')
+def main() -> None:
+    parser = new_parser(__doc__, folder=True)
+    parser.add_argument('root', type=existing_folder, metavar='DIR', help='folder of PhraseCut')
     parser.add_argument('--splits', nargs='+', choices=SPLITS, default=SPLITS, help='default: all')
-    parser.add_argument('--image-data', type=Path, metavar='FILE.json',
-                        help="sizes of the pictures (default: image_data_split.json in DIR); Visual Genome's "
+    parser.add_argument('--image-data', type=existing_file, metavar='FILE.json',
+                        help="sizes of the images (default: image_data_split.json in DIR); Visual Genome's "
                         'image_data.json is as good')
-    parser.add_argument('--polygons', choices=('last', 'all'), default='last',
+    parser.add_argument('--polygons', choices=POLYGONS, default='last',
                         help='keep the last polygon of an instance, as in the published files, or all '
                         '(default: %(default)s)')
-    parser.add_argument('--overwrite', action='store_true', help='make files again that are there already')
     args = parser.parse_args()
-    args.image_data = args.image_data or args.root / 'image_data_split.json'
-    for path in (args.image_data, *(args.root / f'refer_{split}.json' for split in args.splits)):
-        if not path.is_file():
-            parser.error(f'there is no file {path}')
-    return args
+    sources = {split: args.root / f'refer_{split}.json' for split in args.splits}
+    image_data = args.image_data or args.root / 'image_data_split.json'
+    if missing := [path for path in (image_data, *sources.values()) if not path.is_file()]:
+        parser.error(f'there is no file {missing[0]}')
 
-
-def build(args: argparse.Namespace) -> None:
-    from mmdet_ext.datasets.builders.phrasecut import build_phrasecut
-    from mmdet_ext.datasets.builders.picture_sizes import read_sizes
-    from mmdet_ext.dictionary.progress import progress_bar
-
-    args.out.mkdir(parents=True, exist_ok=True)
-    sizes = read_sizes(args.image_data)
-    for split in args.splits:
+    sizes = read_sizes(image_data)
+    for split, source in sources.items():
         out = args.out / f'finetune_phrasecut_{split}.json'
-        if out.exists() and not args.overwrite:
-            print(f'{out} is there already and stays (--overwrite makes it again)')
-            continue
-        source = args.root / f'refer_{split}.json'
-        with progress_bar(out.stem, source.stat().st_size, 'byte') as bar:
-            counts = build_phrasecut(source, out, sizes, polygons=args.polygons, on_bytes=bar.update)
-        print(f'wrote {out}')
-        for name, count in counts.items():
-            print(f'{count:10d}  {name}')
-
-
-def main() -> None:
-    args = parse_args()
-    try:
-        build(args)
-    except (OSError, ValueError) as error:
-        sys.exit(f'build_phrasecut.py: error: {error}')
-    except KeyboardInterrupt:
-        sys.exit('build_phrasecut.py: interrupted, the files that were written stay')
+        if not stays(out, args.overwrite):
+            counts = Counter()
+            with progress(read_tasks(source), out.stem, 'phrase') as tasks:
+                write_file(out, phrasecut_pairs(tasks, sizes, counts, polygons=args.polygons), counts)
 
 
 if __name__ == '__main__':
-    main()
+    run(main, interrupted='interrupted, the files that were written stay')

@@ -3,18 +3,19 @@
     python tools/data/check_grounding.py grounding_train.json --images data/train --tokenizer FOLDER
     python tools/data/check_grounding.py final_mixed_train.json --images coco=data/train2014 vg=data/vg/images
 
-Says what is wrong at which image and annotation. The exit code is 1 if anything is.
+Says what is wrong at which image and annotation. The exit status is 1 if anything is, and 2 if the file cannot be read.
 """
 import argparse
-import sys
 from pathlib import Path
+
+from mmdet_ext.command_line import run
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('file', type=Path, metavar='FILE.json', help='annotation file')
     parser.add_argument('--images', nargs='+', metavar='DIR',
-                        help='look for the pictures in DIR, or SOURCE=DIR for those of a data_source')
+                        help='compare the sizes of the images in DIR, or of SOURCE=DIR for those of a data_source')
     parser.add_argument('--tokenizer', metavar='FOLDER',
                         help='check the tokens of captions and spans too, with the tokenizer in this folder')
     parser.add_argument('--show', type=int, default=10, help='problems to show of each kind (default: %(default)s)')
@@ -34,7 +35,7 @@ def parse_args() -> argparse.Namespace:
 
 def load_offsets(folder: str):
     """A function from a caption to the characters [start, end) of its tokens."""
-    from mmdet_ext.models.text_encoders.tokenization import load_tokenizer
+    from mmdet_ext.text.tokenization import load_tokenizer
 
     if not Path(folder).is_dir():
         raise ValueError(f'--tokenizer: there is no folder {folder}')
@@ -44,14 +45,15 @@ def load_offsets(folder: str):
 
 def check(args: argparse.Namespace) -> int:
     """Print the problems; return how many there are."""
-    import json
     from collections import Counter
 
-    from mmdet_ext.datasets.grounding_checks import check_tables, grounding_problems
+    from mmdet_ext.datasets.annotation_file import check_grounding_fields
+    from mmdet_ext.datasets.annotation_json import load_json
+    from mmdet_ext.datasets.grounding_checks import grounding_problems
     from mmdet_ext.dictionary.progress import progress_bar
 
-    content = json.loads(args.file.read_bytes())
-    check_tables(content, str(args.file))
+    content = load_json(str(args.file))
+    check_grounding_fields(content, str(args.file))
     offsets = args.tokenizer and load_offsets(args.tokenizer)
     counts, shown = Counter(), []
     with progress_bar('checked', len(content['images']), 'caption') as bar:
@@ -71,16 +73,9 @@ def check(args: argparse.Namespace) -> int:
     return counts.total()
 
 
-def main() -> None:
-    args = parse_args()
-    try:
-        sys.exit(1 if check(args) else 0)
-    except (OSError, ValueError) as error:
-        source = f'{args.file}: ' if type(error).__name__ in ('JSONDecodeError', 'UnicodeDecodeError') else ''
-        sys.exit(f'check_grounding.py: error: {source}{error}')
-    except KeyboardInterrupt:
-        sys.exit('check_grounding.py: interrupted')
+def main() -> int:
+    return 1 if check(parse_args()) else 0
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

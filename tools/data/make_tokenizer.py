@@ -7,9 +7,11 @@ In a config: text_encoder=dict(type='RobertaTextEncoder', name='data/text/shapes
 give the same files.
 """
 import argparse
-import json
-import sys
 from pathlib import Path
+
+from mmdet_ext.command_line import run
+from mmdet_ext.dictionary.sources.text_files import read_texts
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,35 +30,11 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read_captions(file: Path) -> list[str]:
-    """Captions of a grounding json, or the texts that `read_texts` finds."""
-    from mmdet_ext.dictionary.sources.text_files import read_texts
-
-    if file.suffix == '.json' and file.is_file():
-        try:
-            found = json.loads(file.read_bytes())
-        except ValueError as error:
-            raise ValueError(f'{file} is no JSON: {error}') from error
-        images = found.get('images') if isinstance(found, dict) else None
-        if isinstance(images, list) and images and isinstance(images[0], dict) and 'caption' in images[0]:
-            return [caption_of(image, file) for image in images]
-    return [text.text for text in read_texts([file])]
-
-
-def caption_of(image: object, file: Path) -> str:
-    if not isinstance(image, dict):
-        raise ValueError(f'{file}: an image should be an object with a caption, got {image!r:.60}')
-    if not isinstance(image.get('caption'), str):
-        raise ValueError(f'{file}: image {image.get("id")} has the caption {image.get("caption")!r}, should be a text')
-    return image['caption']
-
-
-def make_tokenizer(args: argparse.Namespace) -> None:
-    from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
-
+def main() -> None:
+    args = parse_args()
     if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
         raise ValueError(f'--out {args.out} is there already: give a new folder')
-    texts = list(dict.fromkeys(text for file in args.texts for text in read_captions(file)))
+    texts = [text.text for text in read_texts(args.texts)]
     tokenizer = train_tokenizer(texts, args.vocab_size)
     save_encoder_folder(tokenizer, args.out, layers=args.layers, hidden_size=args.hidden_size, heads=args.heads,
                         dropout=args.dropout)
@@ -65,15 +43,5 @@ def make_tokenizer(args: argparse.Namespace) -> None:
           f'tokens, and the config of a RoBERTa of {args.layers} layers, {args.hidden_size} wide')
 
 
-def main() -> None:
-    args = parse_args()
-    try:
-        make_tokenizer(args)
-    except (OSError, ValueError, ImportError) as error:
-        sys.exit(f'make_tokenizer.py: error: {" ".join(str(error).split())}')
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
 if __name__ == '__main__':
-    main()
+    run(main, interrupted='interrupted, the folder may be incomplete')

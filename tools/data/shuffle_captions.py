@@ -1,4 +1,4 @@
-"""Make the control for phrase grounding: pictures and boxes of FILE.json with captions of other pictures.
+"""Make the control for phrase grounding: images and boxes of FILE.json with captions of other images.
 
     python tools/data/shuffle_captions.py data/shapes/annotations/grounding_test.json --out shuffled.json
 
@@ -6,8 +6,9 @@ A model that uses the text finds far fewer phrases there. Captions are exchanged
 """
 import argparse
 import json
-import sys
 from pathlib import Path
+
+from mmdet_ext.command_line import run
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,16 +23,15 @@ def parse_args() -> argparse.Namespace:
 
 
 def shuffle(args: argparse.Namespace) -> None:
-    from mmengine.fileio import load
-
-    from mmdet_ext.datasets.grounding_checks import check_tables
+    from mmdet_ext.datasets.annotation_file import check_grounding_fields
+    from mmdet_ext.datasets.annotation_json import load_json
     from mmdet_ext.datasets.shuffled_captions import shuffle_captions
     from mmdet_ext.files import replace_file
 
     if args.out.resolve() == args.file.resolve():
         raise ValueError(f'--out {args.out} is the file to read')
-    content = load(str(args.file), file_format='json')
-    check_tables(content, str(args.file))
+    content = load_json(str(args.file))
+    check_grounding_fields(content, str(args.file))
     try:
         shuffled = shuffle_captions(content, args.seed)
     except ValueError as error:
@@ -40,16 +40,8 @@ def shuffle(args: argparse.Namespace) -> None:
     with replace_file(args.out) as out:
         out.write(json.dumps(shuffled.content, separators=(',', ':')).encode() + b'\n')
     print(f'wrote {args.out}: {len(shuffled.content["images"])} captions'
-          f'{f", {shuffled.left_out} left out that fit no other picture" if shuffled.left_out else ""}')
-
-
-def main() -> None:
-    args = parse_args()
-    try:
-        shuffle(args)
-    except (OSError, ValueError) as error:
-        sys.exit(f'shuffle_captions.py: {error}')
+          f'{f", {shuffled.left_out} left out that fit no other image" if shuffled.left_out else ""}')
 
 
 if __name__ == '__main__':
-    main()
+    run(lambda: shuffle(parse_args()), interrupted='interrupted, nothing was written')

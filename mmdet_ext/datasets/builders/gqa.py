@@ -2,37 +2,71 @@
 
 https://arxiv.org/abs/2104.12763, appendix; https://arxiv.org/abs/1902.09506
 """
+import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
-from .gqa_spans import object_spans
-from .json_stream import stream_members
-from .parts import Pair, Part, write_parts
-from .picture_sizes import Sizes, checked_size, picture_file_size
-from .spans import consolidate_spans
+from msgspec import UNSET, Raw, Struct, UnsetType, field, json
+from msgspec.structs import astuple
+
+from ...files import replace_file
+from ...text.spans import Spans, consolidate_spans, word_span
+from .grounding_file import Pair, box_row, compact_json, image_row
+from .image_lists import Sizes, image_file_size
+from .json_rows import Box, JsonRows, Number, Row, Side, decode
 
 FORMS = ('finetune', 'pretrain')
+VOCABULARY_FILES = ('gqa_answer2id.json', 'gqa_answer2id_by_type.json')
+AnswerType = Literal['obj', 'attr', 'rel', 'global', 'cat']
+UNKNOWN = 'unknown'  # stands for answers that are not in a table
+_QUESTION_WORD = re.compile(r'\b(?:[Ww]hat|[Ww]ho|[Ww]here)\b')
+_SELECTED = re.compile(r'(.*) \(([^()]*)\)')
 
 
-class Scene(NamedTuple):
-    """A scene graph: (height, width) of the picture, None where it is not told, and x, y, w, h of each object."""
-    size: tuple[int, int] | None
-    boxes: Mapping[str, list[float]]
+class _ObjectRow(Struct):
+    x: Number
+    y: Number
+    w: Number
+    h: Number
 
 
-class Sources(NamedTuple):
-    """What questions are looked up in.
+class _SceneRow(Struct):
+    objects: dict[str, Raw]
+    height: Side | None = None
+    width: Side | None = None
 
-    Attributes:
-        scenes: Scene graphs by the id of their picture.
-        sizes: (height, width) of pictures by their id; these come before those of scene graphs.
-        pictures: Folder to read other sizes from.
-    """
-    scenes: Mapping[str, Scene]
+
+class _Types(Struct):
+    semantic: AnswerType
+
+
+class _Step(Struct):
+    operation: str
+    argument: str
+
+
+class _Annotations(Struct):
+    """Ids of objects, separated by commas, by the words that name them."""
+    question: dict[str, str] = {}
+    answer: dict[str, str] = {}
+
+
+class Question(Struct):
+    """A question as files have it."""
+    text: str = field(name='question')
+    image_id: str = field(name='imageId')
+    answer: str | UnsetType = UNSET
+    types: _Types | UnsetType = UNSET
+    annotations: _Annotations | None = None
+    semantic: list[_Step] | None = None
+
+
+class Scenes(NamedTuple):
+    """Scene graphs by the id of their image: boxes of objects by their id, and (height, width) where they tell it."""
+    boxes: dict[str, dict[str, Box]]
     sizes: Sizes
-    pictures: Path | None = None
 
 
 def question_files(folder: Path, split: str, subset: str) -> list[Path]:
@@ -44,130 +78,151 @@ def question_files(folder: Path, split: str, subset: str) -> list[Path]:
     name = f'{split}_{subset}_questions'
     if (folder / f'{name}.json').is_file():
         return [folder / f'{name}.json']
-    found = sorted((folder / name).glob('*.json'), key=lambda path: (len(path.name), path.name))
-    if not found:
+    files = sorted((folder / name).glob('*.json'), key=lambda path: (len(path.name), path.name))
+    if not files:
         raise ValueError(f'{folder} has no {name}.json, and no folder {name} with json files')
-    return found
+    return files
 
 
-def read_scenes(path: Path, *, on_bytes: Callable[[int], object] = lambda count: None) -> dict[str, Scene]:
-    """The boxes of a file of scene graphs, such as `train_sceneGraphs.json`.
+def read_questions(path: Path) -> JsonRows[Question]:
+    """The questions of a file by their ids."""
+    return JsonRows(path, Question, name='question {}')
+
+
+def read_scenes(path: Path) -> Scenes:
+    """The scene graphs of a file such as `train_sceneGraphs.json`.
 
     Raises:
         ValueError: If an object has no box.
     """
-    scenes = {}
-    for image_id, graph in stream_members(path, on_bytes=on_bytes):
-        where = f'{path}: picture {image_id}'
-        if not isinstance(graph, Mapping) or not isinstance(graph.get('objects'), Mapping):
-            raise ValueError(f'{where} has no table of objects')
-        boxes = {}
-        for key, row in graph['objects'].items():
-            box = [row.get(side) if isinstance(row, Mapping) else None for side in 'xywh']
-            if not all(type(value) in (int, float) for value in box):
-                raise ValueError(f'{where}, object {key} should have x, y, w and h, got {box}')
-            boxes[key] = box
-        size = [graph['height'], graph['width']] if 'height' in graph and 'width' in graph else None
-        scenes[image_id] = Scene(size and checked_size(size, where), boxes)
+    decoder, scenes = json.Decoder(_ObjectRow), Scenes({}, {})
+    for location, image_id, row in JsonRows(path, _SceneRow, name='image {}'):
+        scenes.boxes[image_id] = {key: astuple(decode(raw, decoder, f'{location}, object {key}'))
+                                  for key, raw in row.objects.items()}
+        if row.height and row.width:
+            scenes.sizes[image_id] = row.height, row.width
     return scenes
 
 
-def build_gqa(files: Sequence[Path], out: Path, sources: Sources, *, form: str = 'finetune',
-              inputs: Sequence[Path] = (), on_bytes: Callable[[int], object] = lambda count: None) -> Counter:
-    """Write the annotation file of a split.
-
-    Questions without boxes are kept. After an interruption a second call goes on with the file of questions that the
-    first was at (`write_parts`).
+def gqa_pairs(questions: Iterable[Row[Question]], boxes: Mapping[str, Mapping[str, Box]], sizes: Sizes, counts: Counter,
+              *, images: Path | None = None, form: str = 'finetune') -> Iterator[Pair]:
+    """Images with their questions, and boxes. Questions without boxes are kept.
 
     Args:
-        files: Of questions, in their order. They are read one question at a time.
-        out: File to write.
-        sources: Scene graphs and sizes of pictures.
+        questions: Of one or more files.
+        boxes: Of objects by the id of the image and that of the object.
+        sizes: (height, width) of images by their id.
+        counts: Gets how objects were found, and what was left out.
+        images: Folder of images, to read other sizes from.
         form: 'finetune' for question answering, or 'pretrain' without answers, types and ids of questions.
-        inputs: The files behind `sources`; when they change, nothing of an earlier run is kept.
-        on_bytes: Called with the number of bytes of each piece of the files that is done.
-
-    Returns:
-        How many there are of what.
 
     Raises:
-        ValueError: If a question is broken, or there is no size for its picture.
+        ValueError: If a question is broken, or there is no size for its image.
     """
     if form not in FORMS:
         raise ValueError(f'form must be one of {FORMS}, got {form!r}')
+    for location, question_id, question in questions:
+        name = f'{question.image_id}.jpg'
+        size = sizes.get(question.image_id)
+        if size is None and images is None:
+            raise ValueError(f'{location}: there is no size of image {question.image_id}: give image_data.json or the '
+                             'folder of images')
+        image = image_row(name, size or image_file_size(images / name), question.text, 'gqa',
+                          original_id=question.image_id)
+        if form == 'finetune':
+            image['questionId'] = question_id
+            if question.types is not UNSET:
+                image['question_type'] = question.types.semantic
+            if question.answer is not UNSET:
+                image['answer'] = question.answer
+        rows = []
+        for key, spans in object_spans(question, counts, location).items():
+            box = boxes.get(question.image_id, {}).get(key)
+            spans = consolidate_spans(spans, question.text)
+            if box is None:
+                counts['left out: objects that are not in the scene graph'] += 1
+            elif not spans:
+                counts['left out: objects named by nothing but punctuation'] += 1
+            else:
+                rows.append(box_row(box, spans))
+        yield image, rows
 
-    def part(path: Path) -> Part:
-        return Part(path, lambda counts: _pairs(path, sources, form, counts, on_bytes))
 
-    options = dict(form=form, pictures=sources.pictures and str(sources.pictures))
-    return write_parts(out, [part(path) for path in files], options=options, inputs=inputs,
-                       on_kept=lambda part: on_bytes(part.source.stat().st_size))
+def object_spans(question: Question, counts: Counter, location: str) -> dict[str, Spans]:
+    """The spans of each object: by the annotated words, else by the program, else by the question word.
+
+    An object that the program selects without an annotation is looked for by its name. As in the published files, one
+    whose name does not occur is tied to the first letters of the question, as many as its name has, less one.
+    """
+    annotations = question.annotations or _Annotations()
+    spans: dict[str, Spans] = {}
+    for words, ids in annotations.question.items():
+        try:
+            span = word_span(words, question.text)
+        except ValueError as error:
+            raise ValueError(f'{location}: {error}') from error
+        for key in _ids(ids):
+            spans.setdefault(key, []).append(span)
+    for name, key in _selected(question.semantic or ()):
+        if key not in spans:
+            begin = question.text.find(name)  # -1 where there is none, and the published files go on with that
+            spans[key] = [[begin, begin + len(name)]]
+            counts['objects found by name' if begin >= 0 else 'objects whose name does not occur'] += 1
+    question_word = _QUESTION_WORD.search(question.text)
+    for key in dict.fromkeys(key for ids in annotations.answer.values() for key in _ids(ids) if key not in spans):
+        if question_word:
+            spans[key] = [list(question_word.span())]
+            counts['objects of answers, tied to the question word'] += 1
+        else:
+            counts['left out: objects of answers to questions without What, Who or Where'] += 1
+    return spans
 
 
-def _pairs(path: Path, sources: Sources, form: str, counts: Counter,
-           on_bytes: Callable[[int], object]) -> Iterator[Pair]:
-    for question_id, question in stream_members(path, on_bytes=on_bytes):
-        yield question_pair(question_id, question, sources, counts, f'{path}: question {question_id}', form=form)
+def write_vocabulary(questions: Iterable[Row[Question]], folder: Path, min_count: int = 1) -> list[dict]:
+    """Write numbers for answers in alphabetical order, in the form of the published tables; the last is 'unknown'.
 
-
-def question_pair(question_id: str, question: Mapping, sources: Sources, counts: Counter, where: str, *,
-                  form: str = 'finetune') -> Pair:
-    """The entry of a question and its boxes.
+    The published files fit the published checkpoints; these are for training on other questions.
 
     Args:
-        question_id: Its id.
-        question: As in the file.
-        sources: Scene graphs and sizes.
-        counts: Gets what was found and left out.
-        where: File and id, for errors.
-        form: As for `build_gqa`.
+        questions: With their answers.
+        folder: For `VOCABULARY_FILES`.
+        min_count: Answers of a type that stand fewer times in the files are left out.
+
+    Returns:
+        Contents of the files: one table of all answers, and one for each type.
+
+    Raises:
+        ValueError: If a question has no answer or no type.
     """
-    if not isinstance(question, Mapping):
-        raise ValueError(f'{where} should be a table, got {question!r}')
-    caption, image_id = (_text(question, key, where) for key in ('question', 'imageId'))
-    height, width = _size(image_id, sources, where)
-    image = dict(file_name=f'{image_id}.jpg', height=height, width=width, original_id=image_id, caption=caption,
-                 tokens_negative=[[0, len(caption)]], dataset_name='gqa')
-    if form == 'finetune':
-        image |= _answer_fields(question, where) | dict(questionId=question_id)
-    scene = sources.scenes.get(image_id)
-    rows = []
-    for key, spans in object_spans(question, caption, counts, where).items():
-        box = scene and scene.boxes.get(key)
-        spans = consolidate_spans(spans, caption)
-        if box is None:
-            counts['left out: objects that are not in the scene graph'] += 1
-        elif not spans:
-            counts['left out: objects named by nothing but punctuation'] += 1
-        else:
-            rows.append(dict(area=box[2] * box[3], iscrowd=0, category_id=1, bbox=list(box), tokens_positive=spans))
-    counts['captions without boxes'] += not rows
-    return image, rows
+    if min_count < 1:
+        raise ValueError(f'min_count should be at least 1, got {min_count}')
+    counts = {kind: Counter() for kind in get_args(AnswerType)}
+    for location, _, question in questions:
+        if question.answer is UNSET or question.types is UNSET:
+            raise ValueError(f'{location} has no answer, or no types')
+        counts[question.types.semantic][question.answer] += 1
+    answers = {kind: [answer for answer, count in of_kind.items() if count >= min_count]
+               for kind, of_kind in counts.items()}
+    tables = [_numbered(answer for of_kind in answers.values() for answer in of_kind),
+              {f'answer_{kind}': _numbered(of_kind) for kind, of_kind in answers.items()}]
+    for name, table in zip(VOCABULARY_FILES, tables, strict=True):
+        with replace_file(folder / name) as file:
+            file.write(compact_json(table) + b'\n')
+    return tables
 
 
-def _answer_fields(question: Mapping, where: str) -> dict[str, str]:
-    """`question_type` and `answer`, which the questions of test splits do not have."""
-    fields = {}
-    if 'types' in question:
-        types = question['types']
-        fields['question_type'] = _text(types if isinstance(types, Mapping) else {}, 'semantic', f'{where}, types')
-    if 'answer' in question:
-        fields['answer'] = _text(question, 'answer', where)
-    return fields
+def _numbered(answers: Iterable[str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate([*sorted(set(answers) - {UNKNOWN}), UNKNOWN])}
 
 
-def _text(table: Mapping, key: str, where: str) -> str:
-    if not isinstance(table.get(key), str):
-        raise ValueError(f'{where}: {key} should be a text, got {table.get(key)!r}')
-    return table[key]
+def _selected(program: Iterable[_Step]) -> Iterator[tuple[str, str]]:
+    """Name and id of each object that the program selects; 'scene' and what does not exist, 'lamp (-)', are none."""
+    for step in program:
+        match = step.operation == 'select' and _SELECTED.fullmatch(step.argument)
+        if match and match[2] != '-':
+            for key in _ids(match[2]):
+                yield match[1], key
 
 
-def _size(image_id: str, sources: Sources, where: str) -> tuple[int, int]:
-    if size := sources.sizes.get(image_id):
-        return size
-    scene = sources.scenes.get(image_id)
-    if scene and scene.size:
-        return scene.size
-    if sources.pictures:
-        return picture_file_size(sources.pictures / f'{image_id}.jpg')
-    raise ValueError(f'{where}: there is no size of picture {image_id}: give image_data.json or the folder of pictures')
+def _ids(ids: str) -> list[str]:
+    return [key.strip() for key in ids.split(',')]

@@ -1,59 +1,55 @@
-"""Writing an annotation file in MDETR's format row by row, so that a large one needs no memory."""
+"""Writing of annotation files in MDETR's format, row by row, so that a large one needs no memory."""
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from ...files import replace_file
 
+Pair = tuple[dict, list[dict]]  # an image with its caption, and its boxes, all without ids
 OBJECT = (dict(supercategory='object', id=1, name='object'), )
 
 
-class GroundingFile:
-    """The tables of a file that grows by one pair of picture and caption at a time; ids count from 0.
+def write_grounding(path: Path, pairs: Iterable[Pair], counts: Counter, categories: Sequence[dict] = OBJECT) -> None:
+    """Write a file; if an exception is raised, there is none.
 
-    Attributes:
-        num_images: Pairs so far.
-        num_annotations: Boxes so far.
+    Args:
+        path: File to write.
+        pairs: Images and boxes; they get ids from 0 on here.
+        counts: Gets the numbers of `captions`, `captions without boxes` and `boxes`.
+        categories: Table of the file.
     """
-
-    def __init__(self, images: BinaryIO, annotations: BinaryIO) -> None:
-        self.num_images = 0
-        self.num_annotations = 0
-        self._images = images
-        self._annotations = annotations
-
-    def add(self, image: dict, annotations: Iterable[dict]) -> None:
-        """Add a pair and its boxes, all without `id`, and boxes without `image_id`, which they get here."""
-        for row in annotations:
-            own = dict(image_id=self.num_images, id=self.num_annotations)
-            self._annotations.write(b',' * bool(self.num_annotations) + compact_json(row | own))
-            self.num_annotations += 1
-        self._images.write(b',' * bool(self.num_images) + compact_json(image | dict(id=self.num_images)))
-        self.num_images += 1
-
-
-@contextmanager
-def write_grounding(path: Path, categories: Sequence[dict] = OBJECT) -> Iterator[GroundingFile]:
-    """A file to add to, which is there at the end, whole, or not at all if an exception ends the block."""
+    num_images = num_boxes = num_empty = 0
     with replace_file(path) as out, tempfile.TemporaryFile(dir=path.parent) as annotations:
         out.write(b'{"info":[],"licenses":[],"images":[')
-        yield GroundingFile(out, annotations)
+        for image, boxes in pairs:
+            out.write(b',' * bool(num_images) + compact_json(image | dict(id=num_images)))
+            for box in boxes:
+                row = box | dict(image_id=num_images, id=num_boxes)
+                annotations.write(b',' * bool(num_boxes) + compact_json(row))
+                num_boxes += 1
+            num_images += 1
+            num_empty += not boxes
         out.write(b'],"annotations":[')
         annotations.seek(0)
         shutil.copyfileobj(annotations, out)
         out.write(b'],"categories":' + compact_json(list(categories)) + b'}\n')
+    counts.update({'captions': num_images, 'captions without boxes': num_empty, 'boxes': num_boxes})
 
 
-def box_row(xyxy: Sequence[float], spans: Sequence[Sequence[int]]) -> dict:
-    """An annotation of category 1 with the box (x1, y1, x2, y2) in pixels."""
-    x1, y1, x2, y2 = map(float, xyxy)
-    return dict(area=(x2 - x1) * (y2 - y1), iscrowd=0, category_id=1, bbox=[x1, y1, x2 - x1, y2 - y1],
-                tokens_positive=[list(span) for span in spans])
+def image_row(file_name: str, size: tuple[int, int], caption: str, dataset_name: str, **fields: object) -> dict:
+    """An image of (height, width) with its caption, and further fields."""
+    return dict(file_name=file_name, height=size[0], width=size[1], caption=caption, dataset_name=dataset_name,
+                tokens_negative=[[0, len(caption)]]) | fields
+
+
+def box_row(bbox: Sequence[float], spans: Sequence[Sequence[int]], **fields: object) -> dict:
+    """The box (x, y, width, height) in pixels, tied to characters [begin, end) of the caption, and further fields."""
+    return dict(area=bbox[2] * bbox[3], iscrowd=0, category_id=1, bbox=list(bbox), tokens_positive=spans) | fields
 
 
 def compact_json(value: object) -> bytes:
+    """The value in json without white space."""
     return json.dumps(value, separators=(',', ':')).encode()

@@ -1,57 +1,127 @@
 """Annotation files of MDETR from RefCOCO, RefCOCO+ and RefCOCOg: one entry, with one box, for each expression.
 
-https://arxiv.org/abs/2104.12763
+https://arxiv.org/abs/2104.12763, https://arxiv.org/abs/1608.00272. Layout of the data sets: expressions in a pickle,
+``refcoco/refs(unc).p``, beside boxes in COCO's format, ``refcoco/instances.json``.
 """
 from collections import Counter
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Literal, NamedTuple, get_args
 
-from .grounding_file import write_grounding
-from .parsing import Parser
-from .refer_files import Expression, ReferFiles
-from .roots import root_spans
+import msgspec
+
+from ...text.parsing import Parser, root_spans
+from .grounding_file import Pair, box_row, image_row
+from .image_lists import load_plain_pickle
+from .json_rows import Box, Number, Side, Text, read_json, wrong_value
+
+REFS = {'refcoco': 'refs(unc).p', 'refcoco+': 'refs(unc).p', 'refcocog': 'refs(umd).p'}
+Split = Literal['train', 'val', 'test', 'testA', 'testB']
+SPLITS = get_args(Split)
 
 
-def build_refexp(datasets: Sequence[ReferFiles], split: str, out: Path, parser: Parser, *,
-                 safe: Set[str] | None = None, on_expression: Callable[[], object] = lambda: None) -> Counter:
-    """Write a file of one split, of one data set to fine-tune on, or of several to pre-train on.
+class _Image(msgspec.Struct):
+    id: int
+    height: Side
+    width: Side
+
+
+class _Annotation(msgspec.Struct):
+    id: int
+    bbox: Box
+    category_id: int
+    area: Number
+    iscrowd: int
+
+
+class _Instances(msgspec.Struct):
+    images: list[_Image]
+    annotations: list[_Annotation]
+    categories: list[dict] = []
+
+
+class _Sentence(msgspec.Struct):
+    sent: Text
+
+
+class _Reference(msgspec.Struct):
+    """Sentences that refer to one object."""
+    split: Split
+    image_id: int
+    ann_id: int
+    file_name: str
+    sentences: list[_Sentence]
+
+
+class Expression(NamedTuple):
+    """A text that refers to one object of an image."""
+    dataset: str
+    text: str
+    split: str
+    image: _Image
+    annotation: _Annotation
+    file_name: str
+
+
+def read_refer(root: Path, name: str) -> tuple[list[Expression], list[dict]]:
+    """The expressions of a data set in the order of its file, and the categories of its boxes.
+
+    Raises:
+        ValueError: If a file is damaged, a reference lacks a field or has one of another type, or names an annotation
+            or an image that instances.json does not have; names file and reference.
+    """
+    if name not in REFS:
+        raise ValueError(f'the data set must be one of {tuple(REFS)}, got {name!r}')
+    refs_path, instances_path = root / name / REFS[name], root / name / 'instances.json'
+    references = load_plain_pickle(refs_path)
+    if not isinstance(references, list):
+        raise ValueError(f'{refs_path} should hold a list of references, got {type(references).__name__}')
+    instances = read_json(instances_path, _Instances)
+    images = {row.id: row for row in instances.images}
+    annotations = {row.id: row for row in instances.annotations}
+    expressions = []
+    for number, content in enumerate(references):
+        location = f'{refs_path}: reference {number}'
+        try:
+            ref = msgspec.convert(content, _Reference)
+        except msgspec.ValidationError as error:
+            raise wrong_value(error, content, location) from error
+        for key, table in (('image_id', images), ('ann_id', annotations)):
+            if getattr(ref, key) not in table:
+                raise ValueError(f'{location}: {key} {getattr(ref, key)} is not in {instances_path}')
+        stem, underscore, _ = ref.file_name.rpartition('_')
+        if not underscore:
+            raise ValueError(f'{location}: file_name should be IMAGE_NUMBER.jpg, got {ref.file_name!r}')
+        expressions += [Expression(name, sentence.sent, ref.split, images[ref.image_id], annotations[ref.ann_id],
+                                   f'{stem}.jpg') for sentence in ref.sentences]
+    return expressions, instances.categories
+
+
+def safe_images(expressions: Collection[Expression]) -> set[str]:
+    """The ids of the images that are in no validation or test split."""
+    unsafe = {expression.image.id for expression in expressions if expression.split != 'train'}
+    return {str(expression.image.id) for expression in expressions if expression.image.id not in unsafe}
+
+
+def refexp_pairs(expressions: Iterable[Expression], parser: Parser, counts: Counter, *, split: str,
+                 safe: Collection[str] | None = None) -> Iterator[Pair]:
+    """Images with the expressions of a split, and boxes.
 
     Args:
-        datasets: At least one; their expressions follow one another in the file.
+        expressions: Of one data set to fine-tune on, or of several to pre-train on.
+        parser: Of expressions; those that it does not parse are taken as a whole.
+        counts: Gets how many there are, are dropped, and are tied to the words of their root.
         split: train, val, test, testA or testB.
-        out: File to write.
-        parser: Of expressions; those that it has no parse of are taken as a whole.
-        safe: Ids of the pictures to keep; None keeps all.
-        on_expression: Called after each expression.
-
-    Returns:
-        How many there are of what.
+        safe: Ids of the images to keep; None keeps all.
     """
-    counts = Counter()
-    pictures = set()
-    with write_grounding(out, datasets[0].categories) as file:
-        for files in datasets:
-            chosen = []
-            for expression in files.of(split):
-                if safe is None or str(expression.image['id']) in safe:
-                    chosen.append(expression)
-                else:
-                    counts['dropped'] += 1
-                    on_expression()
-            parses = parser(expression.text for expression in chosen)
-            for expression, tokens in zip(chosen, parses, strict=True):
-                spans = [[0, len(expression.text)]] if tokens is None else root_spans(expression.text, tokens)
-                counts['whole texts' if spans == [[0, len(expression.text)]] else 'roots'] += 1
-                file.add(*_entry(expression, files.name, spans))
-                on_expression()
-            pictures.update(expression.image['id'] for expression in chosen)
-        counts.update(expressions=file.num_images, pictures=len(pictures))
-    return counts
-
-
-def _entry(expression: Expression, name: str, spans: list[list[int]]) -> tuple[dict, list[dict]]:
-    text, image, annotation = expression.text, expression.image, expression.annotation
-    row = {key: annotation[key] for key in ('area', 'iscrowd', 'category_id', 'bbox')}
-    return dict(
-        file_name=expression.file_name, height=image['height'], width=image['width'], original_id=annotation['id'],
-        caption=text, dataset_name=name, tokens_negative=[[0, len(text)]]), [row | dict(tokens_positive=spans)]
+    of_split = [expression for expression in expressions if expression.split == split]
+    kept = [expression for expression in of_split if safe is None or str(expression.image.id) in safe]
+    counts.update(images=len({expression.image.id for expression in kept}), dropped=len(of_split) - len(kept))
+    parses = parser(expression.text for expression in kept)
+    for expression, words in zip(kept, parses, strict=True):
+        text, image, row = expression.text, expression.image, expression.annotation
+        spans = [[0, len(text)]] if words is None else root_spans(text, words)
+        counts['whole texts' if spans == [[0, len(text)]] else 'roots'] += 1
+        yield (image_row(expression.file_name, (image.height, image.width), text, expression.dataset,
+                         original_id=row.id),
+               [box_row(row.bbox, spans, area=row.area, iscrowd=row.iscrowd, category_id=row.category_id)])

@@ -1,31 +1,72 @@
 """Regions of Visual Genome as captions with boxes (MDETR, https://arxiv.org/abs/2104.12763).
 
 `region_graphs.json` ties objects to words of a region's text by WordNet's synsets. What the text is about, its root,
-comes from a parse.
+comes from a parse. Regions of one image that say the same of the same place become one.
 """
-import re
+import json
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from msgspec import Struct
+from scipy.sparse.csgraph import connected_components
 
-from .boxes import merge_boxes
-from .parsing import Parser, Word, content_words
-from .roots import root_spans
-from .spans import consolidate_spans
-
-Spans = list[list[int]]
+from ...text.parsing import Parser, Word, content_words, root_spans
+from ...text.spans import Spans, clean_text, consolidate_spans, spans_overlap
+from ...unfinished import Unfinished
+from .boxes import iou_matrix, merge_boxes
+from .grounding_file import Pair, box_row, compact_json, image_row
+from .image_lists import Size, Sizes
+from .json_rows import Id, JsonRows, Number
 
 MIN_LETTERS = 3
-_SAME_PHRASE_IOU = 0.7
-_SIDES = ('x', 'y', 'width', 'height')
-_REPEATED = re.compile(r'([^\w\s])\1+')
+PIECE_IMAGES = 1000  # after so many images work is safe
+_SAME_PHRASE_IOU, _SAME_CAPTION_IOU = 0.7, 0.75
+_DUPLICATE_IOU, _OVERLAP_IOU = 0.5, 0.1
+# Texts of these words alone are about no thing in particular.
+_VAGUE = {'wall', 'side', 'building'}
+
+
+class _Synset(Struct):
+    synset_name: str
+    entity_idx_start: int
+    entity_idx_end: int
+
+
+class _ObjectRow(Struct):
+    object_id: Id
+    synsets: list[str]
+    x: Number
+    y: Number
+    w: Number | None = None
+    h: Number | None = None
+    width: Number | None = None
+    height: Number | None = None
+
+
+class RegionRow(Struct):
+    """A region as the file has it."""
+    region_id: Id
+    phrase: str
+    x: Number
+    y: Number
+    width: Number
+    height: Number
+    objects: list[_ObjectRow]
+    synsets: list[_Synset]
+
+
+class ImageRow(Struct):
+    """An image of region_graphs.json."""
+    image_id: Id
+    regions: list[RegionRow]
 
 
 class Region(NamedTuple):
-    """A caption of a picture with its boxes."""
-    id: int
+    """A caption of an image with its boxes."""
+    id: Id
     caption: str
     key: str  # the caption's content words: regions of one key say the same
     boxes: np.ndarray  # (N, 4), (x1, y1, x2, y2) in pixels
@@ -33,92 +74,201 @@ class Region(NamedTuple):
     has_objects: bool  # whether any of the boxes is that of an object, and not the region's own
 
 
-def read_regions(row: dict, parser: Parser, counts: Counter, where: str) -> list[Region]:
-    """The regions of a picture; what is left out is counted.
+def read_graphs(path: Path) -> JsonRows[ImageRow]:
+    """The images of region_graphs.json with their regions."""
+    return JsonRows(path, ImageRow, 'images')
+
+
+def make_pieces(images: JsonRows[ImageRow], sizes: Sizes, parser: Parser, work: Unfinished) -> Iterator[int]:
+    """Make the pieces of the file that an earlier run has not made.
 
     Args:
-        row: Of region_graphs.json.
+        images: With their regions.
+        sizes: (height, width) of each image by its id.
         parser: Of captions.
-        counts: To add to.
-        where: The file and the picture, for errors.
+        work: Where the pieces are kept.
+
+    Yields:
+        Number of images of each piece, when it is there.
 
     Raises:
-        ValueError: If a region, or something in it, lacks a field, or has one of another type.
+        ValueError: If an image is broken, or has no size.
+    """
+    for start in range(0, len(images), PIECE_IMAGES):
+        numbers = range(start, min(start + PIECE_IMAGES, len(images)))
+        if work.piece(f'{start}.jsonl') is None:
+            counts, lines = Counter(), []
+            for location, _, row in map(images.__getitem__, numbers):
+                if str(row.image_id) not in sizes:
+                    raise ValueError(f'{location}: image {row.image_id} is not in image_data.json, which has its size')
+                regions = merge_regions(read_regions(row, parser, counts, location), counts)
+                counts['images'] += bool(regions)
+                lines += map(compact_json, _pairs(row.image_id, sizes[str(row.image_id)], regions))
+            with work.write(f'{start}.jsonl') as file:
+                file.write(b'\n'.join([compact_json(counts), *lines]) + b'\n')
+        yield len(numbers)
+
+
+def read_pieces(num_images: int, work: Unfinished, counts: Counter) -> Iterator[Pair]:
+    """The captions and boxes of all pieces of `num_images` images; `counts` gets what was left out."""
+    for start in range(0, num_images, PIECE_IMAGES):
+        with work.piece(f'{start}.jsonl').open() as file:
+            counts.update(json.loads(next(file)))
+            yield from map(json.loads, file)
+
+
+def _pairs(image: Id, size: Size, regions: Iterable[Region]) -> Iterator[Pair]:
+    for region in regions:
+        boxes = np.concatenate([region.boxes[:, :2], region.boxes[:, 2:] - region.boxes[:, :2]], axis=1).tolist()
+        yield (image_row(f'{image}.jpg', size, region.caption, 'VG', original_id=region.id, original_img_id=image,
+                         data_source='vg'),
+               [box_row(box, spans) for box, spans in zip(boxes, region.spans, strict=True)])
+
+
+def read_regions(row: ImageRow, parser: Parser, counts: Counter, location: str) -> list[Region]:
+    """The regions of an image; `counts` gets what was left out.
+
+    Raises:
+        ValueError: If an object has no size; `location` names the file and the image in it.
     """
     cleaned = []
-    for region in row['regions']:
-        own = f'{where}: region {_field(region, "region_id", where)}'
-        caption, places = clean_caption(_field(region, 'phrase', own, str))
-        box = np.array([_field(region, side, own, int, float) for side in _SIDES], dtype=np.float64)
+    for region in row.regions:
+        caption, positions = clean_text(region.phrase)
         counts['regions'] += 1
         if len(caption) < MIN_LETTERS:
             counts[f'regions of less than {MIN_LETTERS} characters'] += 1
-        elif not (box[2:] > 0).all():
+        elif not (region.width > 0 and region.height > 0):
             counts['regions without area'] += 1
         else:
-            box[2:] += box[:2]
-            objects = tied_objects(region, caption, places, own, counts)
-            cleaned.append((region['region_id'], caption, box, objects))
-    parses = parser(caption for _, caption, _, _ in cleaned)
+            objects = _tied_objects(region, caption, positions, location, counts)
+            cleaned.append((region, caption, objects))
+    parses = parser(caption for _, caption, _ in cleaned)
     return [_region(*parts, words, counts) for parts, words in zip(cleaned, parses, strict=True)]
 
 
-def clean_caption(text: str) -> tuple[str, list[int]]:
-    """A text without needless white space and with one of each repeated punctuation mark.
-
-    Returns:
-        The clean text, and for each character of `text`, and its end, the place in the clean text where it, or the
-        next one that is left, stands.
-    """
-    keep = [True] * len(text)
-    for found in _REPEATED.finditer(text):
-        keep[found.start() + 1:found.end()] = [False] * (found.end() - found.start() - 1)
-    letters, places = [], []
-    pending = False  # a space is due in front of the next letter
-    for char, kept in zip(text, keep, strict=True):
-        if kept and not char.isspace():
-            letters += [' '] * pending + [char]
-            places.append(len(letters) - 1)
-        else:
-            places.append(len(letters))
-        pending = bool(letters) and char.isspace()
-    return ''.join(letters), [*places, len(letters)]
-
-
-def tied_objects(region: dict, caption: str, places: Sequence[int], where: str,
-                 counts: Counter) -> list[tuple[np.ndarray, Spans]]:
+def _tied_objects(region: RegionRow, caption: str, positions: Sequence[int], location: str,
+                  counts: Counter) -> list[tuple[np.ndarray, Spans]]:
     """The boxes (x1, y1, x2, y2) and spans of the objects that are tied to words without doubt.
 
-    These are objects of exactly one synset, which stands once in the text.
-
-    Args:
-        region: Row of region_graphs.json.
-        caption: Its clean text.
-        places: As `clean_caption` gives them.
-        where: The region, for errors.
-        counts: To add to.
+    These are objects of exactly one synset, which stands once in the text. `caption` is its clean text, and `positions`
+    are as `clean_text` gives them.
     """
     by_synset = {}
-    for synset in _field(region, 'synsets', where, list):
-        ends = [_field(synset, key, f'{where}: a synset', int) for key in ('entity_idx_start', 'entity_idx_end')]
-        by_synset.setdefault(_field(synset, 'synset_name', f'{where}: a synset', str), []).append(ends)
+    for synset in region.synsets:
+        by_synset.setdefault(synset.synset_name, []).append((synset.entity_idx_start, synset.entity_idx_end))
     tied = []
-    for found in _field(region, 'objects', where, list):
-        own = f'{where}: object {_field(found, "object_id", where)}'
-        synsets = _field(found, 'synsets', own, list)
-        sides = _SIDES if 'width' in found else 'xywh'
-        x, y, width, height = (_field(found, side, own, int, float) for side in sides)
-        words = by_synset.get(synsets[0], ()) if len(synsets) == 1 else ()
+    for thing in region.objects:
+        width, height = (thing.w, thing.h) if thing.width is None else (thing.width, thing.height)
+        if width is None or height is None:
+            raise ValueError(f'{location}: region {region.region_id}: object {thing.object_id} has no width and height '
+                             f'(w and h), got {thing}')
+        words = by_synset.get(thing.synsets[0], ()) if len(thing.synsets) == 1 else ()
         spans = []
-        if len(words) == 1 and 0 <= words[0][0] < words[0][1] < len(places) and width > 0 and height > 0:
-            spans = consolidate_spans([[places[words[0][0]], places[words[0][1]]]], caption)
+        if len(words) == 1 and 0 <= words[0][0] < words[0][1] < len(positions) and width > 0 and height > 0:
+            spans = consolidate_spans([[positions[index] for index in words[0]]], caption)
         counts['objects tied to words' if spans else 'objects left out'] += 1
         if spans:
-            tied.append((np.array([x, y, x + width, y + height], dtype=np.float64), spans))
+            tied.append((_corners(thing.x, thing.y, width, height), spans))
     return tied
 
 
-def average_boxes(boxes: np.ndarray, threshold: float) -> tuple[np.ndarray, list[list[int]]]:
+def _region(row: RegionRow, caption: str, objects: list[tuple[np.ndarray, Spans]], words: Sequence[Word] | None,
+            counts: Counter) -> Region:
+    """A region of its own box and those of the objects that are tied to its words."""
+    root = None if words is None else root_spans(caption, words, lazy=False)
+    on_root = [root is not None and spans_overlap(spans, root) for _, spans in objects]
+    phrases = {}  # boxes by spans as json
+    for (box, spans), is_root in zip(objects, on_root, strict=True):
+        phrases.setdefault(json.dumps(root if is_root else spans), []).append(box)
+    if not any(on_root) and (root is not None or not objects):
+        phrase = json.dumps(root or [[0, len(caption)]])
+        phrases.setdefault(phrase, []).append(_corners(row.x, row.y, row.width, row.height))
+        counts['region boxes'] += 1
+    boxes, spans = [], []
+    for phrase, same in phrases.items():
+        averaged, _ = _average_boxes(np.stack(same), _SAME_PHRASE_IOU)
+        boxes.extend(averaged)
+        spans += [json.loads(phrase)] * len(averaged)
+    key = ' '.join(content_words(caption, words)) or caption
+    return Region(row.region_id, caption, key, np.stack(boxes), spans, bool(objects))
+
+
+def merge_regions(regions: Sequence[Region], counts: Counter) -> list[Region]:
+    """The distinct regions of an image, in the order of their first members; what is left out is counted.
+
+    Regions of one key are duplicates if boxes on words that both have overlap by half; the one with the most boxes
+    stays, with the mean of the boxes. A region without objects goes if it touches another of its key that has some.
+    Regions that then have one caption become one caption with the boxes of all. Texts of nothing but 'wall', 'side' and
+    'building' go.
+    """
+    kept = []
+    for group in _groups(regions, lambda region: region.key):
+        distinct = _distinct(group)
+        counts['duplicates'] += len(group) - len(distinct)
+        needed = _without_empty(distinct)
+        counts['regions without objects that touch one with objects'] += len(distinct) - len(needed)
+        kept += needed
+    order = {region.id: number for number, region in enumerate(regions)}
+    kept.sort(key=lambda region: order[region.id])
+    captions = [_collapse(group) for group in _groups(kept, lambda region: region.caption)]
+    counts['equal captions'] += len(kept) - len(captions)
+    clear = [region for region in captions if not _VAGUE.issuperset(region.key.split())]
+    counts['vague captions'] += len(captions) - len(clear)
+    return clear
+
+
+def _groups(regions: Iterable[Region], key: Callable[[Region], Hashable]) -> Iterable[list[Region]]:
+    groups = {}
+    for region in regions:
+        groups.setdefault(key(region), []).append(region)
+    return groups.values()
+
+
+def _distinct(regions: list[Region]) -> list[Region]:
+    """Regions of one key without duplicates."""
+    if len(regions) == 1:
+        return regions
+    boxes = np.concatenate([region.boxes for region in regions])
+    spans = [of_box for region in regions for of_box in region.spans]
+    owner = np.repeat(np.arange(len(regions)), [len(region.boxes) for region in regions])
+    shared = np.array([[spans_overlap(of_box, others) for others in spans] for of_box in spans])
+    same = (iou_matrix(boxes, boxes) >= _DUPLICATE_IOU) & shared  # (boxes, boxes)
+    linked = np.zeros((len(regions), len(regions)), dtype=bool)
+    first, second = np.nonzero(same)
+    linked[owner[first], owner[second]] = True
+    _, component = connected_components(linked, directed=False)
+    distinct = []
+    for number in range(component.max() + 1):
+        members = np.flatnonzero(component == number)
+        best = max(members, key=lambda member: len(regions[member].boxes))  # the first of several
+        in_component = component[owner] == number
+        averaged = [boxes[same[row] & in_component].mean(axis=0) for row in np.flatnonzero(owner == best)]
+        distinct.append(regions[best]._replace(boxes=np.stack(averaged)))
+    return distinct
+
+
+def _without_empty(regions: list[Region]) -> list[Region]:
+    """Without the regions that have no objects and touch one that has."""
+    objects = [region.boxes for region in regions if region.has_objects]
+    if not objects or len(objects) == len(regions):
+        return regions
+    boxes = np.concatenate(objects)
+    return [region for region in regions
+            if region.has_objects or not (iou_matrix(region.boxes, boxes) >= _OVERLAP_IOU).any()]
+
+
+def _collapse(regions: list[Region]) -> Region:
+    """Regions of one caption as one."""
+    first = regions[0]
+    if len(regions) == 1:
+        return first
+    spans = [of_box for region in regions for of_box in region.spans]
+    boxes, groups = _average_boxes(np.concatenate([region.boxes for region in regions]), _SAME_CAPTION_IOU)
+    united = [consolidate_spans([span for index in group for span in spans[index]], first.caption) for group in groups]
+    return first._replace(boxes=boxes, spans=united)
+
+
+def _average_boxes(boxes: np.ndarray, threshold: float) -> tuple[np.ndarray, list[list[int]]]:
     """Boxes (N, 4) of an IoU from `threshold` on become their mean: (M, 4), and the members of each of the M."""
     if len(boxes) == 1:  # as most are
         return boxes, [[0]]
@@ -126,38 +276,5 @@ def average_boxes(boxes: np.ndarray, threshold: float) -> tuple[np.ndarray, list
     return np.stack([boxes[group].mean(axis=0) for group in groups]), groups
 
 
-def intersect(spans: Spans, others: Spans) -> bool:
-    return any(begin < other_end and other_begin < end for begin, end in spans for other_begin, other_end in others)
-
-
-def _region(id_: int, caption: str, box: np.ndarray, objects: list[tuple[np.ndarray, Spans]],
-            words: Sequence[Word] | None, counts: Counter) -> Region:
-    """A region of its own box and those of the objects that are tied to its words."""
-    root = None if words is None else root_spans(caption, words, lazy=False)
-    on_root = [root is not None and intersect(spans, root) for _, spans in objects]
-    phrases = {}  # boxes by spans
-    for (own, spans), is_root in zip(objects, on_root, strict=True):
-        phrases.setdefault(_hashable(root if is_root else spans), []).append(own)
-    if not any(on_root) and (root is not None or not objects):
-        phrases.setdefault(_hashable(root or [[0, len(caption)]]), []).append(box)
-        counts['region boxes'] += 1
-    boxes, spans = [], []
-    for phrase, own in phrases.items():
-        averaged, _ = average_boxes(np.stack(own), _SAME_PHRASE_IOU)
-        boxes.extend(averaged)
-        spans += [[list(span) for span in phrase]] * len(averaged)
-    key = ' '.join(content_words(caption, words)) or caption
-    return Region(id_, caption, key, np.stack(boxes), spans, bool(objects))
-
-
-def _hashable(spans: Spans) -> tuple[tuple[int, int], ...]:
-    return tuple((begin, end) for begin, end in spans)
-
-
-def _field(row: Any, key: str, where: str, *types: type) -> Any:
-    """A value of a row of the file, of one of the types, if any are given."""
-    if not (isinstance(row, dict) and key in row):
-        raise ValueError(f'{where} has no {key}: {str(row)[:100]}')
-    if types and type(row[key]) not in types:
-        raise ValueError(f'{where} has the {key} {row[key]!r}, should be {" or ".join(own.__name__ for own in types)}')
-    return row[key]
+def _corners(x: float, y: float, width: float, height: float) -> np.ndarray:
+    return np.array([x, y, x + width, y + height], dtype=np.float64)

@@ -5,7 +5,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from ..wording import article, number_word, plural
+from ...text.wording import article, number_word, plural
 from .scene import Scene, SceneObject
 
 T = TypeVar('T')

@@ -6,7 +6,7 @@ from itertools import permutations, product
 
 import numpy as np
 
-from ..wording import article
+from ...text.wording import article
 from .phrases import RELATION_WORDS, Description, Named, choose, definite, denoted
 from .referring import Parts, beside, unique_looks
 from .scene import COLORS, RELATIONS, SHAPE_CLASSES, SIZES, Scene

@@ -7,14 +7,14 @@ from mmdet.structures.bbox import HorizontalBoxes, autocast_box_type
 
 @TRANSFORMS.register_module()
 class BoxSafeRandomCrop(BaseTransform):
-    """Crop a picture at random, again and again until something of every box is left.
+    """Crop an image at random, again and again until something of every box is left.
 
     The caption stays, so whatever it names has to stay as well. The last attempt is taken as it is: boxes of which
     nothing is left then go, with their labels, masks and spans.
 
     Args:
-        min_size: Least side of the crop in pixels; a picture's side that is shorter stays whole.
-        max_size: Largest side. Each side is uniform between the two, and at most the picture's.
+        min_size: Least side of the crop in pixels; an image's side that is shorter stays whole.
+        max_size: Largest side. Each side is uniform between the two, and at most the image's.
         attempts: How often to try.
     """
 

@@ -1,4 +1,4 @@
-"""The picture of a mosaic, of which only what is asked for is drawn."""
+"""The image of a mosaic, of which only what is asked for is drawn."""
 from typing import NamedTuple
 from collections.abc import Sequence
 
@@ -9,16 +9,16 @@ Region = tuple[int, int, int, int]  # x1, y1, x2, y2 in pixels of the canvas, th
 
 
 class Tile(NamedTuple):
-    """A picture (H, W, 3) and where its first pixel lies, which may be outside the canvas."""
+    """An image (H, W, 3) and where its first pixel lies, which may be outside the canvas."""
     img: np.ndarray
     left: int
     top: int
 
 
 class Canvas:
-    """A picture (side, side, 3), uint8, of tiles that do not overlap and of outlines that are pasted mirrored.
+    """An image (side, side, 3), uint8, of tiles that do not overlap and of outlines that are pasted mirrored.
 
-    `YOLOCopyPaste` and `YOLOAffine` take it in place of an array; `np.asarray(canvas)` is the whole picture.
+    `YOLOCopyPaste` and `YOLOAffine` take it in place of an array; `np.asarray(canvas)` is the whole image.
     """
     dtype, ndim = np.dtype(np.uint8), 3
 
@@ -36,13 +36,13 @@ class Canvas:
         self.outlines += list(polygons.astype(np.int32))
 
     def draw(self, region: Region) -> np.ndarray:
-        """The picture (side, side, 3), of which the region alone is drawn: what lies outside of it has any value."""
-        picture = np.empty(self.shape, np.uint8)
+        """The image (side, side, 3), of which the region alone is drawn: what lies outside of it has any value."""
+        image = np.empty(self.shape, np.uint8)
         x1, y1, x2, y2 = region
-        self._draw_tiles(picture[y1:y2, x1:x2], x1, y1)
+        self._draw_tiles(image[y1:y2, x1:x2], x1, y1)
         for polygon in self.outlines:
-            self._draw_mirrored(picture, polygon, region)
-        return picture
+            self._draw_mirrored(image, polygon, region)
+        return image
 
     def _draw_tiles(self, part: np.ndarray, left: int, top: int) -> None:
         """Draw the pixels of `part`, whose first one has the place (left, top) on the canvas."""
@@ -61,7 +61,7 @@ class Canvas:
             x, y = left - tile.left, top - tile.top
             part[y1:y2, x1:x2] = tile.img[y1 + y:y2 + y, x1 + x:x2 + x]
 
-    def _draw_mirrored(self, picture: np.ndarray, polygon: np.ndarray, region: Region) -> None:
+    def _draw_mirrored(self, image: np.ndarray, polygon: np.ndarray, region: Region) -> None:
         width = self.shape[1]
         x1, y1, x2, y2 = polygon_extent(polygon, self.shape)
         left, top = max(x1, region[0]), max(y1, region[1])
@@ -71,11 +71,11 @@ class Canvas:
         inside = fill(polygon, (x1, y1, x2, y2))[top - y1:bottom - y1, left - x1:right - x1]
         source = np.empty((bottom - top, right - left, 3), np.uint8)
         self._draw_tiles(source, width - right, top)
-        np.copyto(picture[top:bottom, left:right], source[:, ::-1], where=inside[..., None])
+        np.copyto(image[top:bottom, left:right], source[:, ::-1], where=inside[..., None])
 
 
 def polygon_extent(polygon: np.ndarray, shape: Sequence[int]) -> Region:
-    """Of a polygon (P, 2) in whole pixels, clipped to a picture of the shape (H, W, ...)."""
+    """Of a polygon (P, 2) in whole pixels, clipped to an image of the shape (H, W, ...)."""
     x1, y1 = polygon.min(axis=0).clip(0).tolist()
     x2, y2 = np.minimum(polygon.max(axis=0) + 1, shape[1::-1]).tolist()
     return x1, y1, x2, y2

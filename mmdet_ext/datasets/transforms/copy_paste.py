@@ -1,4 +1,4 @@
-"""Copy-paste within a picture (https://arxiv.org/abs/2012.07177): instances pasted again at the mirrored place."""
+"""Copy-paste within an image (https://arxiv.org/abs/2012.07177): instances pasted again at the mirrored place."""
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
@@ -14,8 +14,8 @@ class YOLOCopyPaste(BaseTransform):
     Only instances with a polygon are pasted; without `gt_polygons` nothing happens.
 
     Args:
-        prob: Share of the instances that are tried, 0 to 1.
-        max_overlap: An instance is not pasted if it would cover this share of a box that is there, 0 to 1.
+        prob: Share of the instances that may be pasted, 0 to 1; their number is rounded.
+        max_overlap: An instance may not be pasted if it would cover this share of a box of the image, 0 to 1.
     """
 
     def __init__(self, prob: float = 0.3, max_overlap: float = 0.30) -> None:
@@ -27,18 +27,14 @@ class YOLOCopyPaste(BaseTransform):
     def transform(self, results: dict) -> dict:
         if 'gt_polygons' not in results:
             return results
-        candidates = np.flatnonzero(has_polygon(results['gt_polygons']))
-        tried = np.random.permutation(candidates)[:round(self.prob * len(candidates))]
         width = results['img'].shape[1]
         boxes = get_boxes(results)
         mirrored = np.stack([width - boxes[:, 2], boxes[:, 1], width - boxes[:, 0], boxes[:, 3]], axis=1)
-        chosen = []
-        for index in tried:
-            if (covered_shares(mirrored[index], boxes) < self.max_overlap).all():
-                chosen.append(index)
-                boxes = np.concatenate([boxes, mirrored[index:index + 1]])
-        if chosen:
-            self._paste(results, np.array(chosen), mirrored[chosen])
+        candidates = [index for index in np.flatnonzero(has_polygon(results['gt_polygons']))
+                      if (covered_shares(mirrored[index], boxes) < self.max_overlap).all()]
+        chosen = np.random.permutation(candidates)[:round(self.prob * len(candidates))].astype(int)
+        if len(chosen):
+            self._paste(results, chosen, mirrored[chosen])
         return results
 
     def _paste(self, results: dict, chosen: np.ndarray, boxes: np.ndarray) -> None:
@@ -61,13 +57,13 @@ def covered_shares(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def paste_mirrored(img: np.ndarray, polygons: np.ndarray) -> np.ndarray:
-    """Return the picture with the pixels of its own mirror image inside the polygons (N, P, 2), in pixels."""
+    """Return the image with the pixels of its own mirror image inside the polygons (N, P, 2), in pixels."""
     width = img.shape[1]
     result = img.copy()
     for polygon in polygons.astype(np.int32):
         x1, y1, x2, y2 = polygon_extent(polygon, img.shape)
         if x1 >= x2 or y1 >= y2:
             continue
-        source = img[y1:y2, width - x2:width - x1][:, ::-1]  # the picture as it was, not what was pasted before
+        source = img[y1:y2, width - x2:width - x1][:, ::-1]  # the image as it was, not what was pasted before
         np.copyto(result[y1:y2, x1:x2], source, where=fill(polygon, (x1, y1, x2, y2))[..., None])
     return result

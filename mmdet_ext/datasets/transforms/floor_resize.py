@@ -18,13 +18,13 @@ def floor_size(width: int, height: int, short: int, longest: int | None) -> tupl
 
 @TRANSFORMS.register_module()
 class FloorResize(BaseTransform):
-    """Resize a picture, its boxes and masks to one of some sizes, with Pillow's bilinear filter.
+    """Resize an image, its boxes and masks to one of some sizes, with Pillow's bilinear filter.
 
     mmdet's `Resize` rounds the long side to the nearest pixel, the published recipes round it down; OpenCV's bilinear
     filter skips pixels where Pillow's averages them.
 
     Args:
-        scales: (short, long) sides in pixels, of which each picture gets one at random: the short side becomes `short`,
+        scales: (short, long) sides in pixels, of which each image gets one at random: the short side becomes `short`,
             unless the long one would then be longer than `long`; `long` may be None, no limit.
     """
 

@@ -7,7 +7,7 @@ from mmdet.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class YOLOHSV(BaseTransform):
-    """Multiply hue, saturation and value of a BGR picture, each by a factor uniform in [1 - gain, 1 + gain].
+    """Multiply hue, saturation and value of a BGR image, each by a factor uniform in [1 - gain, 1 + gain].
 
     `YOLOXHSVRandomAug` of mmdet adds to them instead.
 

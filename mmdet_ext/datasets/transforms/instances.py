@@ -1,4 +1,4 @@
-"""The annotated instances of a picture in mmdet's results dict, handled together: one row per instance in every entry.
+"""The annotated instances of an image in mmdet's results dict, handled together: one row per instance in every entry.
 
 `gt_polygons` (N, P, 2), float32, are P points (x, y) in pixels on the outline of each instance; NaN where it has none.
 """
@@ -35,7 +35,7 @@ def concatenate(parts: Sequence[dict]) -> dict:
         if not any(present):
             continue
         if not all(present):
-            raise ValueError(f'pictures with and without {key!r} cannot be mixed: let the same pipeline load them all')
+            raise ValueError(f'images with and without {key!r} cannot be mixed: let the same pipeline load them all')
         rows = [part[key] for part in parts]
         merged[key] = HorizontalBoxes.cat(rows) if isinstance(rows[0], HorizontalBoxes) else np.concatenate(rows)
     return merged
@@ -47,7 +47,7 @@ def has_polygon(polygons: np.ndarray) -> np.ndarray:
 
 
 def boxes_of_polygons(polygons: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return the extent (N, 4) of the outline points inside the picture; zeros where none is."""
+    """Return the extent (N, 4) of the outline points inside the image; zeros where none is."""
     x, y = polygons[..., 0], polygons[..., 1]  # (N, P)
     inside = (x >= 0) & (y >= 0) & (x <= width) & (y <= height)
     lowest = np.where(inside[..., None], polygons, np.inf).min(axis=1)  # (N, 2)

@@ -1,4 +1,4 @@
-"""Mosaic of four pictures (YOLOv4, https://arxiv.org/abs/2004.10934), and MixUp of two mosaics."""
+"""Mosaic of four images (YOLOv4, https://arxiv.org/abs/2004.10934), and MixUp of two mosaics."""
 from collections.abc import Sequence
 
 import cv2
@@ -12,14 +12,14 @@ from .instances import concatenate, shift_and_clip
 
 @TRANSFORMS.register_module()
 class YOLOMosaic(BaseTransform):
-    """Lay four pictures around a random point of a canvas of twice the size; what sticks out is cut off.
+    """Lay four images around a random point of a canvas of twice the size; what sticks out is cut off.
 
-    The point is uniform in the middle half of the canvas. `YOLOAffine` then crops the canvas to one picture.
+    The point is uniform in the middle half of the canvas. `YOLOAffine` then crops the canvas to one image.
 
     Args:
-        size: Long side in pixels that the pictures have; the canvas is 2 size x 2 size.
+        size: Long side in pixels that the images have; the canvas is 2 size x 2 size.
         pad_value: Colour of the canvas, 0 to 255.
-        deferred: Whether the picture stays a `Canvas`, which the next steps, `YOLOCopyPaste` and `YOLOAffine`, draw no
+        deferred: Whether the image stays a `Canvas`, which the next steps, `YOLOCopyPaste` and `YOLOAffine`, draw no
             more of than the crop keeps. Pixels are the same. Other steps want an array.
     """
 
@@ -32,33 +32,33 @@ class YOLOMosaic(BaseTransform):
         return np.random.randint(len(dataset), size=3).tolist()
 
     def transform(self, results: dict) -> dict:
-        pictures = [results, *results.get('mix_results', ())]
-        if len(pictures) != 4:
-            raise ValueError(f'YOLOMosaic needs mix_results of 3 pictures, got {len(pictures) - 1}: it is for the '
+        images = [results, *results.get('mix_results', ())]
+        if len(images) != 4:
+            raise ValueError(f'YOLOMosaic needs mix_results of 3 images, got {len(images) - 1}: it is for the '
                              'pipeline of MultiImageMixDataset')
         center_x, center_y = np.random.uniform(0.5 * self.size, 1.5 * self.size, 2).astype(int).tolist()
         side = 2 * self.size
         tiles = []
-        for index, picture in enumerate(pictures):
-            height, width = picture['img'].shape[:2]
+        for index, image in enumerate(images):
+            height, width = image['img'].shape[:2]
             left = center_x if index % 2 else center_x - width
             top = center_y if index >= 2 else center_y - height
-            tiles.append(Tile(picture['img'], left, top))
-            shift_and_clip(picture, (left, top), side, side)
+            tiles.append(Tile(image['img'], left, top))
+            shift_and_clip(image, (left, top), side, side)
         canvas = Canvas(tiles, side, self.pad_value)
         img = canvas if self.deferred else np.asarray(canvas)
-        results.update(concatenate(pictures), img=img, img_shape=(side, side))
+        results.update(concatenate(images), img=img, img_shape=(side, side))
         return results
 
 
 @TRANSFORMS.register_module()
 class YOLOMixUp(BaseTransform):
-    """Blend a picture with a second one of the same size and keep the instances of both.
+    """Blend an image with a second one of the same size and keep the instances of both.
 
     Args:
         prob: Probability of mixing, 0 to 1.
-        transforms: What makes the second picture of four more, beginning with `YOLOMosaic`, as the first one was made.
-        beta: The first picture's weight is drawn from Beta(beta, beta).
+        transforms: What makes the second image of four more, beginning with `YOLOMosaic`, as the first one was made.
+        beta: The first image's weight is drawn from Beta(beta, beta).
     """
 
     def __init__(self, prob: float = 0.15, transforms: Sequence[dict] = (), *, beta: float = 32.) -> None:
@@ -69,7 +69,7 @@ class YOLOMixUp(BaseTransform):
         self.beta = beta
 
     def get_indexes(self, dataset: Sequence) -> list[int]:
-        """Draw whether to mix at all, and the pictures if so: those of no mixing need not be loaded."""
+        """Draw whether to mix at all, and the images if so: those of no mixing need not be loaded."""
         if np.random.random() >= self.prob:
             return []
         return np.random.randint(len(dataset), size=4).tolist()
@@ -80,7 +80,7 @@ class YOLOMixUp(BaseTransform):
         second, *others = results['mix_results']
         second = self.transforms(dict(second, mix_results=others))
         if second['img'].shape != results['img'].shape:
-            raise ValueError(f'YOLOMixUp blends pictures of one size, got {results["img"].shape[:2]} and '
+            raise ValueError(f'YOLOMixUp blends images of one size, got {results["img"].shape[:2]} and '
                              f'{second["img"].shape[:2]}: its transforms must end as those before it do')
         weight = np.random.beta(self.beta, self.beta)
         img = cv2.addWeighted(results['img'], weight, second['img'], 1 - weight, 0)

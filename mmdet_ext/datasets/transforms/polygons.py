@@ -1,4 +1,4 @@
-"""Outlines of instances, which let boxes stay tight when a picture is cropped and let instances be pasted."""
+"""Outlines of instances, which let boxes stay tight when an image is cropped and let instances be pasted."""
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +14,7 @@ class LoadPolygons(BaseTransform):
 
     Instances without polygons (boxes only, or a run-length mask) have NaN and are treated by their box. From here to
     `YOLOAffine`, which needs the outlines last and removes them, only transforms of this package may move pixels.
-    The key `instances` is removed: mixing pictures would copy its lists many times.
+    The key `instances` is removed: mixing images would copy its lists many times.
 
     Args:
         num_points: Points on each outline.

@@ -1,4 +1,4 @@
-"""Resizing to a long side, and padding to a rectangle around the picture's centre."""
+"""Resizing to a long side, and padding to a rectangle around the image's centre."""
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -11,36 +11,36 @@ _SHRINK = dict(area=cv2.INTER_AREA, linear=cv2.INTER_LINEAR)
 
 @TRANSFORMS.register_module()
 class YOLOResize(BaseTransform):
-    """Scale a picture so that its long side is `size`; the sides are truncated to whole pixels.
+    """Scale an image so that its long side is `size`; the sides are truncated to whole pixels.
 
     Args:
         size: Long side in pixels.
-        shrink: Interpolation when the picture becomes smaller: 'area' (evaluation) or 'linear' (training). Enlarging
-            is linear.
+        shrink: Interpolation when the image becomes smaller: 'area' (evaluation) or 'linear' (training). Enlarging is
+            linear.
+        published_factor: Whether `scale_factor` is the ratio of the heights for both axes, as in the published
+            evaluation. On an image of 1366 x 768 boxes then come back up to 3 pixels off.
 
     Boxes and outlines that are there already are scaled with it; annotations loaded behind it stay in original pixels.
-    Sets `scale_factor` to (gain, gain), the ratio of the heights: `RectLetterbox` tells how boxes go back.
+    Sets `scale_factor` to the ratios (of the widths, of the heights): `RectLetterbox` tells how boxes go back.
     """
 
-    def __init__(self, size: int = 640, shrink: str = 'area') -> None:
+    def __init__(self, size: int = 640, shrink: str = 'area', *, published_factor: bool = False) -> None:
         if shrink not in _SHRINK:
             raise ValueError(f"shrink must be 'area' or 'linear', got {shrink!r}")
         self.size = size
         self.shrink = shrink
+        self.published_factor = published_factor
 
     def transform(self, results: dict) -> dict:
         scaled_from = results.pop('scaled_from', None)  # by `CachedLoading`
         height, width = scaled_from or results['img'].shape[:2]
-        said = results.get('height', height), results.get('width', width)
-        if said != (height, width):
-            raise ValueError(f'{results.get("img_path")} has {height} x {width} pixels (height x width), the '
-                             f'annotation file says {said[0]} x {said[1]}')
         if scaled_from is None:
             results['img'] = self.scale(results['img'])
         new_height, new_width = results['img'].shape[:2]
         results['img_shape'] = (new_height, new_width)
-        results['scale_factor'] = (new_height / height, ) * 2
-        scale = np.float32([new_width / width, new_height / height])
+        factors = new_width / width, new_height / height
+        results['scale_factor'] = factors[1:] * 2 if self.published_factor else factors
+        scale = np.float32(factors)
         if 'gt_bboxes' in results:
             set_boxes(results, get_boxes(results) * np.tile(scale, 2))
         if 'gt_polygons' in results:
@@ -59,19 +59,22 @@ class YOLOResize(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RectLetterbox(BaseTransform):
-    """Pad a picture on all sides to the data set's `batch_shape` (h, w), or else to the next multiples of `stride`.
+    """Pad an image on all sides to the data set's `batch_shape` (h, w), or else to the next multiples of `stride`.
 
     Args:
         stride: Sides become multiples of it, in pixels.
         pad_value: Colour of the padding, 0 to 255.
+        published_padding: Whether `pad_param` is half of all padding, as in the published evaluation, also where an
+            odd number of pixels is padded and half a pixel less is drawn.
 
-    Sets `pad_param` to (x, y), the padding left and above in pixels, with halves although whole pixels are drawn:
-    boxes of the padded picture go back by (box - pad_param) / scale_factor.
+    Sets `pad_param` to (x, y), the padding left and above in pixels: boxes of the padded image go back by
+    (box - pad_param) / scale_factor.
     """
 
-    def __init__(self, stride: int = 32, pad_value: int = 114) -> None:
+    def __init__(self, stride: int = 32, pad_value: int = 114, *, published_padding: bool = False) -> None:
         self.stride = stride
         self.pad_value = pad_value
+        self.published_padding = published_padding
 
     def transform(self, results: dict) -> dict:
         height, width = results['img'].shape[:2]
@@ -85,7 +88,7 @@ class RectLetterbox(BaseTransform):
         results['img'] = cv2.copyMakeBorder(
             results['img'], top, bottom, left, right, cv2.BORDER_CONSTANT, value=(self.pad_value, ) * 3)
         results['img_shape'] = shape
-        results['pad_param'] = (pad_x, pad_y)
+        results['pad_param'] = (pad_x, pad_y) if self.published_padding else (left, top)
         if 'gt_bboxes' in results:
             set_boxes(results, get_boxes(results) + np.float32([left, top, left, top]))
         return results

@@ -14,10 +14,10 @@ Spans = list[list[int]]
 
 @TRANSFORMS.register_module()
 class TextAwareFlip(RandomFlip):
-    """Mirror a picture left to right, and swap the words left and right of its caption and answer.
+    """Mirror an image left to right, and swap the words left and right of its caption and answer.
 
     Spans move with their words. "Right" in the sense of "correct" and "left" in that of "gone" are swapped too, and
-    what can be read in the picture becomes a mirror image: published recipes flip nothing.
+    what can be read in the image becomes a mirror image: published recipes flip nothing.
 
     Args:
         prob: Probability of a flip, 0 to 1.

@@ -1,4 +1,4 @@
-"""Random scale and place of a picture, with the boxes that are worth keeping."""
+"""Random scale and place of an image, with the boxes that are worth keeping."""
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -10,24 +10,25 @@ from .instances import boxes_of_polygons, get_boxes, has_polygon, select, set_bo
 
 @TRANSFORMS.register_module()
 class YOLOAffine(BaseTransform):
-    """Scale a picture about its centre and put the centre near the middle of a new picture.
+    """Scale an image about its centre and put the centre near the middle of a new image.
 
-    The same transform serves a mosaic, which it crops, and a single picture, where it equals the published letterbox
-    to `size` followed by the affine: both put the picture's centre into the middle and fill with the same colour.
+    The same transform serves a mosaic, which it crops, and a single image, where it equals the published letterbox
+    to `size` followed by the affine: both put the image's centre into the middle and fill with the same colour. Where
+    the letterbox has an odd number of pixels to pad, it pads one less on the left or above.
 
-    Boxes are clipped to the new picture. Those of instances with a polygon are the extent of the outline inside it,
+    Boxes are clipped to the new image. Those of instances with a polygon are the extent of the outline inside it,
     which is tighter. Kept are boxes wider and higher than `min_side`, with aspect ratio below `max_aspect`, of which
-    more than `min_visible` is in the picture.
+    more than `min_visible` is in the image.
 
     Args:
-        size: (width, height) of the new picture in pixels.
+        size: (width, height) of the new image in pixels.
         scale: The factor is uniform in [1 - scale, 1 + scale].
         translate: The centre is uniform in [0.5 - translate, 0.5 + translate] of width and height.
         min_visible: Share of the box's area left, 0 to 1.
         min_visible_polygon: The same for boxes recomputed from a polygon.
         min_side: In pixels.
         max_aspect: Longer over shorter side.
-        pad_value: Colour outside the picture, 0 to 255.
+        pad_value: Colour outside the image, 0 to 255.
     """
 
     def __init__(self, size: tuple[int, int] = (640, 640), *, scale: float = 0.9, translate: float = 0.1,
@@ -48,7 +49,8 @@ class YOLOAffine(BaseTransform):
         factor = np.random.uniform(1 - self.scale, 1 + self.scale)
         target = np.random.uniform(0.5 - self.translate, 0.5 + self.translate, 2) * self.size
         height, width = results['img'].shape[:2]
-        offset = target - factor * np.array([width, height]) / 2  # new (x, y) = factor * (x, y) + offset
+        padding = np.round((np.array(self.size) - [width, height]) / 2 - 0.1)  # left and above, negative for a mosaic
+        offset = target + factor * (padding - np.array(self.size) / 2)  # new (x, y) = factor * (x, y) + offset
         matrix = np.array([[factor, 0, offset[0]], [0, factor, offset[1]]])
         img = results['img']
         if isinstance(img, Canvas):
@@ -59,7 +61,7 @@ class YOLOAffine(BaseTransform):
         return results
 
     def _seen(self, factor: float, offset: np.ndarray, shape: tuple[int, ...]) -> Region:
-        """What the new picture shows of one of the shape (H, W, ...), and two pixels more for the interpolation."""
+        """What the new image shows of one of the shape (H, W, ...), and two pixels more for the interpolation."""
         first = np.floor(-offset / factor) - 2
         last = np.ceil((np.array(self.size) - offset) / factor) + 2
         limits = np.array(shape[1::-1])

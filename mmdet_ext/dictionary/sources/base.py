@@ -1,5 +1,6 @@
 """What the builder of a dictionary asks of a source of features."""
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,12 +9,12 @@ import numpy as np
 
 @dataclass
 class Samples:
-    """Sampled features of one chunk of a source.
+    """Features of some items of a source.
 
     Args:
         features: (n, d) float32 as the model gave them, not normalised.
-        items: (n, ) int64, which picture, text or row each is from: an index into the source.
-        boxes: (n, 4) float32, x1, y1, x2, y2 in pixels of the picture that each stands for; zeros where there is none.
+        items: (n, ) int64, ascending: which image, text or row each is from.
+        boxes: (n, 4) float32, x1, y1, x2, y2 in pixels of the image that each stands for; zeros where there is none.
         skipped: What could not be read: one line each, which names the file and the reason.
     """
     features: np.ndarray
@@ -21,32 +22,37 @@ class Samples:
     boxes: np.ndarray
     skipped: list[str] = field(default_factory=list)
 
+    @classmethod
+    def join(cls, parts: Sequence['Samples'], width: int, skipped: Sequence[str] = ()) -> 'Samples':
+        """All parts in their order, also none; `skipped` comes before what the parts skipped."""
+        return cls(np.concatenate([np.empty((0, width), np.float32), *(part.features for part in parts)]),
+                   np.concatenate([np.empty(0, np.int64), *(part.items for part in parts)]),
+                   np.concatenate([np.empty((0, 4), np.float32), *(part.boxes for part in parts)]),
+                   [*skipped, *(line for part in parts for line in part.skipped)])
+
 
 class Source(ABC):
-    """Items (pictures, texts, rows) in chunks of a fixed size and order, so that any process may compute any chunk.
-
-    A chunk's samples depend on the arguments of the source and the number of the chunk alone. Computing a chunk takes
-    bounded memory, and no state stays behind.
+    """Items (images, texts, rows), each of which has up to `per_item` features.
 
     Attributes:
         name: 'vision', 'clip', 'text' or 'file'.
         width: d, the width of the features.
-        num_items: How many pictures, texts or rows there are.
-        num_chunks: How many chunks they make.
+        num_items: How many images, texts or rows there are.
+        per_item: Features of an item at most.
+        batch_size: Items to compute at a time.
+        fingerprint: Plain values that decide all features: an interrupted build goes on only where they are the same.
     """
     name: str
     width: int
     num_items: int
-    num_chunks: int
+    per_item: int = 1
+    batch_size: int
+    fingerprint: dict[str, Any]
 
     @abstractmethod
-    def chunk(self, index: int) -> Samples:
-        """Samples of chunk `index` in 0..num_chunks - 1."""
+    def compute(self, items: Sequence[int]) -> Samples:
+        """All features of a batch of items, ascending; they depend on nothing but the source and `items`."""
 
     @abstractmethod
     def describe(self, item: int, box: np.ndarray) -> dict[str, Any]:
         """Where a sample comes from, as in `Atoms.nearest` but for `source` and `similarity`."""
-
-    @abstractmethod
-    def fingerprint(self) -> dict[str, Any]:
-        """Plain values that decide all features: an interrupted build goes on only where they are the same."""

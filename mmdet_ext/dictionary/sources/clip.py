@@ -3,42 +3,39 @@ import difflib
 import logging
 import os
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 import torch.nn as nn
 from mmengine.logging import print_log
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from mmdet_ext.cell_grid import CellGrid
+from mmdet_ext.fingerprints import digest, digest_weights
 from mmdet_ext.launch import load_config
 
-from .base import Samples, Source
-from .chunks import count_chunks, items_of_chunk, join_samples
-from ...fingerprints import digest, digest_weights
 from .image_set import find_images
-from .picture_files import READ_ERRORS, skip_line
-from .sampling import Layout, check_sampling, draw_cells
+from .images import ImageSource
 
 
-class ClipSource(Source):
-    """Features of sampled patches of training pictures from the image tower of an open_clip model.
+class ClipSource(ImageSource):
+    """Features of sampled patches of training images from the image tower of an open_clip model.
 
-    A picture is resized as a whole to the model's square, so that every part of it is seen; open_clip's own evaluation
-    crops the centre of most models' pictures. Mean and deviation are the model's.
+    An image is resized as a whole to the model's square, so that every part of it is seen; open_clip's own evaluation
+    crops the centre of most models' images. Mean and deviation are the model's.
 
     Args:
         model: Name as in `open_clip.list_models()`, or 'local-dir:FOLDER' or 'hf-hub:NAME', which bring their weights.
         weights: Pretrained tag of open_clip, or file. None: random weights, for tests and controls.
-        config: Config of a detector, whose training pictures are taken.
+        config: Config of a detector, whose training images are taken.
         ann: COCO annotations to take instead.
-        images: Folder of `ann`'s pictures; without `ann` all pictures in it.
-        per_image: Patches per picture, drawn without replacement; all if there are fewer.
-        joint: Whether patches are projected into the space that pictures share with texts, as open_clip's own vision
+        images: Folder of `ann`'s images; without `ann` all images in it.
+        per_image: Patches per image, drawn without replacement; all if there are fewer.
+        joint: Whether patches are projected into the space that images share with texts, as open_clip's own vision
             transformers can. False: the last layer after its final norm, where the tower has one for patches.
-        chunk_size: Pictures per chunk, which are one batch.
+        batch_size: Images to compute at a time.
         seed: Decides which patches, and the random weights.
         device: Where the model runs.
 
@@ -50,64 +47,44 @@ class ClipSource(Source):
     name = 'clip'
 
     def __init__(self, model: str, weights: str | None, *, config: str | None = None, ann: str | None = None,
-                 images: str | None = None, per_image: int = 16, joint: bool = True, chunk_size: int = 8, seed: int = 0,
-                 device: str = 'cpu') -> None:
+                 images: str | None = None, per_image: int = 16, joint: bool = True, batch_size: int = 8, seed: int = 0,
+                 device: str | torch.device = 'cpu') -> None:
         from open_clip.transform import PreprocessCfg, image_transform_v2  # only here: other sources need no open_clip
 
-        check_sampling(per_image)
-        self.images = find_images(None if config is None else load_config(str(config)), ann, images)
-        self.per_image, self.chunk_size, self.seed, self.device = per_image, chunk_size, seed, device
-        self.num_items = len(self.images)
-        self.num_chunks = count_chunks(self.num_items, chunk_size)
+        super().__init__(find_images(None if config is None else load_config(str(config)), ann, images),
+                         per_image=per_image, batch_size=batch_size, seed=seed)
+        self.device = device
         self.tower = _load_tower(model, weights, seed).to(device)
         _check_tower(self.tower, model, joint)
         self.joint = joint
         preprocess = PreprocessCfg(**{**self.tower.preprocess_cfg, 'resize_mode': 'squash'})
         self.transform = image_transform_v2(preprocess, is_train=False)
-        blank = self._features([self.transform(Image.new('RGB', (8, 8)))])
-        self.width = blank.shape[1]
-        self._fingerprint = dict(
-            source=self.name, model=model, joint=joint, per_image=per_image, chunk_size=chunk_size, seed=seed,
+        _, self.width, rows, columns = self._features([self.transform(Image.new('RGB', (8, 8)))]).shape
+        self.per_item = min(per_image, rows * columns)
+        self.fingerprint = dict(
+            source=self.name, model=model, joint=joint, per_image=per_image, batch_size=batch_size, seed=seed,
             images=self.images.digest(), weights=digest_weights(self.tower), preprocess=digest([repr(preprocess)]))
 
-    def chunk(self, index: int) -> Samples:
-        pictures, skipped = [], []
-        for item in items_of_chunk(index, self.chunk_size, self.num_items):
-            path = self.images.paths[item]
-            try:
-                with Image.open(path) as file:
-                    picture = ImageOps.exif_transpose(file)
-                    pictures.append((item, self.transform(picture), picture.size))
-            except READ_ERRORS as error:
-                skipped.append(skip_line(path, error))
-        if not pictures:
-            return join_samples([], self.width, skipped)
-        features = self._features([picture for _, picture, _ in pictures])
-        parts = [self._sample(item, feature, picture.shape[-2:], size)
-                 for feature, (item, picture, size) in zip(features, pictures, strict=True)]
-        return join_samples(parts, self.width, skipped)
+    def load(self, path: str) -> tuple[Tensor, tuple[int, int]]:
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file)
+            return self.transform(image), image.size
+
+    def maps(self, loaded: list[tuple[Tensor, tuple[int, int]]]) -> list[tuple[Tensor, CellGrid]]:
+        inputs, sizes = zip(*loaded)
+        features = self._features(inputs)
+        rows, columns = features.shape[-2:]
+        covered_y, covered_x = _covered(self.tower, tuple(inputs[0].shape[-2:]), (rows, columns))
+        return [(feature, CellGrid((height, width), (rows, columns), (0, 0, width * covered_x, height * covered_y)))
+                for feature, (width, height) in zip(features, sizes, strict=True)]
 
     @torch.no_grad()
-    def _features(self, pictures: list[Tensor]) -> Tensor:
-        """Pictures (3, H, W) -> patches (B, C, rows, columns)."""
-        found = self.tower.forward_intermediates(
-            torch.stack(pictures).to(self.device), indices=1, intermediates_only=True,
+    def _features(self, images: Sequence[Tensor]) -> Tensor:
+        """Images (3, H, W) -> patches (B, C, rows, columns)."""
+        patches = self.tower.forward_intermediates(
+            torch.stack(tuple(images)).to(self.device), indices=1, intermediates_only=True,
             normalize_intermediates=not _pools_by_attention(self.tower))['image_intermediates'][-1]
-        return torch.einsum('bchw,cd->bdhw', found, self.tower.proj) if self.joint else found
-
-    def _sample(self, item: int, feature: Tensor, shape: tuple[int, int], size: tuple[int, int]) -> Samples:
-        """Samples of one picture of `size` (w, h) from its map (C, rows, columns) over the input of `shape` (h, w)."""
-        grid = tuple(feature.shape[-2:])
-        layout = Layout(grid, _cell(self.tower, shape, grid), (0, 0, shape[1], shape[0]), size)
-        cells = draw_cells(layout, self.per_image, np.random.default_rng([self.seed, item]))
-        found = feature[:, cells.rows, cells.columns].T.float().cpu().numpy()
-        return Samples(found, np.full(len(found), item, np.int64), cells.boxes)
-
-    def describe(self, item: int, box: np.ndarray) -> dict[str, Any]:
-        return dict(image=self.images.paths[item], box=[float(side) for side in box])
-
-    def fingerprint(self) -> dict[str, Any]:
-        return dict(self._fingerprint)
+        return torch.einsum('bchw,cd->bdhw', patches, self.tower.proj) if self.joint else patches
 
 
 def _load_tower(model: str, weights: str | None, seed: int) -> nn.Module:
@@ -162,13 +139,13 @@ def _check_tower(tower: nn.Module, model: str, joint: bool) -> None:
                          'the joint space; joint=False takes its last layer')
 
 
-def _cell(tower: nn.Module, shape: tuple[int, int], grid: tuple[int, int]) -> tuple[float, float]:
-    """(height, width) of a patch in pixels; in some transformers a border of the input is too narrow for one more."""
+def _covered(tower: nn.Module, shape: tuple[int, int], grid: tuple[int, int]) -> tuple[float, float]:
+    """Shares of the input's height and width in patches; in some transformers a border is too narrow for one more."""
     holder = getattr(getattr(tower, 'trunk', None), 'patch_embed', tower)
     patch = getattr(holder, 'patch_size', None)
-    if patch is not None and (shape[0] // patch[0], shape[1] // patch[1]) == grid:
-        return patch
-    return shape[0] / grid[0], shape[1] / grid[1]
+    if patch is None or (shape[0] // patch[0], shape[1] // patch[1]) != grid:
+        return 1, 1
+    return grid[0] * patch[0] / shape[0], grid[1] * patch[1] / shape[1]
 
 
 def _pools_by_attention(tower: nn.Module) -> bool:

@@ -8,9 +8,9 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from mmdet_ext.fingerprints import digest, digest_weights
+
 from .base import Samples, Source
-from .chunks import count_chunks, items_of_chunk
-from ...fingerprints import digest, digest_weights
 from .text_files import read_texts
 
 POOLINGS = ('mean', 'cls', 'last')
@@ -26,7 +26,7 @@ class TextSource(Source):
         files: Plain texts, one per line, or COCO annotations (names of the categories) or captions; see `read_texts`.
         pooling: Over the tokens of a text, those that the tokenizer adds included: their 'mean', the first ('cls') or
             the 'last' one, which is the one that has seen the others in a decoder.
-        chunk_size: Texts per chunk, which are one batch.
+        batch_size: Texts to compute at a time.
         device: Where the model runs.
 
     Raises:
@@ -35,30 +35,29 @@ class TextSource(Source):
     """
     name = 'text'
 
-    def __init__(self, model: str, files: Sequence[str | Path], *, pooling: str = 'mean', chunk_size: int = 64,
-                 device: str = 'cpu') -> None:
+    def __init__(self, model: str, files: Sequence[str | Path], *, pooling: str = 'mean', batch_size: int = 64,
+                 device: str | torch.device = 'cpu') -> None:
         if pooling not in POOLINGS:
             raise ValueError(f'pooling should be one of {", ".join(POOLINGS)}, got {pooling!r}')
         self.texts = read_texts(files)
-        self.pooling, self.chunk_size, self.device = pooling, chunk_size, device
+        self.pooling, self.batch_size, self.device = pooling, batch_size, device
         self.num_items = len(self.texts)
-        self.num_chunks = count_chunks(self.num_items, chunk_size)
         self.tokenizer, self.model = _load(model)
         self.model.to(device)
         self.limit = _longest(self.tokenizer, self.model)
-        tokens = self._tokenize([text.text for text in self.texts[:chunk_size]])
+        tokens = self._tokenize([text.text for text in self.texts[:batch_size]])
         self.width = self._embed([next(filter(None, tokens), [0])]).shape[1]
-        self._fingerprint = dict(
-            source=self.name, pooling=pooling, chunk_size=chunk_size, limit=self.limit, tokens=digest([repr(tokens)]),
+        self.fingerprint = dict(
+            source=self.name, pooling=pooling, batch_size=batch_size, limit=self.limit, tokens=digest([repr(tokens)]),
             texts=digest(text.text for text in self.texts), weights=digest_weights(self.model),
             config=digest([self.model.config.to_json_string()]))
 
-    def chunk(self, index: int) -> Samples:
-        items = items_of_chunk(index, self.chunk_size, self.num_items)
-        tokens = self._tokenize([self.texts[item].text for item in items])
+    def compute(self, items: Sequence[int]) -> Samples:
+        texts = [self.texts[item] for item in items]
+        tokens = self._tokenize([text.text for text in texts])
         kept = [(item, ids) for item, ids in zip(items, tokens, strict=True) if ids]
-        skipped = [f'{self.texts[item].file}:{self.texts[item].line}: no token is left of {self.texts[item].text!r}'
-                   for item, ids in zip(items, tokens, strict=True) if not ids]
+        skipped = [f'{text.file}:{text.line}: no token is left of {text.text!r}'
+                   for text, ids in zip(texts, tokens, strict=True) if not ids]
         features = self._embed([ids for _, ids in kept]) if kept else torch.empty(0, self.width)
         return Samples(features.float().cpu().numpy(), np.array([item for item, _ in kept], np.int64),
                        np.zeros((len(kept), 4), np.float32), skipped)
@@ -81,9 +80,6 @@ class TextSource(Source):
 
     def describe(self, item: int, box: np.ndarray) -> dict[str, Any]:
         return dict(text=self.texts[item].text, file=self.texts[item].file, line=self.texts[item].line)
-
-    def fingerprint(self) -> dict[str, Any]:
-        return dict(self._fingerprint)
 
 
 def _load(name: str) -> tuple[Any, nn.Module]:

@@ -1,4 +1,4 @@
-"""Texts with the place each stands at: plain files, or the names and captions of COCO's."""
+"""Texts with the place each stands at: plain files, or the names and captions of COCO's and MDETR's."""
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,14 +21,14 @@ def read_texts(files: Sequence[str | Path]) -> list[Text]:
     """
     if not files:
         raise ValueError('files should name at least one file, got none')
-    found: dict[str, Text] = {}
+    by_text: dict[str, Text] = {}
     for file in files:
         texts = list(_texts_of(Path(file)))
         if not texts:
             raise ValueError(f'{file} holds no text')
         for text in texts:
-            found.setdefault(text.text, text)
-    return list(found.values())
+            by_text.setdefault(text.text, text)
+    return list(by_text.values())
 
 
 def _texts_of(file: Path) -> Iterator[Text]:
@@ -49,17 +49,19 @@ def _decode(file: Path) -> str:
 
 
 def _strings(file: Path, content: str) -> Iterable[str]:
-    """Lines, or what is said in JSON; what begins like JSON and is not is lines, unless the file's name says JSON."""
+    """The lines, or the texts in JSON. A file that begins like JSON but is not is lines, unless its name is .json."""
     if content.lstrip()[:1] not in ('{', '['):
         return content.split('\n')
     try:
-        found = json.loads(content)
+        parsed = json.loads(content)
     except ValueError as error:
         if file.suffix.startswith('.json'):
             raise ValueError(f'{file} is no JSON: {error}') from error
         return content.split('\n')
-    if isinstance(found, dict):
-        annotations, categories = found.get('annotations'), found.get('categories')
+    if isinstance(parsed, dict):
+        images, annotations, categories = (parsed.get(table) for table in ('images', 'annotations', 'categories'))
+        if isinstance(images, list) and images and isinstance(images[0], dict) and 'caption' in images[0]:
+            return _values(file, 'images', images, 'caption')
         if annotations and 'caption' in annotations[0]:
             return _values(file, 'annotations', annotations, 'caption')
         if categories:
@@ -70,6 +72,7 @@ def _strings(file: Path, content: str) -> Iterable[str]:
 
 def _values(file: Path, table: str, rows: Sequence[dict], key: str) -> Iterator[str]:
     for position, row in enumerate(rows, 1):
-        if not isinstance(row.get(key), str):
-            raise ValueError(f'{file}: entry {position} of {table!r} has the {key} {row.get(key)!r}, should be a text')
-        yield row[key]
+        value = row.get(key) if isinstance(row, dict) else None
+        if not isinstance(value, str):
+            raise ValueError(f'{file}: entry {position} of {table!r} has the {key} {value!r}, should be a text')
+        yield value

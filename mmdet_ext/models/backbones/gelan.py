@@ -19,7 +19,7 @@ class GELAN(BaseModule):
     Args:
         arch: Size: t, s, m, c or e.
         out_indices: Which maps to return: 0..3 stand for strides 4, 8, 16, 32.
-        rd: `dict(stage=1, num_atoms=512, ...)`: a `RetrieverDictionary` (YOLO-RD) after that block, by default the one of
+        rd: `dict(stage=1, num_atoms=512, ...)`: a `RetrieverDictionary` (YOLO-RD) after that block, by default that of
             stride 8, so that deeper stages, neck and auxiliary branch see its output. In size e in the first pass.
         with_first_pass: Append the first trunk's maps of the same indices (size e only), for an auxiliary branch.
         frozen_stages: Blocks up to this index, and all before them, are neither trained nor updated; -1 freezes none.

@@ -11,9 +11,9 @@ from mmdet.structures import DetDataSample, SampleList
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..layers.transfers import to_device, to_host
+from ...transfers import to_device, to_host
 from ..losses.answer_loss import NO_ANSWER, answer_loss, chosen_answers
-from .answer_vocabulary import AnswerVocabulary, clevr_answers, gqa_answers, gqa_origin, where
+from .answer_vocabulary import AnswerVocabulary, clevr_answers, gqa_answers, gqa_origin, name_of
 
 GQA_TYPES = ('obj', 'attr', 'rel', 'global', 'cat')
 GQA_SIZES = {'obj': 3, 'rel': 1594, 'attr': 403, 'cat': 678, 'global': 111}  # in the order of the queries
@@ -33,7 +33,7 @@ class AnswerHead(BaseModule):
         embed_dims: C.
         branches: For each type, in the order of the queries, what makes (B, answers) logits, or (B, ) for yes against
             no, of (B, C) states; of one branch 'total' for questions of every type if `types` is empty.
-        types: The types in the order of their numbers.
+        types: The types in the order of their indices.
         vocabulary: The answers of each branch.
         loss_weights: Factors of the losses by their names, 1 where none is given.
         init_cfg: As in mmengine.
@@ -74,35 +74,35 @@ class AnswerHead(BaseModule):
         """As `loss`, from what `forward` and `targets` give; only the target of a question's own type counts."""
         losses, right, device = {}, {}, next(iter(logits.values())).device
         targets = dict(zip(targets, to_device(torch.stack(list(targets.values())), device)))
-        for name, own in logits.items():
+        for name, branch_logits in logits.items():
             asked = targets['type'] == self.types.index(name) if name in self.types else None
-            found = answer_loss(own, targets[name], asked)
-            losses[f'loss_answer_{name}'] = self.loss_weights.get(name, 1.) * found.loss
-            losses[f'accuracy_answer_{name}'] = found.accuracy
-            right[name] = found.right
+            result = answer_loss(branch_logits, targets[name], asked)
+            losses[f'loss_answer_{name}'] = self.loss_weights.get(name, 1.) * result.loss
+            losses[f'accuracy_answer_{name}'] = result.accuracy
+            right[name] = result.right
         if self.types:
             right_type = right.pop('type')
             losses['accuracy_answer_total'] = (right_type & torch.stack(list(right.values())).any(dim=0)).float().mean()
         return losses
 
     def targets(self, samples: SampleList) -> dict[str, Tensor]:
-        """For each output of `forward` (B, ) numbers of the answers, `NO_ANSWER` at questions of other types.
+        """For each output of `forward` (B, ) indices of the answers, `NO_ANSWER` at questions of other types.
 
         Raises:
             ValueError: For a question without answer, of another type, or with an answer that is not in the vocabulary.
         """
         if not self.types:
-            return dict(total=torch.tensor([self.vocabulary.number('total', sample) for sample in samples]))
+            return dict(total=torch.tensor([self.vocabulary.index('total', sample) for sample in samples]))
         kinds = [self._type_of(sample) for sample in samples]
         rows = {name: torch.full((len(samples), ), NO_ANSWER) for name in self.branches}
         for i, (kind, sample) in enumerate(zip(kinds, samples)):
-            rows[kind][i] = self.vocabulary.number(kind, sample)
+            rows[kind][i] = self.vocabulary.index(kind, sample)
         return dict(type=torch.tensor([self.types.index(kind) for kind in kinds]), **rows)
 
     def _type_of(self, sample: DetDataSample) -> str:
         kind = sample.metainfo.get('question_type')
         if kind not in self.types:
-            raise ValueError(f'{where(sample)}: question_type should be one of {", ".join(self.types)}, got {kind!r}')
+            raise ValueError(f'{name_of(sample)}: question_type should be one of {", ".join(self.types)}, got {kind!r}')
         return kind
 
     def predict(self, hidden_states: Tensor, batch_data_samples: SampleList) -> list[dict]:
@@ -114,13 +114,13 @@ class AnswerHead(BaseModule):
 
     def predict_by_feat(self, logits: Mapping[str, Tensor], samples: SampleList) -> list[dict]:
         """As `predict`, from what `forward` gives."""
-        each = [chosen(own) for chosen in (chosen_answers, _confidence) for own in logits.values()]
+        columns = [function(branch) for function in (chosen_answers, _confidence) for branch in logits.values()]
         results = []
-        for sample, row in zip(samples, to_host(torch.stack(each, dim=1)).tolist(), strict=True):
-            number, score = dict(zip(logits, map(int, row))), dict(zip(logits, row[len(logits):]))
-            kind = self.types[number['type']] if self.types else 'total'
+        for sample, row in zip(samples, to_host(torch.stack(columns, dim=1)).tolist(), strict=True):
+            chosen, score = dict(zip(logits, map(int, row))), dict(zip(logits, row[len(logits):]))
+            kind = self.types[chosen['type']] if self.types else 'total'
             shown = kind if self.types else sample.metainfo.get('question_type') or ''
-            results.append(dict(answer=self.vocabulary.names[kind][number[kind]], question_type=shown,
+            results.append(dict(answer=self.vocabulary.names[kind][chosen[kind]], question_type=shown,
                                 score=score[kind] * score.get('type', 1.)))
         return results
 
@@ -134,7 +134,7 @@ class GQAAnswerHead(AnswerHead):
         split: Whether the five types have an answer each, as in the published checkpoints, or one stands for all.
         vocabulary: Path or content of a file like `gqa_answer2id_by_type.json`, or, without `split`, like
             `gqa_answer2id.json`; read when an answer is first needed.
-        num_answers: With `split`, numbers of answers by type where they are not the published ones, under the names of
+        num_answers: With `split`, how many answers a type has where it is not the published number, under the names of
             the file: `dict(answer_global=90)`, or without `answer_` (no config can be written to a file with `global`
             as a name); else one number.
         loss_weight: Factor of every loss; 25 in the published training.

@@ -1,4 +1,4 @@
-"""Answers as words and as numbers: GQA's published lists, and those that follow from CLEVR's scenes."""
+"""Answers as words and as indices: the published lists of GQA, and those that follow from the scenes of CLEVR."""
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -7,12 +7,12 @@ from pathlib import Path
 
 from mmdet.structures import DetDataSample
 
-Tables = Mapping[str, Mapping[str, int]]  # for each type of question its answers and their numbers
+Tables = Mapping[str, Mapping[str, int]]  # for each type of question the index of each answer
 UNKNOWN = 'unknown'
 
 
 class AnswerVocabulary:
-    """The answers of each type of question, numbered from 0.
+    """The answers of each type of question and their indices from 0.
 
     Args:
         load: Gives the tables; called when the first of them is needed.
@@ -29,31 +29,31 @@ class AnswerVocabulary:
 
     @cached_property
     def names(self) -> Mapping[str, Sequence[str]]:
-        """The answers of each type, in the order of their numbers."""
+        """The answers of each type, in the order of their indices."""
         return {kind: sorted(table, key=table.get) for kind, table in self.tables.items()}
 
-    def number(self, kind: str, sample: DetDataSample) -> int:
-        """The number of a sample's answer among those of a type; that of "unknown" for one that is not there.
+    def index(self, kind: str, sample: DetDataSample) -> int:
+        """The index of a sample's answer among those of a type; that of "unknown" for an answer that is not among them.
 
         Raises:
             ValueError: If there is neither, or the sample has no answer.
         """
         answer, table = sample.metainfo.get('answer'), self.tables[kind]
         if not isinstance(answer, str):
-            raise ValueError(f'{where(sample)}: training needs the answer, `answer` in the meta information of the '
+            raise ValueError(f'{name_of(sample)}: training needs the answer, `answer` in the meta information of the '
                              f'sample, got {answer!r}')
         if answer in table:
             return table[answer]
         if UNKNOWN not in table:
-            raise ValueError(f'{where(sample)}: the answer {answer!r} is none of the {len(table)} of type {kind!r} in '
-                             f'{self.origin} ({_some(table)}), and {UNKNOWN!r} is not among them')
+            raise ValueError(f'{name_of(sample)}: the answer {answer!r} is none of the {len(table)} of type {kind!r} '
+                             f'in {self.origin} ({_some(table)}), and {UNKNOWN!r} is not among them')
         return table[UNKNOWN]
 
 
-def where(sample: DetDataSample) -> str:
-    """The picture and the question of a sample, for errors."""
+def name_of(sample: DetDataSample) -> str:
+    """The image and the question of a sample, for errors."""
     question = sample.metainfo.get('question_id')
-    return sample.metainfo.get('img_path', 'a picture') + ('' if question is None else f', question {question}')
+    return sample.metainfo.get('img_path', 'an image') + ('' if question is None else f', question {question}')
 
 
 def clevr_answers(attributes: Sequence[str], max_count: int) -> Tables:
@@ -67,7 +67,7 @@ def clevr_answers(attributes: Sequence[str], max_count: int) -> Tables:
     if max_count < 1:
         raise ValueError(f'max_count should be at least 1, got {max_count}')
     lists = dict(binary=('no', 'yes'), reg=[str(count) for count in range(max_count + 1)], attr=attributes)
-    return {kind: {answer: number for number, answer in enumerate(answers)} for kind, answers in lists.items()}
+    return {kind: {answer: index for index, answer in enumerate(answers)} for kind, answers in lists.items()}
 
 
 def gqa_answers(vocabulary: str | PathLike | Mapping | None, sizes: Mapping[str, int]) -> Tables:

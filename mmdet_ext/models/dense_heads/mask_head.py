@@ -11,18 +11,18 @@ from mmdet.structures.mask import BaseInstanceMasks
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ...transfers import to_device
 from ..layers.box_attention import BoxAttention
-from ..layers.transfers import to_device
 
-# Masks of one picture that are enlarged at a time, which bounds the memory.
-_CHUNK = 16
+# How many masks of an image are enlarged at a time, which bounds the memory.
+_MASKS_AT_ONCE = 16
 
 
 class MaskInputs(NamedTuple):
     """What masks are made of.
 
     maps: The backbone's maps (B, C_i, h_i, w_i) but the last, the largest first, and the neck's (B, C, h, w).
-    memory: (B, h * w, C), the encoder's output at the picture's tokens.
+    memory: (B, h * w, C), the encoder's output at the image's tokens.
     padding: (B, h * w), True where ignored.
     states: (B, Q, C), the queries behind the last decoder layer.
     """
@@ -34,10 +34,10 @@ class MaskInputs(NamedTuple):
 
 @MODELS.register_module()
 class MDETRMaskHead(BaseModule):
-    """Where each query looks at the encoded picture, refined to a mask with the backbone's maps.
+    """Attention maps of the queries over the encoded image, refined to masks with the backbone's maps.
 
-    Masks of different queries have nothing to do with each other: only those that are asked for are computed. The first
-    convolution is split: what it makes of the picture's map is computed once for all queries of a picture.
+    The mask of a query depends on no other query: only those that are asked for are computed. The first convolution is
+    split in two: its part for the image's map is computed once for all queries of an image.
 
     Args:
         embed_dims: C.
@@ -73,8 +73,8 @@ class MDETRMaskHead(BaseModule):
 
         Args:
             inputs: See `MaskInputs`.
-            image: (M, ), whose masks: numbers of pictures.
-            query: (M, ), and of their queries.
+            image: (M, ), for each mask the index of its image.
+            query: (M, ), and of its query.
 
         Returns:
             (M, h_0, w_0), float32.
@@ -98,7 +98,7 @@ class MDETRMaskHead(BaseModule):
 
         Args:
             logits: (M, h, w), which are enlarged to the targets' size.
-            targets: (M, H, W), 0 or 1, of the padded pictures.
+            targets: (M, H, W), 0 or 1, of the padded images.
             count: Number of objects that the sums over masks are divided by.
         """
         logits = F.interpolate(logits[:, None], size=targets.shape[1:], mode='bilinear', align_corners=False).flatten(1)
@@ -110,26 +110,26 @@ class MDETRMaskHead(BaseModule):
         """Masks in pixels.
 
         Args:
-            logits: For each picture (M, h, w).
+            logits: For each image (M, h, w).
             samples: With `batch_input_shape` and `img_shape`, and `ori_shape` for `rescale`.
-            rescale: Whether to the size of the original picture, or to that of the resized one.
+            rescale: Whether masks have the size of the original image, or that of the resized one.
 
         Returns:
-            For each picture bool (M, H, W).
+            For each image bool (M, H, W).
         """
-        return [torch.cat([_enlarge(part, sample, rescale) for part in own.split(_CHUNK)])
-                for own, sample in zip(logits, samples, strict=True)]
+        return [torch.cat([_enlarge(part, sample, rescale) for part in image_logits.split(_MASKS_AT_ONCE)])
+                for image_logits, sample in zip(logits, samples, strict=True)]
 
 
 def target_masks(samples: SampleList, device: torch.device) -> list[Tensor]:
-    """The objects' masks of each picture, bool (N, H, W), in the padded size that the batch has.
+    """The objects' masks of each image, bool (N, H, W), in the padded size that the batch has.
 
     Raises:
-        ValueError: If a picture has none, or another size.
+        ValueError: If an image has none, or another size.
     """
-    found = []
+    padded = []
     for sample in samples:
-        masks, name = sample.gt_instances.get('masks'), sample.metainfo.get('img_path', 'a picture')
+        masks, name = sample.gt_instances.get('masks'), sample.metainfo.get('img_path', 'an image')
         if masks is None:
             raise ValueError(f'{name}: gt_instances has no masks: load them with LoadAnnotations(with_mask=True)')
         if isinstance(masks, BaseInstanceMasks):
@@ -137,8 +137,8 @@ def target_masks(samples: SampleList, device: torch.device) -> list[Tensor]:
         height, width = sample.batch_input_shape
         if masks.shape[1] > height or masks.shape[2] > width:
             raise ValueError(f'{name}: masks of {tuple(masks.shape[1:])} are larger than the batch, {(height, width)}')
-        found.append(F.pad(masks.to(device), (0, width - masks.shape[2], 0, height - masks.shape[1])))
-    return found
+        padded.append(F.pad(masks.to(device), (0, width - masks.shape[2], 0, height - masks.shape[1])))
+    return padded
 
 
 def _enlarge(logits: Tensor, sample: object, rescale: bool) -> Tensor:

@@ -13,9 +13,10 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ..layers import NUM_COLUMNS, PHRASE_FRACTION, grounded_phrases, positive_map
-from ..layers.transfers import pack_to_device, to_device
-from ..losses.layer_losses import average_factors, by_layer, matched_losses
+from ...text.phrases import PHRASE_FRACTION, grounded_phrases
+from ...text.positive_map import NUM_COLUMNS, positive_map
+from ...transfers import pack_to_device, to_device
+from ..losses.layer_losses import average_factors, split_by_layer, matched_losses
 from ..task_modules.layer_matching import LayerMatching, Matched, match_layers
 from ..task_modules.objects import Objects, gather_objects
 
@@ -24,7 +25,7 @@ class GroundingOutputs(NamedTuple):
     """What the head says of queries.
 
     logits: (layers, B, Q, 256), of token positions, the last for "no object".
-    boxes: (layers, B, Q, 4), cx, cy, w, h relative to the picture.
+    boxes: (layers, B, Q, 4), cx, cy, w, h relative to the image.
     queries: (layers, B, Q, 64), of unit length, or None without alignment.
     tokens: (B, L, 64), of unit length, or None.
     isfinal: (layers, B, Q) logits, or None.
@@ -126,7 +127,7 @@ class MDETRHead(BaseModule):
 
     def objects(self, offsets: Sequence, samples: SampleList) -> Objects:
         """The objects of a batch with their tokens."""
-        return _gather([self.object_maps(own, sample) for own, sample in zip(offsets, samples)], samples)
+        return _gather([self.object_maps(*pair) for pair in zip(offsets, samples)], samples)
 
     def match(self, logits: Tensor, boxes: Tensor, maps: Sequence[Tensor], samples: SampleList) -> list[Matched]:
         """Hungarian matching in each image, for each layer.
@@ -142,35 +143,35 @@ class MDETRHead(BaseModule):
     def losses(self, outputs: GroundingOutputs, objects: Objects, matched: LayerMatching) -> dict[str, Tensor]:
         """As `loss`, of queries that are matched already."""
         count, = average_factors([len(objects)], outputs.logits.device)
-        place, entry = matched.place, matched.entry
+        flat_query, flat_object = matched.flat_query, matched.flat_object
         targets = torch.zeros_like(outputs.logits)
-        targets.view(-1, targets.shape[-1])[place] = objects.maps[entry].to(targets)
+        targets.view(-1, targets.shape[-1])[flat_query] = objects.positive_maps[flat_object].to(targets)
         is_matched = torch.zeros_like(targets[..., 0], dtype=torch.bool)
-        is_matched.view(-1).index_fill_(0, place.flatten(), True)
-        boxes, truth = outputs.boxes.flatten(0, 2)[place], objects.boxes[entry].to(outputs.boxes)
+        is_matched.view(-1).index_fill_(0, flat_query.flatten(), True)
+        boxes, truth = outputs.boxes.flatten(0, 2)[flat_query], objects.boxes_cxcywh[flat_object].to(outputs.boxes)
         losses = dict(
             loss_ce=self.loss_cls(outputs.logits, targets, is_matched, count),
             loss_bbox=matched_losses(self.loss_bbox, boxes, truth, count),
             loss_iou=matched_losses(self.loss_iou, bbox_cxcywh_to_xyxy(boxes), bbox_cxcywh_to_xyxy(truth), count))
-        found = (outputs.logits.detach().argmax(dim=-1) != outputs.logits.shape[-1] - 1).sum(dim=-1)  # (layers, B)
-        losses['cardinality_error'] = (found - objects.counts).abs().mean(dim=-1)
+        detected = (outputs.logits.detach().argmax(dim=-1) != outputs.logits.shape[-1] - 1).sum(dim=-1)  # (layers, B)
+        losses['cardinality_error'] = (detected - objects.counts).abs().mean(dim=-1)
         if self.loss_align is not None:
             positive = targets[..., :outputs.tokens.shape[1]] > 0
             losses['loss_align'] = self.loss_align(outputs.queries, outputs.tokens, positive, count)
         if self.fc_final is not None:
-            losses |= _final_losses(outputs.isfinal.flatten()[place], objects, entry, count)
-        return by_layer(losses)
+            losses |= _final_losses(outputs.isfinal.flatten()[flat_query], objects, flat_object, count)
+        return split_by_layer(losses)
 
     def predict(self, hidden_states: Tensor, text_memory: Tensor, offsets: Sequence, batch_data_samples: SampleList,
                 rescale: bool = True, references: Tensor | None = None) -> list[InstanceData]:
         """Boxes of all queries of the last layer, unsorted; arguments as for `loss`.
 
         Returns:
-            For each picture `bboxes` (Q, 4) in pixels, of the original picture with `rescale`; `scores` (Q, ), 1 less the
+            For each image `bboxes` (Q, 4) in pixels, of the original image with `rescale`; `scores` (Q, ), 1 less the
             probability of no object; with `predict_final` `scores_refexp` (Q, ), these times the probability of being
             the referent; `labels` (Q, ), zeros; if the sample has `tokens_positive_eval`, `phrase_scores` (Q, P); and
-            if all have `text`, what each box is called there: `spans`, lists of [begin, end), `phrases` and the same as
-            `label_names`, and `labels` that number the phrases.
+            if all samples have `text`, the phrase of each box in it: `spans`, lists of [begin, end), `phrases`, the
+            same texts as `label_names`, and `labels` that number the phrases.
         """
         outputs = self(hidden_states[-1:], text_memory, references)
         return self.predict_by_feat(outputs, offsets, batch_data_samples, rescale)
@@ -183,21 +184,22 @@ class MDETRHead(BaseModule):
         sizes, = pack_to_device([torch.tensor([[width, height] * 2 for height, width in shapes])], device)
         batch_boxes = bbox_cxcywh_to_xyxy(outputs.boxes[-1]) * sizes[:, None]
         captions = [sample.metainfo.get('text') for sample in samples]
-        named, labels = None, torch.zeros(batch_boxes.shape[:2], dtype=torch.long, device=device)
+        grounded, labels = None, torch.zeros(batch_boxes.shape[:2], dtype=torch.long, device=device)
         if None not in captions:
-            named = grounded_phrases(batch_probabilities, offsets, captions, self.phrase_fraction)
-            labels = to_device(torch.tensor([own.labels for own in named]), device)
+            grounded = grounded_phrases(batch_probabilities, offsets, captions, self.phrase_fraction)
+            labels = to_device(torch.tensor([phrases.labels for phrases in grounded]), device)
         results = []
-        for i, (own, sample, probabilities) in enumerate(zip(offsets, samples, batch_probabilities)):
-            found = InstanceData(bboxes=batch_boxes[i], scores=1 - probabilities[:, -1], labels=labels[i])
+        for i, (tokens, sample, probabilities) in enumerate(zip(offsets, samples, batch_probabilities)):
+            instances = InstanceData(bboxes=batch_boxes[i], scores=1 - probabilities[:, -1], labels=labels[i])
             if outputs.isfinal is not None:
-                found.scores_refexp = found.scores * outputs.isfinal[-1, i].sigmoid()
+                instances.scores_refexp = instances.scores * outputs.isfinal[-1, i].sigmoid()
             phrases = sample.metainfo.get('tokens_positive_eval')
             if phrases is not None:
-                found.phrase_scores = phrase_scores(probabilities, positive_map(own, phrases))
-            if named is not None:
-                found.spans, found.phrases, found.label_names = named[i].spans, named[i].phrases, named[i].phrases
-            results.append(found)
+                instances.phrase_scores = phrase_scores(probabilities, positive_map(tokens, phrases))
+            if grounded is not None:
+                instances.spans, instances.phrases = grounded[i].spans, grounded[i].phrases
+                instances.label_names = grounded[i].phrases
+            results.append(instances)
         return results
 
 
@@ -221,9 +223,9 @@ def _gather(maps: Sequence[Tensor], samples: SampleList) -> Objects:
     return gather_objects([sample.gt_instances for sample in samples], [sample.metainfo for sample in samples], maps)
 
 
-def _final_losses(logits: Tensor, objects: Objects, entry: Tensor, count: float | Tensor) -> dict[str, Tensor]:
+def _final_losses(logits: Tensor, objects: Objects, flat_object: Tensor, count: float | Tensor) -> dict[str, Tensor]:
     """Of the (layers, M) logits of being the referent and the objects that they are matched with."""
-    final = torch.cat([_isfinal(*each) for each in zip(objects.instances, objects.metas)])[entry].to(logits)
+    final = torch.cat([_isfinal(*pair) for pair in zip(objects.instances, objects.metas)])[flat_object].to(logits)
     losses = F.binary_cross_entropy_with_logits(logits, final, reduction='none').sum(dim=1) / count
     right = ((logits.detach() > 0) == (final > 0.5)).float()
     accuracy = right.mean(dim=1) if right.numel() else right.new_ones(len(right))
@@ -232,8 +234,8 @@ def _final_losses(logits: Tensor, objects: Objects, entry: Tensor, count: float 
 
 def _isfinal(instances: InstanceData, meta: dict) -> Tensor:
     if 'isfinal' not in instances:
-        raise ValueError(f'{_name(meta)}: gt_instances has no isfinal, whether the expression refers to each box, which '
-                         'predict_final=True trains')
+        raise ValueError(f'{_name(meta)}: gt_instances has no isfinal, whether the expression refers to each box, '
+                         'which predict_final=True trains')
     return instances.isfinal
 
 

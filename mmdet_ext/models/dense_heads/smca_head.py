@@ -1,4 +1,4 @@
-"""SMCA-DETR's head: boxes around the centres that the decoder predicts (https://arxiv.org/abs/2101.07448, section 3.2)."""
+"""SMCA-DETR's head: boxes around the centres of the decoder (https://arxiv.org/abs/2101.07448, section 3.2)."""
 from typing import Any
 
 import torch
@@ -14,9 +14,9 @@ from mmengine.model import bias_init_with_prob
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ..layers.transfers import pack_to_device
+from ...transfers import pack_to_device
 from ..losses import SigmoidFocalLoss
-from ..losses.layer_losses import EPS, average_factors, by_layer, layer_sums, matched_losses
+from ..losses.layer_losses import EPS, average_factors, split_by_layer, layer_sums, matched_losses
 from ..task_modules.layer_matching import LayerMatching, match_layers
 from ..task_modules.objects import Objects, gather_objects
 
@@ -26,7 +26,7 @@ class SMCAHead(DETRHead):
     """mmdet's `DETRHead` with a box whose centre is, in logits, the MLP's output plus the query's reference.
 
     With focal loss, as published, the classifier begins at a probability of 0.01, and predictions are the
-    `test_cfg.max_per_img` best pairs of query and class, without suppression; boxes may reach beyond the picture. With
+    `test_cfg.max_per_img` best pairs of query and class, without suppression; boxes may reach beyond the image. With
     DETR's softmax loss predictions are DETR's.
 
     Args:
@@ -59,15 +59,16 @@ class SMCAHead(DETRHead):
             reference_logits: (B, Q, 2), x and y.
 
         Returns:
-            (layers, B, Q, classes) logits; (layers, B, Q, 4) boxes cx, cy, w, h relative to the picture. Both in float32
-            at least.
+            (layers, B, Q, classes) logits; (layers, B, Q, 4) boxes cx, cy, w, h relative to the image. Both in
+            float32.
         """
         boxes = self.fc_reg(self.activate(self.reg_ffn(hidden_states))).float()
         zeros = torch.zeros_like(reference_logits)
         boxes = (boxes + torch.cat([reference_logits, zeros], dim=-1)).sigmoid()
         return self.fc_cls(hidden_states).float(), boxes
 
-    def loss(self, hidden_states: Tensor, reference_logits: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
+    def loss(self, hidden_states: Tensor, reference_logits: Tensor,
+             batch_data_samples: SampleList) -> dict[str, Tensor]:
         """Losses of every layer."""
         return self._loss(self(hidden_states, reference_logits), batch_data_samples)
 
@@ -104,30 +105,31 @@ class SMCAHead(DETRHead):
             return super().loss_by_feat(scores, boxes, batch_gt_instances, batch_img_metas, batch_gt_instances_ignore)
         objects = gather_objects(batch_gt_instances, batch_img_metas)
         matched = match_layers(self.assigner, scores, boxes, objects)
-        num_matched = matched.place.shape[1]
+        num_matched = matched.flat_query.shape[1]
         num_missed = scores.shape[1] * scores.shape[2] - num_matched
         cls_count = num_matched + num_missed * self.bg_cls_weight
         means = average_factors([num_matched, cls_count], scores.device)
         if not self.sync_cls_avg_factor:
             means[1] = max(cls_count, 1)
-        found, truth = boxes.flatten(0, 2)[matched.place], objects.boxes[matched.entry]
-        sizes = objects.sizes[matched.entry]
-        each = self.loss_cls(scores.flatten(0, 2), self._class_targets(scores, objects, matched),
-                             reduction_override='none')
-        return by_layer(dict(
-            loss_cls=layer_sums(each, len(scores)) / (means[1] + EPS),
-            loss_bbox=matched_losses(self.loss_bbox, found, truth, means[0]),
-            loss_iou=matched_losses(self.loss_iou, bbox_cxcywh_to_xyxy(found) * sizes, bbox_cxcywh_to_xyxy(truth) * sizes,
-                                    means[0])))
+        predicted, truth = boxes.flatten(0, 2)[matched.flat_query], objects.boxes_cxcywh[matched.flat_object]
+        sizes = objects.sizes[matched.flat_object]
+        loss_cls = self.loss_cls(scores.flatten(0, 2), self._class_targets(scores, objects, matched),
+                                 reduction_override='none')
+        return split_by_layer(dict(
+            loss_cls=layer_sums(loss_cls, len(scores)) / (means[1] + EPS),
+            loss_bbox=matched_losses(self.loss_bbox, predicted, truth, means[0]),
+            loss_iou=matched_losses(self.loss_iou, bbox_cxcywh_to_xyxy(predicted) * sizes,
+                                    bbox_cxcywh_to_xyxy(truth) * sizes, means[0])))
 
     def _class_targets(self, scores: Tensor, objects: Objects, matched: LayerMatching) -> Tensor:
         """Of each layer's queries, one after the other: one-hot rows for sigmoids, zeros without object; or labels."""
-        labels, queries = objects.labels[matched.entry], scores[..., 0].numel()
+        labels, queries = objects.labels[matched.flat_object], scores[..., 0].numel()
         if self.loss_cls.use_sigmoid:
-            targets = scores.new_zeros(queries * self.cls_out_channels)
-            return targets.index_fill_(0, (matched.place * self.cls_out_channels + labels).flatten(), 1).view(queries, -1)
+            positive = matched.flat_query * self.cls_out_channels + labels
+            targets = scores.new_zeros(queries * self.cls_out_channels).index_fill_(0, positive.flatten(), 1)
+            return targets.view(queries, -1)
         targets = labels.new_full((queries, ), self.num_classes)
-        return targets.index_copy_(0, matched.place.flatten(), labels.flatten())
+        return targets.index_copy_(0, matched.flat_query.flatten(), labels.flatten())
 
     def predict_by_feat(self, layer_cls_scores: Tensor, layer_bbox_preds: Tensor, batch_img_metas: list[dict],
                         rescale: bool = True) -> InstanceList:
@@ -136,11 +138,11 @@ class SMCAHead(DETRHead):
             return super().predict_by_feat(layer_cls_scores, layer_bbox_preds, batch_img_metas, rescale)
         scores = layer_cls_scores[-1].sigmoid().flatten(1)  # (B, Q * classes)
         limit = self.test_cfg.get('max_per_img', layer_cls_scores.shape[2])
-        scores, places = scores.topk(min(limit, scores.shape[1]), dim=1)
+        scores, pairs = scores.topk(min(limit, scores.shape[1]), dim=1)
         sizes = torch.tensor([meta['img_shape'][1::-1] * 2 for meta in batch_img_metas])
         scales = torch.tensor([tuple(meta['scale_factor']) * 2 if rescale else (1., ) * 4 for meta in batch_img_metas])
         sizes, scales = pack_to_device([sizes, scales], scores.device)
-        rows = (places // self.num_classes).unsqueeze(-1).expand(-1, -1, 4)
-        boxes = bbox_cxcywh_to_xyxy(layer_bbox_preds[-1].gather(1, rows)) * sizes[:, None] / scales[:, None]
-        return [InstanceData(bboxes=each[0], scores=each[1], labels=each[2])
-                for each in zip(boxes, scores, places % self.num_classes)]
+        queries = (pairs // self.num_classes).unsqueeze(-1).expand(-1, -1, 4)
+        boxes = bbox_cxcywh_to_xyxy(layer_bbox_preds[-1].gather(1, queries)) * sizes[:, None] / scales[:, None]
+        return [InstanceData(bboxes=bboxes, scores=values, labels=labels)
+                for bboxes, values, labels in zip(boxes, scores, pairs % self.num_classes)]

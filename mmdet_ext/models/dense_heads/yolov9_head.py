@@ -139,8 +139,8 @@ class YOLOv9Head(BaseDenseHead):
             with torch.autocast(predictions.points.device.type, enabled=False):
                 boxes = predictions.boxes().mT
             scores, labels = predictions.class_logits.sigmoid().max(dim=1)  # (B, N)
-            results = [InstanceData(bboxes=bboxes, scores=own, labels=classes)
-                       for bboxes, own, classes in zip(boxes, scores, labels, strict=True)]
+            results = [InstanceData(bboxes=bboxes, scores=values, labels=classes)
+                       for bboxes, values, classes in zip(boxes, scores, labels, strict=True)]
         else:
             class_logits, box_logits = _point_by_point(class_maps), _point_by_point(box_maps)
             priors = torch.cat(self.prior_generator.grid_priors(
@@ -163,7 +163,7 @@ class YOLOv9Head(BaseDenseHead):
             return self.assigner(predictions.class_logits, predictions.boxes(), predictions.points, targets)
 
     def _init_biases(self) -> None:
-        """Distances start alike; class scores as if 5 objects stood in a picture of 640 pixels."""
+        """Distances start alike; class scores as for 5 objects in an image of 640 x 640 pixels."""
         for box_tower, class_tower, stride in zip(self.box_towers, self.class_towers, self.strides):
             nn.init.constant_(box_tower[-1].bias, 1.0)
             nn.init.constant_(class_tower[-1].bias, math.log(5 / self.num_classes / (640 / stride)**2))

@@ -27,18 +27,18 @@ Capture = Callable[[Callable[..., Any], Sequence[Tensor]], Recording]
 class CudaGraphs:
     """Run functions without gradients as CUDA graphs, one per function and kind of input (shapes, strides, dtypes).
 
-    Results are copies, which later calls do not overwrite. If a capture fails, or after `captures` of them, functions
-    run without a graph, with one warning. A copy of this object has no graphs, because graphs belong to the weights
+    Results are copies, which later calls do not overwrite. If a capture fails, or after `max_captures` of them,
+    functions run without a graph, with one warning. A copy of this object has no graphs: graphs belong to the weights
     that they were recorded with; call `clear` when weights move or change their dtype.
 
     Args:
-        size: How many graphs are kept, the most recently used ones, each with the memory of one call.
-        captures: How many graphs are recorded at most until `clear`; later kinds of input run without one.
+        max_graphs: How many graphs are kept, the most recently used ones, each with the memory of one call.
+        max_captures: How many graphs are recorded at most until `clear`; later kinds of input run without one.
         capture: Function that records a call; by default `CudaCapture`.
     """
 
-    def __init__(self, size: int = 8, captures: int = 32, capture: Capture | None = None) -> None:
-        self.size, self.captures = size, captures
+    def __init__(self, max_graphs: int = 8, max_captures: int = 32, capture: Capture | None = None) -> None:
+        self.max_graphs, self.max_captures = max_graphs, max_captures
         self.capture = capture or CudaCapture()
         self.clear()
 
@@ -67,14 +67,14 @@ class CudaGraphs:
 
     def _record(self, key: Hashable, function: Callable[..., Any], leaves: Sequence[Any], structure: Any,
                 tensors: Sequence[Tensor]) -> bool:
-        """Capture a call, or remember that it cannot be captured; False if `captures` does not allow a further one."""
-        if self._captured >= self.captures:
-            self._warn(f'{self.captures} CUDA graphs were recorded and yet another kind of input came: from now on new '
-                       'kinds run without; use fewer sizes of images')
+        """Capture a call, or remember that it cannot be captured; False if `max_captures` allows no further one."""
+        if self._captured >= self.max_captures:
+            self._warn(f'{self.max_captures} CUDA graphs were recorded and yet another kind of input came: from now on '
+                       'new kinds run without; use fewer sizes of images')
             return False
 
-        def on_tensors(*own: Tensor) -> Any:
-            rest = iter(own)
+        def on_tensors(*statics: Tensor) -> Any:
+            rest = iter(statics)
             return function(*tree_unflatten([next(rest) if isinstance(leaf, Tensor) else leaf for leaf in leaves],
                                             structure))
 
@@ -86,7 +86,7 @@ class CudaGraphs:
             self._warn(f'cuda_graph: {key[0]} cannot be recorded as a CUDA graph and runs without: {reason}')
             recording = None
         self._recordings[key] = recording
-        while len(self._recordings) > self.size:
+        while len(self._recordings) > self.max_graphs:
             self._recordings.popitem(last=False)
         return True
 
@@ -96,10 +96,10 @@ class CudaGraphs:
         self._warned = True
 
     def __deepcopy__(self, memo: dict) -> 'CudaGraphs':
-        return type(self)(self.size, self.captures, self.capture)
+        return type(self)(self.max_graphs, self.max_captures, self.capture)
 
     def __reduce__(self) -> tuple:
-        return type(self), (self.size, self.captures)
+        return type(self), (self.max_graphs, self.max_captures)
 
 
 class CudaCapture:

@@ -2,6 +2,7 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from mmdet.structures import SampleList
 from torch import Tensor
 
-from ..layers.transfers import to_device, to_host
+from ...transfers import to_device, to_host
 
 
 class ImageSizes(NamedTuple):
@@ -74,7 +75,7 @@ def distinct_rows(images: Tensor, samples: SampleList) -> list[int]:
     """
     files = [(sample.metainfo.get('img_path'), tuple(sample.img_shape), sample.get('image_digest'))
              for sample in samples]
-    same = [before == after and after[0] is not None for before, after in zip(files, files[1:])]
+    same = [before == after and after[0] is not None for before, after in pairwise(files)]
     if any(before[2] is None for before, equal in zip(files, same) if equal):
         equal = to_host(images[1:].eq(images[:-1]).flatten(1).all(dim=1)).tolist()
         same = [file and pixels for file, pixels in zip(same, equal)]

@@ -6,11 +6,12 @@ from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from torch import Tensor
 
+from ...transfers import to_device, to_host
 from ..dense_heads.mask_head import MaskInputs, target_masks
-from ..layers.transfers import to_device, to_host
 from ..losses.layer_losses import average_factors
 from ..task_modules.layer_matching import match_layers
-from .mdetr import MDETR, Fused, TextTokens, captions_of
+from .mdetr import MDETR
+from .mdetr_tokens import Fused
 
 
 @MODELS.register_module()
@@ -49,8 +50,8 @@ class MDETRSegmenter(MDETR):
         return self
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
-        """Pictures (B, 3, H, W) -> the backbone's maps, the largest first, the last one as the neck makes it."""
-        return self.graphed('features', self._stages, self.lay_out(batch_inputs))
+        """Images (B, 3, H, W) -> the backbone's maps, the largest first, the last one after the neck."""
+        return self.run_graphed('features', self._stages, self.to_memory_format(batch_inputs))
 
     def _stages(self, images: Tensor) -> tuple[Tensor, ...]:
         *stages, last = self.backbone(images)
@@ -63,52 +64,46 @@ class MDETRSegmenter(MDETR):
         """`loss_mask` and `loss_dice` of the queries that the last layer matches, and the head's own losses."""
         head = self.bbox_head
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_detector):
-            states, fused, text, maps = self._detect(batch_inputs, batch_data_samples)
+            maps, text, fused = self.encode(batch_inputs, batch_data_samples)
+            states, references, _ = self.decode(fused)
             layers = states if head.aux_loss and not self.freeze_detector else states[-1:]
-            outputs = head(layers, fused.text, self.references())
+            outputs = head(layers, fused.text, references)
         objects = head.objects(text.offsets, batch_data_samples)
         matched = match_layers(head.assigner, outputs.logits, outputs.boxes, objects)
         losses = {} if self.freeze_detector else head.losses(outputs, objects, matched)
         targets = torch.cat(target_masks(batch_data_samples, batch_inputs.device))
         count, = average_factors([len(targets)], targets.device)
         logits = self.mask_head(mask_inputs(maps, fused, states), matched.image[-1], matched.query[-1])
-        return losses | self.mask_head.loss_by_feat(logits, targets[matched.entry[-1]], count)
+        return losses | self.mask_head.loss_by_feat(logits, targets[matched.flat_object[-1]], count)
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True) -> SampleList:
         """Adds `pred_instances` to the samples, with `masks` bool (N, H, W) in the size that `rescale` says."""
-        states, fused, text, maps = self._detect(batch_inputs, batch_data_samples)
+        maps, text, fused = self.encode(batch_inputs, batch_data_samples)
+        states, references, _ = self.decode(fused)
         results = self.bbox_head.predict(states[-1:], fused.text, text.offsets, batch_data_samples, rescale,
-                                         references=self.references())
-        scores = torch.stack([found.scores for found in results])  # (B, Q)
+                                         references=references)
+        scores = torch.stack([instances.scores for instances in results])  # (B, Q)
         kept = torch.ones_like(scores, dtype=torch.bool) if self.score_thr is None else scores > self.score_thr
-        chosen = to_host(kept)
-        image, query = chosen.nonzero(as_tuple=True)
-        image, query = to_device(torch.stack([image, query]), scores.device)
+        kept_on_host = to_host(kept)
+        image, query = to_device(torch.stack(kept_on_host.nonzero(as_tuple=True)), scores.device)
         logits = self.mask_head(mask_inputs(maps, fused, states), image, query)
-        logits = logits.split(chosen.sum(dim=1).tolist())
-        results = [found[own] for found, own in zip(results, kept)]
-        for found, masks in zip(results, self.mask_head.predict_by_feat(logits, batch_data_samples, rescale)):
-            found.masks = masks
+        logits = logits.split(kept_on_host.sum(dim=1).tolist())
+        results = [instances[rows] for instances, rows in zip(results, kept)]
+        for instances, masks in zip(results, self.mask_head.predict_by_feat(logits, batch_data_samples, rescale)):
+            instances.masks = masks
         return self.add_pred_to_datasample(batch_data_samples, results)
 
     def _forward(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> tuple:
-        """What the head says of all queries, and the logits (B, Q, h, w) of their masks."""
-        states, fused, _, maps = self._detect(batch_inputs, batch_data_samples)
+        """The head's `GroundingOutputs` of all queries, and the logits (B, Q, h, w) of their masks."""
+        maps, _, fused = self.encode(batch_inputs, batch_data_samples)
+        states, references, _ = self.decode(fused)
         shape = states.shape[1:3]
         image, query = torch.ones(shape, device=states.device).nonzero(as_tuple=True)
         logits = self.mask_head(mask_inputs(maps, fused, states), image, query)
-        return self.bbox_head(states, fused.text, self.references()), logits.unflatten(0, shape)
-
-    def _detect(self, batch_inputs: Tensor,
-                samples: SampleList) -> tuple[Tensor, Fused, TextTokens, tuple[Tensor, ...]]:
-        """Hidden states (layers, B, Q, C), and what led to them."""
-        text = self.encode_text(captions_of(samples))
-        maps = self.extract_feat(batch_inputs)
-        fused = self.fuse(self.image_tokens(maps[-1], samples), text)
-        return self.decode(fused), fused, text, maps
+        return self.bbox_head(states, fused.text, references), logits.unflatten(0, shape)
 
 
 def mask_inputs(maps: tuple[Tensor, ...], fused: Fused, states: Tensor) -> MaskInputs:
-    """Of `extract_feat`, `fuse` and `decode`, whose last layer (B, Q, C) counts."""
+    """What the mask head takes, from `extract_feat`, `fuse` and the hidden states (layers, B, Q, C) of `decode`."""
     pixels = maps[-1].shape[2] * maps[-1].shape[3]
     return MaskInputs(maps, fused.memory[:, :pixels], fused.padding[:, :pixels], states[-1])

@@ -32,7 +32,7 @@ class NetworkOptions:
                 torch's batch norm for this format is a hundred times less exact on the CPU (7.7e-5 in place of 8e-7 of
                 the result), which makes errors of some per cent in gradients.
             compile: Arguments of torch.compile for each part; None to compile nothing.
-            cuda_graph: Whether `graphed` replays CUDA graphs.
+            cuda_graph: Whether `run_graphed` replays CUDA graphs.
             dynamic: Default of `compile['dynamic']`.
 
         Raises:
@@ -53,17 +53,17 @@ class NetworkOptions:
                 part.compile(**self.compile_options)
         self._graphs = CudaGraphs()
         self._compiled_shapes: set[tuple] = set()
-        self._laid_out = False
+        self._weights_converted = False
 
-    def lay_out(self, images: Tensor) -> Tensor:
+    def to_memory_format(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) in the memory format of the network; the first call converts the weights too."""
-        if not self._lays_out(images):
+        if not self._uses_channels_last(images):
             return images
-        if not self._laid_out:
-            self._lay_out_weights()
+        if not self._weights_converted:
+            self._convert_weights()
         return images.contiguous(memory_format=torch.channels_last)
 
-    def graphed(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
+    def run_graphed(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
         """`function(*args)`; with `cuda_graph`, in evaluation without gradients, as a CUDA graph (see `CudaGraphs`)."""
         if not self.cuda_graph or self.training or torch.is_grad_enabled():
             return function(*args)
@@ -91,24 +91,24 @@ class NetworkOptions:
 
     def _warn_of_shapes(self, shape: tuple[int, ...]) -> None:
         if not getattr(self, '_warned_of_shapes', False):
-            warnings.warn(f'compile: {MAX_SHAPES} shapes of images are compiled, others such as {shape} run uncompiled; '
-                          'set compile.dynamic=True for images of many sizes', stacklevel=5)
+            warnings.warn(f'compile: {MAX_SHAPES} shapes of images are compiled, others such as {shape} run '
+                          'uncompiled; set compile.dynamic=True for images of many sizes', stacklevel=5)
         self._warned_of_shapes = True
 
-    def _lays_out(self, tensor: Tensor) -> bool:
+    def _uses_channels_last(self, tensor: Tensor) -> bool:
         if self.channels_last is not None:
             return self.channels_last
         return tensor.is_cuda or getattr(self, 'deployed', False)
 
-    def _lay_out_weights(self) -> None:
+    def _convert_weights(self) -> None:
         super()._apply(lambda x: x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x)
-        self._laid_out = True
+        self._weights_converted = True
 
     def _apply(self, *args: Any, **kwargs: Any) -> nn.Module:
         super()._apply(*args, **kwargs)
         self._graphs.clear()
-        if self._lays_out(next(self.parameters())):  # before DistributedDataParallel looks at the strides
-            self._lay_out_weights()
+        if self._uses_channels_last(next(self.parameters())):  # before DistributedDataParallel looks at the strides
+            self._convert_weights()
         return self
 
 
@@ -119,5 +119,6 @@ def checked_compile_options(options: dict | None, dynamic: bool) -> dict | None:
     if not isinstance(options, dict):
         raise ValueError(f'compile should be a dict of arguments of torch.compile, or None, got {options!r}')
     if unknown := [name for name in options if name not in COMPILE_OPTIONS]:
-        raise ValueError(f'compile.{unknown[0]} is no argument of torch.compile, which has {", ".join(COMPILE_OPTIONS)}')
+        raise ValueError(f'compile.{unknown[0]} is no argument of torch.compile, which has '
+                         f'{", ".join(COMPILE_OPTIONS)}')
     return dict(dict(dynamic=dynamic), **options)

@@ -81,7 +81,7 @@ class PGIDetector(NetworkOptions, FileWeights, SingleStageDetector):
             raise RuntimeError('a deployed model (deployed=True) has no batch norms left and cannot be trained')
         if self.cuda_graph:
             check_cuda(batch_inputs)
-        batch_inputs = self.lay_out(batch_inputs)
+        batch_inputs = self.to_memory_format(batch_inputs)
         feats = self.backbone(batch_inputs)
         maps = self.neck(feats) if self.with_neck else feats
         if not self.with_aux:
@@ -103,12 +103,12 @@ class PGIDetector(NetworkOptions, FileWeights, SingleStageDetector):
         return self.add_pred_to_datasample(batch_data_samples, results)
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
-        return super().extract_feat(self.lay_out(batch_inputs))
+        return super().extract_feat(self.to_memory_format(batch_inputs))
 
     def _forward(self, batch_inputs: Tensor, batch_data_samples: SampleList | None = None) -> tuple:
         """What the head says of images (B, 3, H, W): raw maps."""
         if self.deployed:
-            return self.graphed('network', super()._forward, batch_inputs)
+            return self.run_graphed('network', super()._forward, batch_inputs)
         return super()._forward(batch_inputs)
 
 

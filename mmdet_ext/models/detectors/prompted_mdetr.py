@@ -8,7 +8,7 @@ from mmdet.structures import DetDataSample, SampleList
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ..layers.prompt_text import prompt_text
+from ...text.prompts import prompt_text
 from .mdetr import MDETR
 from .mdetr_tokens import ImageTokens, TextTokens
 
@@ -17,8 +17,8 @@ from .mdetr_tokens import ImageTokens, TextTokens
 class PromptedMDETR(MDETR):
     """MDETR that asks for every class of a data set in turn, and labels what it finds with the class's number.
 
-    The features of a picture are computed once for all prompts. Those of the prompts are computed once for all
-    pictures: they are kept until the names or the weights change, and dropped when the mode is set or a state dict is
+    The features of an image are computed once for all prompts. Those of the prompts are computed once for all
+    images: they are kept until the names or the weights change, and dropped when the mode is set or a state dict is
     loaded. Results are those of one full pass per prompt. Training is MDETR's own, on captions that are prompts.
 
     The names are `test_cfg.prompts`, or else the sample's `text` if it is a list (mmdet's data sets give their classes
@@ -27,7 +27,7 @@ class PromptedMDETR(MDETR):
 
     Args:
         test_cfg: With `chunk`, how many prompts are asked at a time (32); `prompts`, the names of the classes (None);
-            `max_per_img`, how many boxes of a picture are kept, the best of all classes (None: all queries of all
+            `max_per_img`, how many boxes of an image are kept, the best of all classes (None: all queries of all
             prompts, as LVIS's fixed AP wants them); and what the head takes.
         kwargs: As for MDETR.
 
@@ -51,24 +51,24 @@ class PromptedMDETR(MDETR):
             return super().predict(batch_inputs, batch_data_samples, rescale)
         names = [self.names_of(sample) for sample in batch_data_samples]
         image = self.encode_image(batch_inputs, batch_data_samples)
-        found = [self._ask(image.select(i), self.encode_prompts(own), sample, rescale)
-                 for i, (own, sample) in enumerate(zip(names, batch_data_samples, strict=True))]
-        return self.add_pred_to_datasample(batch_data_samples, found)
+        results = [self._ask(image.select(i), self.encode_prompts(classes), sample, rescale)
+                   for i, (classes, sample) in enumerate(zip(names, batch_data_samples, strict=True))]
+        return self.add_pred_to_datasample(batch_data_samples, results)
 
     def names_of(self, sample: DetDataSample) -> tuple[str, ...]:
-        """The names of the classes that a picture is asked for.
+        """The names of the classes that an image is asked for.
 
         Raises:
-            ValueError: If nobody tells them.
+            ValueError: If they are given nowhere.
         """
         if self.prompts is not None:
             return self.prompts
         text = sample.metainfo.get('text')
         if isinstance(text, (list, tuple)):
-            return _checked(text, f'text of {sample.metainfo.get("img_path", "a picture")}')
+            return _checked(text, f'text of {sample.metainfo.get("img_path", "an image")}')
         classes = (getattr(self, 'dataset_meta', None) or {}).get('classes')
         if classes is None:
-            raise ValueError(f'{sample.metainfo.get("img_path", "a picture")}: PromptedMDETR needs the names of the '
+            raise ValueError(f'{sample.metainfo.get("img_path", "an image")}: PromptedMDETR needs the names of the '
                              'classes: test_cfg.prompts, a data set with return_classes=True whose pipeline packs '
                              f'`text`, or dataset_meta; got text={text!r}')
         return _checked(classes, "dataset_meta['classes']")
@@ -89,21 +89,21 @@ class PromptedMDETR(MDETR):
 
     def _ask(self, image: ImageTokens, texts: Sequence[TextTokens], sample: DetDataSample,
              rescale: bool) -> InstanceData:
-        """All boxes of all prompts in one picture."""
+        """All boxes of all prompts in one image."""
         bare = DetDataSample(metainfo={key: sample.metainfo[key] for key in ('ori_shape', 'img_shape')})
-        found = []
+        by_class = []
         for text in texts:
             count = len(text.tokens)
             fused = self.fuse(image.expand(count), text)
-            hidden = self.decode(fused)[-1:]
-            for own in self.bbox_head.predict(hidden, fused.text, text.offsets, [bare] * count, rescale,
-                                              references=self.references()):
-                own.labels = torch.full_like(own.labels, len(found))
-                found.append(own)
-        found = InstanceData.cat(found)
-        if self.max_per_img is None or len(found) <= self.max_per_img:
-            return found
-        return found[found.scores.topk(self.max_per_img).indices]
+            decoded = self.decode(fused)
+            for instances in self.bbox_head.predict(decoded.objects[-1:], fused.text, text.offsets, [bare] * count,
+                                                    rescale, references=decoded.references):
+                instances.labels = torch.full_like(instances.labels, len(by_class))
+                by_class.append(instances)
+        instances = InstanceData.cat(by_class)
+        if self.max_per_img is None or len(instances) <= self.max_per_img:
+            return instances
+        return instances[instances.scores.topk(self.max_per_img).indices]
 
     def train(self, mode: bool = True) -> 'PromptedMDETR':
         self._known = None  # hooks that exchange weights for their averages leave no trace on the tensors
@@ -120,13 +120,13 @@ def _positive(value: int, name: str) -> int:
     return value
 
 
-def _checked(names: Sequence[str], where: str) -> tuple[str, ...]:
+def _checked(names: Sequence[str], argument: str) -> tuple[str, ...]:
     """The names as a tuple, if they can be asked for."""
     if isinstance(names, str) or not len(names):
-        raise ValueError(f'{where} should be a list of at least one name, got {names!r}')
+        raise ValueError(f'{argument} should be a list of at least one name, got {names!r}')
     for name in names:
         try:
             prompt_text(name)
         except ValueError as error:
-            raise ValueError(f'{where}: {error}') from error
+            raise ValueError(f'{argument}: {error}') from error
     return tuple(names)

@@ -18,9 +18,9 @@ from .network_options import NetworkOptions
 
 @MODELS.register_module()
 class SMCADETR(NetworkOptions, FileWeights, DetectionTransformer):
-    """A detection transformer over one or several maps, with `SMCATransformerDecoder` and a head that knows its centres.
+    """A detection transformer over one or several maps, with `SMCATransformerDecoder` and `SMCAHead`.
 
-    In mmdet's config of DETR the type of the detector is all that must be replaced.
+    In mmdet's config of DETR only the type of the detector must be replaced.
 
     Args:
         encoder: Config of `SMCATransformerEncoder`, which may leave out `type`, or of another encoder of `Maps`.
@@ -28,13 +28,13 @@ class SMCADETR(NetworkOptions, FileWeights, DetectionTransformer):
         positional_encoding: Arguments of mmdet's SinePositionalEncoding.
         bbox_head: Config of an `SMCAHead`; a plain `DETRHead` is taken for one.
         num_queries: Number of queries.
-        extra_maps: How many of the coarsest maps the neck makes out of a map before them: their padding is that map's, by
-            the nearest cell. That of the others is the pictures', by the nearest pixel.
+        extra_maps: How many of the coarsest maps the neck makes out of the map before them. Their padding is taken from
+            that map, by the nearest cell; the padding of all others from the images, by the nearest pixel.
         level_embed: Whether each of several maps has a learned vector that is added to its positions.
         channels_last: Whether maps and weights of convolutions lie in memory with their channels last; None for on
             CUDA, where it is faster.
-        compile: Arguments of torch.compile, by which backbone, neck, encoder, decoder and head are compiled, `dict()` for
-            its defaults, with `dynamic=True`; None to compile nothing.
+        compile: Arguments of torch.compile, by which backbone, neck, encoder, decoder and head are compiled, `dict()`
+            for its defaults, with `dynamic=True`; None to compile nothing.
         cuda_graph: Whether backbone, encoder and decoder are CUDA graphs in evaluation, recorded once per size of batch
             and image.
         kwargs: As for mmdet's DetectionTransformer.
@@ -51,7 +51,8 @@ class SMCADETR(NetworkOptions, FileWeights, DetectionTransformer):
         super().__init__(encoder=encoder, decoder=decoder, positional_encoding=positional_encoding,
                          bbox_head=bbox_head, num_queries=num_queries, **kwargs)
         parts = [self.backbone, *([self.neck] if self.with_neck else []), self.encoder, self.decoder, self.bbox_head]
-        self.set_network_options(parts, channels_last=channels_last, compile=compile, cuda_graph=cuda_graph, dynamic=True)
+        self.set_network_options(parts, channels_last=channels_last, compile=compile, cuda_graph=cuda_graph,
+                                 dynamic=True)
 
     def _init_layers(self) -> None:
         encoder, decoder = dict(self.encoder), dict(self.decoder)
@@ -71,18 +72,18 @@ class SMCADETR(NetworkOptions, FileWeights, DetectionTransformer):
             if self._use_level_embed and num_maps > 1 else None
 
     def extract_feat(self, batch_inputs: Tensor) -> tuple[Tensor, ...]:
-        return self.graphed('features', super().extract_feat, self.lay_out(batch_inputs))
+        return self.run_graphed('features', super().extract_feat, self.to_memory_format(batch_inputs))
 
     def forward_transformer(self, img_feats: Sequence[Tensor], batch_data_samples: SampleList) -> dict:
         """`hidden_states` and `reference_logits` for the head, from the neck's maps."""
-        return self.graphed('transformer', self._transform, *self._sizes_and_padding(img_feats, batch_data_samples))
+        return self.run_graphed('transformer', self._transform, *self._sizes_and_padding(img_feats, batch_data_samples))
 
     def _transform(self, img_feats: Sequence[Tensor], sizes: Tensor, padding: Sequence[Tensor | None]) -> dict:
         encoded = self.forward_encoder(self._placed(img_feats, padding))
         return self.forward_decoder(**self.pre_decoder(**encoded)[0], image_sizes=sizes)
 
     def pre_transformer(self, img_feats: Sequence[Tensor], batch_data_samples: SampleList) -> tuple[dict, dict]:
-        """Positions and padding of the maps; the pictures' sizes.
+        """Positions and padding of the maps; sizes of the images.
 
         Args:
             img_feats: (B, C, h, w) per map, the finest first.
@@ -104,7 +105,7 @@ class SMCADETR(NetworkOptions, FileWeights, DetectionTransformer):
         if self.level_embed is not None:
             if len(img_feats) != len(self.level_embed):
                 raise ValueError(f'decoder.strides says {len(self.level_embed)} maps, the neck gives {len(img_feats)}')
-            pos = [each + vector[:, None, None] for each, vector in zip(pos, self.level_embed)]
+            pos = [x + vector[:, None, None] for x, vector in zip(pos, self.level_embed)]
         return Maps(img_feats, pos, padding)
 
     def forward_encoder(self, maps: Maps) -> dict:

@@ -12,8 +12,6 @@ from .gaussian import DYNAMIC_SCALES, AxisTerms, axis_terms, log_gaussian
 from .gelan_trunk import TRUNK_ARCHS, GELANTrunk, trunk_arch
 from .modulated_attention import modulated_attention
 from .modulation import GaussianModulation, Modulation
-from .phrases import PHRASE_FRACTION, GroundedPhrases, grounded_phrases, join_spans, number_phrases, phrase_text
-from .positive_map import NUM_COLUMNS, char_to_token, positive_map, span_tokens
 from .retriever_dictionary import PAPER_FORM, FoldedRetrieverDictionary, RetrieverDictionary, positional_norm
 from .top_down import TOP_DOWN_CHANNELS, TopDown
 from .transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
@@ -21,9 +19,7 @@ from .transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
 __all__ = [
     'DYNAMIC_SCALES',
     'ELAN',
-    'NUM_COLUMNS',
     'PAPER_FORM',
-    'PHRASE_FRACTION',
     'SPPELAN',
     'TOP_DOWN_CHANNELS',
     'TRUNK_ARCHS',
@@ -37,7 +33,6 @@ __all__ = [
     'FoldedRetrieverDictionary',
     'GELANTrunk',
     'GaussianModulation',
-    'GroundedPhrases',
     'Modulation',
     'RepBottleneck',
     'RepCSP',
@@ -49,21 +44,14 @@ __all__ = [
     'axis_terms',
     'build_attention',
     'cb_fuse',
-    'char_to_token',
     'complete_iou',
     'distances_to_boxes',
     'distribution_focal_loss',
     'expected_distances',
     'fuse',
-    'grounded_phrases',
-    'join_spans',
     'load_atoms',
     'log_gaussian',
     'modulated_attention',
-    'number_phrases',
-    'phrase_text',
     'positional_norm',
-    'positive_map',
-    'span_tokens',
     'trunk_arch'
 ]

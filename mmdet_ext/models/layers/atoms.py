@@ -1,4 +1,7 @@
-"""The file of a dictionary: its atoms, and where each comes from (YOLO-RD, https://arxiv.org/abs/2410.15346)."""
+"""The file of a dictionary: its atoms, where each comes from, and the configs that name it.
+
+YOLO-RD, https://arxiv.org/abs/2410.15346.
+"""
 import os
 import pickle
 from dataclasses import asdict, dataclass, field
@@ -22,11 +25,11 @@ class Atoms:
         counts: (N, ) int64, how many samples each atom stands for.
         nearest: For each atom the samples nearest to it, the nearest first. A sample is a dict with `source` ('vision',
             'clip', 'text' or 'file') and `similarity` (cosine to the atom), and
-            from pictures `image` (path) and `box` (x1, y1, x2, y2 in pixels of that picture),
+            from images `image` (path) and `box` (x1, y1, x2, y2 in pixels of that image),
             from texts `text`, and `file` and `line` (from 1) where it stands,
             from a matrix `file` and `row` (from 0).
-        projections: For each source `source`, `kind` ('identity', 'pca' or 'pad'), and, unless it is the identity, `mean`
-            (d, ) and `matrix` (d, C): a unit feature f of width d became normalise((f - mean) @ matrix).
+        projections: For each source `source`, `kind` ('identity', 'pca' or 'pad'), and, unless it is the identity,
+            `mean` (d, ) and `matrix` (d, C): a unit feature f of width d became normalise((f - mean) @ matrix).
         report: What the builder counted: plain numbers, strings and lists of them.
         arguments: What the builder was called with.
     """
@@ -61,10 +64,31 @@ def load_atoms(path: str | os.PathLike) -> Atoms:
     except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise ValueError(f'{path} is no atoms file, or only part of one ({path.stat().st_size} bytes)') from error
     if not isinstance(content, dict) or content.get('format') != FORMAT:
-        raise ValueError(f'{path} is no atoms file: its format should be {FORMAT!r} (tools/build_dictionary.py file makes '
-                         'one of any matrix)')
+        raise ValueError(f'{path} is no atoms file: its format should be {FORMAT!r} (tools/build_dictionary.py file '
+                         'makes one of any matrix)')
     atoms = Atoms(**{key: value for key, value in content.items() if key != 'format'})
     if atoms.vectors.ndim != 2 or not len(atoms.vectors) == len(atoms.counts) == len(atoms.nearest):
         raise ValueError(f'{path}: vectors of shape {tuple(atoms.vectors.shape)}, {len(atoms.counts)} counts and '
                          f'{len(atoms.nearest)} lists of nearest samples do not fit each other')
     return atoms
+
+
+def rd_options(node: Any) -> list[dict]:
+    """Every dict of `RetrieverDictionary`'s options below `node`: what stands under a key `rd`, or is an `RDNeck`."""
+    if isinstance(node, (list, tuple)):
+        return [options for child in node for options in rd_options(child)]
+    if not isinstance(node, dict):
+        return []
+    options = [node] if node.get('type') == 'RDNeck' else []
+    for key, child in node.items():
+        options += [child] if key == 'rd' and isinstance(child, dict) else rd_options(child)
+    return options
+
+
+def forget_atoms_files(model_cfg: dict) -> None:
+    """Edit a model's config so that it builds without its atoms files, for a checkpoint that holds the atoms."""
+    for options in rd_options(model_cfg):
+        atoms = options.pop('atoms', None)
+        if atoms is not None and 'num_atoms' not in options:
+            options['num_atoms'] = len(load_atoms(atoms).vectors)
+        options.pop('init_g', None)

@@ -1,13 +1,13 @@
-"""Attention of queries to a picture as maps (DETR, https://arxiv.org/abs/2005.12872, section 4.4)."""
+"""Attention of queries to an image as maps (DETR, https://arxiv.org/abs/2005.12872, section 4.4)."""
 import torch
 import torch.nn as nn
 from torch import Tensor
 
 
 class BoxAttention(nn.Module):
-    """Where each query looks: attention weights that are used as maps.
+    """The attention weights of each query, which are used as maps; nothing is attended to.
 
-    They sum to 1 over the picture for each head; DETR's sum to 1 over all heads together.
+    The weights of a head sum to 1 over the image; those of DETR sum to 1 over all heads together.
     """
 
     def __init__(self, embed_dims: int, num_heads: int) -> None:
@@ -17,7 +17,16 @@ class BoxAttention(nn.Module):
         self.key = nn.Linear(embed_dims, embed_dims)
 
     def forward(self, states: Tensor, memory: Tensor, padding: Tensor) -> Tensor:
-        """(B, Q, C) queries, (B, S, C) tokens, (B, S) padding, True where ignored -> (B, Q, heads, S)."""
+        """
+        Args:
+            states: (B, Q, C), queries.
+            memory: (B, S, C), tokens of the image.
+            padding: (B, S), True where ignored.
+
+        Returns:
+            (B, Q, heads, S), in float32 at least.
+        """
         queries, keys = (x.unflatten(-1, (self.num_heads, -1)) for x in (self.query(states), self.key(memory)))
-        scores = torch.einsum('bqnc,bsnc->bqns', queries * queries.shape[-1]**-0.5, keys).float()
+        scores = torch.einsum('bqnc,bsnc->bqns', queries * queries.shape[-1]**-0.5, keys)
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
         return scores.masked_fill(padding[:, None, None], float('-inf')).softmax(dim=-1)

@@ -1,4 +1,4 @@
-"""Composite links between two passes of a backbone (CBNetV2, https://arxiv.org/abs/2107.00420; YOLOv9's CBLinear, CBFuse)."""
+"""Links between two passes of a backbone (CBNetV2, https://arxiv.org/abs/2107.00420; YOLOv9's CBLinear and CBFuse)."""
 from collections.abc import Sequence
 
 import torch.nn as nn

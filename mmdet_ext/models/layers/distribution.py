@@ -1,4 +1,4 @@
-"""Distances as distributions over integer bins (generalized focal loss, https://arxiv.org/abs/2006.04388, section 3.1)."""
+"""Distances as distributions over bins (generalized focal loss, https://arxiv.org/abs/2006.04388, section 3.1)."""
 import torch
 import torch.nn.functional as F
 from torch import Tensor

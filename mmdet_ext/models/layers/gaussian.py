@@ -21,10 +21,10 @@ class AxisTerms(NamedTuple):
 
     def sum(self) -> Tensor:
         """(B, M, Q, h * w), rows first."""
-        found = self.rows.unsqueeze(-1) + self.columns.unsqueeze(-2)
+        total = self.rows.unsqueeze(-1) + self.columns.unsqueeze(-2)
         if self.row_factors is not None:
-            found.addcmul_(self.row_factors.unsqueeze(-1), self.column_factors.unsqueeze(-2))
-        return found.flatten(-2)
+            total.addcmul_(self.row_factors.unsqueeze(-1), self.column_factors.unsqueeze(-2))
+        return total.flatten(-2)
 
 
 def axis_terms(centre: Tensor, scale: Tensor, shape: tuple[int, int], smooth: float = 8.) -> AxisTerms:

@@ -10,10 +10,9 @@ from torch import Tensor
 from .gaussian import AxisTerms
 
 # How many attention weights are in memory at once: on a CPU what its cache holds, otherwise enough to keep a GPU busy.
-_WEIGHTS_AT_ONCE = dict(cpu=2**20)
-_OTHERWISE = 2**24
+_CPU_WEIGHTS, _DEVICE_WEIGHTS = 2**20, 2**24
 # Smaller weights become 0: far from its centre a Gaussian gives denormal numbers, which a CPU multiplies slowly.
-_NOTHING = 1e-20
+_SMALLEST_WEIGHT = 1e-20
 
 
 def modulated_attention(q: Tensor, k: Tensor, v: Tensor, terms: AxisTerms, padding: Tensor | None = None,
@@ -39,13 +38,14 @@ def modulated_attention(q: Tensor, k: Tensor, v: Tensor, terms: AxisTerms, paddi
         padding = padding.unsqueeze(1).expand(-1, heads, -1).reshape(batch * heads, 1, -1)
     kept = None
     if dropout:
-        kept = torch.empty(batch * heads, queries, k.shape[2], dtype=torch.bool, device=q.device).bernoulli_(1 - dropout)
+        shape = (batch * heads, queries, k.shape[2])
+        kept = torch.empty(shape, dtype=torch.bool, device=q.device).bernoulli_(1 - dropout)
     flat = [None if x is None else x.flatten(0, 1) for x in (q, k, v, *terms)]
-    found = _ModulatedAttention.apply(*flat, padding, kept, dropout)
-    return found.unflatten(0, (batch, heads)).transpose(1, 2).flatten(2)
+    attended = _ModulatedAttention.apply(*flat, padding, kept, dropout)
+    return attended.unflatten(0, (batch, heads)).transpose(1, 2).flatten(2)
 
 
-def narrow(bias: Tensor, dtype: torch.dtype) -> Tensor:
+def bias_in_dtype(bias: Tensor, dtype: torch.dtype) -> Tensor:
     """A bias (..., S) of softmax in another dtype: shifted so that its largest value, which matters most, is 0.
 
     The range of float16 is too small for log Gaussians of far cells: they are clamped to half of the dtype's minimum.
@@ -72,7 +72,8 @@ class _Inputs(NamedTuple):
     def split(self) -> list['_Inputs']:
         if torch.compiler.is_compiling():  # sizes may be symbolic there, so that the loop cannot be unrolled
             return [self]
-        limit, weights = _WEIGHTS_AT_ONCE.get(self.q.device.type, _OTHERWISE), self.q.shape[1] * self.k.shape[1]
+        limit = _CPU_WEIGHTS if self.q.device.type == 'cpu' else _DEVICE_WEIGHTS
+        weights = self.q.shape[1] * self.k.shape[1]
         step = max(limit // max(weights, 1), 1)
         if step >= len(self.q):
             return [self]
@@ -82,9 +83,9 @@ class _Inputs(NamedTuple):
     def bias(self, dtype: torch.dtype) -> Tensor:
         """(G, Q, S), added to the products of q and k; 0 for keys without a position, -inf for ignored keys."""
         bias = AxisTerms(self.rows, self.columns, self.row_factors, self.column_factors).sum()
-        if placeless := self.k.shape[1] - bias.shape[2]:
-            bias = F.pad(bias, (0, placeless))
-        bias = narrow(bias, dtype)
+        if without_position := self.k.shape[1] - bias.shape[2]:
+            bias = F.pad(bias, (0, without_position))
+        bias = bias_in_dtype(bias, dtype)
         return bias if self.padding is None else bias.masked_fill_(self.padding, float('-inf'))
 
     def weights(self) -> Tensor:
@@ -94,7 +95,7 @@ class _Inputs(NamedTuple):
             weights = scores.baddbmm_(self.q, self.k.mT, alpha=scale).softmax(dim=-1)
         else:
             weights = scores.add_(self.q @ self.k.mT, alpha=scale).softmax(dim=-1)
-        return F.threshold_(weights, _NOTHING, 0.)
+        return F.threshold_(weights, _SMALLEST_WEIGHT, 0.)
 
 
 class _ModulatedAttention(torch.autograd.Function):
@@ -110,12 +111,12 @@ class _ModulatedAttention(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, start, found = _Inputs(*ctx.saved_tensors), 0, []
+        inputs, start, gradients = _Inputs(*ctx.saved_tensors), 0, []
         with torch.autocast(gradient.device.type, enabled=False):
             for part in inputs.split():
-                found.append(_gradients(part, gradient[start:start + len(part.q)], ctx.dropout))
+                gradients.append(_gradients(part, gradient[start:start + len(part.q)], ctx.dropout))
                 start += len(part.q)
-        return *(_join(parts) for parts in zip(*found)), None, None, None
+        return *(_join(parts) for parts in zip(*gradients)), None, None, None
 
 
 def _attend(inputs: _Inputs, dropout: float) -> Tensor:
@@ -124,8 +125,8 @@ def _attend(inputs: _Inputs, dropout: float) -> Tensor:
         if inputs.kept is not None:
             weights.mul_(inputs.kept).div_(1 - dropout)
         return weights.to(inputs.v.dtype) @ inputs.v
-    each = (x.unsqueeze(0) for x in (inputs.q, inputs.k, inputs.v, inputs.bias(inputs.q.dtype)))
-    return F.scaled_dot_product_attention(*each).squeeze(0)
+    arguments = (x.unsqueeze(0) for x in (inputs.q, inputs.k, inputs.v, inputs.bias(inputs.q.dtype)))
+    return F.scaled_dot_product_attention(*arguments).squeeze(0)
 
 
 def _gradients(inputs: _Inputs, gradient: Tensor, dropout: float) -> tuple[Tensor | None, ...]:

@@ -1,4 +1,4 @@
-"""What each query predicts to modulate its attention (SMCA-DETR, https://arxiv.org/abs/2101.07448, sections 3.2, 3.4)."""
+"""What a query predicts to modulate its attention (SMCA-DETR, https://arxiv.org/abs/2101.07448, sections 3.2, 3.4)."""
 from typing import NamedTuple
 
 import torch.nn as nn
@@ -26,8 +26,8 @@ class GaussianModulation(nn.Module):
         embed_dims: C.
         num_heads: M.
         num_scales: L, how many maps are attended to.
-        dynamic_scale: 'type1' (all scales 1), 'type2' (one per head), 'type3' (one per head and axis) or 'type4' (with a
-            product term).
+        dynamic_scale: 'type1' (all scales 1), 'type2' (one per head), 'type3' (one per head and axis) or 'type4' (with
+            a product term).
         head_shared: Whether all heads share one Gaussian, which then has no offset.
         scale_selection: Whether the maps are weighted; needs more than one.
 

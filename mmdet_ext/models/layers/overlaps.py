@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 
-def pair_overlaps(boxes1: Tensor, boxes2: Tensor, mode: str = 'giou', eps: float = 1e-6) -> Tensor:
+def broadcast_overlaps(boxes1: Tensor, boxes2: Tensor, mode: str = 'giou', eps: float = 1e-6) -> Tensor:
     """Like `mmdet.structures.bbox.bbox_overlaps`, with the same values, but for any boxes that broadcast, and without
     its copy of `eps` to the device, which makes the host wait.
 
@@ -21,12 +21,12 @@ def pair_overlaps(boxes1: Tensor, boxes2: Tensor, mode: str = 'giou', eps: float
     sizes1, sizes2 = boxes1[..., 2:] - boxes1[..., :2], boxes2[..., 2:] - boxes2[..., :2]
     inner = torch.minimum(boxes1[..., 2:], boxes2[..., 2:]) - torch.maximum(boxes1[..., :2], boxes2[..., :2])
     overlap, area1 = _product(inner.clamp(min=0)), _product(sizes1)
-    whole = (area1 if mode == 'iof' else area1 + _product(sizes2) - overlap).clamp(min=eps)
+    union = (area1 if mode == 'iof' else area1 + _product(sizes2) - overlap).clamp(min=eps)
     if mode != 'giou':
-        return overlap / whole
+        return overlap / union
     outer = torch.maximum(boxes1[..., 2:], boxes2[..., 2:]) - torch.minimum(boxes1[..., :2], boxes2[..., :2])
     enclosing = _product(outer.clamp(min=0)).clamp(min=eps)
-    return overlap / whole - (enclosing - whole) / enclosing
+    return overlap / union - (enclosing - union) / enclosing
 
 
 def _product(sizes: Tensor) -> Tensor:

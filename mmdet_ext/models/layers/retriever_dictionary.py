@@ -41,9 +41,9 @@ class RetrieverDictionary(nn.Module):
         norm_affine: Whether the normalised coefficients have a learned scale and shift per atom.
         unit_atoms: Whether atoms are scaled to unit length in each pass.
         eps: Of the normalisation over the atoms.
-        atoms: File that `tools/build_dictionary.py` wrote, whose vectors become the atoms; random atoms by default. With
-            `num_atoms` too the file may be missing, so that a trained checkpoint needs no second file: then `forward`
-            raises until a checkpoint was loaded.
+        atoms: File that `tools/build_dictionary.py` wrote, whose vectors become the atoms; by default atoms are random.
+            With `num_atoms` too the file may be missing, so that a trained checkpoint needs no second file: then
+            `forward` raises until a checkpoint was loaded.
         init_g: 'random' for PyTorch's initialisation, or 'match': row i of G's weight is atom i and E passes its input,
             so that a coefficient begins as the correlation of a pixel with an atom.
         freeze_atoms: Whether the atoms are not trained.
@@ -104,10 +104,8 @@ class RetrieverDictionary(nn.Module):
 
     def coefficients(self, x: Tensor) -> Tensor:
         """Normalised coefficients (B, N, H, W) of the atoms at each pixel, in float32 at least."""
-        found = positional_norm(self.exchanger(self.generator(x)), self.eps, biased=self.biased)
-        if self.scale is not None:
-            found = found * self.scale.view(-1, 1, 1) + self.shift.view(-1, 1, 1)
-        return found
+        normed = positional_norm(self.exchanger(self.generator(x)), self.eps, biased=self.biased)
+        return normed if self.scale is None else normed * self.scale.view(-1, 1, 1) + self.shift.view(-1, 1, 1)
 
     def retrieve(self, x: Tensor) -> Tensor:
         """What the dictionary has for each pixel, before it is mixed with the pixel: (B, C, H, W)."""
@@ -125,8 +123,8 @@ class RetrieverDictionary(nn.Module):
         if self.alpha == 0:
             return x
         if self.missing_atoms:
-            raise FileNotFoundError(f'atoms={self.missing_atoms!r}: there is no such file (seen from {Path.cwd()}), and no '
-                                    'checkpoint was loaded instead; tools/build_dictionary.py makes one')
+            raise FileNotFoundError(f'atoms={self.missing_atoms!r}: there is no such file (seen from {Path.cwd()}), '
+                                    'and no checkpoint was loaded instead; tools/build_dictionary.py makes one')
         weight = self.dictionary_weight()
         if self.ramp and self.training:
             self.passes += 1
@@ -179,8 +177,8 @@ def _conv(in_channels: int, out_channels: int, kernel_size: int = 1, *, groups: 
 def _load_vectors(atoms: str | os.PathLike, channels: int, num_atoms: int | None) -> Tensor:
     vectors = load_atoms(atoms).vectors
     if vectors.shape[1] != channels:
-        raise ValueError(f'{atoms} has atoms of width {vectors.shape[1]}, and the features here have {channels} channels: '
-                         f'build it with --channels {channels}')
+        raise ValueError(f'{atoms} has atoms of width {vectors.shape[1]}, and the features here have {channels} '
+                         f'channels: build it with --channels {channels}')
     if num_atoms not in (None, len(vectors)):
         raise ValueError(f'{atoms} has {len(vectors)} atoms, got num_atoms={num_atoms}')
     return vectors
@@ -237,15 +235,15 @@ class FoldedRetrieverDictionary(nn.Module):
     def _inverse_deviation(self, coefficients: Tensor) -> Tensor:
         """(B, N, H, W) -> (B, 1, H, W) in float32 at least.
 
-        Of halves, which are rounded more than that, the variance is that of two sums in float32, without a copy of them.
+        Halves are not copied: their variance comes from two sums in float32, whose error is below their rounding.
         """
-        number, dtype = coefficients.shape[1], torch.promote_types(coefficients.dtype, torch.float32)
+        num_atoms, dtype = coefficients.shape[1], torch.promote_types(coefficients.dtype, torch.float32)
         total = coefficients.sum(dim=1, keepdim=True, dtype=dtype)
         if dtype == coefficients.dtype:
-            squares = _squares(coefficients - total / number)
+            squares = _squares(coefficients - total / num_atoms)
         else:
-            squares = torch.addcmul(_squares(coefficients), total, total, value=-1 / number).clamp_(min=0)
-        variance = squares / (number - (0 if self.biased else 1))
+            squares = torch.addcmul(_squares(coefficients), total, total, value=-1 / num_atoms).clamp_(min=0)
+        variance = squares / (num_atoms - (0 if self.biased else 1))
         return (variance + self.eps).rsqrt_() if self.biased else variance.sqrt_().add_(self.eps).reciprocal_()
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:

@@ -30,9 +30,10 @@ class TransformerEncoderLayer(nn.Module):
 
     def forward(self, x: Tensor, pos: Tensor, padding: Tensor | None, scale: int = 0) -> Tensor:
         """(B, S, C), (B, S, C), (B, S) or None -> (B, S, C); `scale` chooses among what the maps do not share."""
-        attention, ffn = self.attentions[min(scale, len(self.attentions) - 1)], self.ffns[min(scale, len(self.ffns) - 1)]
-        placed = x + pos
-        x = self.norms[0](x + self.dropout(attention(placed, placed, x, padding=padding)))
+        attention = self.attentions[min(scale, len(self.attentions) - 1)]
+        ffn = self.ffns[min(scale, len(self.ffns) - 1)]
+        with_pos = x + pos
+        x = self.norms[0](x + self.dropout(attention(with_pos, with_pos, x, padding=padding)))
         return self.norms[1](ffn(x))
 
 
@@ -46,7 +47,8 @@ class TransformerDecoderLayer(nn.Module):
         norm_cfg: Norm after each of the three.
     """
 
-    def __init__(self, self_attn_cfg: dict, cross_attn_cfg: dict, ffn_cfg: dict, *, norm_cfg: dict | None = None) -> None:
+    def __init__(self, self_attn_cfg: dict, cross_attn_cfg: dict, ffn_cfg: dict, *,
+                 norm_cfg: dict | None = None) -> None:
         super().__init__()
         self.self_attn, self.self_dropout = build_attention(self_attn_cfg)
         self.cross_attn, self.cross_dropout = build_attention(cross_attn_cfg)
@@ -57,8 +59,8 @@ class TransformerDecoderLayer(nn.Module):
     def forward(self, query: Tensor, query_pos: Tensor, key: Tensor, value: Tensor,
                 padding: Tensor | None = None) -> Tensor:
         """(B, Q, C) queries and positions, (B, S, C) keys and values, (B, S) padding -> (B, Q, C)."""
-        placed = query + query_pos
-        query = self.norms[0](query + self.self_dropout(self.self_attn(placed, placed, query)))
-        found = self.cross_attn(query + query_pos, key, value, padding=padding)
-        query = self.norms[1](query + self.cross_dropout(found))
+        with_pos = query + query_pos
+        query = self.norms[0](query + self.self_dropout(self.self_attn(with_pos, with_pos, query)))
+        attended = self.cross_attn(query + query_pos, key, value, padding=padding)
+        query = self.norms[1](query + self.cross_dropout(attended))
         return self.norms[2](self.ffn(query))

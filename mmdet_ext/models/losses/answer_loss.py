@@ -19,11 +19,11 @@ class AnswerLoss(NamedTuple):
 
 
 def answer_loss(logits: Tensor, targets: Tensor, asked: Tensor | None = None) -> AnswerLoss:
-    """Cross-entropy of the questions of a type, divided by their own number.
+    """Cross-entropy of the questions of a type, divided by how many they are.
 
     Args:
         logits: (B, N), or (B, ) for yes against no.
-        targets: (B, ), numbers of the answers, 1 for yes; `NO_ANSWER` for questions without one.
+        targets: (B, ), indices of the answers, 1 for yes; `NO_ANSWER` for questions without one.
         asked: (B, ) bool, which questions are of the type; those that have an answer by default.
     """
     answered = targets != NO_ANSWER
@@ -33,13 +33,13 @@ def answer_loss(logits: Tensor, targets: Tensor, asked: Tensor | None = None) ->
         loss = F.binary_cross_entropy_with_logits(logits, targets.clamp(min=0).to(logits),
                                                   weight=(asked & answered).to(logits), reduction='sum')
     else:
-        own = targets.long().masked_fill(~asked, NO_ANSWER)
-        loss = F.cross_entropy(logits, own, ignore_index=NO_ANSWER, reduction='sum')
+        indices = targets.long().masked_fill(~asked, NO_ANSWER)
+        loss = F.cross_entropy(logits, indices, ignore_index=NO_ANSWER, reduction='sum')
     right = asked & (chosen_answers(logits) == targets)
     accuracy = torch.where(asked.any(), right.sum() / count, 1.)
     return AnswerLoss(loss / count, accuracy, right)
 
 
 def chosen_answers(logits: Tensor) -> Tensor:
-    """(B, ), the number of the most probable answer; logits as for `answer_loss`."""
+    """(B, ), the index of the most probable answer; logits as for `answer_loss`."""
     return (logits.sigmoid() > 0.5).long() if logits.ndim == 1 else logits.argmax(dim=1)

@@ -8,25 +8,25 @@ from mmdet.utils import reduce_mean
 from mmengine.dist import get_world_size
 from torch import Tensor
 
-from ..layers.overlaps import pair_overlaps
-from ..layers.transfers import to_device
+from ...transfers import to_device
+from ..layers.overlaps import broadcast_overlaps
 
 # mmdet's losses add this to the number that they divide a sum by.
 EPS = torch.finfo(torch.float32).eps
 
 
-def by_layer(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def split_by_layer(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Split losses (layers, ) into mmdet's names: the last layer's under `name`, that of layer i under `di.name`."""
     layers = list(zip(*(values.unbind() for values in losses.values())))
     prefixes = [*(f'd{layer}.' for layer in range(len(layers) - 1)), '']
     return {f'{prefix}{name}': value for prefix, values in zip(prefixes, layers) for name, value in zip(losses, values)}
 
 
-def average_factors(numbers: Sequence[float], device: torch.device) -> list[float] | list[Tensor]:
-    """What sums are divided by: means of `numbers` over all processes, at least 1. One process alone uses no device."""
+def average_factors(counts: Sequence[float], device: torch.device) -> list[float] | list[Tensor]:
+    """What sums are divided by: means of `counts` over all processes, at least 1. One process alone uses no device."""
     if get_world_size() == 1:
-        return [max(float(number), 1.) for number in numbers]
-    return list(reduce_mean(to_device(torch.tensor(numbers, dtype=torch.float32), device)).clamp(min=1).unbind())
+        return [max(float(count), 1.) for count in counts]
+    return list(reduce_mean(to_device(torch.tensor(counts, dtype=torch.float32), device)).clamp(min=1).unbind())
 
 
 def matched_losses(loss: nn.Module, predicted: Tensor, truth: Tensor, avg_factor: float | Tensor) -> Tensor:
@@ -44,12 +44,12 @@ def matched_losses(loss: nn.Module, predicted: Tensor, truth: Tensor, avg_factor
     if not predicted.numel():
         return predicted.sum(dim=(1, 2))  # zeros with a gradient
     if type(loss) is GIoULoss:
-        each = loss.loss_weight * (1 - pair_overlaps(predicted, truth, eps=loss.eps))
+        terms = loss.loss_weight * (1 - broadcast_overlaps(predicted, truth, eps=loss.eps))
     else:
-        each = loss(predicted.flatten(0, 1), truth.flatten(0, 1), reduction_override='none')
-    return layer_sums(each, len(predicted)) / (avg_factor + EPS)
+        terms = loss(predicted.flatten(0, 1), truth.flatten(0, 1), reduction_override='none')
+    return layer_sums(terms, len(predicted)) / (avg_factor + EPS)
 
 
-def layer_sums(each: Tensor, num_layers: int) -> Tensor:
+def layer_sums(terms: Tensor, num_layers: int) -> Tensor:
     """The sum over each layer, (layers, ), of a tensor (layers, ...) whose leading axes may be flattened."""
-    return each.reshape(num_layers, -1).sum(dim=1)
+    return terms.reshape(num_layers, -1).sum(dim=1)

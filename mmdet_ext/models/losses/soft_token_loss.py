@@ -32,6 +32,6 @@ class SoftTokenLoss(nn.Module):
             (...), of each layer if the leading axes are layers.
         """
         log_probs = logits.float().log_softmax(dim=-1)
-        found = -(targets * log_probs).sum(dim=-1)
-        missed = -self.eos_coef * log_probs[..., -1]
-        return self.loss_weight * torch.where(matched, found, missed).sum(dim=(-2, -1)) / avg_factor
+        matched_loss = -(targets * log_probs).sum(dim=-1)
+        unmatched_loss = -self.eos_coef * log_probs[..., -1]
+        return self.loss_weight * torch.where(matched, matched_loss, unmatched_loss).sum(dim=(-2, -1)) / avg_factor

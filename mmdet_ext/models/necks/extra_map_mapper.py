@@ -21,8 +21,8 @@ class ExtraMapMapper(BaseModule):
         init_cfg: As in mmengine.
 
     Shape:
-        one (B, in_channels[i], H_i, W_i) per map -> the same with out_channels, and (B, out_channels, H / 2, W / 2), rounded
-        up, of the last
+        one (B, in_channels[i], H_i, W_i) per map -> the same with out_channels, and (B, out_channels, H / 2, W / 2) of
+        the last, rounded up
     """
 
     def __init__(self, in_channels: Sequence[int], out_channels: int, *, extra: str = 'max_pool',

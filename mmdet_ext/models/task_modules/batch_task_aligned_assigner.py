@@ -1,4 +1,4 @@
-"""Task-aligned assignment (TOOD, https://arxiv.org/abs/2108.07755, section 3.2) as YOLOv9 uses it, for whole batches."""
+"""Task-aligned assignment (TOOD, https://arxiv.org/abs/2108.07755, section 3.2) as YOLOv9 uses it, for batches."""
 from typing import NamedTuple
 
 import torch
@@ -61,10 +61,10 @@ class BatchTaskAlignedAssigner:
         candidates = self._candidates(class_logits, boxes, points, targets)
         batch, num_boxes, k = candidates.points.shape
         images = torch.arange(batch, device=points.device).unsqueeze(1).expand(-1, num_boxes * k)
-        own_rows = torch.arange(num_boxes, device=points.device).repeat_interleave(k, output_size=num_boxes * k)
+        slot_rows = torch.arange(num_boxes, device=points.device).repeat_interleave(k, output_size=num_boxes * k)
         at, metrics = candidates.points.flatten(1), candidates.metrics.flatten(1)  # (B, S)
         # a metric of 0 has no weight in any loss
-        rows, kept = _settle(at, own_rows, metrics > 0, candidates.best_rows)
+        rows, kept = _settle(at, slot_rows, metrics > 0, candidates.best_rows)
         overlaps, metrics = self._align(images, rows, at, class_logits, boxes, targets)
         overlaps, metrics = overlaps * kept, metrics * kept
         best_metric, best_overlap = (
@@ -104,7 +104,7 @@ class BatchTaskAlignedAssigner:
         return overlaps, scores.pow(self.alpha) * overlaps.pow(self.beta)
 
 
-def _settle(at: Tensor, own_rows: Tensor, positive: Tensor, best_rows: Tensor) -> tuple[Tensor, Tensor]:
+def _settle(at: Tensor, slot_rows: Tensor, positive: Tensor, best_rows: Tensor) -> tuple[Tensor, Tensor]:
     """Give a point that several boxes claim to the box that its prediction overlaps most.
 
     As published, any box of the image can win, even one for which the point was no candidate: this box then gets the
@@ -112,7 +112,7 @@ def _settle(at: Tensor, own_rows: Tensor, positive: Tensor, best_rows: Tensor) -
 
     Args:
         at: (B, S), the point of each slot.
-        own_rows: (S, ), the box of each slot.
+        slot_rows: (S, ), the box of each slot.
         positive: (B, S) bool.
         best_rows: (B, N), the box that overlaps a point most.
 
@@ -121,11 +121,11 @@ def _settle(at: Tensor, own_rows: Tensor, positive: Tensor, best_rows: Tensor) -
     """
     num_slots = at.shape[1]
     counts = torch.zeros_like(best_rows).scatter_add(1, at, positive.long())
-    places = torch.arange(num_slots, device=at.device).where(positive, num_slots)  # (B, S)
-    first = torch.full_like(best_rows, num_slots).scatter_reduce(1, at, places, 'amin')
+    order = torch.arange(num_slots, device=at.device).where(positive, num_slots)  # (B, S)
+    first = torch.full_like(best_rows, num_slots).scatter_reduce(1, at, order, 'amin')
     contested = counts.gather(1, at) > 1
-    rows = torch.where(contested, best_rows.gather(1, at), own_rows)
-    return rows, positive & (~contested | (first.gather(1, at) == places))
+    rows = torch.where(contested, best_rows.gather(1, at), slot_rows)
+    return rows, positive & (~contested | (first.gather(1, at) == order))
 
 
 def _is_inside(points: Tensor, boxes: Tensor, eps: float) -> Tensor:
@@ -146,8 +146,8 @@ def _first_greatest(values: Tensor) -> tuple[Tensor, Tensor]:
     """
     greatest = values.amax(dim=1, keepdim=True)
     is_greatest = (values - greatest).sign_().add_(1)
-    places = torch.arange(values.shape[1], 0, -1, device=values.device, dtype=values.dtype)  # the first has the largest
-    return greatest.squeeze(1), values.shape[1] - is_greatest.mul_(places.unsqueeze(1)).amax(dim=1).long()
+    order = torch.arange(values.shape[1], 0, -1, device=values.device, dtype=values.dtype)  # the first has the largest
+    return greatest.squeeze(1), values.shape[1] - is_greatest.mul_(order.unsqueeze(1)).amax(dim=1).long()
 
 
 def _power(base: Tensor, exponent: float) -> Tensor:

@@ -5,7 +5,7 @@ import torch.nn as nn
 from mmdet.models.language_models import BertModel
 from mmdet.registry import MODELS
 
-from .hub import load_files
+from ...text.hub import load_files
 
 
 @MODELS.register_module()

@@ -3,15 +3,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .hub import load_files
+from ...text.hub import load_files
+from ...text.tokenizer_training import PUBLISHED
 
 if TYPE_CHECKING:
     from transformers import RobertaConfig, RobertaModel
-
-# RoBERTa-base where transformers' RobertaConfig says otherwise, or nothing that is sure to stay.
-PUBLISHED = dict(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1, layer_norm_eps=1e-5,
-                 bos_token_id=0, pad_token_id=1, eos_token_id=2)
-
 
 def build_language_model(name: str, *, pretrained: bool, config: dict[str, Any] | None) -> 'RobertaModel':
     """RoBERTa without a head, in float32, with the pooler; see `RobertaTextEncoder` for the arguments.
@@ -26,10 +22,10 @@ def build_language_model(name: str, *, pretrained: bool, config: dict[str, Any] 
         if pretrained:
             raise ValueError(f'config={config} makes a model of random weights: it needs pretrained=False')
         return RobertaModel(_roberta_config(config))
-    found = load_files(AutoConfig.from_pretrained, name, argument='name', what='config')
-    if found.model_type != 'roberta':
-        raise ValueError(f'name={name} is a model of type {found.model_type}, should be roberta')
-    return _load_weights(name, found) if pretrained else RobertaModel(found)
+    roberta = load_files(AutoConfig.from_pretrained, name, argument='name', what='config')
+    if roberta.model_type != 'roberta':
+        raise ValueError(f'name={name} is a model of type {roberta.model_type}, should be roberta')
+    return _load_weights(name, roberta) if pretrained else RobertaModel(roberta)
 
 
 def longest_caption(config: 'RobertaConfig') -> int:

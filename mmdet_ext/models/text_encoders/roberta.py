@@ -8,11 +8,11 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..layers.positive_map import NUM_COLUMNS
-from ..layers.transfers import to_device
+from ...text.positive_map import NUM_COLUMNS
+from ...text.tokenization import load_tokenizer, pad_tokens, tokenize
+from ...transfers import to_device
 from .feature_cache import CaptionFeatures, FeatureCache, Fingerprint, feature_key
 from .language_model import build_language_model, longest_caption
-from .tokenization import load_tokenizer, pad_tokens, tokenize
 
 
 class TextFeatures(NamedTuple):
@@ -104,7 +104,7 @@ class RobertaTextEncoder(BaseModule):
         input_ids, mask = pad_tokens(ids, self.tokenizer.pad_token_id, length, self.language_model.device)
         hidden, pooled = self._encode_known(ids) if self._keeps_features() else self.encode_tokens(
             input_ids, self._seen_mask(ids, mask))
-        offsets = [own + [(0, 0)] * (length - len(own)) for own in offsets]
+        offsets = [spans + [(0, 0)] * (length - len(spans)) for spans in offsets]
         return TextFeatures(hidden, pooled, mask == 0, offsets)
 
     def encode_tokens(self, input_ids: Tensor, attention_mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -121,7 +121,7 @@ class RobertaTextEncoder(BaseModule):
         return output.last_hidden_state, output.pooler_output if self.pooled else None
 
     def _seen_mask(self, ids: list[list[int]], mask: Tensor) -> Tensor | None:
-        """The mask (B, L) as transformers makes it: none without padding, else (B, 1, 1, L). It would wait to see which."""
+        """The mask (B, L) as transformers makes it, but without waiting for the device: (B, 1, 1, L), or None."""
         if self.language_model.config._attn_implementation != 'sdpa':
             return mask
         return None if len({len(row) for row in ids}) == 1 else mask[:, None, None].bool()
@@ -134,15 +134,15 @@ class RobertaTextEncoder(BaseModule):
         fingerprint = self._fingerprint.of(self.language_model)
         keys = [feature_key(fingerprint, row) for row in ids]
         rows = dict(zip(keys, ids, strict=True))
-        found = {key: self.cache.get(key) for key in rows}
-        unknown = {key: row for key, row in rows.items() if found[key] is None}
+        features = {key: self.cache.get(key) for key in rows}
+        unknown = {key: row for key, row in rows.items() if features[key] is None}
         if unknown:
-            found |= zip(unknown, self._encode_apart(list(unknown.values())), strict=True)
+            features |= zip(unknown, self._encode_apart(list(unknown.values())), strict=True)
             for key in unknown:
-                self.cache.put(key, found[key])
+                self.cache.put(key, features[key])
         device, length = self.language_model.device, max(map(len, ids))
-        hidden = to_device(torch.stack([_pad_rows(found[key].hidden, length) for key in keys]), device)  # (B, L, D)
-        return hidden, to_device(torch.stack([found[key].pooled for key in keys]), device) if self.pooled else None
+        hidden = to_device(torch.stack([_pad_rows(features[key].hidden, length) for key in keys]), device)  # (B, L, D)
+        return hidden, to_device(torch.stack([features[key].pooled for key in keys]), device) if self.pooled else None
 
     def _encode_apart(self, ids: list[list[int]]) -> list[CaptionFeatures]:
         """Features of each caption with one place of padding behind it, on the CPU."""
@@ -151,8 +151,8 @@ class RobertaTextEncoder(BaseModule):
         with torch.autocast(device.type, enabled=False):
             output = self.language_model(input_ids=input_ids, attention_mask=mask)
         hidden, pooled = output.last_hidden_state.cpu(), output.pooler_output.cpu()
-        return [CaptionFeatures(own[:len(row) + 1].clone(), pool.clone())  # a view would keep the batch in memory
-                for row, own, pool in zip(ids, hidden, pooled, strict=True)]
+        return [CaptionFeatures(states[:len(row) + 1].clone(), pool.clone())  # a view would keep the batch in memory
+                for row, states, pool in zip(ids, hidden, pooled, strict=True)]
 
 
 def _pad_rows(hidden: Tensor, length: int) -> Tensor:

@@ -1,6 +1,7 @@
 from .smca_conv_encoder import SMCAConvEncoder
-from .smca_decoder import DecoderOutput, Memory, SMCATransformerDecoder
-from .smca_encoder import Maps, SMCATransformerEncoder
+from .smca_decoder import SMCATransformerDecoder
+from .smca_encoder import SMCATransformerEncoder
+from .structures import DecoderOutput, Maps, Memory
 from .text_decoder import MDETRTransformerDecoder
 from .text_fusion_encoder import TextFusionEncoder
 

@@ -3,6 +3,7 @@
 The paper (https://arxiv.org/abs/2101.07448) has attention here; the release, which came later, has not.
 """
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch.nn as nn
 import torch.nn.functional as F
@@ -11,14 +12,14 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from .smca_encoder import Maps
+from .structures import Maps
 
 
 @MODELS.register_module()
 class SMCAConvEncoder(BaseModule):
-    """Layers of depthwise convolutions over four maps of strides 8, 16, 32 and 64, and a last one that halves the first map.
+    """Depthwise convolutions over four maps of strides 8, 16, 32 and 64; at the end the first map is halved.
 
-    Padding is not looked at, as published: it leaks into the maps.
+    As published, padded cells are not masked, and so they influence the others.
 
     Args:
         num_layers: Number of layers.
@@ -58,7 +59,7 @@ class SMCAConvEncoder(BaseModule):
         if len(maps.feats) != 4:
             raise ValueError(f'SMCAConvEncoder takes four maps, of strides 8, 16, 32 and 64, got {len(maps.feats)}')
         shapes = [tuple(feat.shape[2:]) for feat in maps.feats]
-        for fine, coarse in zip(shapes, shapes[1:]):
+        for fine, coarse in pairwise(shapes):
             if coarse != ((fine[0] + 1) // 2, (fine[1] + 1) // 2):
                 raise ValueError(f'each map should be half as large as the one before, rounded up, got {shapes}')
         feats = list(maps.feats)
@@ -90,14 +91,14 @@ class SMCAConvEncoderLayer(nn.Module):
 
     def forward(self, feats: Sequence[Tensor], pos: Sequence[Tensor]) -> list[Tensor]:
         """One (B, C, h, w) per map, and the same of positions -> the same."""
-        own = [conv(self.before(feat + each)) for conv, feat, each in zip(self.own, feats, pos)]
-        mixed = list(own)
+        convolved = [conv(self.before(feat + position)) for conv, feat, position in zip(self.own, feats, pos)]
+        mixed = list(convolved)
         for pair in range(3):
             down, up = self.down[min(pair, len(self.down) - 1)], self.up[min(pair, len(self.up) - 1)]
-            fine, coarse = own[pair], own[pair + 1]
+            fine, coarse = convolved[pair], convolved[pair + 1]
             mixed[pair] = mixed[pair] + F.interpolate(up(coarse), fine.shape[2:], mode='bilinear', align_corners=True)
             mixed[pair + 1] = mixed[pair + 1] + down(fine)
-        return [self._finish(feat, each) for feat, each in zip(feats, mixed)]
+        return [self._finish(*level) for level in zip(feats, mixed)]
 
     def _finish(self, feat: Tensor, mixed: Tensor) -> Tensor:
         x = (feat + self.dropout(self.after(mixed))).permute(0, 2, 3, 1)  # norms and FFN run over the last axis

@@ -1,6 +1,5 @@
-"""SMCA-DETR's decoder: cross-attention modulated by Gaussians (https://arxiv.org/abs/2101.07448, sections 3.2 to 3.4)."""
+"""SMCA-DETR's decoder: cross-attention modulated by Gaussians (https://arxiv.org/abs/2101.07448, sections 3.2-3.4)."""
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 import torch.nn as nn
@@ -12,33 +11,15 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ..layers import GaussianModulation, axis_terms, build_attention, modulated_attention
-
-
-class Memory(NamedTuple):
-    """What the decoder attends to, one entry per map.
-
-    values: (B, S, C): the h * w cells, and behind them what has no place, such as words, which no Gaussian touches.
-    keys: the same with positions added. padding: (B, S), True where ignored, never all of an image, or None.
-    shapes: h, w.
-    """
-    values: Sequence[Tensor]
-    keys: Sequence[Tensor]
-    padding: Sequence[Tensor | None]
-    shapes: Sequence[tuple[int, int]]
-
-
-class DecoderOutput(NamedTuple):
-    """hidden_states: (layers, B, Q, C), all normed. reference_logits: (B, Q, 2), x and y of the centres before sigmoid."""
-    hidden_states: Tensor
-    reference_logits: Tensor
+from .structures import DecoderOutput, Memory, check_number_of_maps
 
 
 @MODELS.register_module()
 class SMCATransformerDecoder(BaseModule):
     """DETR's decoder with spatially modulated co-attention.
 
-    Layer 0 predicts one centre per query, which all layers and the box head use; each layer predicts offsets from it and
-    scales. With several maps softmax runs within each map, and the results are weighted by the query's choice of scale.
+    Layer 0 predicts one centre per query, which all layers and the box head use; each layer predicts scales and offsets
+    from it. With several maps softmax runs within each map, and each query weights the results of the maps.
 
     Args:
         num_layers: Number of layers.
@@ -93,21 +74,21 @@ class SMCATransformerDecoder(BaseModule):
             query: (B, Q, C).
             query_pos: (B, Q, C).
             memory: Encoded maps.
-            image_sizes: (B, 2), width and height of each picture in pixels, without padding.
+            image_sizes: (B, 2), width and height of each image in pixels, without padding.
 
         Raises:
             ValueError: If the maps are not as many as `strides`.
         """
-        _check_memory(memory, len(self.strides))
+        check_number_of_maps(memory, len(self.strides))
         reference_logits = self.references(query + query_pos)
         cells = torch.stack([image_sizes / stride for stride in self.strides], dim=1).unsqueeze(1)  # (B, 1, L, 2)
         centres = reference_logits.float().sigmoid().unsqueeze(2) * cells  # (B, Q, L, 2)
-        found = []
+        outputs = []
         for layer in self.layers:
             query = layer(query, query_pos, memory, centres, self.smooths)
             if self.return_intermediate:
-                found.append(self.post_norm(query))
-        return DecoderOutput(torch.stack(found or [self.post_norm(query)]), reference_logits)
+                outputs.append(self.post_norm(query))
+        return DecoderOutput(torch.stack(outputs or [self.post_norm(query)]), reference_logits)
 
     def references(self, query: Tensor) -> Tensor:
         """(..., C), queries with positions before the first layer -> (..., 2), logits of x and y of their centres."""
@@ -154,8 +135,8 @@ class SMCATransformerDecoderLayer(nn.Module):
             (B, Q, C).
         """
         modulation = self.modulation(self.modulation.norm(query + query_pos))
-        placed = query + query_pos
-        query = self.norms[0](query + self.self_dropout(self.self_attn(placed, placed, query)))
+        with_pos = query + query_pos
+        query = self.norms[0](query + self.self_dropout(self.self_attn(with_pos, with_pos, query)))
         parts = self.cross_attn.parts()
         q = self.cross_attn.project(query + query_pos, 0, parts)
         attended, dropout = 0, self.cross_attn.dropout if self.training else 0.
@@ -176,11 +157,6 @@ class SMCATransformerDecoderLayer(nn.Module):
             return (self.cross_attn.project(memory.keys[level], 1, parts),
                     self.cross_attn.project(memory.values[level], 2, parts))
         weights, biases = self.other_kv[level - 1].weight.chunk(2), self.other_kv[level - 1].bias.chunk(2)
-        pairs = zip((memory.keys[level], memory.values[level]), weights, biases)
-        k, v = (self.cross_attn.split_heads(nn.functional.linear(*each)) for each in pairs)
+        projections = zip((memory.keys[level], memory.values[level]), weights, biases)
+        k, v = (self.cross_attn.split_heads(nn.functional.linear(*arguments)) for arguments in projections)
         return k, v
-
-
-def _check_memory(memory: Memory, num_maps: int) -> None:
-    if len(memory.values) != num_maps:
-        raise ValueError(f'the decoder has strides for {num_maps} maps, got {len(memory.values)} maps')

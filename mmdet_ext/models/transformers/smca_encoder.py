@@ -1,6 +1,5 @@
 """SMCA-DETR's encoder over one or several maps (https://arxiv.org/abs/2101.07448, section 3.4)."""
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 import torch.nn as nn
@@ -9,16 +8,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ..layers import TransformerEncoderLayer
-
-
-class Maps(NamedTuple):
-    """Feature maps on their way through an encoder.
-
-    feats: (B, C, h, w) per map. pos: the same shape, positions. padding: (B, h, w), True where ignored, or None.
-    """
-    feats: Sequence[Tensor]
-    pos: Sequence[Tensor]
-    padding: Sequence[Tensor | None]
+from .structures import Maps
 
 
 @MODELS.register_module()
@@ -49,7 +39,8 @@ class SMCATransformerEncoder(BaseModule):
         if len(self.multi_scale) != num_layers:
             raise ValueError(f'multi_scale should have a flag for each of {num_layers} layers, got {self.multi_scale}')
         if any(self.multi_scale) and not (share_attention and share_ffn):
-            raise ValueError(f'a multi-scale layer needs share_attention and share_ffn, got multi_scale={self.multi_scale}')
+            raise ValueError('a multi-scale layer needs share_attention and share_ffn, got '
+                             f'multi_scale={self.multi_scale}')
         self.layers = nn.ModuleList(
             TransformerEncoderLayer(**layer_cfg, num_attentions=1 if share_attention else num_scales,
                                     num_ffns=1 if share_ffn else num_scales) for _ in range(num_layers))
@@ -64,15 +55,15 @@ class SMCATransformerEncoder(BaseModule):
 
     def forward(self, maps: Maps) -> Maps:
         tokens = [_tokens(feat) for feat in maps.feats]
-        pos = [_tokens(each) for each in maps.pos]
-        padding = [None if each is None else each.flatten(1) for each in maps.padding]
+        pos = [_tokens(position) for position in maps.pos]
+        padding = [None if mask is None else mask.flatten(1) for mask in maps.padding]
         for layer, joint in zip(self.layers, self.multi_scale):
             if joint:
-                lengths = [each.shape[1] for each in tokens]
+                lengths = [x.shape[1] for x in tokens]
                 tokens = layer(torch.cat(tokens, 1), torch.cat(pos, 1), _join(padding, tokens)).split(lengths, dim=1)
             else:
-                tokens = [layer(*each, scale) for scale, each in enumerate(zip(tokens, pos, padding))]
-        feats = [each.transpose(1, 2).view_as(feat) for each, feat in zip(tokens, maps.feats)]
+                tokens = [layer(*level, scale) for scale, level in enumerate(zip(tokens, pos, padding))]
+        feats = [x.transpose(1, 2).view_as(feat) for x, feat in zip(tokens, maps.feats)]
         return Maps(feats, maps.pos, maps.padding)
 
 
@@ -81,7 +72,7 @@ def _tokens(feat: Tensor) -> Tensor:
 
 
 def _join(padding: Sequence[Tensor | None], tokens: Sequence[Tensor]) -> Tensor | None:
-    if all(each is None for each in padding):
+    if all(mask is None for mask in padding):
         return None
-    return torch.cat([x.new_zeros(x.shape[:2], dtype=torch.bool) if each is None else each
-                      for each, x in zip(padding, tokens)], 1)
+    return torch.cat([x.new_zeros(x.shape[:2], dtype=torch.bool) if mask is None else mask
+                      for mask, x in zip(padding, tokens)], 1)

@@ -7,11 +7,12 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ..layers import TransformerDecoderLayer
+from .structures import DecoderOutput, Memory, check_number_of_maps
 
 
 @MODELS.register_module()
 class MDETRTransformerDecoder(BaseModule):
-    """Layers of self-attention, cross-attention and FFN; each one's output is normed by a norm that all share.
+    """Layers of self-attention, cross-attention and FFN; all share the norm of their outputs.
 
     Args:
         num_layers: Number of layers.
@@ -34,11 +35,21 @@ class MDETRTransformerDecoder(BaseModule):
             if parameter.ndim > 1:
                 nn.init.xavier_uniform_(parameter)
 
-    def forward(self, query: Tensor, query_pos: Tensor, memory: Tensor, memory_pos: Tensor,
-                padding: Tensor | None = None) -> Tensor:
-        """(B, Q, C) queries and positions, (B, S, C) memory and positions, (B, S) padding -> (layers, B, Q, C)."""
-        keys, found = memory + memory_pos, []
+    def forward(self, query: Tensor, query_pos: Tensor, memory: Memory,
+                image_sizes: Tensor | None = None) -> DecoderOutput:
+        """
+        Args:
+            query: (B, Q, C).
+            query_pos: (B, Q, C).
+            memory: One encoded map with the tokens of the text.
+            image_sizes: Not used; `SMCATransformerDecoder` needs it.
+
+        Raises:
+            ValueError: If there are several maps.
+        """
+        check_number_of_maps(memory, 1)
+        outputs = []
         for layer in self.layers:
-            query = layer(query, query_pos, keys, memory, padding)
-            found.append(self.post_norm(query))
-        return torch.stack(found)
+            query = layer(query, query_pos, memory.keys[0], memory.values[0], memory.padding[0])
+            outputs.append(self.post_norm(query))
+        return DecoderOutput(torch.stack(outputs), None)

@@ -17,7 +17,7 @@ def scene() -> dict:
                 relationships=dict(left=lower, right=higher, behind=lower, front=higher))
 
 
-def found(text: str, *source) -> tuple:
+def filtered(text: str, *source) -> tuple:
     """'large red cube' -> the filters on `source`, by default on the scene."""
     values = dict(zip([value for own in OBJECTS for value in own], ('size', 'color', 'material', 'shape') * 4))
     expression = source or (('scene', ), )
@@ -26,8 +26,8 @@ def found(text: str, *source) -> tuple:
     return expression[0]
 
 
-def one(text: str, *source) -> tuple:
-    return 'unique', found(text, *source)
+def unique(text: str, *source) -> tuple:
+    return 'unique', filtered(text, *source)
 
 
 def program(expression: tuple) -> list[dict]:

@@ -28,7 +28,7 @@ def write_coco(path: Path, *ids: int) -> Path:
 
 
 def write_vg(path: Path, twins: dict[int, int | None]) -> Path:
-    """image_data.json with the id in COCO of each picture."""
+    """image_data.json with the id in COCO of each image."""
     path.write_text(json.dumps([dict(image_id=id_, coco_id=twin, width=200, height=150)
                                 for id_, twin in twins.items()]))
     return path

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from mmdet_ext.datasets.builders.boxes import enclosing_box, iou_matrix, merge_boxes, xywh_to_xyxy
+
+from mmdet_ext.datasets.builders.boxes import iou_matrix, merge_boxes
 
 
 def test_iou_and_giou_by_hand():
@@ -38,9 +39,3 @@ def test_groups_are_those_of_a_search_through_the_graph():
 def test_no_boxes_are_no_groups():
     assert merge_boxes(np.zeros((0, 4)), 0.5) == []
     assert iou_matrix(np.zeros((0, 4)), np.ones((2, 4))).shape == (0, 2)
-    assert xywh_to_xyxy([]).shape == (0, 4)
-
-
-def test_enclosing_box_and_corners_by_hand():
-    np.testing.assert_array_equal(enclosing_box([[5, 1, 9, 4], [0, 2, 6, 3]]), [0, 1, 9, 4])
-    np.testing.assert_array_equal(xywh_to_xyxy([[1, 2, 3, 4.5]]), [[1, 2, 4, 6.5]])

@@ -1,9 +1,12 @@
 """Flickr30k Entities as annotation files, beyond what the published case has."""
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from mmdet_ext.datasets.builders.flickr import build_flickr
+
+from mmdet_ext.datasets.builders.flickr import flickr_pairs, read_image_ids
+from mmdet_ext.datasets.builders.grounding_file import write_grounding
 
 MAN, SAME, OTHER = (10, 10, 110, 110), (11, 10, 110, 110), (30, 30, 60, 60)
 
@@ -16,7 +19,7 @@ def root(tmp_path) -> Path:
 
 
 def write(root: Path, sentences: str, *boxes: tuple, others: str = '') -> None:
-    """One picture, 7: boxes as (entity, (x1, y1, x2, y2))."""
+    """One image, 7: boxes as (entity, (x1, y1, x2, y2))."""
     sides = ('xmin', 'ymin', 'xmax', 'ymax')
     rows = [f'<object><name>{entity}</name><bndbox>'
             + ''.join(f'<{side}>{value}</{side}>' for side, value in zip(sides, box, strict=True))
@@ -28,7 +31,9 @@ def write(root: Path, sentences: str, *boxes: tuple, others: str = '') -> None:
 
 
 def built(root: Path, **options) -> tuple[dict, dict]:
-    counts = build_flickr(root, root / 'val.txt', root / 'out.json', **options)
+    counts = Counter()
+    images = read_image_ids(root / 'val.txt')
+    write_grounding(root / 'out.json', flickr_pairs(root, images, counts, **options), counts)
     return json.loads((root / 'out.json').read_text()), counts
 
 
@@ -67,7 +72,7 @@ def test_phrases_without_a_box_are_not_asked_for(root):
     assert counts['phrases without a box'] == 3 and counts['phrases with a box'] == 1
 
 
-def test_a_sentence_and_a_picture_that_disagree_are_an_error_that_names_the_line(root):
+def test_a_sentence_and_an_image_that_disagree_are_an_error_that_names_the_line(root):
     write(root, 'Nothing .\n\n[/EN#1/people A man] and [/EN#12/other a ghost] .\n', ('1', MAN))
     with pytest.raises(ValueError, match="7.txt, line 3: the phrase 'a ghost' names the entity 12, which .*7.xml"):
         built(root)

@@ -1,19 +1,20 @@
-"""GQA's questions as annotation files: spans, sizes, parts that an interruption leaves, answers as numbers."""
+"""GQA's questions as annotation files: spans, sizes, answers as numbers."""
 import json
-import os
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
+import msgspec
 import pytest
-from mmdet_ext.datasets.builders import gqa
-from mmdet_ext.datasets.builders.gqa import Scene, Sources, build_gqa, question_files, read_scenes
-from mmdet_ext.datasets.builders.gqa_spans import object_spans, word_span
-from mmdet_ext.datasets.builders.gqa_vocabulary import gqa_vocabulary, write_vocabulary
-from mmdet_ext.models.dense_heads.answer_vocabulary import gqa_answers
 from PIL import Image
 
-SCENES = {'7': Scene((30, 40), {'1': [1, 2, 3, 4], '2': [5, 6, 7, 8], '3': [0, 0, 9.5, 2]})}
-SOURCES = Sources(SCENES, {})
+from mmdet_ext.datasets.builders.gqa import (Question, gqa_pairs, object_spans, question_files, read_questions,
+                                             read_scenes, write_vocabulary)
+from mmdet_ext.datasets.builders.grounding_file import write_grounding
+from mmdet_ext.models.dense_heads.answer_vocabulary import gqa_answers
+
+BOXES = {'7': {'1': [1, 2, 3, 4], '2': [5, 6, 7, 8], '3': [0, 0, 9.5, 2]}}
+SIZES = {'7': (30, 40)}
 
 
 def question(text: str, words: dict | None = None, answers: dict | None = None, select: tuple = (), **fields) -> dict:
@@ -31,26 +32,13 @@ def write(path: Path, content: object) -> Path:
 @pytest.fixture
 def build(tmp_path):
 
-    def run(questions: dict, sources: Sources = SOURCES, **options) -> tuple[dict, Counter]:
-        counts = build_gqa([write(tmp_path / 'q.json', questions)], tmp_path / 'out.json', sources, **options)
+    def run(questions: dict, sizes: dict = SIZES, **options) -> tuple[dict, Counter]:
+        counts = Counter()
+        rows = read_questions(write(tmp_path / 'q.json', questions))
+        write_grounding(tmp_path / 'out.json', gqa_pairs(rows, BOXES, sizes, counts, **options), counts, ())
         return json.loads((tmp_path / 'out.json').read_text()), counts
 
     return run
-
-
-@pytest.mark.parametrize('words, text', [
-    ('0', 'Is'), ('2', 'fire'), ('2:4', 'fire hydrant,'), ('1:3', 'the fire'), ('4:9', 'red?'), ('0:5', None)
-])
-def test_word_numbers_become_characters(words, text):
-    caption = 'Is the fire hydrant, red?'
-    begin, end = word_span(words, caption, 'here')
-    assert caption[begin:end] == (text or caption)
-
-
-@pytest.mark.parametrize('words', ['5', '5:6', '3:3', '3:2', '-1', '1:', 'a', '', '1,2'])
-def test_words_that_are_not_there_are_an_error(words):
-    with pytest.raises(ValueError, match=f"here: the annotated words .* 5 words .* got '{words}'"):
-        word_span(words, 'Is the fire hydrant, red?', 'here')
 
 
 def test_spans_of_one_object_are_united(build):
@@ -61,20 +49,22 @@ def test_spans_of_one_object_are_united(build):
 
 
 @pytest.mark.parametrize('text, span', [
-    ('What is he holding?', [0, 4]), ("Who's that?", [0, 3]), ('In the whole picture, where is it?', [22, 27]),
+    ('What is he holding?', [0, 4]), ("Who's that?", [0, 3]), ('In the whole image, where is it?', [20, 25]),
     ('Is it somewhat near what?', [20, 24]), ('The man who sees what?', [8, 11]), ('Which one is it?', None),
     ('Whose bag is it?', None)
 ])
 def test_objects_of_answers_are_tied_to_the_first_question_word(text, span):
     counts = Counter()
-    assert object_spans(question(text, answers={'0': '1'}), text, counts, 'here') == ({'1': [span]} if span else {})
+    row = msgspec.convert(question(text, answers={'0': '1'}), Question)
+    assert object_spans(row, counts, 'here') == ({'1': [span]} if span else {})
     assert counts.total() == 1
 
 
 def test_objects_that_the_question_names_are_not_tied_to_the_question_word():
     row = question('What is the dog?', {'3': '1'}, {'0': '1', '1': '2', '2': '2'},
                    select=('What (3)', 'scene', 'cat (-)'))
-    assert object_spans(row, row['question'], Counter(), 'here') == {'1': [[12, 16]], '3': [[0, 4]], '2': [[0, 4]]}
+    spans = object_spans(msgspec.convert(row, Question), Counter(), 'here')
+    assert spans == {'1': [[12, 16]], '3': [[0, 4]], '2': [[0, 4]]}
 
 
 def test_selected_objects_are_found_by_name_or_get_the_first_letters(build):
@@ -101,81 +91,32 @@ def test_pre_training_files_hold_no_answers(build):
     assert len(content['annotations']) == 1
 
 
-def test_sizes_come_from_lists_scene_graphs_or_pictures(build, tmp_path):
+def test_sizes_come_from_lists_scene_graphs_or_image_files(build, tmp_path):
     Image.new('RGB', (11, 12)).save(tmp_path / '8.jpg')
-    sources = Sources(SCENES, {'6': (1, 2)}, tmp_path)
-    rows = {str(place): question('Is it?', imageId=key) for place, key in enumerate('678')}
-    content, _ = build(rows, sources)
-    assert [(image['height'], image['width']) for image in content['images']] == [(1, 2), (30, 40), (12, 11)]
-    with pytest.raises(ValueError, match='question a: there is no size of picture 6'):
+    rows = {str(number): question('Is it?', imageId=key) for number, key in enumerate('78')}
+    content, _ = build(rows, images=tmp_path)
+    assert [(image['height'], image['width']) for image in content['images']] == [(30, 40), (12, 11)]
+    with pytest.raises(ValueError, match='question a: there is no size of image 6'):
         build({'a': question('Is it?', imageId='6')})
     with pytest.raises(ValueError, match='the size of .*6.jpg cannot be read'):
-        build({'a': question('Is it?', imageId='6')}, Sources(SCENES, {}, tmp_path))
-
-
-def parts_of(folder: Path) -> list[Path]:
-    rows = {f'q{place}': question(f'Is the dog {place}?', {'2': '1'} if place % 2 else {}) for place in range(7)}
-    items = list(rows.items())
-    return [write(folder / f'part_{place}.json', dict(own)) for place, own in
-            enumerate([items[:2], [], items[2:3], items[3:]])]
+        build({'a': question('Is it?', imageId='6')}, images=tmp_path)
 
 
 def test_several_files_give_what_one_file_gives(tmp_path):
-    files = parts_of(tmp_path)
-    joined = write(tmp_path / 'joined.json', {key: value for path in files for key, value in
-                                              json.loads(path.read_text()).items()})
-    counts = build_gqa(files, tmp_path / 'a.json', SOURCES)
-    assert counts == build_gqa([joined], tmp_path / 'b.json', SOURCES)
+    rows = {f'q{number}': question(f'Is the dog {number}?', {'2': '1'} if number % 2 else {}) for number in range(7)}
+    items = list(rows.items())
+    files = [write(tmp_path / f'part_{number}.json', dict(part))
+             for number, part in enumerate([items[:2], [], items[2:3], items[3:]])]
+    counts, at_once = Counter(), Counter()
+    questions = chain.from_iterable(map(read_questions, files))
+    write_grounding(tmp_path / 'a.json', gqa_pairs(questions, BOXES, SIZES, counts), counts, ())
+    questions = read_questions(write(tmp_path / 'joined.json', rows))
+    write_grounding(tmp_path / 'b.json', gqa_pairs(questions, BOXES, SIZES, at_once), at_once, ())
+    assert counts == at_once
     assert (tmp_path / 'a.json').read_bytes() == (tmp_path / 'b.json').read_bytes()
     content = json.loads((tmp_path / 'a.json').read_text())
     assert [image['id'] for image in content['images']] == list(range(7)) and content['categories'] == []
     assert [(row['id'], row['image_id']) for row in content['annotations']] == [(0, 1), (1, 3), (2, 5)]
-    assert sorted(path.name for path in tmp_path.glob('.*')) == []
-
-
-def test_an_interrupted_run_goes_on_with_the_part_that_it_was_at(tmp_path, monkeypatch):
-    files, out, asked = parts_of(tmp_path), tmp_path / 'out.json', []
-    build_gqa(files, tmp_path / 'whole.json', SOURCES)
-    original = gqa.question_pair
-
-    def stops(key: str, *arguments, **options):
-        asked.append(key)
-        if key == stop:
-            raise KeyboardInterrupt
-        return original(key, *arguments, **options)
-
-    monkeypatch.setattr(gqa, 'question_pair', stops)
-    stop = 'q4'
-    with pytest.raises(KeyboardInterrupt):
-        build_gqa(files, out, SOURCES)
-    stop = None
-    assert not out.exists() and asked == [f'q{place}' for place in range(5)]
-    asked.clear()
-    done = []
-    build_gqa(files, out, SOURCES, on_bytes=done.append)
-    assert asked == [f'q{place}' for place in range(3, 7)]
-    assert out.read_bytes() == (tmp_path / 'whole.json').read_bytes()
-    assert sum(done) == sum(path.stat().st_size for path in files)
-
-
-@pytest.mark.parametrize('change', ['form', 'file', 'damage'])
-def test_parts_of_other_options_or_files_and_damaged_ones_are_made_again(tmp_path, monkeypatch, change):
-    files, out, options = parts_of(tmp_path), tmp_path / 'out.json', {}
-    files.append(write(tmp_path / 'bad.json', {'q': question('Is it?', {'9': '1'})}))
-    with pytest.raises(ValueError, match='bad.json: question q: the annotated words'):
-        build_gqa(files, out, SOURCES)
-    files.pop()
-    if change == 'form':
-        options = dict(form='pretrain')
-    elif change == 'file':
-        os.utime(files[0], ns=(1, 1))
-    else:
-        (tmp_path / '.out.json.parts' / '000.images').write_text('[')
-    asked, original = [], gqa.question_pair
-    monkeypatch.setattr(gqa, 'question_pair',
-                        lambda key, *rest, **more: asked.append(key) or original(key, *rest, **more))
-    build_gqa(files, out, SOURCES, **options)
-    assert asked[:2] == ['q0', 'q1'] and len(json.loads(out.read_text())['images']) == 7
 
 
 def test_question_files_are_found_by_their_names(tmp_path):
@@ -189,12 +130,12 @@ def test_question_files_are_found_by_their_names(tmp_path):
 
 
 @pytest.mark.parametrize('change, message', [
-    (dict(question=None), 'question should be a text, got None'),
-    (dict(imageId=7), 'imageId should be a text, got 7'),
-    (dict(answer=True), 'answer should be a text, got True'),
-    (dict(types={}), 'types: semantic should be a text, got None'),
-    (dict(semantic=['select']), "a step of the program should have .*, got 'select'"),
-    (dict(annotations=dict(question={'0': 3})), 'the id of an object should be a text, got 3'),
+    (dict(question=None), 'question: Expected str, got null, got None'),
+    (dict(imageId=7), 'imageId: Expected str, got int, got 7'),
+    (dict(answer=True), 'answer: Expected str, got bool, got True'),
+    (dict(types={}), 'types: Object missing required field semantic'),
+    (dict(semantic=['select']), r"semantic\[0\]: Expected object, got str, got 'select'"),
+    (dict(annotations=dict(question={'0': 3})), r"annotations.question.*: Expected str, got int, got .*'0': 3"),
 ])
 def test_a_broken_question_is_an_error_that_names_it(build, tmp_path, change, message):
     with pytest.raises(ValueError, match=f'q.json: question second.*{message}'):
@@ -203,9 +144,9 @@ def test_a_broken_question_is_an_error_that_names_it(build, tmp_path, change, me
 
 
 @pytest.mark.parametrize('content, message', [
-    ({'7': dict(objects={'1': dict(x=1, y=2, w=3)})}, 'picture 7, object 1 should have x, y, w and h'),
-    ({'7': dict(objects=[])}, 'picture 7 has no table of objects'),
-    ({'7': dict(objects={}, width=0, height=5)}, r'should have a height and a width in pixels, got \[5, 0\]'),
+    ({'7': dict(objects={'1': dict(x=1, y=2, w=3)})}, 'image 7, object 1: Object missing required field h'),
+    ({'7': dict(objects=[])}, r'image 7: objects: Expected object, got array, got \[\]'),
+    ({'7': dict(objects={}, width=0, height=5)}, r'image 7: width: Expected int >= 1, got 0'),
 ])
 def test_broken_scene_graphs_are_an_error_that_names_the_object(tmp_path, content, message):
     with pytest.raises(ValueError, match=message):
@@ -217,16 +158,20 @@ def test_answers_get_numbers_that_the_answer_head_reads(tmp_path):
             ('day', 'global'), ('cat', 'cat'), ('unknown', 'cat')]
     file = write(tmp_path / 'q.json', {str(place): question('?', answer=answer, types=dict(semantic=kind))
                                        for place, (answer, kind) in enumerate(rows)})
-    vocabulary = gqa_vocabulary([file])
-    assert vocabulary.by_type['answer_rel'] == {'left': 0, 'red': 1, 'unknown': 2}
-    assert vocabulary.by_type['answer_cat'] == {'cat': 0, 'unknown': 1}
-    assert vocabulary.total == {name: number for number, name in
+
+    total, by_type = write_vocabulary(read_questions(file), tmp_path)
+    assert by_type['answer_rel'] == {'left': 0, 'red': 1, 'unknown': 2}
+    assert by_type['answer_cat'] == {'cat': 0, 'unknown': 1}
+    assert total == {name: number for number, name in
                                 enumerate(['cat', 'day', 'left', 'no', 'red', 'yes', 'unknown'])}
-    total, by_type = write_vocabulary(vocabulary, tmp_path)
+    total, by_type = (tmp_path / name for name in ('gqa_answer2id.json', 'gqa_answer2id_by_type.json'))
     sizes = {'obj': 3, 'attr': 2, 'rel': 3, 'cat': 2, 'global': 2}
     assert gqa_answers(by_type, sizes)['obj'] == dict(no=0, yes=1, unknown=2)
     assert gqa_answers(total, dict(total=7))['total']['unknown'] == 6
-    assert gqa_vocabulary([file], min_count=2).by_type['answer_rel'] == {'left': 0, 'unknown': 1}
-    for change, message in [(dict(types=dict(semantic='x')), "one of obj, .* got 'x'"), (dict(answer=None), 'answer')]:
-        with pytest.raises(ValueError, match=f'question 5.*{message}'):
-            gqa_vocabulary([write(tmp_path / 'bad.json', {'5': question('?') | change})])
+    _, by_type = write_vocabulary(read_questions(file), tmp_path, min_count=2)
+    assert by_type['answer_rel'] == {'left': 0, 'unknown': 1}
+    for row, message in [(question('?') | dict(types=dict(semantic='x')), ": types.semantic: .* 'x'"),
+                         (question('?') | dict(answer=None), ': answer'),
+                         (dict(imageId='7', question='?'), ' has no answer, or no types')]:
+        with pytest.raises(ValueError, match=f'question 5{message}'):
+            write_vocabulary(read_questions(write(tmp_path / 'bad.json', {'5': row})), tmp_path)

@@ -1,10 +1,13 @@
 """PhraseCut's phrases as annotation files."""
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from mmdet_ext.datasets.builders.phrasecut import build_phrasecut
-from mmdet_ext.datasets.builders.picture_sizes import read_sizes
+
+from mmdet_ext.datasets.builders.grounding_file import write_grounding
+from mmdet_ext.datasets.builders.image_lists import read_sizes
+from mmdet_ext.datasets.builders.phrasecut import phrasecut_pairs, read_tasks
 
 TRIANGLE = [[1, 2], [10, 2], [10, 9.5]]
 SQUARE = [[20, 2], [30, 2], [30, 9], [20, 9]]
@@ -22,7 +25,8 @@ def build(tmp_path):
     def run(tasks: object, **options) -> tuple:
         source = tmp_path / 'refer_train.json'
         source.write_text(json.dumps(tasks))
-        counts = build_phrasecut(source, tmp_path / 'out.json', SIZES, **options)
+        counts = Counter()
+        write_grounding(tmp_path / 'out.json', phrasecut_pairs(read_tasks(source), SIZES, counts, **options), counts)
         return json.loads((tmp_path / 'out.json').read_text()), counts
 
     return run
@@ -53,26 +57,27 @@ def test_the_same_input_gives_the_same_bytes(build, tmp_path):
 
 
 @pytest.mark.parametrize('change, message', [
-    (dict(phrase=' '), "phrase should be a text, got ' '"),
-    (dict(image_id=8), 'no size of picture 8'),
-    (dict(instance_boxes=[[1, 2, 3, 4]]), r'lists of one length, got \[2, 1\]'),
-    (dict(Polygons=None), r"lists of one length, got \['None', 2\]"),
-    (dict(instance_boxes=[[1, 2, 3, 4], [1, 2, '3', 4]]), 'instance 1: a box should be x, y, w, h'),
-    (dict(Polygons=[[TRIANGLE], [[[1, 2], [3], [4, 5]]]]), r'instance 1: a polygon should be a list of points'),
-    (dict(Polygons=[[TRIANGLE], 5]), 'instance 1 should have a list of polygons, got 5'),
+    (dict(phrase=' '), r": phrase: Expected str that is not blank, got ' '"),
+    (dict(image_id=8), ', task 7__0: there is no size of image 8'),
+    (dict(instance_boxes=[[1, 2, 3, 4]]), r', task 7__0: .* lists of one length, got \[2, 1\]'),
+    (dict(Polygons=None), ': Polygons: Expected array, got null, got None'),
+    (dict(instance_boxes=[[1, 2, 3, 4], [1, 2, '3', 4]]), r": instance_boxes\[1\]\[2\]: Expected .*, got '3'"),
+    (dict(Polygons=[[TRIANGLE], [[[1, 2], [3], [4, 5]]]]), r': Polygons\[1\]\[0\]\[1\]: Expected .*, got \[3\]'),
+    (dict(Polygons=[[TRIANGLE], 5]), r': Polygons\[1\]: Expected array, got int, got 5'),
 ])
-def test_a_broken_phrase_is_an_error_that_names_row_and_task(build, tmp_path, change, message):
-    with pytest.raises(ValueError, match=f'refer_train.json: row 1, task 7__0.*{message}'):
+def test_a_broken_phrase_is_an_error_that_names_row_and_value(build, tmp_path, change, message):
+    with pytest.raises(ValueError, match=f'refer_train.json: row 1{message}'):
         build([task(), task() | change])
     assert not (tmp_path / 'out.json').exists()
 
 
 @pytest.mark.parametrize('content, message', [
-    ('[{"height": 3}]', 'row 0 has no image_id'), ('5', 'should be a list of pictures, got int'), ('[', 'is no json'),
-    ('[{"image_id": 4, "height": 3}]', r'picture 4 should have a height and a width in pixels, got \[3, None\]'),
-    ('{"4": [3, "5"]}', r'picture 4 should have a height and a width'),
+    ('[{"height": 3}]', 'row 0: Object missing required field image_id'), ('5', 'Expected object | array, got int'),
+    ('[', 'is no json'),
+    ('[{"image_id": 4, "height": 3, "width": 0}]', r'row 0: width: Expected int >= 1, got 0'),
+    ('{"4": [3, "5"]}', r"image 4: \[1\]: Expected int, got str, got '5'"),
 ])
-def test_broken_sizes_are_an_error_that_names_the_picture(tmp_path: Path, content, message):
+def test_broken_sizes_are_an_error_that_names_the_image(tmp_path: Path, content, message):
     (tmp_path / 'sizes.json').write_text(content)
     with pytest.raises(ValueError, match=f'sizes.json.*{message}'):
         read_sizes(tmp_path / 'sizes.json')

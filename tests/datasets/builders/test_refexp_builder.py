@@ -2,15 +2,17 @@
 import json
 import os
 import pickle
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from hand_parses import rule_parser
-from mmdet_ext.datasets.builders.parsing import load_parser
-from mmdet_ext.datasets.builders.plain_pickle import load_plain_pickle
-from mmdet_ext.datasets.builders.refer_files import read_refer, safe_images
-from mmdet_ext.datasets.builders.refexp import build_refexp
 from refer_data import BOX, REFS, ref, write_refer
+
+from mmdet_ext.datasets.builders.grounding_file import write_grounding
+from mmdet_ext.datasets.builders.image_lists import load_plain_pickle
+from mmdet_ext.datasets.builders.refexp import read_refer, refexp_pairs, safe_images
+from mmdet_ext.text.parsing import load_parser
 
 
 class Harmful:
@@ -22,7 +24,10 @@ class Harmful:
 
 def built(root: Path, split: str, *names: str, parser=rule_parser, safe=None) -> tuple[dict, dict]:
     datasets = [read_refer(root, name) for name in names or ('refcoco', )]
-    counts = build_refexp(datasets, split, root / 'out.json', parser, safe=safe)
+    counts = Counter()
+    expressions = [expression for expressions, _ in datasets for expression in expressions]
+    write_grounding(root / 'out.json', refexp_pairs(expressions, parser, counts, split=split, safe=safe), counts,
+                    datasets[0][1])
     return json.loads((root / 'out.json').read_text()), counts
 
 
@@ -36,7 +41,7 @@ def test_each_expression_is_an_entry_with_one_box(tmp_path):
     assert [image['caption'] for image in content['images']] == ['the woman near the dog', 'lady', 'him']
     assert [row['image_id'] for row in content['annotations']] == [0, 1, 2]
     assert content['categories'] == [dict(id=18, name='dog')]
-    assert counts == {'roots': 1, 'whole texts': 2, 'expressions': 3, 'pictures': 2}
+    assert counts == Counter({'roots': 1, 'whole texts': 2, 'captions': 3, 'boxes': 3, 'images': 2})
 
 
 def test_without_a_parser_the_whole_text_is_positive(tmp_path):
@@ -45,19 +50,18 @@ def test_without_a_parser_the_whole_text_is_positive(tmp_path):
 
 
 def test_splits_are_those_of_the_file(tmp_path):
-    files = read_refer(write_refer(tmp_path), 'refcoco')
-    assert files.splits() == ['train', 'val', 'testA']
-    assert [expression.text for expression in files.of('testA')] == ['a big cup']
+    content, _ = built(write_refer(tmp_path), 'testA')
+    assert [image['caption'] for image in content['images']] == ['a big cup']
 
 
-def test_pictures_of_a_validation_or_test_split_of_any_data_set_are_not_safe(tmp_path):
+def test_images_of_a_validation_or_test_split_of_any_data_set_are_not_safe(tmp_path):
     write_refer(tmp_path, 'refcocog', refs=(ref(1, 'test', 5, 'x'), ref(2, 'train', 7, 'y')))
     write_refer(tmp_path)
-    assert safe_images([read_refer(tmp_path, 'refcocog')]) == {'7'}
-    assert safe_images([read_refer(tmp_path, name) for name in ('refcoco', 'refcocog')]) == set()
+    first, second = (read_refer(tmp_path, name)[0] for name in ('refcocog', 'refcoco'))
+    assert safe_images(first) == {'7'} and safe_images([*first, *second]) == set()
 
 
-def test_data_sets_follow_one_another_and_unsafe_pictures_are_left_out(tmp_path):
+def test_data_sets_follow_one_another_and_unsafe_images_are_left_out(tmp_path):
     write_refer(tmp_path, 'refcoco+')
     content, counts = built(write_refer(tmp_path), 'train', 'refcoco', 'refcoco+', safe={'5'})
     assert [(image['dataset_name'], image['caption']) for image in content['images']] == [
@@ -79,13 +83,13 @@ def test_nothing_that_a_pickle_names_is_run(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('change, message', [
-    (dict(ann_id=999), r'refs\(unc\).p: reference 0 \(ann_id 999\): ann_id 999 is not in .*instances.json'),
-    (dict(image_id=999), r'reference 0 \(ann_id 101\): image_id 999 is not in .*instances.json'),
-    (dict(split='minival'), "the split should be one of .*'minival'"),
-    (dict(file_name='x.jpg'), "file_name should be PICTURE_NUMBER.jpg, got 'x.jpg'"),
-    (dict(sentences=[dict(sent=' ')]), "a sentence without words, its sent is ' '"),
-    (dict(sentences=None), 'sentences should be a list, got None'),
-    (dict(sentences=['man']), 'a sentence without words, its sent is None'),
+    (dict(ann_id=999), r'refs\(unc\).p: reference 0: ann_id 999 is not in .*instances.json'),
+    (dict(image_id=999), r'reference 0: image_id 999 is not in .*instances.json'),
+    (dict(split='minival'), "reference 0: split: Invalid enum value 'minival', got 'minival'"),
+    (dict(file_name='x.jpg'), "file_name should be IMAGE_NUMBER.jpg, got 'x.jpg'"),
+    (dict(sentences=[dict(sent=' ')]), r"reference 0: sentences\[0\].sent: Expected str that is not blank, got ' '"),
+    (dict(sentences=None), 'reference 0: sentences: Expected array, got null, got None'),
+    (dict(sentences=['man']), r"reference 0: sentences\[0\]: Expected object, got str, got 'man'"),
 ])
 def test_a_bad_reference_is_an_error_that_names_it(tmp_path, change, message):
     write_refer(tmp_path, refs=(REFS[0] | change, ))
@@ -95,13 +99,13 @@ def test_a_bad_reference_is_an_error_that_names_it(tmp_path, change, message):
 
 def test_a_reference_without_a_field_too(tmp_path):
     write_refer(tmp_path, refs=({key: value for key, value in REFS[0].items() if key != 'split'}, ))
-    with pytest.raises(ValueError, match='reference 0 has no split'):
+    with pytest.raises(ValueError, match=r'refs\(unc\).p: reference 0: Object missing required field split'):
         read_refer(tmp_path, 'refcoco')
 
 
 @pytest.mark.parametrize('tables, message', [
-    (dict(annotations=None), "instances.json: 'annotations' is missing"),
-    (dict(annotations=[dict(id=1)]), 'instances.json: row 0 of annotations has no bbox and no category_id'),
+    (dict(annotations=None), 'instances.json: annotations: Expected array, got null, got None'),
+    (dict(annotations=[dict(id=1)]), r'instances.json: annotations\[0\]: Object missing required field bbox'),
 ])
 def test_bad_instances_are_an_error_that_names_the_row(tmp_path, tables, message):
     with pytest.raises(ValueError, match=message):

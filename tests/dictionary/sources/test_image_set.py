@@ -1,4 +1,4 @@
-"""Which pictures features are taken from."""
+"""Which images features are taken from."""
 import json
 
 import cv2
@@ -10,7 +10,7 @@ from mmdet_ext.dictionary.sources.image_set import find_images
 
 
 def coco(folder, name, files, annotations=()):
-    """Write an annotation file of pictures 7, 6, 5, ... and return its path."""
+    """Write an annotation file of images 7, 6, 5, ... and return its path."""
     images = [dict(id=7 - index, file_name=file, width=9, height=9) for index, file in enumerate(files)]
     (folder / name).write_text(json.dumps(dict(images=images, annotations=list(annotations))))
     return str(folder / name)
@@ -40,20 +40,20 @@ def cfg(tmp_path):
         test_evaluator=[dict(type='CocoMetric', ann_file=str(tmp_path / 'test.json'))]))
 
 
-def test_a_config_gives_the_pictures_that_it_trains_on(cfg, tmp_path):
+def test_a_config_gives_the_images_that_it_trains_on(cfg, tmp_path):
     (tmp_path / 'val.json').unlink()
     (tmp_path / 'test.json').unlink()
     found = find_images(cfg)
     assert found.paths == [str(tmp_path / name) for name in ('train/a.png', 'train/b.png', 'more/c.png')]
-    assert [found.boxes(item).tolist() for item in range(3)] == [[], [[1, 2, 4, 6]], [[0, 0, 5, 5]]]
+    assert [boxes.tolist() for boxes in found.boxes] == [[], [[1, 2, 4, 6]], [[0, 0, 5, 5]]]
 
 
 def test_crowds_and_boxes_without_area_are_left_out(tmp_path):
     ann = coco(tmp_path, 'a.json', ['a.png', 'b.png'], [
         box(6, 1, 1, 1, 1), box(7, 0, 0, 9, 9, iscrowd=1), box(7, 2, 2, 2, 2), box(6, 0, 0, 0, 4), box(7, 3, 3, 1, 1)])
     found = find_images(ann=ann, images=str(tmp_path))
-    assert found.boxes(0).tolist() == [[2, 2, 4, 4], [3, 3, 4, 4]]
-    assert found.boxes(1).tolist() == [[1, 1, 2, 2]]
+    assert found.boxes[0].tolist() == [[2, 2, 4, 4], [3, 3, 4, 4]]
+    assert found.boxes[1].tolist() == [[1, 1, 2, 2]]
 
 
 def test_a_folder_is_searched_in_the_order_of_its_paths(tmp_path):
@@ -62,7 +62,7 @@ def test_a_folder_is_searched_in_the_order_of_its_paths(tmp_path):
         (tmp_path / name).touch()
     found = find_images(images=str(tmp_path))
     assert found.paths == [str(tmp_path / name) for name in ('b/1.png', 'b/deep/2.JPG', 'c.jpeg')]
-    assert not found.annotated and found.boxes(2).shape == (0, 4)
+    assert found.boxes is None
 
 
 @pytest.mark.parametrize('split', ['val', 'test'])
@@ -75,12 +75,12 @@ def test_held_out_annotations_are_refused_unread(cfg, tmp_path, split):
             find_images(cfg, ann=str(ann), images=str(tmp_path))
 
 
-def test_folders_with_held_out_pictures_are_refused(cfg, tmp_path):
+def test_folders_with_held_out_images_are_refused(cfg, tmp_path):
     for folder in ('val', '.'):
-        with pytest.raises(ValueError, match='holds the val pictures'):
+        with pytest.raises(ValueError, match='holds the val images'):
             find_images(cfg, images=str(tmp_path / folder))
     cv2.imwrite(str(tmp_path / 'train' / 'x.png'), np.zeros((4, 4, 3), np.uint8))
-    assert len(find_images(cfg, images=str(tmp_path / 'train'))) == 1
+    assert len(find_images(cfg, images=str(tmp_path / 'train')).paths) == 1
 
 
 def test_other_annotations_lie_in_the_training_folder_unless_said(cfg, tmp_path):
@@ -112,9 +112,9 @@ def test_what_is_missing_is_named(tmp_path):
     for arguments in (dict(ann=coco(tmp_path, 'a.json', ['a.png'])), {}):
         with pytest.raises(FileNotFoundError, match='nowhere'):
             find_images(images=str(tmp_path / 'nowhere'), **arguments)
-    with pytest.raises(ValueError, match='no pictures in'):
+    with pytest.raises(ValueError, match='no images in'):
         find_images(images=str(tmp_path))
     with pytest.raises(ValueError, match='names no annotation file'):
         find_images(Config(dict(train_dataloader=None)))
-    with pytest.raises(ValueError, match='no pictures are named'):
+    with pytest.raises(ValueError, match='no images are named'):
         find_images()

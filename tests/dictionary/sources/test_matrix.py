@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 
+from dictionary.fake_sources import everything
 from mmdet_ext.dictionary.sources import FileSource
 
 
@@ -19,32 +20,29 @@ def write(folder, name, matrix):
 
 @pytest.mark.parametrize('name', ['a.npy', 'a.npz', 'a.pt', 'a.pth'])
 @pytest.mark.parametrize('dtype', [np.float16, np.float32, np.float64, np.int8, np.int64])
-def test_the_chunks_are_the_rows_in_their_order(tmp_path, name, dtype):
+def test_the_features_are_the_rows(tmp_path, name, dtype):
     matrix = (10 * np.random.randn(7, 3)).astype(dtype)
-    source = FileSource(write(tmp_path, name, matrix), chunk_size=3)
-    assert (source.num_items, source.width, source.num_chunks) == (7, 3, 3)
-    chunks = {index: source.chunk(index) for index in (2, 0, 1)}
-    assert [len(chunks[index].features) for index in range(3)] == [3, 3, 1]
-    features = np.concatenate([chunks[index].features for index in range(3)])
-    assert features.dtype == np.float32
-    np.testing.assert_array_equal(features, matrix.astype(np.float32))
-    np.testing.assert_array_equal(np.concatenate([chunks[index].items for index in range(3)]), np.arange(7))
-    assert not chunks[0].boxes.any() and chunks[0].boxes.shape == (3, 4)
+    source = FileSource(write(tmp_path, name, matrix), batch_size=3)
+    assert (source.num_items, source.per_item, source.width) == (7, 1, 3)
+    samples = everything(source)
+    assert samples.features.dtype == np.float32 and samples.items.tolist() == list(range(7))
+    np.testing.assert_array_equal(samples.features, matrix.astype(np.float32))
+    np.testing.assert_array_equal(source.compute([1, 5]).features, matrix[[1, 5]].astype(np.float32))
+    assert not samples.boxes.any() and samples.boxes.shape == (7, 4)
 
 
 def test_bfloat16_and_tensors_that_learn_are_taken(tmp_path):
     matrix = torch.randn(4, 2, dtype=torch.bfloat16)
     torch.save(dict(a=matrix, b=torch.nn.Parameter(torch.ones(3, 5))), tmp_path / 'a.pt')
-    np.testing.assert_array_equal(FileSource(tmp_path / 'a.pt', key='a').chunk(0).features, matrix.float().numpy())
-    np.testing.assert_array_equal(FileSource(tmp_path / 'a.pt', key='b').chunk(0).features, np.ones((3, 5)))
+    np.testing.assert_array_equal(everything(FileSource(tmp_path / 'a.pt', key='a')).features, matrix.float().numpy())
+    np.testing.assert_array_equal(everything(FileSource(tmp_path / 'a.pt', key='b')).features, np.ones((3, 5)))
 
 
 def test_big_files_stay_on_disk(tmp_path):
     source = FileSource(write(tmp_path, 'a.npy', np.zeros((8, 2), np.float32)))
     assert isinstance(source.matrix, np.memmap)
-    chunk = source.chunk(0)
-    chunk.features[:] = 1  # a copy: neither file nor source changes
-    assert not source.chunk(0).features.any()
+    everything(source).features[:] = 1  # a copy: neither file nor source changes
+    assert not everything(source).features.any()
 
 
 def test_a_sample_says_its_row(tmp_path):
@@ -53,9 +51,9 @@ def test_a_sample_says_its_row(tmp_path):
 
 
 def test_the_fingerprint_changes_with_the_file(tmp_path):
-    first = FileSource(write(tmp_path, 'a.npy', np.ones((8, 2)))).fingerprint()
-    assert first == FileSource(tmp_path / 'a.npy').fingerprint()
-    assert first != FileSource(write(tmp_path, 'a.npy', np.ones((9, 2)))).fingerprint()
+    first = FileSource(write(tmp_path, 'a.npy', np.ones((8, 2)))).fingerprint
+    assert first == FileSource(tmp_path / 'a.npy').fingerprint
+    assert first != FileSource(write(tmp_path, 'a.npy', np.ones((9, 2)))).fingerprint
 
 
 @pytest.mark.parametrize('matrix', [np.ones(3), np.ones((2, 3, 4)), np.ones((0, 3)), np.ones((2, 2), bool),
@@ -94,14 +92,9 @@ def test_of_several_matrices_one_must_be_named(tmp_path):
         FileSource(tmp_path / 'c.pt')
 
 
-def test_other_files_and_chunks_are_refused(tmp_path):
+def test_other_files_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match='a.npy'):
         FileSource(tmp_path / 'a.npy')
     (tmp_path / 'a.csv').write_text('1,2')
     with pytest.raises(ValueError, match='a.csv should end in'):
         FileSource(tmp_path / 'a.csv')
-    path = write(tmp_path, 'a.npy', np.ones((8, 2)))
-    with pytest.raises(ValueError, match='chunk_size'):
-        FileSource(path, chunk_size=0)
-    with pytest.raises(IndexError, match='no chunk 1'):
-        FileSource(path).chunk(1)

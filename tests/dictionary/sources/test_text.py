@@ -9,6 +9,7 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from transformers import (AutoModel, AutoTokenizer, GPT2Config, GPT2Model, PreTrainedTokenizerFast, RobertaConfig,
                           RobertaForMaskedLM, RobertaModel, T5Config, T5ForConditionalGeneration)
 
+from dictionary.fake_sources import everything
 from mmdet_ext.dictionary.sources import TextSource
 
 LINES = ['a red circle', 'two dogs and a cat run over the green grass', 'sky', 'a cat',
@@ -63,16 +64,14 @@ def alone(folder, text):
 @pytest.mark.parametrize('name', ['roberta', 'gpt2', 't5'])
 @pytest.mark.parametrize('pooling', ['mean', 'cls', 'last'])
 def test_padding_changes_nothing(folders, lines, name, pooling):
-    source = TextSource(str(folders[name]), [lines], pooling=pooling, chunk_size=3)
-    assert (source.width, source.num_items, source.num_chunks) == (16, 5, 2)
-    chunks = [source.chunk(1), source.chunk(0)][::-1]
-    features = np.concatenate([chunk.features for chunk in chunks])
-    for text, feature in zip(LINES, features, strict=True):
+    source = TextSource(str(folders[name]), [lines], pooling=pooling, batch_size=3)
+    assert (source.width, source.num_items, source.per_item) == (16, 5, 1)
+    samples = everything(source)
+    for text, feature in zip(LINES, samples.features, strict=True):
         hidden = alone(folders[name], text)
         expected = dict(mean=hidden.mean(dim=0), cls=hidden[0], last=hidden[-1])[pooling]
         torch.testing.assert_close(torch.from_numpy(feature), expected, atol=1e-5, rtol=1e-4)
-    assert np.concatenate([chunk.items for chunk in chunks]).tolist() == list(range(5))
-    assert not any(chunk.boxes.any() or chunk.skipped for chunk in chunks)
+    assert samples.items.tolist() == list(range(5)) and not samples.boxes.any() and not samples.skipped
 
 
 @pytest.mark.parametrize('name, limit, added', [('roberta', 12, 2), ('gpt2', 16, 0)])
@@ -82,7 +81,7 @@ def test_long_texts_are_cut_where_the_model_ends(folders, tmp_path, name, limit,
     source = TextSource(str(folders[name]), [tmp_path / 'long.txt'])
     assert source.limit == limit
     expected = alone(folders[name], ' '.join(words.split()[:limit - added])).mean(dim=0)
-    torch.testing.assert_close(torch.from_numpy(source.chunk(0).features[0]), expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(torch.from_numpy(everything(source).features[0]), expected, atol=1e-5, rtol=1e-4)
 
 
 def test_texts_keep_their_first_place(folders, tmp_path):
@@ -120,18 +119,18 @@ def test_texts_of_no_token_are_named_and_the_others_go_on(folders, tmp_path):
     source = TextSource(str(folders['gpt2']), [tmp_path / 'a.txt'])
     blank = normalizers.Replace(Regex('[\u200b\u2060]'), '')
     source.tokenizer.backend_tokenizer.normalizer = blank
-    chunk = source.chunk(0)
-    assert chunk.items.tolist() == [0, 2] and chunk.features.shape == (2, 16)
-    assert len(chunk.skipped) == 1 and chunk.skipped[0].startswith(f'{tmp_path / "a.txt"}:2: ')
+    samples = everything(source)
+    assert samples.items.tolist() == [0, 2] and samples.features.shape == (2, 16)
+    assert len(samples.skipped) == 1 and samples.skipped[0].startswith(f'{tmp_path / "a.txt"}:2: ')
 
 
 def test_the_fingerprint_is_of_texts_and_weights(folders, lines, tmp_path):
-    first, again = (TextSource(str(folders['gpt2']), [lines]).fingerprint() for _ in range(2))
+    first, again = (TextSource(str(folders['gpt2']), [lines]).fingerprint for _ in range(2))
     assert first == again
-    assert TextSource(str(folders['gpt2']), [lines], pooling='last').fingerprint() != first
-    assert TextSource(str(folders['roberta']), [lines]).fingerprint() != first
+    assert TextSource(str(folders['gpt2']), [lines], pooling='last').fingerprint != first
+    assert TextSource(str(folders['roberta']), [lines]).fingerprint != first
     (tmp_path / 'other.txt').write_text('sky')
-    assert TextSource(str(folders['gpt2']), [tmp_path / 'other.txt']).fingerprint() != first
+    assert TextSource(str(folders['gpt2']), [tmp_path / 'other.txt']).fingerprint != first
 
 
 def test_what_is_no_whole_model_is_refused(folders, lines, tmp_path, monkeypatch):

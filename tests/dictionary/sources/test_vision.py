@@ -1,4 +1,4 @@
-"""Features of a detector at positions of its training pictures."""
+"""Features of a detector at positions of its training images."""
 import json
 import shutil
 from pathlib import Path
@@ -14,13 +14,14 @@ from mmengine.config import Config
 from torch.nn import functional as F
 
 from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
+from dictionary.fake_sources import everything
 from mmdet_ext.dictionary.sources import VisionSource
 
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 PLAIN, RD = 'yolov9/yolov9t_shapes.py', 'yolo_rd/yolov9t_rd_shapes.py'
 YOLO_STEPS = [dict(type='YOLOResize', size=64), dict(type='RectLetterbox', stride=32)]
 MMDET_STEPS = [dict(type='Resize', scale=(64, 64), keep_ratio=True), dict(type='Pad', size_divisor=32)]
-PICTURES = dict(a=(128, 80), b=(64, 40), c=(60, 64))  # width and height
+IMAGES = dict(a=(128, 80), b=(64, 40), c=(60, 64))  # width and height
 
 
 @MODELS.register_module(force=True)
@@ -33,11 +34,11 @@ class MeanColour(nn.Module):
 
 @pytest.fixture
 def colours(tmp_path):
-    """Config and checkpoint of a detector whose backbone is `MeanColour`, with three noisy pictures to train on."""
+    """Config and checkpoint of a detector whose backbone is `MeanColour`, with three noisy images to train on."""
     images, annotations = [], []
-    for index, (name, (width, height)) in enumerate(PICTURES.items()):
-        picture = np.random.default_rng(index).integers(0, 255, (height // 4, width // 4, 3)).astype(np.uint8)
-        cv2.imwrite(str(tmp_path / f'{name}.png'), picture.repeat(4, axis=0).repeat(4, axis=1))
+    for index, (name, (width, height)) in enumerate(IMAGES.items()):
+        image = np.random.default_rng(index).integers(0, 255, (height // 4, width // 4, 3)).astype(np.uint8)
+        cv2.imwrite(str(tmp_path / f'{name}.png'), image.repeat(4, axis=0).repeat(4, axis=1))
         images.append(dict(id=index, file_name=f'{name}.png', width=width, height=height))
         annotations.append(dict(id=index, image_id=index, bbox=[8, 8, 24, 24], category_id=1))
     (tmp_path / 'train.json').write_text(json.dumps(dict(images=images, annotations=annotations)))
@@ -65,75 +66,70 @@ def colours(tmp_path):
     return make
 
 
-def everything(source):
-    """All samples of a source, as one array each."""
-    chunks = [source.chunk(index) for index in range(source.num_chunks)]
-    return [np.concatenate([getattr(chunk, name) for chunk in chunks]) for name in ('features', 'items', 'boxes')]
-
-
 # The input is 64 x 40 pixels, shrunk by 2, the same as they are, and 60 x 64. YOLO's padding is 12 rows above and below
 # or 2 columns on both sides, so that the first row, or the first and last column of cells are partly padding
 @pytest.mark.parametrize('steps, counts, whole', [(YOLO_STEPS, [5 * 8, 5 * 8, 8 * 8], [4 * 8, 4 * 8, 8 * 6]),
                                                   (MMDET_STEPS, [5 * 8, 5 * 8, 8 * 7], [5 * 8, 5 * 8, 8 * 7])])
-@pytest.mark.parametrize('chunk_size', [1, 3])
-def test_a_feature_is_that_of_the_part_of_the_picture_that_its_box_says(colours, steps, counts, whole, chunk_size):
-    source = VisionSource(*colours(steps), per_image=1000, chunk_size=chunk_size)
-    features, items, boxes = everything(source)
+@pytest.mark.parametrize('batch_size', [1, 3])
+def test_a_feature_is_that_of_the_part_of_the_image_that_its_box_says(colours, steps, counts, whole, batch_size):
+    source = VisionSource(*colours(steps), per_image=1000, batch_size=batch_size)
+    samples = everything(source)
+    items, boxes = samples.items, samples.boxes
     assert np.bincount(items).tolist() == counts  # a position in padding would be one more
     compared = np.zeros(3, int)
-    for feature, item, (x1, y1, x2, y2) in zip(features, items, boxes.astype(int)):
-        picture, side = cv2.imread(source.images.paths[item])[..., ::-1], (16, 8, 8)[item]
-        assert 0 <= x1 < x2 <= picture.shape[1] and 0 <= y1 < y2 <= picture.shape[0]
+    for feature, item, (x1, y1, x2, y2) in zip(samples.features, items, boxes.astype(int)):
+        image, side = cv2.imread(source.images.paths[item])[..., ::-1], (16, 8, 8)[item]
+        assert 0 <= x1 < x2 <= image.shape[1] and 0 <= y1 < y2 <= image.shape[0]
         if (x2 - x1, y2 - y1) == (side, side):
-            np.testing.assert_allclose(feature, picture[y1:y2, x1:x2].mean(axis=(0, 1)), atol=1e-3)
+            np.testing.assert_allclose(feature, image[y1:y2, x1:x2].mean(axis=(0, 1)), atol=1e-3)
             compared[item] += 1
     assert compared.tolist() == whole
 
 
 def test_the_share_inside_boxes_is_drawn_there(colours):
     config, checkpoint = colours(YOLO_STEPS)
-    _, items, boxes = everything(VisionSource(config, checkpoint, per_image=2, inside=1.))
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    assert np.bincount(items).tolist() == [2, 2, 2] and ((centres >= 8) & (centres < 32)).all()
-    _, items, boxes = everything(VisionSource(config, checkpoint, per_image=2))
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    samples = everything(VisionSource(config, checkpoint, per_image=2, inside=1.))
+    centres = (samples.boxes[:, :2] + samples.boxes[:, 2:]) / 2
+    assert np.bincount(samples.items).tolist() == [2, 2, 2] and ((centres >= 8) & (centres < 32)).all()
+    samples = everything(VisionSource(config, checkpoint, per_image=2))
+    centres = (samples.boxes[:, :2] + samples.boxes[:, 2:]) / 2
     assert not ((centres >= 8) & (centres < 32)).all()
 
 
-def test_chunks_may_be_computed_in_any_order_by_any_process(colours):
+def test_items_may_be_computed_in_any_order_by_any_process(colours):
     arguments = colours(YOLO_STEPS)
-    first, second = (VisionSource(*arguments, per_image=5, chunk_size=2, seed=3) for _ in range(2))
-    forward = [first.chunk(index) for index in (0, 1)]
-    for index in (1, 0, 1):
+    first, second = (VisionSource(*arguments, per_image=5, seed=3) for _ in range(2))
+    forward = [first.compute(items) for items in ([0, 1], [2])]
+    for index, items in ((1, [2]), (0, [0, 1]), (1, [2])):
         for name in ('features', 'items', 'boxes'):
-            np.testing.assert_array_equal(getattr(second.chunk(index), name), getattr(forward[index], name))
-    assert first.fingerprint() == second.fingerprint()
-    other = VisionSource(*arguments, per_image=5, chunk_size=2, seed=4)
-    assert not np.array_equal(other.chunk(0).boxes, forward[0].boxes)
-    assert other.fingerprint() != first.fingerprint()
+            np.testing.assert_array_equal(getattr(second.compute(items), name), getattr(forward[index], name))
+    assert first.fingerprint == second.fingerprint
+    other = VisionSource(*arguments, per_image=5, seed=4)
+    assert not np.array_equal(other.compute([0, 1]).boxes, forward[0].boxes)
+    assert other.fingerprint != first.fingerprint
 
 
-def test_broken_pictures_are_named_and_the_others_go_on(colours, broken):
+def test_broken_images_are_named_and_the_others_go_on(colours, broken):
     source = VisionSource(*colours(YOLO_STEPS), images=str(broken['folder']), per_image=4)
-    chunk = source.chunk(0)
-    assert chunk.items.tolist() == [0] * 4 + [6] * 4
-    assert [line.split(': ')[0] for line in chunk.skipped] == [str(path) for path in broken['bad']]
-    assert all(line.split(': ', 1)[1] and '\n' not in line for line in chunk.skipped)
-    alone = VisionSource(*colours(YOLO_STEPS), images=str(broken['folder']), chunk_size=1).chunk(3)
+    samples = everything(source)
+    assert samples.items.tolist() == [0] * 4 + [6] * 4
+    assert [line.split(': ')[0] for line in samples.skipped] == [str(path) for path in broken['bad']]
+    assert all(line.split(': ', 1)[1] and '\n' not in line for line in samples.skipped)
+    alone = VisionSource(*colours(YOLO_STEPS), images=str(broken['folder'])).compute([3])
     assert alone.features.shape == (0, 3) and len(alone.skipped) == 1
 
 
-def test_pictures_that_vanish_or_are_too_narrow_are_named(colours, tmp_path):
+def test_images_that_vanish_or_are_too_narrow_are_named(colours, tmp_path):
     config, checkpoint = colours(YOLO_STEPS)
     (tmp_path / 'a.png').unlink()
     cv2.imwrite(str(tmp_path / 'b.png'), np.zeros((1, 640, 3), np.uint8))
-    chunk = VisionSource(config, checkpoint, per_image=4).chunk(0)
-    assert chunk.items.tolist() == [2] * 4
-    assert [line.split(': ')[0] for line in chunk.skipped] == [str(tmp_path / name) for name in ('a.png', 'b.png')]
-    assert 'No such file' in chunk.skipped[0] and 'too narrow' in chunk.skipped[1]
+    samples = everything(VisionSource(config, checkpoint, per_image=4))
+    assert samples.items.tolist() == [2] * 4
+    assert [line.split(': ')[0] for line in samples.skipped] == [str(tmp_path / name) for name in ('a.png', 'b.png')]
+    assert 'No such file' in samples.skipped[0] and 'too narrow' in samples.skipped[1]
 
 
-def test_a_sample_says_its_picture_and_box(colours, tmp_path):
+def test_a_sample_says_its_image_and_box(colours, tmp_path):
     source = VisionSource(*colours(YOLO_STEPS))
     described = source.describe(1, np.float32([1, 2, 3, 4]))
     assert described == dict(image=str(tmp_path / 'b.png'), box=[1., 2., 3., 4.])
@@ -144,8 +140,9 @@ def test_arguments_that_do_not_fit_are_refused(colours, tmp_path, broken):
     config, checkpoint = colours(YOLO_STEPS)
     for options, message in (
             (dict(place='back'), "place='back' is no module.*backbone"), (dict(level=1), r'level should be in 0\.\.0'),
-            (dict(place='bbox_head.loss_cls'), 'does not run'), (dict(per_image=0), 'per_image'),
-            (dict(chunk_size=0), 'chunk_size'),
+            (dict(place='bbox_head.loss_cls'), 'does not run'),
+            (dict(per_image=0), 'per_image should be at least 1, got 0'),
+            (dict(inside=1.5), 'inside should be a share from 0 to 1, got 1.5'),
             (dict(inside=0.5, images=str(broken['folder'])), 'inside=0.5 needs boxes')):
         with pytest.raises(ValueError, match=message):
             VisionSource(config, checkpoint, **options)
@@ -156,7 +153,7 @@ def test_arguments_that_do_not_fit_are_refused(colours, tmp_path, broken):
 
 @pytest.fixture(scope='module')
 def shapes(tmp_path_factory):
-    """GELAN-t with and without a dictionary after stage 1 and otherwise equal weights, and four pictures of Shapes.
+    """GELAN-t with and without a dictionary after stage 1 and otherwise equal weights, and four images of Shapes.
 
     The annotations for validation and testing are gone.
     """
@@ -184,26 +181,28 @@ def shapes_source(folder, name='plain', **options):
 def test_the_backbones_first_map_is_what_a_dictionary_after_stage_1_is_given(shapes):
     plain, before = shapes_source(shapes), shapes_source(shapes, 'rd', place='backbone.trunk.rd.1')
     assert plain.width == before.width == 64
-    for ours, theirs in zip(everything(plain), everything(before), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    of_plain, of_rd = everything(plain), everything(before)
+    for name in ('features', 'items', 'boxes'):
+        np.testing.assert_array_equal(getattr(of_plain, name), getattr(of_rd, name))
     after = everything(shapes_source(shapes, 'rd'))
-    assert not np.allclose(everything(plain)[0], after[0], atol=1e-3)
+    assert not np.allclose(of_plain.features, after.features, atol=1e-3)
 
 
 def test_features_are_the_vectors_of_the_necks_map(shapes, tmp_path):
     for name in 'ab':  # of the size that the config resizes to, so that nothing is resized or padded
         cv2.imwrite(str(tmp_path / f'{name}.png'), np.random.randint(0, 255, (160, 160, 3), np.uint8))
-    source = shapes_source(shapes, place='neck', level=1, images=str(tmp_path), chunk_size=1)
+    source = shapes_source(shapes, place='neck', level=1, images=str(tmp_path), batch_size=1)
     model = MODELS.build(Config.fromfile(CONFIGS / PLAIN).model).eval()
     model.load_state_dict(torch.load(shapes / 'plain.pth')['state_dict'], strict=False)
     for item in range(2):
-        chunk = source.chunk(item)
-        picture = torch.from_numpy(cv2.imread(source.images.paths[item])[..., ::-1].copy()).permute(2, 0, 1)
+        samples = source.compute([item])
+        image = torch.from_numpy(cv2.imread(source.images.paths[item])[..., ::-1].copy()).permute(2, 0, 1)
         with torch.no_grad():
-            feature = model.neck(model.backbone(picture[None] / 255))[1][0]  # stride 16
-        columns, rows = chunk.boxes[:, 0].astype(int) // 16, chunk.boxes[:, 1].astype(int) // 16
-        assert len(chunk.features) == 6
-        torch.testing.assert_close(torch.from_numpy(chunk.features), feature[:, rows, columns].T, atol=1e-5, rtol=1e-5)
+            feature = model.neck(model.backbone(image[None] / 255))[1][0]  # stride 16
+        columns, rows = samples.boxes[:, 0].astype(int) // 16, samples.boxes[:, 1].astype(int) // 16
+        assert len(samples.features) == 6
+        expected = feature[:, rows, columns].T
+        torch.testing.assert_close(torch.from_numpy(samples.features), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_held_out_annotations_are_refused(shapes):

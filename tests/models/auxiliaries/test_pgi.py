@@ -7,7 +7,7 @@ from mmdet_ext.models.auxiliaries import PGIAuxHead, PyramidBranch, ReversibleBr
 from mmengine.structures import InstanceData
 from torch.testing import assert_close
 
-FEATS = ((64, 8), (96, 4), (128, 2))  # channels and side of size t's maps of a picture of 64 pixels
+FEATS = ((64, 8), (96, 4), (128, 2))  # channels and side of size t's maps of an image of 64 pixels
 HEAD = dict(type='YOLOv9Head', num_classes=2, in_channels=(64, 96, 128))
 
 

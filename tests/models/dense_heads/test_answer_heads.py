@@ -204,8 +204,8 @@ def asked(caption: str, kind: str | None, answer: str | None, **options) -> DetD
 def test_a_detector_that_answers_trains_and_predicts(folder, answer_head):  # noqa: F811
     model = build(folder, answer_head=answer_head).train()
     samples = [asked(CAPTIONS[0], 'binary', 'yes'), asked(CAPTIONS[1], 'attr', 'red')]
-    pictures = torch.randn(2, 3, 96, 128)
-    losses = model.loss(pictures, samples)
+    images = torch.randn(2, 3, 96, 128)
+    losses = model.loss(images, samples)
     assert {'loss_ce', 'd0.loss_ce', 'accuracy_answer_total'} <= losses.keys()
     total, logged = model.parse_losses(losses)
     assert_close(total, sum(value for name, value in losses.items() if 'loss' in name))
@@ -214,15 +214,15 @@ def test_a_detector_that_answers_trains_and_predicts(folder, answer_head):  # no
     assert [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
 
     with torch.no_grad():
-        results = model.eval()(pictures, samples, mode='predict')
-        outputs, logits = model(pictures, samples, mode='tensor')
-        alone = model(pictures[:1], samples[:1], mode='tensor')
+        results = model.eval()(images, samples, mode='predict')
+        outputs, logits = model(images, samples, mode='tensor')
+        alone = model(images[:1], samples[:1], mode='tensor')
     for result, expected in zip(results, model.answer_head.predict_by_feat(logits, samples)):
         assert result.pred_answer == result.to_dict()['pred_answer'] == expected and len(result.pred_instances) == 10
     assert outputs.logits.shape[2] == 10
     for name, own in alone[1].items():
         assert_close(own, logits[name][:1], rtol=1e-4, atol=1e-5)
-    model(pictures, samples, mode='predict')  # a second time on the same samples
+    model(images, samples, mode='predict')  # a second time on the same samples
 
 
 def test_answers_alone_need_no_boxes(folder):  # noqa: F811
@@ -242,14 +242,13 @@ def test_answers_alone_need_no_boxes(folder):  # noqa: F811
 def test_objects_see_the_answer_queries_and_answers_of_the_first_layer_see_no_objects(folder):  # noqa: F811
     model = build(folder, answer_head=CLEVR).eval()
     fused = model.fuse(model.encode_image(torch.randn(1, 3, 96, 128), [sample('')]), model.encode_text(CAPTIONS[:1]))
-    objects, answers = model.decode_with_answers(fused)
-    assert model.decode(fused).equal(objects)
+    objects, _, answers = model.decode(fused)
     model.answer_head.query_embedding.weight.mul_(2)
-    other_objects, _ = model.decode_with_answers(fused)
+    other_objects = model.decode(fused).objects
     assert not objects[-1].equal(other_objects[-1])
     model.answer_head.query_embedding.weight.div_(2)
     model.query_embedding.weight.mul_(2)
-    _, other_answers = model.decode_with_answers(fused)
+    other_answers = model.decode(fused).answers
     assert_close(answers[0], other_answers[0])  # all queries are 0 there, so attention between them has nothing to say
     assert not answers[-1].allclose(other_answers[-1], atol=1e-3)
 
@@ -259,8 +258,8 @@ def test_the_last_layer_alone_can_be_trained_to_detect(folder):  # noqa: F811
     align = dict(type='ContrastiveAlignLoss')
     last = build(folder, bbox_head=dict(type='MDETRHead', embed_dims=64, loss_align=align, aux_loss=False))
     last.load_state_dict(both.state_dict())
-    pictures, samples = torch.randn(1, 3, 96, 128), [sample(CAPTIONS[0])]
-    expected, found = both.loss(pictures, samples), last.eval().loss(pictures, samples)
+    images, samples = torch.randn(1, 3, 96, 128), [sample(CAPTIONS[0])]
+    expected, found = both.loss(images, samples), last.eval().loss(images, samples)
     assert found.keys() == {name for name in expected if not name.startswith('d')}
     for name, value in found.items():
         assert_close(value, expected[name])

@@ -7,7 +7,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch.testing import assert_close
 
-from mmdet_ext.benchmarks.counts import Counts, count
+from benchmarks.counts import Counts, count
 from mmdet_ext.models.dense_heads import GroundingOutputs
 
 BOXES = [dict(type='BBoxL1Cost', weight=5., box_format='xywh'), dict(type='IoUCost', iou_mode='giou', weight=2.)]
@@ -36,7 +36,8 @@ def truth(counts: tuple[int, ...]) -> tuple[list[InstanceData], list[dict]]:
     return instances, metas
 
 
-def smca_outputs(head: torch.nn.Module, layers: int, images: int, queries: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
+def smca_outputs(head: torch.nn.Module, layers: int, images: int,
+                 queries: int = 12) -> tuple[torch.Tensor, torch.Tensor]:
     scores = torch.randn(layers, images, queries, head.cls_out_channels, requires_grad=True)
     return scores, torch.rand(layers, images, queries, 4).mul(0.8).add(0.1).requires_grad_()
 

@@ -35,16 +35,27 @@ def every(inputs: MaskInputs) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.ones(inputs.states.shape[:2]).nonzero(as_tuple=True)
 
 
-def test_attention_by_hand():
-    attention = BoxAttention(4, 2)
+@pytest.mark.parametrize('dtype, tolerance', [(torch.float64, 1e-14), (torch.float32, 1e-6)])
+def test_attention_by_hand(dtype, tolerance):
+    attention = BoxAttention(4, 2).to(dtype)
     for layer in (attention.query, attention.key):
         torch.nn.init.eye_(layer.weight)
         torch.nn.init.zeros_(layer.bias)
-    states = torch.tensor([[[2.**0.5, 0, 0, 2.**0.5 * 2]]])
-    memory = torch.tensor([[[1., 0, 9, 0], [0, 9, 0, 1], [9, 9, 9, 9]]])
-    found = attention(states, memory, torch.tensor([[False, False, True]]))
-    expected = torch.stack([torch.tensor([1., 0]).softmax(0), torch.tensor([0., 2]).softmax(0)])
-    assert_close(found[0, 0], F.pad(expected, (0, 1)))  # each head sums to 1
+    states = torch.tensor([[[2.**0.5, 0, 0, 2.**0.5 * 2]]], dtype=dtype)
+    memory = torch.tensor([[[1., 0, 9, 0], [0, 9, 0, 1], [9, 9, 9, 9]]], dtype=dtype)
+    weights = attention(states, memory, torch.tensor([[False, False, True]]))
+    # the logits of the first head are 1 and 0, those of the second 0 and 2: 1 / (1 + 1 / e) and 1 / (1 + e^2)
+    expected = [[0.7310585786300049, 0.2689414213699951, 0], [0.11920292202211755, 0.8807970779778825, 0]]
+    assert_close(weights[0, 0], torch.tensor(expected, dtype=dtype), rtol=0, atol=tolerance)
+
+
+@torch.no_grad()
+def test_a_head_of_doubles_gives_the_masks_of_floats():
+    head, inputs = build(), make_inputs()
+    expected = head(inputs, *every(inputs))
+    doubles = MaskInputs(tuple(x.double() for x in inputs.maps), inputs.memory.double(), inputs.padding,
+                         inputs.states.double())
+    assert_close(head.double()(doubles, *every(inputs)), expected, rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
@@ -102,7 +113,7 @@ def make_sample(ori_shape=(30, 42), masks=None) -> DetDataSample:
 
 def test_masks_are_cut_from_the_padded_size_and_then_enlarged():
     logits = torch.full((20, 6, 8), -1.)  # of the padded 24 x 32
-    logits[:, :5, 4:7] = 1  # right half of the 20 x 28 that are the picture
+    logits[:, :5, 4:7] = 1  # right half of the 20 x 28 that are the image
     logits[:, 5:] = 1  # padding
     (masks, ), (small, ) = (build().predict_by_feat([logits], [make_sample()], rescale=flag) for flag in (True, False))
     assert masks.shape == (20, 30, 42) and small.shape == (20, 20, 28) and masks.dtype == torch.bool
@@ -120,7 +131,7 @@ def test_targets_are_padded_to_the_batch():
     assert found[3].sum() == found[3][0, 2:9, 2:10].sum() == 56
 
 
-def test_pictures_without_masks_and_wrong_sizes_are_named():
+def test_images_without_masks_and_wrong_sizes_are_named():
     with pytest.raises(ValueError, match='a/b.jpg: gt_instances has no masks'):
         target_masks([make_sample()], torch.device('cpu'))
     with pytest.raises(ValueError, match=r'a/b.jpg: masks of \(40, 28\) are larger than the batch, \(24, 32\)'):

@@ -7,7 +7,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.testing import assert_close
 
-from mmdet_ext.benchmarks.counts import count
+from benchmarks.counts import count
 from mmdet_ext.models.dense_heads import YOLOv9Head
 from mmdet_ext.models.dense_heads.postprocess import (CLASS_OFFSET, batch_detections, to_original_image,
                                                       to_original_images)

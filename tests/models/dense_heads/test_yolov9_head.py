@@ -18,11 +18,12 @@ def feats(batch: int = 2, size: int = 64) -> list[torch.Tensor]:
 
 
 def instances(*counts: int) -> list[InstanceData]:
-    return [InstanceData(bboxes=torch.tensor([[8.0, 8, 40, 50]]).repeat(n, 1), labels=torch.arange(n) % 3) for n in counts]
+    box = torch.tensor([[8.0, 8, 40, 50]])
+    return [InstanceData(bboxes=box.repeat(n, 1), labels=torch.arange(n) % 3) for n in counts]
 
 
-@pytest.mark.parametrize('num_classes, in_channels, box, cls', [(80, 64, 64, 128), (80, 128, 64, 128), (80, 240, 64, 240),
-                                                                (80, 512, 128, 512), (20, 64, 64, 64), (6, 330, 84, 330)])
+@pytest.mark.parametrize('num_classes, in_channels, box, cls', [
+    (80, 64, 64, 128), (80, 128, 64, 128), (80, 240, 64, 240), (80, 512, 128, 512), (20, 64, 64, 64), (6, 330, 84, 330)])
 def test_towers_are_as_wide_as_published(num_classes, in_channels, box, cls):
     head = YOLOv9Head(num_classes, (in_channels, ) * 3)
     assert head.box_towers[0][0].conv.out_channels == box

@@ -8,7 +8,7 @@ from mmengine.structures import InstanceData
 from processes.steps import CAPTION, build
 from torch.testing import assert_close
 
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 HEIGHT, WIDTH, STRIDE = 799, 1333, 16
 

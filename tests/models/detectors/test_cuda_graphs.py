@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from test_mdetr import CAPTIONS, either_decoder
+from test_mdetr import build as build_mdetr
+from test_mdetr import sample as captioned
 from test_network_options import small
 from test_pgi_detector import samples
 from test_smca_detr import build as build_smca
@@ -39,7 +42,8 @@ class FakeCapture:
         def replay() -> None:
             self.replays += 1
             for old, new in zip(tree_leaves(outputs), tree_leaves(function(*static))):
-                old.copy_(new)
+                if old is not None:
+                    old.copy_(new)
 
         return Recording(static, outputs, replay)
 
@@ -81,7 +85,7 @@ def test_results_outlive_the_next_replay():
 
 def test_the_graphs_used_last_are_kept():
     capture = FakeCapture()
-    graphs = CudaGraphs(size=2, capture=capture)
+    graphs = CudaGraphs(max_graphs=2, capture=capture)
     for size in (1, 2, 1, 3, 1):  # 3 drops 2
         graphs('double', double, torch.rand(size))
     assert capture.captures == 3
@@ -91,7 +95,7 @@ def test_the_graphs_used_last_are_kept():
 
 def test_inputs_that_keep_changing_run_as_they_are_with_one_warning():
     capture = FakeCapture()
-    graphs = CudaGraphs(size=2, captures=3, capture=capture)
+    graphs = CudaGraphs(max_graphs=2, max_captures=3, capture=capture)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
         for size in range(1, 7):
@@ -105,17 +109,18 @@ def test_inputs_that_keep_changing_run_as_they_are_with_one_warning():
 
 def test_what_cannot_be_recorded_runs_as_it_is_with_one_warning():
     graphs = CudaGraphs(capture=refuse)
-    with pytest.warns(UserWarning, match='double cannot be recorded.*not permitted when stream is capturing$') as caught:
+    message = 'double cannot be recorded.*not permitted when stream is capturing$'
+    with pytest.warns(UserWarning, match=message) as caught:
         for size in (1, 1, 2):
             assert graphs('double', double, torch.ones(size))['doubled'].tolist() == [2.] * size
     assert len(caught) == 1
 
 
 def test_a_copy_has_no_graphs():
-    graphs = CudaGraphs(size=3)
+    graphs = CudaGraphs(max_graphs=3)
     graphs._recordings['key'] = None
     for twin in (copy.deepcopy(graphs), pickle.loads(pickle.dumps(graphs))):
-        assert (twin.size, twin.captures, len(twin._recordings)) == (3, 32, 0)
+        assert (twin.max_graphs, twin.max_captures, len(twin._recordings)) == (3, 32, 0)
 
 
 def graphed(model: torch.nn.Module) -> FakeCapture:
@@ -150,6 +155,20 @@ def test_smca_replays_maps_and_transformer():
             assert_close(ours, expected)
         model.cuda_graph = True
     assert (capture.captures, capture.replays) == (2, 4)
+
+
+@either_decoder
+@torch.no_grad()
+def test_mdetr_replays_maps_encoder_and_decoder(text_folder, decoder):
+    model = build_mdetr(text_folder, decoder=decoder, cuda_graph=True).eval()
+    capture = graphed(model)
+    for _ in range(2):
+        images, batch = torch.randn(2, 3, 96, 128), [captioned(CAPTIONS[0]), captioned(CAPTIONS[0], shape=(64, 96))]
+        outputs = model(images, batch)
+        model.cuda_graph = False
+        assert_close(outputs.boxes, model(images, batch).boxes)
+        model.cuda_graph = True
+    assert (capture.captures, capture.replays) == (3, 6)
 
 
 def test_nothing_is_replayed_in_training_or_with_gradients():

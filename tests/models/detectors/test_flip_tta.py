@@ -48,8 +48,10 @@ def test_detections_are_those_of_mmdet(nms):
 
 def test_a_mirrored_box_is_mirrored_back_and_nothing_stays_nothing():
     samples = views()
-    for sample, box in zip(samples, ([[10., 10, 30, 40]], [[100., 10, 120, 40]])):  # the same place of an image 130 wide
-        sample.pred_instances = InstanceData(bboxes=torch.tensor(box), scores=torch.tensor([0.5]), labels=torch.tensor([1]))
+    boxes = ([[10., 10, 30, 40]], [[100., 10, 120, 40]])  # the same box of an image 130 wide, before and after the flip
+    for sample, box in zip(samples, boxes):
+        sample.pred_instances = InstanceData(bboxes=torch.tensor(box), scores=torch.tensor([0.5]),
+                                             labels=torch.tensor([1]))
     merged = model(FlipTTAModel).merge_preds([samples])[0].pred_instances
     assert merged.bboxes.tolist() == [[10, 10, 30, 40]]
     empty = views()

@@ -6,7 +6,7 @@ from mmdet.structures import DetDataSample
 from torch import Tensor
 from torch.testing import assert_close
 
-from mmdet_ext.benchmarks.counts import count
+from benchmarks.counts import count
 from mmdet_ext.models.detectors.image_sizes import any_padded, distinct_rows, image_sizes
 
 CPU = torch.device('cpu')

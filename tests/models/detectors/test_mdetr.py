@@ -1,4 +1,4 @@
-"""MDETR: training, prediction, its four steps apart, and captions of every kind."""
+"""MDETR: training, prediction, its steps apart, and captions of every kind."""
 import pytest
 import torch
 from mmdet.registry import MODELS
@@ -7,7 +7,8 @@ from mmengine.structures import InstanceData
 from torch.testing import assert_close
 
 from mmdet_ext.models.detectors.mdetr import TextTokens
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.models.transformers import Memory
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 CAPTIONS = ('a red circle left of two blue stars', 'the cat')
 either_decoder = pytest.mark.parametrize('decoder', [dict(), dict(type='SMCATransformerDecoder', strides=(32, ))],
@@ -32,7 +33,8 @@ def build(folder: str, text: dict | None = None, decoder: dict | None = None, **
             num_queries=10,
             text_dropout=0.,
             backbone=dict(type='ResNet', depth=18, out_indices=(3, )),
-            neck=dict(type='ChannelMapper', in_channels=[512], kernel_size=1, out_channels=64, act_cfg=None, num_outs=1),
+            neck=dict(type='ChannelMapper', in_channels=[512], kernel_size=1, out_channels=64, act_cfg=None,
+                      num_outs=1),
             text_encoder=dict(dict(type='RobertaTextEncoder', name=folder, pretrained=False), **(text or {})),
             encoder=dict(num_layers=2, layer_cfg=layer),
             decoder=dict(num_layers=2, layer_cfg=dict(layer, cross_attn_cfg=attention), **(decoder or {})),
@@ -54,7 +56,8 @@ def sample(caption: str, spans: list | None = None, shape: tuple[int, int] = (96
 
 
 @either_decoder
-@pytest.mark.parametrize('spans', [([[[0, 12]], [[21, 35]], [[21, 35], [0, 12]]], [[[4, 7]]]), ([], [[[4, 7]]]), ([], [])])
+@pytest.mark.parametrize('spans', [
+    ([[[0, 12]], [[21, 35]], [[21, 35], [0, 12]]], [[[4, 7]]]), ([], [[[4, 7]]]), ([], [])])
 def test_losses_are_finite_and_every_part_learns(folder, spans, decoder):
     model = build(folder, decoder=decoder).train()
     losses = model.loss(torch.randn(2, 3, 96, 128), [sample(*each) for each in zip(CAPTIONS, spans)])
@@ -72,10 +75,10 @@ def test_losses_are_finite_and_every_part_learns(folder, spans, decoder):
 @torch.no_grad()
 def test_a_batch_of_two_equals_two_batches_of_one(folder, lengths, decoder):
     model = build(folder, decoder=decoder).eval()
-    pictures, samples = torch.randn(2, 3, 96, 128), [sample(' '.join([CAPTIONS[0]] * n)) for n in lengths]
-    both = model(pictures, samples, mode='tensor')
+    images, samples = torch.randn(2, 3, 96, 128), [sample(' '.join([CAPTIONS[0]] * n)) for n in lengths]
+    both = model(images, samples, mode='tensor')
     for i in range(2):
-        one = model(pictures[i:i + 1], samples[i:i + 1], mode='tensor')
+        one = model(images[i:i + 1], samples[i:i + 1], mode='tensor')
         for ours, expected in ((one.logits, both.logits), (one.boxes, both.boxes), (one.queries, both.queries)):
             assert_close(ours, expected[:, i:i + 1], rtol=1e-4, atol=1e-5)
         assert_close(one.tokens[0], both.tokens[i, :one.tokens.shape[1]], rtol=1e-4, atol=1e-5)
@@ -90,7 +93,7 @@ def test_features_in_the_padding_change_nothing(folder, decoder):
     changed[1, :, 2:] += 1
     changed[1, :, :, 2:] += 1
     text = model.encode_text(CAPTIONS)
-    found = [model.decode(model.fuse(model.image_tokens(each, samples), text)) for each in (feat, changed)]
+    found = [model.decode(model.fuse(model.image_tokens(each, samples), text)).objects for each in (feat, changed)]
     assert_close(*found, rtol=1e-4, atol=1e-5)
 
 
@@ -104,51 +107,68 @@ def test_sizes_of_images_are_exact_in_half_precision(folder):
 
 @either_decoder
 @torch.no_grad()
-def test_one_picture_with_many_captions_equals_full_passes(folder, decoder):
+def test_one_image_with_many_captions_equals_full_passes(folder, decoder):
     model = build(folder, decoder=decoder).eval()
-    picture, captions = torch.randn(1, 3, 96, 128), [*CAPTIONS, 'blue', '']
-    image, text = model.encode_image(picture, [sample('')]), model.encode_text(captions)
-    fused = model.fuse(image.expand(4), text)
-    states = model.decode(fused)
+    image, captions = torch.randn(1, 3, 96, 128), [*CAPTIONS, 'blue', '']
+    tokens, text = model.encode_image(image, [sample('')]), model.encode_text(captions)
+    fused = model.fuse(tokens.expand(4), text)
+    states, references, _ = model.decode(fused)
+    references = [None] * 4 if references is None else references
     for i, caption in enumerate(captions):
-        whole = model(picture, [sample(caption)], mode='tensor')
-        found = model.bbox_head(states[:, i:i + 1], fused.text[i:i + 1], model.references())
+        whole = model(image, [sample(caption)], mode='tensor')
+        found = model.bbox_head(states[:, i:i + 1], fused.text[i:i + 1], references[i])
         assert_close(found.logits, whole.logits, rtol=1e-4, atol=1e-5)
         assert_close(found.boxes, whole.boxes, rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
-def test_a_query_of_smcas_decoder_predicts_around_its_place(folder):
+def test_a_query_of_smcas_decoder_predicts_around_its_point(folder):
     model = build(folder, decoder=dict(type='SMCATransformerDecoder', strides=(32, ))).eval()
     feat, samples, text = torch.randn(1, 64, 3, 4), [sample(CAPTIONS[0])], model.encode_text(CAPTIONS[:1])
-    places = model.references().sigmoid()
+    points = model.decoder.references(model.query_embedding.weight).sigmoid()
     for layer in model.bbox_head.reg_mlp.layers:
         torch.nn.init.zeros_(layer.weight), torch.nn.init.zeros_(layer.bias)
     fused = model.fuse(model.image_tokens(feat, samples), text)
-    outputs = model.bbox_head(model.decode(fused), fused.text, model.references())
-    assert_close(outputs.boxes[..., :2], places.expand(2, 1, -1, -1))
+    decoded = model.decode(fused)
+    outputs = model.bbox_head(decoded.objects, fused.text, decoded.references)
+    assert_close(outputs.boxes[..., :2], points.expand(2, 1, -1, -1))
 
 
-def test_smcas_decoder_and_the_contrast_of_whole_pictures_exclude_each_other(folder):
+def test_smcas_decoder_and_the_contrast_of_whole_images_exclude_each_other(folder):
     with pytest.raises(ValueError, match='loss_image_text'):
         build(folder, dict(pooled=True), decoder=dict(type='SMCATransformerDecoder', strides=(32, )),
               loss_image_text=dict(type='ImageTextContrastiveLoss'))
 
 
 @torch.no_grad()
-def test_a_picture_that_follows_itself_goes_through_the_backbone_once(folder, monkeypatch):
+def test_a_repeated_image_goes_through_the_backbone_once(folder, monkeypatch):
     model = build(folder).eval()
-    pictures, captions = torch.randn(3, 3, 96, 128)[[0, 0, 0, 1, 2, 2]], [*CAPTIONS, 'blue', '', *CAPTIONS]
+    images, captions = torch.randn(3, 3, 96, 128)[[0, 0, 0, 1, 2, 2]], [*CAPTIONS, 'blue', '', *CAPTIONS]
     names = ['a', 'a', 'a', 'a', 'c', None]  # the fourth is another crop; of the last nothing is known
     samples = [sample(caption, **(dict(img_path=name) if name else {})) for caption, name in zip(captions, names)]
-    expected = [model(pictures[i:i + 1], samples[i:i + 1], mode='tensor') for i in range(6)]
+    expected = [model(images[i:i + 1], samples[i:i + 1], mode='tensor') for i in range(6)]
     seen, backbone = [], model.backbone.forward
     monkeypatch.setattr(model.backbone, 'forward', lambda x: (seen.append(len(x)), backbone(x))[1])
-    found = model(pictures, samples, mode='tensor')
+    found = model(images, samples, mode='tensor')
     assert seen == [4]
     for i, each in enumerate(expected):
         assert_close(found.logits[:, i:i + 1], each.logits, rtol=1e-4, atol=1e-5)
         assert_close(found.boxes[:, i:i + 1], each.boxes, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('mode', ['loss', 'predict', 'tensor'])
+def test_points_of_smcas_decoder_are_predicted_once(folder, mode):
+    model, calls = build(folder, decoder=dict(type='SMCATransformerDecoder', strides=(32, ))), []
+    model.decoder.centre.register_forward_hook(lambda *_: calls.append(mode))
+    model(torch.randn(1, 3, 96, 128), [sample(CAPTIONS[0], [[[0, 5]]])], mode=mode)
+    assert calls == [mode]
+
+
+def test_mdetrs_decoder_takes_one_map(folder):
+    tokens = torch.randn(1, 6, 64)
+    memory = Memory([tokens] * 2, [tokens] * 2, [None] * 2, [(2, 3)] * 2)
+    with pytest.raises(ValueError, match='takes 1 maps, got 2'):
+        build(folder).decoder(tokens, tokens, memory)
 
 
 @torch.no_grad()
@@ -207,7 +227,7 @@ def test_half_precision_is_finite(folder, dtype):
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
-def test_a_contrast_of_pictures_and_captions(folder):
+def test_a_contrast_of_images_and_captions(folder):
     loss = dict(type='ImageTextContrastiveLoss')
     model = build(folder, text=dict(pooled=True), loss_image_text=loss).train()
     losses = model.loss(torch.randn(2, 3, 96, 128), [sample(caption) for caption in CAPTIONS])

@@ -1,4 +1,4 @@
-"""MDETR, mmdet's DetInferencer and the pictures with captions that are empty, too long or not in Latin letters."""
+"""MDETR, mmdet's DetInferencer and the images with captions that are empty, too long or not in Latin letters."""
 import warnings
 
 import cv2
@@ -12,8 +12,8 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 from mmdet_ext.models.text_encoders import RobertaTextEncoder
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
-from mmdet_ext.visualization.grounding_visualizer import COLORS, GroundingVisualizer
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.visualization.grounding.visualizer import COLORS, GroundingVisualizer
 
 CAPTION, FOREIGN = 'a red circle and a star', '赤い丸と青い星 🐈'
 
@@ -41,17 +41,17 @@ def inferencer(config) -> DetInferencer:
 
 
 @pytest.fixture
-def picture() -> np.ndarray:
+def image() -> np.ndarray:
     return np.full((96, 128, 3), 180, np.uint8)
 
 
-def look(inferencer: DetInferencer, picture: np.ndarray, texts: object) -> InstanceData:
-    sample, = inferencer(picture, texts=texts, return_datasamples=True)['predictions']
+def look(inferencer: DetInferencer, image: np.ndarray, texts: object) -> InstanceData:
+    sample, = inferencer(image, texts=texts, return_datasamples=True)['predictions']
     return sample.pred_instances
 
 
 def train(config: Config, caption: str, spans: list) -> dict[str, torch.Tensor]:
-    """Losses of one picture with a box for each entry of `spans`."""
+    """Losses of one image with a box for each entry of `spans`."""
     model = MODELS.build(config.model).train()
     boxes = torch.tensor([[10., 20, 60, 70]]).repeat(len(spans), 1)
     instances = InstanceData(bboxes=boxes, labels=torch.zeros(len(spans), dtype=torch.long), tokens_positive=spans)
@@ -60,23 +60,23 @@ def train(config: Config, caption: str, spans: list) -> dict[str, torch.Tensor]:
     return model.loss(torch.randn(1, 3, 96, 128), [sample])
 
 
-def test_a_caption_without_words_gives_boxes_without_phrases(inferencer, picture):
+def test_a_caption_without_words_gives_boxes_without_phrases(inferencer, image):
     for caption in ('', '   '):
-        found = look(inferencer, picture, caption)
+        found = look(inferencer, image, caption)
         assert len(found) == 20 and found.bboxes.isfinite().all() and set(found.phrases) == {''}
 
 
 @pytest.mark.parametrize('caption', [FOREIGN, 'zzz unseen ÄÖÜ', 'tabs\tand\nlines'])
-def test_phrases_are_cut_from_the_caption_whatever_its_letters(inferencer, picture, caption):
-    for spans, phrase in zip(*(look(inferencer, picture, caption).get(key) for key in ('spans', 'phrases'))):
+def test_phrases_are_cut_from_the_caption_whatever_its_letters(inferencer, image, caption):
+    for spans, phrase in zip(*(look(inferencer, image, caption).get(key) for key in ('spans', 'phrases'))):
         assert phrase and phrase == ' ... '.join(caption[begin:end] for begin, end in spans)
 
 
-def test_no_caption_and_one_that_is_too_long_are_named(inferencer, picture):
+def test_no_caption_and_one_that_is_too_long_are_named(inferencer, image):
     with pytest.raises(ValueError, match='MDETR needs a caption, `text` in the meta information'):
-        look(inferencer, picture, None)
+        look(inferencer, image, None)
     with pytest.raises(ValueError, match=r"the caption 'cat cat .*'\.\.\. has \d+ tokens, and the text encoder takes"):
-        look(inferencer, picture, 'cat ' * 400)
+        look(inferencer, image, 'cat ' * 400)
 
 
 @pytest.mark.parametrize('caption, spans, message', [
@@ -104,13 +104,13 @@ def test_missing_text_weights_are_an_error_that_says_how_to_get_them(monkeypatch
         RobertaTextEncoder('/nowhere/roberta')
 
 
-def test_letters_that_no_font_has_keep_their_colours_and_are_told_once(picture, tmp_path):
+def test_letters_that_no_font_has_keep_their_colours_and_are_told_once(image, tmp_path):
     boxes, spans = torch.tensor([[10., 20, 60, 70], [70., 30, 120, 80]]), [[[0, 3]], [[8, 9]]]
     sample = DetDataSample(pred_instances=InstanceData(bboxes=boxes, scores=torch.tensor([.9, .8]), spans=spans))
     sample.set_metainfo(dict(text=FOREIGN))
     with pytest.warns(UserWarning, match='no font of the visualizer has the letters') as caught:
         GroundingVisualizer(font_families=['DejaVu Serif', 'DejaVu Sans']).add_datasample(
-            'x', picture, sample, draw_gt=False, out_file=str(tmp_path / 'x.png'))
+            'x', image, sample, draw_gt=False, out_file=str(tmp_path / 'x.png'))
     glyphs = [str(each.message) for each in caught if 'letters' in str(each.message) or 'Glyph' in str(each.message)]
     assert len(glyphs) == 1 and '丸' in glyphs[0] and '🐈' in glyphs[0]
     strip = cv2.imread(str(tmp_path / 'x.png'))[96:, :, ::-1].astype(int)

@@ -6,8 +6,10 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch.testing import assert_close
 
-from mmdet_ext.models.detectors import MDETRSegmenter
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.models.dense_heads import mdetr_head
+from mmdet_ext.models.detectors import MDETRSegmenter, mdetr_segmenter
+from mmdet_ext.models.task_modules.layer_matching import match_layers
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 CAPTIONS = ('a red circle left of two blue stars', 'the cat')
 
@@ -105,6 +107,31 @@ def test_each_object_pulls_at_the_mask_of_its_own_query(folder):
             p = logits[0, 0].sigmoid()
             total += 1 - (2 * (p * wanted).sum() + 1) / (p.sum() + wanted.sum() + 1)
     assert_close(losses['loss_dice'], total / 5, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize('frozen', [False, True])
+def test_boxes_and_masks_share_one_matching(folder, monkeypatch, frozen):
+    calls = []
+
+    def counted(*args):
+        calls.append(args)
+        return match_layers(*args)
+
+    for module in (mdetr_segmenter, mdetr_head):
+        monkeypatch.setattr(module, 'match_layers', counted)
+    build(folder, freeze_detector=frozen).loss(torch.randn(2, 3, 96, 128), [sample(caption) for caption in CAPTIONS])
+    assert len(calls) == 1
+
+
+@torch.no_grad()
+def test_a_repeated_image_runs_through_the_backbone_once(folder, monkeypatch):
+    model = build(folder).eval()
+    images, samples = torch.randn(1, 3, 96, 128).repeat(2, 1, 1, 1), [sample(text, img_path='a') for text in CAPTIONS]
+    expected = [model(images[i:i + 1], samples[i:i + 1], mode='tensor')[1] for i in range(2)]
+    sizes, backbone = [], model.backbone.forward
+    monkeypatch.setattr(model.backbone, 'forward', lambda x: (sizes.append(len(x)), backbone(x))[1])
+    assert_close(model(images, samples, mode='tensor')[1], torch.cat(expected), rtol=1e-3, atol=1e-4)
+    assert sizes == [1]
 
 
 @torch.no_grad()

@@ -7,6 +7,9 @@ import torch
 import torch.nn as nn
 from mmdet.registry import MODELS
 from mmengine.config import Config
+from test_mdetr import CAPTIONS, either_decoder
+from test_mdetr import build as build_mdetr
+from test_mdetr import sample as captioned
 from test_pgi_detector import config, samples
 from test_smca_detr import build as build_smca
 from test_smca_detr import sample as smca_sample
@@ -80,7 +83,8 @@ def test_no_convolution_is_given_another_layout(make):
 
 
 def test_the_layout_is_set_before_the_first_image_where_a_model_is_moved():
-    for model in (small(channels_last=True).to('cpu'), small(deployed=True).to('cpu'), deploy(small().eval()).to('cpu')):
+    deployed = deploy(small().eval())
+    for model in (small(channels_last=True).to('cpu'), small(deployed=True).to('cpu'), deployed.to('cpu')):
         assert model.backbone.trunk.downs[1].conv.weight.stride(1) == 1
     assert small().to('cpu').backbone.trunk.downs[1].conv.weight.is_contiguous()
     assert build_smca('r50_50e').to('cpu').backbone.layer1[0].conv2.weight.is_contiguous()
@@ -135,6 +139,17 @@ def test_smcas_parts_are_compiled_once_for_images_of_all_sizes():
                 assert_close(ours, expected, rtol=1e-4, atol=1e-5)
             counts.append(counter.frame_count)
     assert 0 < counts[0] == counts[1] == counts[2]
+
+
+@either_decoder
+def test_mdetrs_parts_are_compiled_without_a_break(text_folder, decoder):
+    torch._dynamo.reset()
+    plain = build_mdetr(text_folder, decoder=decoder).eval()
+    model = build_mdetr(text_folder, decoder=decoder, compile=dict(backend='eager', fullgraph=True)).eval()
+    model.load_state_dict(plain.state_dict())
+    images, batch = torch.randn(2, 3, 96, 128), [captioned(caption) for caption in CAPTIONS]
+    with torch.no_grad():
+        assert_close(model(images, batch).boxes, plain(images, batch).boxes, rtol=1e-4, atol=1e-5)
 
 
 def test_shapes_beyond_the_bound_run_uncompiled_with_one_warning(monkeypatch):

@@ -11,8 +11,8 @@ from mmengine.structures import InstanceData
 from pycocotools.coco import COCO
 from torch.testing import assert_close
 
-from mmdet_ext.models.layers.prompt_text import prompt_text
-from mmdet_ext.models.text_encoders.tokenizer_training import save_encoder_folder, train_tokenizer
+from mmdet_ext.text.prompts import prompt_text
+from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 NAMES = ('cat', 'Band_Aid', 'bow_(weapon)', 'ice__maker', 'traffic light')
 QUERIES = 6
@@ -78,10 +78,10 @@ def assert_same_boxes(found: InstanceData, expected: InstanceData) -> None:
 def test_results_are_those_of_one_full_pass_per_prompt(build, chunk, rescale):
     prompted, plain = build(chunk=chunk), build('MDETR')
     plain.load_state_dict(prompted.state_dict())
-    pictures, shapes = torch.randn(2, 3, 96, 128), ((96, 128), (64, 100))
-    results = prompted.predict(pictures, [sample(shape=shape) for shape in shapes], rescale)
+    images, shapes = torch.randn(2, 3, 96, 128), ((96, 128), (64, 100))
+    results = prompted.predict(images, [sample(shape=shape) for shape in shapes], rescale)
     for label, name in enumerate(NAMES):
-        whole = plain.predict(pictures, [sample(prompt_text(name), shape) for shape in shapes], rescale)
+        whole = plain.predict(images, [sample(prompt_text(name), shape) for shape in shapes], rescale)
         for result, expected in zip(results, whole):
             found = result.pred_instances[result.pred_instances.labels == label]
             expected.pred_instances.labels.fill_(label)
@@ -90,13 +90,13 @@ def test_results_are_those_of_one_full_pass_per_prompt(build, chunk, rescale):
 
 
 @torch.no_grad()
-def test_the_picture_is_encoded_once_and_the_prompts_once_for_all_pictures(build, text_passes, monkeypatch):
+def test_the_image_is_encoded_once_and_the_prompts_once_for_all_images(build, text_passes, monkeypatch):
     model = build(chunk=2)
-    given, pictures, extract = text_passes(model), [], model.extract_feat
-    monkeypatch.setattr(model, 'extract_feat', lambda picture: pictures.append(len(picture)) or extract(picture))
+    given, images, extract = text_passes(model), [], model.extract_feat
+    monkeypatch.setattr(model, 'extract_feat', lambda image: images.append(len(image)) or extract(image))
     for batch in (2, 1):
         model.predict(torch.randn(batch, 3, 96, 128), [sample() for _ in range(batch)])
-    assert given == ['cat', 'Band Aid', 'bow ', 'ice maker', 'traffic light'] and pictures == [2, 1]
+    assert given == ['cat', 'Band Aid', 'bow ', 'ice maker', 'traffic light'] and images == [2, 1]
 
 
 def double_text(model: torch.nn.Module) -> None:
@@ -118,14 +118,14 @@ def swap_averages(model: torch.nn.Module) -> None:
 @pytest.mark.parametrize('change', [double_text, load_doubled, swap_averages])
 @torch.no_grad()
 def test_other_weights_are_seen(build, change):
-    model, picture = build(), torch.randn(1, 3, 96, 128)
-    before, = model.predict(picture, [sample()])
+    model, image = build(), torch.randn(1, 3, 96, 128)
+    before, = model.predict(image, [sample()])
     before = before.pred_instances
     change(model)
-    changed, = model.predict(picture, [sample()])
+    changed, = model.predict(image, [sample()])
     fresh = build()
     fresh.load_state_dict(model.state_dict())
-    expected, = fresh.predict(picture, [sample()])
+    expected, = fresh.predict(image, [sample()])
     assert_same_boxes(changed.pred_instances, expected.pred_instances)
     assert not torch.allclose(changed.pred_instances.scores, before.scores, rtol=1e-4, atol=1e-4)
 
@@ -153,32 +153,32 @@ def test_half_precision_and_full_do_not_share_prompts(build):
 
 @torch.no_grad()
 def test_names_come_from_the_config_the_sample_or_the_data_set(build):
-    picture = torch.randn(1, 3, 96, 128)
+    image = torch.randn(1, 3, 96, 128)
     model = build(prompts=['dog', 'cat'])
     for text in (NAMES, 'a caption', None):
         assert model.names_of(sample(text)) == ('dog', 'cat')
     model = build()
     model.dataset_meta = dict(classes=('dog', ))
     assert model.names_of(sample(list(NAMES))) == NAMES and model.names_of(sample(None)) == ('dog', )
-    result, = model.predict(picture, [sample('a cat')])
+    result, = model.predict(image, [sample('a cat')])
     assert result.pred_instances.phrases[0] in 'a cat'  # grounded as by MDETR
 
 
 @torch.no_grad()
 def test_samples_of_a_batch_may_have_other_classes(build):
-    model, pictures = build(), torch.randn(2, 3, 96, 128)
-    both = model.predict(pictures, [sample(NAMES[:2]), sample(NAMES[2:])])
+    model, images = build(), torch.randn(2, 3, 96, 128)
+    both = model.predict(images, [sample(NAMES[:2]), sample(NAMES[2:])])
     for i, names in enumerate((NAMES[:2], NAMES[2:])):
-        alone, = model.predict(pictures[i:i + 1], [sample(names)])
+        alone, = model.predict(images[i:i + 1], [sample(names)])
         assert_same_boxes(both[i].pred_instances, alone.pred_instances)
 
 
 @torch.no_grad()
 def test_max_per_img_keeps_the_best(build):
-    model, picture = build(max_per_img=7), torch.randn(1, 3, 96, 128)
-    best, = model.predict(picture, [sample()])
+    model, image = build(max_per_img=7), torch.randn(1, 3, 96, 128)
+    best, = model.predict(image, [sample()])
     model.max_per_img = None
-    every, = model.predict(picture, [sample()])
+    every, = model.predict(image, [sample()])
     assert len(every.pred_instances) == QUERIES * len(NAMES) and len(best.pred_instances) == 7
     assert_close(best.pred_instances.scores, every.pred_instances.scores.sort(descending=True).values[:7])
 
@@ -189,10 +189,10 @@ def test_training_is_that_of_mdetr(build):
     truth = sample('traffic light')
     truth.gt_instances = InstanceData(bboxes=torch.tensor([[5., 8, 60, 70]]), labels=torch.zeros(1, dtype=torch.long),
                                       tokens_positive=[[[0, 13]]])
-    picture, losses = torch.randn(1, 3, 96, 128), []
+    image, losses = torch.randn(1, 3, 96, 128), []
     for each in (model, plain):
         torch.manual_seed(0)
-        losses.append(each.loss(picture, [truth]))
+        losses.append(each.loss(image, [truth]))
     assert_close(*losses)
 
 
@@ -209,7 +209,7 @@ def test_wrong_options_are_named(build, options, message):
         build(**options)
 
 
-def test_a_picture_without_names_is_named(build):
+def test_an_image_without_names_is_named(build):
     with pytest.raises(ValueError, match='a/b.jpg: PromptedMDETR needs the names .* got text=None'):
         build().predict(torch.randn(1, 3, 96, 128), [sample(None, img_path='a/b.jpg')])
 

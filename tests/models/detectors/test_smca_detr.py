@@ -59,16 +59,17 @@ def test_losses_are_finite_and_every_part_learns(name, boxes):
 @pytest.mark.parametrize('name', NAMES)
 def test_a_batch_of_two_equals_two_batches_of_one(name):
     model = build(name).eval()
-    pictures = torch.randn(2, 3, 128, 160)
+    images = torch.randn(2, 3, 128, 160)
     with torch.no_grad():
-        both = model(pictures, [sample((128, 160))] * 2, mode='tensor')
+        both = model(images, [sample((128, 160))] * 2, mode='tensor')
         for i in range(2):
-            one = model(pictures[i:i + 1], [sample((128, 160))], mode='tensor')
+            one = model(images[i:i + 1], [sample((128, 160))], mode='tensor')
             for ours, expected in zip(one, both):
                 assert_close(ours, expected[:, i:i + 1], rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize('name', [name for name in NAMES if 'conv' not in name])  # whose encoder sees padding, as published
+# the encoder of convolutions sees padding, as published
+@pytest.mark.parametrize('name', [name for name in NAMES if 'conv' not in name])
 def test_features_in_the_padding_change_nothing(name):
     model = build(name).eval()
     feats = [torch.randn(2, 64, 128 // stride, 160 // stride) for stride in model.decoder.strides]
@@ -87,8 +88,8 @@ def test_features_in_the_padding_change_nothing(name):
 @pytest.mark.parametrize('name', NAMES)
 def test_half_precision_stays_close(name, dtype):
     model = build(name)
-    pictures, samples = torch.randn(2, 3, 128, 160), [sample((128, 160))] * 2
-    feats = [feat.detach() for feat in model.eval().extract_feat(pictures)]  # the backbone is mmdet's
+    images, samples = torch.randn(2, 3, 128, 160), [sample((128, 160))] * 2
+    feats = [feat.detach() for feat in model.eval().extract_feat(images)]  # the backbone is mmdet's
     with torch.no_grad():
         _, boxes = model.bbox_head(**model.forward_transformer(feats, samples))
     with torch.autocast('cpu', dtype=dtype):
@@ -137,7 +138,7 @@ def test_widths_that_do_not_fit_are_named():
         build('r50_50e', positional_encoding=dict(num_feats=16, normalize=True))
 
 
-def test_a_picture_without_pixels_is_an_error():
+def test_an_image_without_pixels_is_an_error():
     with pytest.raises(ValueError, match=r'all padding.*\(0, 160\)'):
         build('r50_50e').eval().predict(torch.randn(1, 3, 128, 160), [sample((0, 160), (128, 160))])
 

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from mmdet_ext.models.layers import axis_terms, log_gaussian, modulated_attention
-from mmdet_ext.models.layers.modulated_attention import narrow
+from mmdet_ext.models.layers.modulated_attention import bias_in_dtype
 
 SHAPE, BATCH, HEADS, QUERIES, DIMS = (3, 4), 2, 3, 5, 4
 NAMES = ('q', 'k', 'v', 'centre', 'scale')
@@ -51,7 +51,7 @@ def compare(inputs: tuple[Tensor, ...], found: Tensor, expected: Tensor, toleran
 @pytest.fixture(params=[1, 25, 2**20])
 def weights_at_once(request, monkeypatch) -> None:
     """One head at a time, all of them, and some of them with a rest."""
-    monkeypatch.setitem(modulated_attention.__globals__['_WEIGHTS_AT_ONCE'], 'cpu', request.param * 5)
+    monkeypatch.setitem(modulated_attention.__globals__, '_CPU_WEIGHTS', request.param * 5)
 
 
 @pytest.mark.usefixtures('weights_at_once')
@@ -113,7 +113,7 @@ def test_what_is_kept_for_the_backward_pass_has_no_weights_in_it():
 def test_a_bias_of_halves_is_exact_where_weights_are_large():
     bias = torch.tensor([[-60000.25, -60000.75, -1e6]])
     for dtype in (torch.float16, torch.bfloat16):
-        found = narrow(bias, dtype)
+        found = bias_in_dtype(bias, dtype)
         assert found.dtype == dtype and found.isfinite().all()
         assert_close(found[0, :2].float(), torch.tensor([0., -0.5]))
-    assert narrow(bias, torch.float32) is bias
+    assert bias_in_dtype(bias, torch.float32) is bias

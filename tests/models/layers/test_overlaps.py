@@ -4,7 +4,7 @@ import torch
 from mmdet.structures.bbox import bbox_overlaps
 from torch.testing import assert_close
 
-from mmdet_ext.models.layers.overlaps import pair_overlaps
+from mmdet_ext.models.layers.overlaps import broadcast_overlaps
 
 
 @pytest.mark.parametrize('mode', ['iou', 'giou', 'iof'])
@@ -15,17 +15,18 @@ def test_values_and_gradients_are_mmdets(mode):
     boxes[1, 1] = boxes[0, 1]
     boxes[1, 2] = boxes[0, 2] * 1e-5  # smaller than eps
     first, second = boxes.clone().requires_grad_()
-    found, expected = pair_overlaps(first, second, mode), bbox_overlaps(first, second, mode, is_aligned=True)
+    found, expected = broadcast_overlaps(first, second, mode), bbox_overlaps(first, second, mode, is_aligned=True)
     assert_close(found, expected)
     for one, other in zip(*(torch.autograd.grad(value.sum(), (first, second)) for value in (found, expected))):
         assert_close(one, other)
 
 
 def test_boxes_may_broadcast():
-    first, second = torch.tensor([[0., 0, 2, 2], [0, 0, 1, 1]]), torch.tensor([[0., 0, 2, 2], [5, 5, 6, 6], [1, 1, 2, 2]])
-    assert_close(pair_overlaps(first[:, None], second, 'iou'), torch.tensor([[1., 0, 0.25], [0.25, 0, 0]]))
+    first = torch.tensor([[0., 0, 2, 2], [0, 0, 1, 1]])
+    second = torch.tensor([[0., 0, 2, 2], [5, 5, 6, 6], [1, 1, 2, 2]])
+    assert_close(broadcast_overlaps(first[:, None], second, 'iou'), torch.tensor([[1., 0, 0.25], [0.25, 0, 0]]))
 
 
 def test_an_unknown_mode_is_named():
     with pytest.raises(ValueError, match="'diou'"):
-        pair_overlaps(torch.zeros(1, 4), torch.zeros(1, 4), 'diou')
+        broadcast_overlaps(torch.zeros(1, 4), torch.zeros(1, 4), 'diou')

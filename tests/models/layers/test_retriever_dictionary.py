@@ -2,7 +2,7 @@
 import pytest
 import torch
 import torch.nn as nn
-from mmdet_ext.benchmarks.counts import count
+from benchmarks.counts import count
 from mmdet_ext.models.layers import PAPER_FORM, RetrieverDictionary, fuse, positional_norm
 from torch.testing import assert_close
 

@@ -1,10 +1,10 @@
 """The assigner against the dense textbook form, by hand, and in its limits."""
 import pytest
 import torch
-from mmdet_ext.benchmarks.counts import count
-from mmdet_ext.benchmarks.measure import peak_bytes
-from mmdet_ext.benchmarks.textbook import dense_assign, dense_losses
-from mmdet_ext.benchmarks.yolov9 import random_targets, raw_predictions
+from benchmarks.counts import count
+from benchmarks.measure import peak_bytes
+from benchmarks.textbook import dense_assign, dense_losses
+from benchmarks.inputs import random_targets, raw_predictions
 from mmdet_ext.models.losses import task_aligned_losses
 from mmdet_ext.models.task_modules import batch_task_aligned_assigner
 from mmdet_ext.models.task_modules import BatchTargets, BatchTaskAlignedAssigner, pad_targets

@@ -5,7 +5,7 @@ from mmdet.registry import TASK_UTILS
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from mmengine.structures import InstanceData
 
-from mmdet_ext.models.layers import transfers
+from mmdet_ext import transfers
 from mmdet_ext.models.task_modules.layer_matching import match_layers
 from mmdet_ext.models.task_modules.objects import gather_objects
 
@@ -70,9 +70,10 @@ def test_places_and_entries_count_over_the_batch():
     objects = gather_objects(instances, metas, maps)
     found = match_layers(assigner, scores, boxes, objects)
     layer = torch.arange(2)[:, None]
-    assert found.place.shape == (2, 5)
-    assert scores.flatten(0, 2)[found.place].equal(scores[layer, found.image, found.query])
-    assert objects.maps[found.entry[1]].equal(torch.stack([maps[i][n] for i, n in zip(found.image[1], found.object[1])]))
+    assert found.flat_query.shape == (2, 5)
+    assert scores.flatten(0, 2)[found.flat_query].equal(scores[layer, found.image, found.query])
+    expected = torch.stack([maps[i][n] for i, n in zip(found.image[1], found.object[1])])
+    assert objects.positive_maps[found.flat_object[1]].equal(expected)
 
 
 def test_objects_of_a_batch_by_hand():
@@ -81,8 +82,9 @@ def test_objects_of_a_batch_by_hand():
                  InstanceData(bboxes=torch.tensor([[0., 0, 20, 20]] * 2), labels=torch.tensor([1, 2]))]
     objects = gather_objects(instances, [dict(img_shape=shape) for shape in ((100, 200), (50, 50), (40, 80))])
     assert objects.image.tolist() == [0, 2, 2] and objects.labels.tolist() == [4, 1, 2]
-    assert objects.counts.tolist() == objects.numbers == [1, 0, 2] and objects.maps is None and len(objects) == 3
-    torch.testing.assert_close(objects.boxes[:2], torch.tensor([[0.1, 0.3, 0.1, 0.4], [0.125, 0.25, 0.25, 0.5]]))
+    assert objects.counts.tolist() == objects.host_counts == [1, 0, 2] and len(objects) == 3
+    assert objects.positive_maps is None
+    torch.testing.assert_close(objects.boxes_cxcywh[:2], torch.tensor([[0.1, 0.3, 0.1, 0.4], [0.125, 0.25, 0.25, 0.5]]))
 
 
 @pytest.mark.parametrize('counts, copies', [((3, 0, 7), 1), ((0, 0), 0)])

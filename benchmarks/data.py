@@ -1,0 +1,137 @@
+"""What reading annotations, making training images and counting COCO's figures cost, each in a process of its own."""
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import cv2
+import numpy as np
+from mmengine.config import Config
+
+from .inputs import CLASSES, SIZE, generated_detections, write_caption_file, write_images, write_truth
+from .measure import Measurement, Row, Work, seconds_of
+from .processes import alone
+
+
+def coco_figures(images: int = 500, detections: int = 100) -> Iterator[Row]:
+    """mmdet's `CocoMetric` with pycocotools against ours with the evaluator that is installed, on generated images."""
+    name = f'COCO figures of {images:,} images with {detections} detections each'
+    with TemporaryDirectory() as folder:
+        ann_file = write_truth(Path(folder, 'truth.json'), images)
+        for kind in ('CocoMetric', 'FastCocoMetric'):
+            yield f'{name}: {kind}', alone(_evaluate, kind, ann_file, detections)
+
+
+def captions(count: int = 50_000) -> Iterator[Row]:
+    """json.load against our data set, which checks all and makes items, on a file of generated captions."""
+    with TemporaryDirectory() as folder:
+        ann_file = write_caption_file(Path(folder, 'captions.json'), count)
+        for kind in ('json.load', 'MDETRDataset'):
+            yield f'{count:,} captions: {kind}', alone(_read, kind, ann_file)
+
+
+def annotations(count: int = 5_000) -> Iterator[Row]:
+    """json.load and mmdet's data set against ours, which checks all, on COCO annotations of generated images."""
+    with TemporaryDirectory() as folder:
+        ann_file = write_truth(Path(folder, 'truth.json'), count)
+        for kind in ('json.load', 'CocoDataset', 'YOLOCocoDataset'):
+            yield f'annotations of {count:,} images: {kind}', alone(_read, kind, ann_file)
+
+
+def training_images(config: Path, ann_file: Path | None = None, images: Path | None = None, count: int = 64,
+                    repeats: int = 3) -> Iterator[Row]:
+    """Seconds of one training image of a YOLO config in one thread, without and with the cache in memory.
+
+    Args:
+        config: Whose training data is taken.
+        ann_file: COCO's annotations of `images`. None: both are generated.
+        images: Their folder.
+        count: Images of a round, as many as are generated.
+        repeats: Rounds, of which the median counts, after one that fills the cache.
+    """
+    with TemporaryDirectory() as folder:
+        if ann_file is None:
+            ann_file, images = write_truth(Path(folder, 'truth.json'), count), Path(folder)
+            write_images(images, count)
+        for cache in (None, 'ram'):
+            yield (f'a training image of {config.stem}, cache={cache!r}',
+                   alone(_train, config, ann_file, images, cache, count, repeats))
+
+
+def growth(work: Work, calls: int = 1) -> Measurement:
+    """Median seconds of a call, and by how many bytes the process grew at most."""
+    Path('/proc/self/clear_refs').write_text('5')  # the greatest size begins anew
+    before = _memory('VmRSS')
+    seconds = float(np.median([seconds_of(work) for _ in range(calls)]))
+    return Measurement(seconds, max(_memory('VmHWM') - before, 1))
+
+
+def _memory(field: str) -> int:
+    """Bytes of this process: resident now (VmRSS) or at most (VmHWM)."""
+    lines = Path('/proc/self/status').read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith(f'{field}:'))
+
+
+def _read(kind: str, ann_file: Path) -> Measurement:
+    return growth(reading(kind, ann_file))
+
+
+def _evaluate(kind: str, ann_file: Path, detections: int) -> Measurement:
+    return growth(figures(kind, ann_file, detections))
+
+
+def _train(config: Path, ann_file: Path, images: Path, cache: str | None, count: int, repeats: int) -> Measurement:
+    work = making_images(config, ann_file, images, count, cache=cache)
+    measured = growth(work, repeats)
+    return Measurement(measured.seconds / count, measured.peak_bytes)
+
+
+def reading(kind: str, ann_file: Path) -> Work:
+    """Read an annotation file by `json.load` or by a data set of mmdet or of ours."""
+    if kind == 'json.load':
+        return lambda: json.loads(ann_file.read_text())
+    import mmdet.datasets
+
+    import mmdet_ext.datasets
+
+    data_set = getattr(mmdet_ext.datasets, kind, None) or getattr(mmdet.datasets, kind)
+    names = {} if kind == 'MDETRDataset' else dict(metainfo=dict(classes=[f'class {i}' for i in range(CLASSES)]))
+    return lambda: data_set(ann_file=str(ann_file), data_prefix=dict(img='images'), pipeline=[], **names)
+
+
+def figures(kind: str, ann_file: Path, detections: int) -> Work:
+    """COCO's figures of generated detections, by a metric of mmdet or of ours."""
+    import mmdet.evaluation
+
+    import mmdet_ext.evaluation
+
+    metric = (getattr(mmdet_ext.evaluation, kind, None) or getattr(mmdet.evaluation, kind))(str(ann_file))
+    metric.dataset_meta = dict(classes=tuple(f'class {i}' for i in range(CLASSES)))
+    samples = generated_detections(ann_file, detections)
+
+    def work() -> None:
+        for key, predictions in samples:
+            metric.process({}, [dict(img_id=key, ori_shape=SIZE, pred_instances=dict(predictions))])
+        metric.evaluate(len(samples))
+
+    return work
+
+
+def making_images(config: Path, ann_file: Path, images: Path, count: int, cache: str | None = None) -> Work:
+    """Load and augment `count` training images of a YOLO config; the images have been read once before."""
+    from mmdet.registry import DATASETS
+    from mmdet.utils import register_all_modules
+
+    from mmdet_ext.datasets.seeded import SeededIndex
+
+    register_all_modules(init_default_scope=True)
+    cv2.setNumThreads(0)
+    cfg = Config.fromfile(config).train_dataloader.dataset
+    names = [row['name'] for row in json.loads(ann_file.read_text())['categories']]
+    cfg.dataset.update(data_root='', ann_file=str(ann_file), data_prefix=dict(img=str(images)),
+                       metainfo=dict(classes=names), **(dict(cache=cache) if cache else {}))
+    dataset, seeds = DATASETS.build(cfg), itertools.count()
+    for i in range(len(dataset.dataset)):
+        dataset.dataset[i]
+    return lambda: [dataset[SeededIndex(i % len(dataset), next(seeds))] for i in range(count)]

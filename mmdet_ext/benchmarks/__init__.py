@@ -1,1 +1,0 @@
-"""Speed and memory as ratios inside one run; `tools/benchmark.py` prints them."""

@@ -1,0 +1,1 @@
+"""Annotation files of MDETR from CLEVR and CLEVR-Ref+."""

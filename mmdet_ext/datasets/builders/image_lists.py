@@ -1,0 +1,93 @@
+"""Files that list images: their sizes, or the ids of those that must not be trained on."""
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from PIL import Image
+
+from ...checkpoints.unpickler import CheckpointError, RestrictedUnpickler
+from .json_rows import Id, JsonRows, Side, read_top_level
+
+Size = tuple[Side, Side]  # (height, width) in pixels
+Sizes = dict[str, Size]  # by the id of the image
+
+
+class _SizeRow(msgspec.Struct):
+    image_id: Id
+    height: Side
+    width: Side
+
+
+class _IdRow(msgspec.Struct):
+    id: Id
+
+
+def read_sizes(path: Path) -> Sizes:
+    """The sizes in Visual Genome's `image_data.json` or PhraseCut's `image_data_split.json`.
+
+    Args:
+        path: A list of rows with `image_id`, `height` and `width`, or a table of [height, width] by id.
+
+    Raises:
+        ValueError: If it is neither, or a size is none.
+    """
+    if isinstance(read_top_level(path), dict):
+        return {key: size for _, key, size in JsonRows(path, Size, name='image {}')}
+    rows = (row for _, _, row in JsonRows(path, _SizeRow))
+    return {str(row.image_id): (row.height, row.width) for row in rows}
+
+
+def image_file_size(path: Path) -> tuple[int, int]:
+    """(height, width) of an image file, of which only the header is read.
+
+    Raises:
+        ValueError: If it is no image.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except OSError as error:
+        raise ValueError(f'the size of {path} cannot be read: {error}') from error
+
+
+def read_ids(path: Path) -> set[str]:
+    """The ids of a file: a list as pickle or json, the images of a COCO file, or a text with one on a line.
+
+    Raises:
+        ValueError: If the file is damaged, or holds something other than ids, or none.
+    """
+    if path.suffix in ('.pkl', '.p', '.pickle'):
+        values = load_plain_pickle(path)
+    elif path.suffix == '.json':
+        values = [row.id if isinstance(row, _IdRow) else row for _, _, row in JsonRows(path, Id | _IdRow, 'images')]
+    else:
+        values = path.read_text().split()
+    if not isinstance(values, Collection) or isinstance(values, (str, bytes)):
+        raise ValueError(f'{path} should be a list of ids, got {values!r}')
+    if wrong := [value for value in values if type(value) is not int and not (isinstance(value, str) and value)]:
+        raise ValueError(f'{path}: {wrong[0]!r} is no id of an image')
+    if not values:
+        raise ValueError(f'{path} has no id')
+    return set(map(plain_id, values))
+
+
+def plain_id(value: Id) -> str:
+    """An id as text, without leading zeros: 71, '71' and '0071' are one image."""
+    text = str(value)
+    return str(int(text)) if text.isdecimal() else text
+
+
+def load_plain_pickle(path: Path) -> Any:
+    """Numbers, texts, lists, tuples, dicts and sets of a pickle, of Python 2 as well; nothing that it names is run.
+
+    Raises:
+        ValueError: If the file is damaged, or names anything that is not among what published files need.
+    """
+    with path.open('rb') as file:
+        try:
+            return RestrictedUnpickler(file, str(path)).load()
+        except CheckpointError:
+            raise
+        except Exception as error:  # a broken pickle can raise anything
+            raise ValueError(f'{path}: not a pickle, or damaged ({error!r})') from error

@@ -1,0 +1,153 @@
+"""One prompt per image and class, from a file of LVIS or COCO (https://arxiv.org/abs/2104.12763, section 4.3)."""
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, TypedDict
+
+from ...text.prompts import prompt_text
+from ..annotation_file import check_coco
+from ..coco_checks import BadBox, clip_box
+from .grounding_file import Pair, box_row, image_row
+from .json_rows import read_json
+from .lvis_subset import ImageClasses, balanced_subset
+
+
+# The fields that are read: all but masks, which are most of LVIS's gigabyte. `check_coco` looks at the others.
+_IDS = dict(neg_category_ids=list[int], not_exhaustive_category_ids=list[int])
+_Image = TypedDict('_Image', dict.fromkeys(('id', 'width', 'height', 'file_name', 'coco_url'), Any) | _IDS, total=False)
+_Annotation = TypedDict('_Annotation', dict.fromkeys(('id', 'image_id', 'category_id', 'bbox', 'area', 'iscrowd'), Any),
+                        total=False)
+
+
+class _CocoFile(TypedDict, total=False):
+    images: list[_Image]
+    categories: Any
+    annotations: list[_Annotation]
+
+
+class ImageRows(NamedTuple):
+    """An image, its usable annotations by class, the classes of all annotations, and what is known of classes."""
+    image: dict
+    rows: dict[int, list[dict]]
+    annotated: set[int]
+    classes: ImageClasses
+
+
+class Prompts(NamedTuple):
+    """What to ask for."""
+    images: list[ImageRows]  # those that were chosen
+    captions: dict[int, str]  # prompt of each class
+    counts: Counter  # of images, crowds and bad boxes
+    bad: list[BadBox]  # annotations that are left out because of their boxes
+
+    def shared(self) -> list[str]:
+        """Prompts that several classes have in common."""
+        return sorted(name for name, count in Counter(self.captions.values()).items() if count > 1)
+
+
+def read_coco(file: Path) -> dict:
+    """The content of an annotation file, without masks, which are most of LVIS's gigabyte.
+
+    Raises:
+        ValueError: If it is no json.
+    """
+    return read_json(file, _CocoFile)
+
+
+def make_prompts(content: dict, file: str, *, fraction: float = 1., seed: int = 42,
+                 negatives: int | None = None) -> Prompts:
+    """Ask each image for each of its classes, and for some that it does not show.
+
+    Classes that it does not show are LVIS's `neg_category_ids`, or drawn for each image by its id and the seed. Classes
+    of which an image has only crowds, or boxes without area in it, are not asked for there.
+
+    Args:
+        content: Of an annotation file of LVIS or COCO; completed by `check_coco`.
+        file: Its name, for errors.
+        fraction: Which part of the images to choose, see `balanced_subset`.
+        seed: Of that choice, and of the classes that are drawn.
+        negatives: How many classes to draw for each image of a file without `neg_category_ids`.
+
+    Raises:
+        ValueError: If tables are missing, ids are not unique or name nothing, names leave nothing to ask for, or
+            `negatives` is negative or given for a file that has its own.
+    """
+    check_coco(content, file, check_boxes=False, file_names=False)
+    captions = {}
+    for category in content['categories']:
+        try:
+            captions[category['id']] = prompt_text(category['name'])
+        except ValueError as error:
+            raise ValueError(f'{file}: category {category["id"]}: {error}') from error
+    images, num_crowds, bad = _sort_annotations(content, file)
+    if negatives is not None:
+        images = {id_: _with_drawn(row, sorted(captions), negatives, seed, file) for id_, row in images.items()}
+    chosen = set(balanced_subset({id_: row.classes for id_, row in images.items()}, list(captions), fraction, seed))
+    counts = Counter({'images': len(chosen), 'left out: crowds': num_crowds, 'left out: bad boxes': len(bad)})
+    return Prompts([row for id_, row in images.items() if id_ in chosen], captions, counts, bad)
+
+
+def prompt_pairs(images: Iterable[ImageRows], captions: dict[int, str], dataset_name: str = 'lvis') -> Iterator[Pair]:
+    """Images with prompts as captions; all boxes of the class in the image are tied to the whole prompt.
+
+    Args:
+        images: Of `Prompts`.
+        captions: Of `Prompts`.
+        dataset_name: Written to each prompt.
+    """
+    for image, rows, _, classes in images:
+        url = {key: image[key] for key in ('coco_url', ) if key in image}
+        for class_ in [*sorted(rows), *sorted(classes.absent)]:
+            caption = captions[class_]
+            yield image_row(_file_name(image), (image['height'], image['width']), caption, dataset_name,
+                            original_id=image['id'], **url), [
+                box_row(row['bbox'], [[0, len(caption)]], **{key: row[key] for key in ('area', ) if key in row})
+                for row in rows.get(class_, ())]
+
+
+def _sort_annotations(content: dict, file: str) -> tuple[dict[int, ImageRows], int, list[BadBox]]:
+    """Images by id, the number of crowds, and the boxes that cannot be used."""
+    known = {category['id'] for category in content['categories']}
+    images, num_crowds, bad = {}, 0, []
+    for image in content['images']:
+        if not ('file_name' in image or 'coco_url' in image):
+            raise ValueError(f'{file}: image {image["id"]} has neither file_name nor coco_url')
+        for key in ('neg_category_ids', 'not_exhaustive_category_ids'):
+            if unknown := sorted({*image.get(key, ())} - known):
+                raise ValueError(f'{file}: image {image["id"]} has {unknown} in {key}, which are no categories of the '
+                                 'file')
+        images[image['id']] = ImageRows(image, {}, set(), ImageClasses(
+            (), image.get('not_exhaustive_category_ids', ()), image.get('neg_category_ids', ())))
+    for row in content['annotations']:
+        image, rows, annotated, _ = images[row['image_id']]
+        annotated.add(row['category_id'])
+        if row.get('iscrowd', 0):
+            num_crowds += 1
+        elif (problem := clip_box(row.get('bbox'), image['width'], image['height'])[1]):
+            bad.append(BadBox(row['id'], _file_name(image), row.get('bbox'), problem))
+        else:
+            rows.setdefault(row['category_id'], []).append(row)
+    if not any(image.rows for image in images.values()):
+        raise ValueError(f'{file} has no box to ask for')
+    return {id_: image._replace(classes=ImageClasses(
+        set(image.rows), image.classes.inexhaustive, set(image.classes.absent) - image.annotated))
+        for id_, image in images.items()}, num_crowds, bad
+
+
+def _with_drawn(row: ImageRows, classes: list[int], count: int, seed: int, file: str) -> ImageRows:
+    """The image with `count` of the classes that it does not show, or all of them if there are fewer."""
+    id_ = row.image['id']
+    if count < 0:
+        raise ValueError(f'negatives should be 0 or more, got {count}')
+    if row.classes.absent:
+        raise ValueError(f'negatives={count}: {file} has its own, neg_category_ids of image {id_}: the classes '
+                         'that it does not name there are not known to be absent')
+    absent = [class_ for class_ in classes if class_ not in row.annotated]
+    drawn = random.Random(f'{seed}-{id_}').sample(absent, min(count, len(absent)))
+    return row._replace(classes=row.classes._replace(absent=drawn))
+
+
+def _file_name(image: dict) -> str:
+    """The file's own, or folder and name at the end of LVIS's address: 'train2017/000000000100.jpg'."""
+    return image['file_name'] if 'file_name' in image else '/'.join(image['coco_url'].split('/')[-2:])

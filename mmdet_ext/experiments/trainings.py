@@ -1,0 +1,141 @@
+"""Several configs trained one after the other or side by side; trainings that were interrupted go on."""
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from mmengine.config import ConfigDict, DictAction
+
+from .. import launch
+from .logs import TrainingLog, read_training_log, resume_from
+
+POLL = 5  # seconds between two looks at the logs of trainings side by side
+
+
+class Training(NamedTuple):
+    """One config to train, with its logs and checkpoints in `work_dir`."""
+    name: str
+    config: str
+    work_dir: Path
+    train_cfg: ConfigDict
+
+    @property
+    def max_epochs(self) -> int:
+        return self.train_cfg['max_epochs']
+
+    @property
+    def marker(self) -> Path:
+        """A file with the `max_epochs` of a training that ended by itself, early or not."""
+        return self.work_dir / 'finished'
+
+    def log(self) -> TrainingLog:
+        return read_training_log(self.work_dir)
+
+    def is_finished(self) -> bool:
+        return max(self.log().validations, default=0) >= self.max_epochs or (
+            self.marker.is_file() and self.marker.read_text() == str(self.max_epochs))
+
+    def progress(self, metric: str, label: str) -> str:
+        """One line: the epoch, and the latest value of `metric`, which is called `label`."""
+        log = self.log()
+        values = {epoch: metrics[metric] for epoch, metrics in log.validations.items() if metric in metrics}
+        latest = f', {label} {values[max(values)]:.3f} after epoch {max(values)}' if values else ''
+        return f'{self.name}: epoch {log.epoch} of {self.max_epochs}{latest}'
+
+
+def read_trainings(configs: Sequence[str], out: Path, options: Sequence[str]) -> list[Training]:
+    """Read the configs, so that what is wrong with one of them is known before the first is trained.
+
+    Args:
+        configs: Config files, which should differ in their names.
+        out: Folder; each training has a folder of its config's name in it.
+        options: KEY=VALUE, values that replace the configs'.
+
+    Raises:
+        ValueError: If two configs have the same name, or one is not trained by epochs.
+    """
+    parser = argparse.ArgumentParser()
+    parser.add_argument('options', nargs='*', action=DictAction)
+    trainings: dict[str, Training] = {}
+    for config in configs:
+        cfg = launch.load_config(config, options=dict(parser.parse_args(options).options or {}))
+        name = Path(config).stem
+        if name in trainings:
+            raise ValueError(f'{trainings[name].config} and {config} have the same name: both would be trained in '
+                             f'{out / name}')
+        if 'max_epochs' not in (cfg.get('train_cfg') or {}):
+            raise ValueError(f'{config} has no train_cfg.max_epochs: only trainings by epochs are compared')
+        trainings[name] = Training(name, config, out / name, cfg.train_cfg)
+    return list(trainings.values())
+
+
+def train_all(trainings: Sequence[Training], tool: Path, options: Sequence[str], jobs: int, metric: str,
+              label: str) -> None:
+    """Train what is not finished, `jobs` at a time. After a failure none is begun, and those that run go on.
+
+    Args:
+        trainings: What to train, in this order.
+        tool: The script that trains one config.
+        options: KEY=VALUE for its ``--cfg-options``.
+        jobs: With 1 a training prints here; with more, each prints to its train.log, and its progress is printed here.
+        metric: Name of the metric in the lines of progress.
+        label: What they call it.
+
+    Raises:
+        ValueError: If a training fails.
+    """
+    waiting = [training for training in trainings if not training.is_finished()]
+    for training in trainings:
+        if training not in waiting:
+            print(f'{training.name}: finished already')
+    running: dict[str, tuple[Training, subprocess.Popen]] = {}
+    printed, failures = {}, []
+    try:
+        while running or (waiting and not failures):
+            while waiting and not failures and len(running) < jobs:
+                training = waiting.pop(0)
+                running[training.name] = training, _start(training, tool, options, jobs)
+            with suppress(subprocess.TimeoutExpired):
+                next(iter(running.values()))[1].wait(timeout=POLL)
+            for name, (training, process) in list(running.items()):
+                code = process.poll()
+                if jobs > 1 and (line := training.progress(metric, label)) != printed.get(name):
+                    printed[name] = line
+                    print(line, flush=True)
+                if code is not None:
+                    del running[name]
+                if code:
+                    failures.append(f'the training of {name} failed with exit code {code}: see {_log(training, jobs)}')
+                elif code == 0:
+                    training.marker.write_text(str(training.max_epochs))
+    finally:
+        for _, process in running.values():
+            process.terminate()
+            process.wait()
+    if failures:
+        raise ValueError('; '.join(failures))
+
+
+def _start(training: Training, tool: Path, options: Sequence[str], jobs: int) -> subprocess.Popen:
+    checkpoint = resume_from(training.work_dir, training.log(), training.train_cfg)
+    command = [sys.executable, str(tool), training.config, '--work-dir', str(training.work_dir), '--resume',
+               *([str(checkpoint)] if checkpoint else []), *(['--cfg-options', *options] if options else [])]
+    print('$', *(f"'{word}'" if ' ' in word else word for word in command), flush=True)
+    training.work_dir.mkdir(parents=True, exist_ok=True)
+    if jobs == 1:
+        return subprocess.Popen(command)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    with open(_log(training, jobs), 'a') as output:
+        return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT,
+                                env=dict(OMP_NUM_THREADS=str(max(1, cores // jobs))) | os.environ)
+
+
+def _log(training: Training, jobs: int) -> Path:
+    """The file with what a training printed or, if it printed it here, mmengine's log of it."""
+    if jobs > 1:
+        return training.work_dir / 'train.log'
+    return max(training.work_dir.glob('*/*.log'), default=training.work_dir)  # the folders are named by the time

@@ -1,0 +1,86 @@
+"""From the token probabilities of boxes to the phrases of the caption that they ground (MDETR,
+https://arxiv.org/abs/2104.12763, section 2.2.1)."""
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..transfers import to_device, to_host
+from .positive_map import Offsets
+from .spans import Spans
+
+PHRASE_FRACTION = 0.5
+
+
+class GroundedPhrases(NamedTuple):
+    """The phrases of the caption that N boxes of an image are named by.
+
+    spans: For each box the characters [begin, end) of the caption, in order, apart from each other.
+    phrases: For each box these characters.
+    labels: For each box the number of its phrase, counted through the caption: boxes of one phrase have one number.
+    """
+    spans: list[list[list[int]]]
+    phrases: list[str]
+    labels: list[int]
+
+
+def grounded_phrases(probabilities: Tensor, offsets: Sequence[Offsets], captions: Sequence[str],
+                     fraction: float = PHRASE_FRACTION) -> list[GroundedPhrases]:
+    """The phrase of each box: the tokens that are nearly as probable as its most probable one.
+
+    A box has a phrase however little its score, and none only if the caption has no tokens. The probabilities come to
+    the CPU once for the batch.
+
+    Args:
+        probabilities: (B, Q, T) softmax over the tokens, the last column for "no object".
+        offsets: For each caption the characters [start, end) of its tokens; (0, 0) for special ones.
+        captions: B texts.
+        fraction: A token belongs to a box if its probability is at least this share, from 0 to 1, of the largest one
+            that the box gives to a token of the caption.
+
+    Raises:
+        ValueError: If `fraction` is not from 0 to 1.
+    """
+    if not 0 <= fraction <= 1:
+        raise ValueError(f'phrase_fraction should be from 0 to 1, got {fraction}')
+    words = np.zeros((len(offsets), 1, probabilities.shape[-1]), dtype=bool)
+    for row, tokens in zip(words[:, 0, :-1], offsets):
+        row[:len(tokens)] = [end > start for start, end in tokens[:len(row)]]
+    words = to_device(torch.from_numpy(words), probabilities.device)
+    probabilities = probabilities * words
+    chosen = (probabilities >= fraction * probabilities.amax(dim=-1, keepdim=True)) & words  # (B, Q, T)
+    return [_phrases_of(*image) for image in zip(to_host(chosen).numpy(), offsets, captions, strict=True)]
+
+
+def join_spans(spans: Spans, caption: str) -> list[list[int]]:
+    """Spans in order; those that overlap, touch, or have only spaces between them are joined."""
+    joined = []
+    for begin, end in sorted(spans):
+        if joined and not caption[joined[-1][1]:begin].strip():
+            joined[-1][1] = max(joined[-1][1], end)
+        else:
+            joined.append([begin, end])
+    return joined
+
+
+def phrase_text(spans: Spans, caption: str) -> str:
+    """The characters of the spans, with dots where some are left out."""
+    return ' ... '.join(caption[begin:end] for begin, end in spans)
+
+
+def number_phrases(spans: Sequence[Spans]) -> list[int]:
+    """For each of N lists of spans the index of its phrase among the different ones, in the order of the caption."""
+    keys = [tuple(map(tuple, phrase)) for phrase in spans]
+    numbers = {key: number for number, key in enumerate(sorted(set(keys)))}
+    return [numbers[key] for key in keys]
+
+
+def _phrases_of(chosen: np.ndarray, offsets: Offsets, caption: str) -> GroundedPhrases:
+    """For one image; chosen: (Q, T) bool."""
+    tokens = [[] for _ in chosen]
+    for box, column in zip(*(indices.tolist() for indices in chosen.nonzero())):
+        tokens[box].append(offsets[column])
+    spans = [join_spans(phrase, caption) for phrase in tokens]
+    return GroundedPhrases(spans, [phrase_text(phrase, caption) for phrase in spans], number_phrases(spans))

@@ -1,0 +1,139 @@
+"""What the atoms of a trained model stand for: the file that they began from, or where their coefficients are high."""
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from tqdm import tqdm
+
+from mmdet_ext.dictionary.training_images import training_images
+from mmdet_ext.models.layers import Atoms, RetrieverDictionary, load_atoms
+
+from .capture import Capture, Probe
+from .query_figure import SAMPLES
+from .usage import Usage
+
+_FOREIGN = dict(clip='CLIP', text='texts')  # sources of atoms in another space than a detector's features
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Samples of the atoms.
+
+    Args:
+        nearest: As `Atoms.nearest`; None if nothing is known.
+        note: Where they come from, a sentence.
+        foreign: Sources of the atoms other than images seen by a detector, in words; '' if there is none. The atoms
+            then began in another space than the features, and their correlations mean nothing.
+    """
+    nearest: Sequence[Sequence[dict[str, Any]]] | None
+    note: str
+    foreign: str = ''
+
+
+class HighestCoefficients:
+    """For each atom the cells where its coefficient c' is the highest: one of each image at most.
+
+    Args:
+        count: Cells per atom.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.images = 0
+        self._samples: list[list[dict[str, Any]]] = []
+
+    def update(self, capture: Capture) -> None:
+        """Look at one image; cells in its padding do not count."""
+        columns = capture.grid.cells[1]
+        hidden = capture.coefficients.masked_fill(~capture.grid.inside(), -torch.inf)
+        values, cells = hidden.flatten(1).max(dim=1)
+        self._samples = self._samples or [[] for _ in values]
+        for samples, value, cell in zip(self._samples, values.tolist(), cells.tolist(), strict=True):
+            samples.append(dict(source='vision', image=str(capture.path), coefficient=value,
+                                box=capture.grid.box_of(cell // columns, cell % columns)))
+            samples.sort(key=lambda sample: -sample['coefficient'])
+            del samples[self.count:]
+        self.images += 1
+
+    def nearest(self) -> list[list[dict[str, Any]]]:
+        """As `Atoms.nearest`, with `coefficient` in the place of `similarity`."""
+        return self._samples
+
+
+def atoms_of(rd: RetrieverDictionary, path: str | os.PathLike | None) -> Atoms | None:
+    """The atoms file of a dictionary: `path`, or the one that the config names, if it is still there.
+
+    Raises:
+        FileNotFoundError: If there is no file at `path`.
+        ValueError: If it holds another number or width of atoms than the model.
+    """
+    if path is None:
+        if rd.atoms_file is None or not Path(rd.atoms_file).is_file():
+            return None
+        path = rd.atoms_file
+    atoms = load_atoms(path)
+    if atoms.vectors.shape != rd.atoms.shape:
+        raise ValueError(f'{path} has {len(atoms.vectors)} atoms of width {atoms.vectors.shape[1]}, and the model has '
+                         f'{rd.num_atoms} of width {rd.atoms.shape[1]}')
+    return atoms
+
+
+def look_at_training_set(cfg: Config, probe: Probe, atoms: Atoms | None, provenance_images: int,
+                         usage_images: int | None) -> tuple[Provenance, Usage | None, list[str]]:
+    """Find samples of the atoms and count their usage on images of the config's training set.
+
+    Args:
+        cfg: Names the training set, which is read only if it is needed.
+        probe: The model.
+        atoms: Of the file that the model began from, if it is known.
+        provenance_images: How many images to look for samples on; 0 for those of `atoms`.
+        usage_images: How many images to count the usage on; None for no usage.
+
+    Returns:
+        The samples, the usage, and a line for each image that could not be read.
+
+    Raises:
+        FileNotFoundError: If the training set is needed and not there.
+        ValueError: If none of its images can be read for the usage.
+    """
+    highest, usage = HighestCoefficients(SAMPLES), None if usage_images is None else Usage()
+    most, skipped = max(provenance_images, usage_images or 0), []
+    try:
+        images = some_training_images(cfg, most) if most else ()
+    except OSError as error:
+        raise FileNotFoundError(f'{cfg.filename}: its training set is needed for samples of the atoms '
+                                f'(--provenance-images 0 does without) or for their usage: {error}') from error
+    for number, path in enumerate(tqdm(images, unit='image', desc='training images', disable=None)):
+        try:
+            capture = probe(path)
+        except (OSError, ValueError) as error:
+            skipped.append(str(error))
+            continue
+        if number < provenance_images:
+            highest.update(capture)
+        if usage is not None and number < usage_images:
+            usage.update(capture)
+    if usage is not None and not usage.images:
+        raise ValueError(f'{cfg.filename}: none of the images of the training set can be read: '
+                         f'{"; ".join(skipped[:2])}')
+    sources = {sample['source'] for samples in (atoms.nearest if atoms else ()) for sample in samples}
+    foreign = ' and '.join(_FOREIGN[source] for source in sorted(sources & set(_FOREIGN)))
+    if highest.images:
+        note = f"Samples: where c' is the highest on {highest.images} training images."
+        return Provenance(highest.nearest(), note, foreign), usage, skipped
+    if atoms is not None:
+        note = 'Samples: the nearest to each atom when the dictionary was built.'
+        return Provenance(atoms.nearest, note, foreign), usage, skipped
+    return Provenance(None, 'No samples: neither an atoms file nor training images.'), usage, skipped
+
+
+def some_training_images(cfg: Config, count: int) -> list[str]:
+    """Files of `count` images of the config's training set, of all if it has fewer, in a random but fixed order."""
+    dataset = training_images(cfg)
+    chosen = np.random.default_rng(0).permutation(len(dataset))[:count]
+    return [dataset.get_data_info(index)['img_path'] for index in chosen.tolist()]

@@ -1,0 +1,75 @@
+"""A dictionary as a whole: how much each atom is used, and how alike the atoms are."""
+import os
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from mmdet_ext.dictionary.usage import effective_number
+
+from ..style import BLUE, DIVERGING, GREY, INK, LARGE, NORMAL, SMALL, VERMILLION, save, tidy
+from .atoms import gram
+from .capture import Capture
+
+
+class Usage:
+    """Mean magnitude |c'| of each atom's coefficient: over the cells of an image, then over the images."""
+
+    def __init__(self) -> None:
+        self.images = 0
+        self._sum: Tensor | float = 0.
+
+    def update(self, capture: Capture) -> None:
+        """Count one image; cells in its padding do not count."""
+        self._sum = self._sum + capture.coefficients[:, capture.grid.inside()].abs().mean(dim=1).double()
+        self.images += 1
+
+    def mean(self) -> Tensor:
+        """(N, ) float64; at least one image must have been counted."""
+        return self._sum / self.images
+
+
+def draw_usage(usage: Tensor, path: str | os.PathLike, images: int) -> None:
+    """Write one PNG: the usage of the atoms (N, ), the most used first, as `Usage.mean` counts it over `images`."""
+    ordered, order = usage.sort(descending=True)
+    figure = Figure((7.2, 3.4), layout='constrained')
+    axes = figure.add_subplot()
+    axes.bar(range(len(ordered)), ordered.numpy(), width=1, color=BLUE, linewidth=0)
+    mean = usage.mean().item()
+    axes.axhline(mean, color=VERMILLION, linewidth=1.1, label=f'mean {mean:.2f}')
+    axes.set_xlim(-0.5, len(ordered) - 0.5)
+    axes.set_xlabel(f'atoms by usage: the most used are {_some(order[:5])}, the least used {_some(order[-5:])}',
+                    fontsize=NORMAL, color=INK)
+    axes.set_ylabel("mean |c'|", fontsize=NORMAL, color=INK)
+    axes.set_title(f'usage over {images} {"image" if images == 1 else "images"}: '
+                   f'{effective_number(usage):.1f} of {len(usage)} atoms effective', fontsize=LARGE, color=INK,
+                   loc='left')
+    tidy(axes).legend(fontsize=SMALL, frameon=False, loc='upper right')
+    save(figure, path)
+
+
+def draw_gram(atoms: Tensor, path: str | os.PathLike) -> None:
+    """Write one PNG: the cosine of each pair of atoms (N, C) as a matrix, and how often each value occurs."""
+    cosines = gram(atoms)
+    pairs = cosines[~torch.eye(len(atoms), dtype=torch.bool)]
+    figure = Figure((8.6, 4.3), layout='constrained')
+    matrix, histogram = figure.subplots(1, 2, width_ratios=(1.35, 1))
+    drawn = matrix.imshow(cosines.numpy(), cmap=DIVERGING, vmin=-1, vmax=1, interpolation='nearest')
+    matrix.set_title(f'cosine of each pair of {len(atoms)} atoms', fontsize=LARGE, color=INK, loc='left')
+    matrix.set_xlabel('atom', fontsize=NORMAL, color=INK)
+    matrix.set_ylabel('atom', fontsize=NORMAL, color=INK)
+    figure.colorbar(drawn, ax=matrix, shrink=0.85).ax.tick_params(labelsize=SMALL)
+    histogram.hist(pairs.numpy(), bins=60, range=(-1, 1), color=BLUE, linewidth=0)
+    histogram.axvline(0, color=GREY, linewidth=0.8)
+    histogram.set_title(f'between different atoms: |cos| {pairs.abs().mean():.2f} on average', fontsize=NORMAL,
+                        color=INK, loc='left')
+    histogram.set_xlabel('cosine', fontsize=NORMAL, color=INK)
+    histogram.set_yticks([])
+    histogram.spines[['top', 'right', 'left']].set_visible(False)
+    for axes in (matrix, histogram):
+        axes.tick_params(labelsize=SMALL)
+    save(figure, path)
+
+
+def _some(order: Tensor) -> str:
+    return ', '.join(map(str, order.tolist()))
