@@ -83,13 +83,13 @@ class MDETRLrHook(Hook):
             group['lr'] = group['initial_lr'] * (text_factor if is_text else factor)
 
     def _belongs_to_text(self, names: list[str]) -> bool:
-        found = [name for name in names if self.text_key in name]
-        if self.schedule == 'linear_with_warmup' and 0 < len(found) < len(names):
+        text_names = [name for name in names if self.text_key in name]
+        if self.schedule == 'linear_with_warmup' and 0 < len(text_names) < len(names):
             other = next(name for name in names if self.text_key not in name)
-            raise ValueError(f'{found[0]} and {other} are in one parameter group: give the text encoder its own with '
-                             f'optim_wrapper.paramwise_cfg.custom_keys={{{self.text_key!r}: '
+            raise ValueError(f'{text_names[0]} and {other} are in one parameter group: give the text encoder its own '
+                             f'with optim_wrapper.paramwise_cfg.custom_keys={{{self.text_key!r}: '
                              f"dict(lr_mult=..., role='text_encoder')}}")
-        return bool(found)
+        return bool(text_names)
 
 
 def _linear_with_warmup(progress: Progress) -> tuple[float, float]:

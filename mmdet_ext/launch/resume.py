@@ -6,7 +6,7 @@ from mmengine.config import Config
 from ..checkpoints.load import check_file
 from ..engine.checkpoint_hook import checkpoints_of_run
 
-HOOKS = dict(  # default hook: mmengine's type and ours, which takes the same arguments
+HOOKS = dict(  # default hook: mmengine's type, and the one of this package, which takes the same arguments
     checkpoint=('CheckpointHook', 'WholeCheckpointHook'),
     param_scheduler=('ParamSchedulerHook', 'ScheduleHook'),
     sampler_seed=('DistSamplerSeedHook', 'EpochSeedHook'))
@@ -16,10 +16,10 @@ def use_own_hooks(cfg: Config) -> None:
     """Put the hooks by which a run resumes safely and to the digit in the place of mmengine's."""
     cfg.setdefault('default_hooks', {})
     hooks = cfg.default_hooks
-    for name, (usual, ours) in HOOKS.items():
+    for name, (usual, safe) in HOOKS.items():
         hook = hooks.get(name, dict(type=usual))
         if hook and hook['type'] == usual:
-            hooks[name] = dict(hook, type=ours)
+            hooks[name] = dict(hook, type=safe)
     imports = cfg.get('custom_imports', {}).get('imports', [])
     if not any(module.startswith('mmdet_ext') for module in imports):  # for those who read the config that is saved
         cfg.custom_imports = dict(imports=[*imports, 'mmdet_ext'])

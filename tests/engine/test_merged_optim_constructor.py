@@ -42,7 +42,7 @@ def build(model: nn.Module, constructor: str, wrapper: str = 'OptimWrapper', **c
 
 
 def pair(model: nn.Module | None = None, **cfg) -> tuple[OptimWrapper, OptimWrapper]:
-    """mmengine's wrapper and ours, of equal models."""
+    """mmengine's wrapper and the merging one, of equal models."""
     model = model or Model()
     return (build(deepcopy(model), 'DefaultOptimWrapperConstructor', **cfg),
             build(deepcopy(model), 'MergedOptimWrapperConstructor', 'NoWaitOptimWrapper', **cfg))
@@ -73,11 +73,11 @@ def test_updates_are_the_same_to_the_digit(optimizer, paramwise_cfg, clip_grad):
 @pytest.mark.parametrize('paramwise_cfg, count', [(KEYS, 3), (NORMS, 3), (FLAT, 3), (KEYS | NORMS, 5),
                                                   (dict(norm_decay_mult=1.), 1)])
 def test_each_set_of_options_has_one_group(paramwise_cfg, count):
-    theirs, ours = pair(optimizer=ADAMW, paramwise_cfg=paramwise_cfg)
-    assert len(options(theirs)) == 19 and len(options(ours)) == count
-    everything = options(theirs)
-    assert options(ours) == [group for i, group in enumerate(everything) if group not in everything[:i]]
-    assert sum(len(group['params']) for group in ours.optimizer.param_groups) == 19
+    default, merged = pair(optimizer=ADAMW, paramwise_cfg=paramwise_cfg)
+    assert len(options(default)) == 19 and len(options(merged)) == count
+    everything = options(default)
+    assert options(merged) == [group for i, group in enumerate(everything) if group not in everything[:i]]
+    assert sum(len(group['params']) for group in merged.optimizer.param_groups) == 19
 
 
 @pytest.mark.parametrize('optimizer, kernel', [(dict(ADAMW, fused=True), '_fused_adamw_'),
@@ -95,9 +95,9 @@ def test_a_step_runs_once_for_each_group(optimizer, kernel):
 
 def test_parameters_that_do_not_train_are_treated_as_by_mmengine():
     for paramwise_cfg in (KEYS, None):
-        theirs, ours = pair(optimizer=SGD, paramwise_cfg=paramwise_cfg)
+        default, merged = pair(optimizer=SGD, paramwise_cfg=paramwise_cfg)
         frozen = [sum(not p.requires_grad for group in wrapper.optimizer.param_groups for p in group['params'])
-                  for wrapper in (theirs, ours)]
+                  for wrapper in (default, merged)]
         assert frozen == ([0, 0] if paramwise_cfg else [2, 2])
 
 
@@ -118,8 +118,8 @@ def test_shared_parameters_are_an_error_unless_duplicates_are_bypassed():
     model.head[0].weight = model.text_encoder[2].weight
     with pytest.raises(ValueError, match='more than one parameter group.*bypass_duplicate=True'):
         build(model, 'MergedOptimWrapperConstructor', optimizer=SGD, paramwise_cfg=NORMS)
-    theirs, ours = pair(model, optimizer=SGD, paramwise_cfg=NORMS | dict(bypass_duplicate=True))
-    assert len(options(theirs)) == sum(len(group['params']) for group in ours.optimizer.param_groups) == 18
+    default, merged = pair(model, optimizer=SGD, paramwise_cfg=NORMS | dict(bypass_duplicate=True))
+    assert len(options(default)) == sum(len(group['params']) for group in merged.optimizer.param_groups) == 18
 
 
 def test_any_wrapper_will_do():
@@ -163,22 +163,22 @@ def test_a_resumed_training_equals_one_that_did_not_stop(tmp_path, saved_by):
 
 
 def test_states_of_other_groups_are_refused():
-    theirs, ours = pair(optimizer=ADAMW, paramwise_cfg=KEYS)
-    state = theirs.optimizer.state_dict()
+    default, merged = pair(optimizer=ADAMW, paramwise_cfg=KEYS)
+    state = default.optimizer.state_dict()
     state['param_groups'][2]['weight_decay'] = 0.3
     with pytest.raises(ValueError, match='treats parameters differently'):
-        ours.load_state_dict(state)
+        merged.load_state_dict(state)
     state['param_groups'].pop()
     with pytest.raises(ValueError, match='checkpoint has 18 parameter groups, that of this config 3'):
-        ours.load_state_dict(state)
+        merged.load_state_dict(state)
 
 
 @pytest.mark.parametrize('schedule, warned', [(dict(type='MultiStepLR', milestones=[2]), True), (None, False)])
 def test_schedules_that_know_the_saved_groups_are_warned_of(monkeypatch, schedule, warned):
     lines = []
     monkeypatch.setattr(merged_optim_constructor, 'print_log', lambda line, **_: lines.append(line))
-    theirs, ours = pair(optimizer=ADAMW, paramwise_cfg=KEYS)
+    default, merged = pair(optimizer=ADAMW, paramwise_cfg=KEYS)
     if schedule:  # keeps the first rate of each group
-        PARAM_SCHEDULERS.build(dict(schedule, optimizer=theirs))
-    ours.load_state_dict(theirs.state_dict())
+        PARAM_SCHEDULERS.build(dict(schedule, optimizer=default))
+    merged.load_state_dict(default.state_dict())
     assert [line for line in lines if 'cosine' in line] == lines and len(lines) == warned

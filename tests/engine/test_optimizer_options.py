@@ -122,8 +122,8 @@ def test_fused_sgd_has_its_momentum_before_the_first_step(dampening):
             optimizer.zero_grad()
             each(images).square().sum().backward()
             optimizer.step()
-    for ours, expected in zip(model.parameters(), plain.parameters()):
-        assert ours.equal(expected)
+    for kept, expected in zip(model.parameters(), plain.parameters()):
+        assert kept.equal(expected)
 
 
 def test_a_loaded_state_takes_the_strides_of_the_weights():
