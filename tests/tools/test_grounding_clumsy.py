@@ -15,7 +15,7 @@ from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokeniz
 ROOT = Path(__file__).resolve().parents[2]
 DATA, GROUND = ROOT / 'tools/data', ROOT / 'tools/ground.py'
 CONFIG = ROOT / 'configs/mdetr/mdetr_r18_shapes.py'
-IMAGE = 'data/shapes/test/000001.png'
+IMAGE_FILE = 'data/shapes/test/000001.png'
 IMAGE = dict(id=1, file_name='a.png', height=80, width=100, caption='a red star')
 ROW = dict(id=1, image_id=1, category_id=1, bbox=[1, 2, 3, 4], tokens_positive=[[0, 5]])
 CLASS = dict(id=1, name='star')
@@ -109,7 +109,7 @@ def checkpoint(workplace) -> Path:
 def ground(in_process, workplace, checkpoint, tmp_path, monkeypatch):
     def run(*arguments: object, config: object = CONFIG, weights: object = checkpoint) -> str:
         monkeypatch.chdir(workplace)
-        message, out = in_process(str(GROUND), *(arguments or (IMAGE, 'a red circle')), '--config', config,
+        message, out = in_process(str(GROUND), *(arguments or (IMAGE_FILE, 'a red circle')), '--config', config,
                                   '--checkpoint', weights, '--out', tmp_path / 'out', '--device', 'cpu')
         assert out == '' and not list((tmp_path / 'out').glob('*'))
         return message
@@ -142,17 +142,17 @@ def test_a_config_of_something_else_is_refused(ground, tmp_path, content, messag
 
 
 def test_an_argument_that_the_model_has_not_is_named_with_its_config(ground):
-    found = ground(IMAGE, 'a star', '--cfg-options', 'model.nonsense=1')
+    found = ground(IMAGE_FILE, 'a star', '--cfg-options', 'model.nonsense=1')
     assert f'{CONFIG}: ' in found and "'nonsense'" in found and '\n' not in found
 
 
 def test_folders_and_long_captions_are_skipped_with_a_reason(ground):
     assert 'skipped data/shapes/test: ' in ground('data/shapes/test', 'a star')
-    assert f"skipped {IMAGE}: the caption 'cat cat" in ground(IMAGE, 'cat ' * 400)
+    assert f"skipped {IMAGE_FILE}: the caption 'cat cat" in ground(IMAGE_FILE, 'cat ' * 400)
 
 
 def test_out_must_be_a_folder(in_process, tmp_path):
     (tmp_path / 'file').touch()
-    found, _ = in_process(str(GROUND), IMAGE, 'a star', '--config', CONFIG, '--checkpoint', 'k', '--out',
+    found, _ = in_process(str(GROUND), IMAGE_FILE, 'a star', '--config', CONFIG, '--checkpoint', 'k', '--out',
                           tmp_path / 'file')
     assert f'--out {tmp_path}/file is a file, should be a folder' in found
