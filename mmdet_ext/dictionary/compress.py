@@ -2,31 +2,35 @@
 import copy
 import logging
 import pickle
+import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn as nn
+from mmdet.registry import MODELS
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from mmdet_ext.checkpoints.load import read_weights
+from mmdet_ext.checkpoints.load import misfits, read_weights
 from mmdet_ext.deployment import count_parameters
 from mmdet_ext.files import replace_file
 from mmdet_ext.fingerprints import digest
 from mmdet_ext.unfinished import Unfinished, file_version
 
-from .compressed_files import (check_builds, compressed_config, compressed_state, load_trained, replace_dictionaries,
-                               save_atoms)
+from .compressed_files import compressed_config, compressed_state, load_trained, replace_dictionaries, save_atoms
 from .distillation import Distillation
 from .pruning import choose_atoms, number_to_keep, prune
-from .training_images import load_batches, random_batches, training_images
+from .sources.image_set import training_images
 from .usage import count_flops, effective_number, find_dictionaries, measure_usage
 
 SAVE_SECONDS = 30
@@ -84,7 +88,10 @@ class Compression:
         self.numbers = {name: number_to_keep(options.keep, rd.num_atoms) for name, rd in self.teachers.items()}
         self.small_cfg = compressed_config(cfg, options.keep)
         first = {name: prune(rd, range(self.numbers[name])) for name, rd in self.teachers.items()}
-        check_builds(self.small_cfg, compressed_state(checkpoint, first))
+        small = MODELS.build(copy.deepcopy(self.small_cfg.model))
+        if problems := misfits(small, compressed_state(checkpoint, first)):
+            raise ValueError('num_atoms of a dictionary is not set by a key `rd` or an RDNeck of the config, so that '
+                             f'the smaller model cannot be built from it: {"; ".join(problems[:3])}')
         self.dataset = training_images(cfg)
         self.meta = dict(dataset_meta=read_weights(checkpoint).dataset_meta or dict(self.dataset.metainfo))
         self.work = Unfinished(folder / 'compressed.pth')
@@ -159,10 +166,12 @@ class Compression:
         replace_dictionaries(self.model, self.teachers)
         return {stage: metrics}
 
-    def _batches(self, batches: list[list[int]]) -> Iterable[dict]:
-        return load_batches(self.dataset, batches, self.cfg.train_dataloader.get('num_workers', 0))
+    def _batches(self, batches: list[list[int]]) -> DataLoader:
+        return DataLoader(self.dataset, batch_sampler=batches, collate_fn=pseudo_collate,
+                          num_workers=self.cfg.train_dataloader.get('num_workers', 0),
+                          worker_init_fn=_leave_interrupts_to_main)
 
-    def _calibration(self) -> Iterable[dict]:
+    def _calibration(self) -> DataLoader:
         """The images on which usage and agreement are measured."""
         number, size = min(self.options.usage_images, len(self.dataset)), self.options.batch_size
         chosen = random_batches(len(self.dataset), number, 1, self.options.seed)[0]
@@ -191,6 +200,20 @@ class Compression:
                     since, seconds = since + elapsed, seconds + elapsed
                     self._save('distillation', (losses, seconds, distillation.state_dict()))
         return losses, seconds
+
+
+def random_batches(num_images: int, batch_size: int, num_batches: int, seed: int) -> list[list[int]]:
+    """Indices of images: all of them in a random order, then all in another one, cut into batches.
+
+    Batch i depends on seed, sizes and i alone.
+    """
+    epochs = -(-num_batches * batch_size // num_images)
+    orders = [np.random.default_rng((seed, epoch)).permutation(num_images) for epoch in range(epochs)]
+    return np.concatenate(orders)[:num_batches * batch_size].reshape(num_batches, batch_size).tolist() if orders else []
+
+
+def _leave_interrupts_to_main(worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def evaluate(cfg: Config, model: nn.Module, folder: Path, name: str) -> dict[str, float]:

@@ -19,22 +19,14 @@ def distillation_loss(student: Tensor, teacher: Tensor, tau: float = 0.1, pixels
     """InfoNCE: a pixel of the student should be more like the same pixel of the teacher than like all its others.
 
     The mean over anchors i of -log(exp(s_ii / tau) / sum_j exp(s_ij / tau)), s_ij the cosine of the student's pixel i
-    and the teacher's pixel j, pixels counted over the batch. The sampled ones are anchors and negatives. In float32 at
-    least.
-
-    The matrix of (B * pixels)^2 similarities is held whole, with its logarithms and its gradient: 50 MB with 8 images
-    of 256 pixels.
+    and the teacher's pixel j, both (B, C, H, W), pixels counted over the batch. The drawn ones are anchors and
+    negatives. In float32 at least. The (B * pixels)^2 similarities are held whole: 50 MB with 8 images of 256 pixels.
 
     Args:
-        student: (B, C, H, W).
-        teacher: (B, C, H, W).
         tau: Temperature, positive.
         pixels: How many pixels of each image are drawn, without replacement and the same of both sides; all if there
             are no more, or for None.
         generator: On the CPU, for the drawing.
-
-    Returns:
-        Scalar.
     """
     if student.shape != teacher.shape:
         raise ValueError(f'student and teacher should have one shape, got {tuple(student.shape)} and '
@@ -56,15 +48,7 @@ def distillation_loss(student: Tensor, teacher: Tensor, tau: float = 0.1, pixels
 
 
 def unexplained_share(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean squared difference over the variance of the teacher, per channel and then averaged: 0 where both are equal.
-
-    Args:
-        student: (B, C, H, W).
-        teacher: (B, C, H, W).
-
-    Returns:
-        Scalar, in float32 at least.
-    """
+    """Mean squared difference of two (B, C, H, W) over the variance of the teacher, per channel and then averaged."""
     student, teacher = (z.to(torch.promote_types(z.dtype, torch.float32)) for z in (student, teacher))
     error = (student - teacher).square().mean(dim=(0, 2, 3))
     return (error / (teacher.var(dim=(0, 2, 3), correction=0) + 1e-6)).mean()
@@ -83,8 +67,7 @@ class Distillation:
         students: By name of the teacher.
         iters: Length of the schedule.
         lr: Rate at the start.
-        tau: As in `distillation_loss`.
-        pixels: As in `distillation_loss`.
+        tau, pixels: As in `distillation_loss`.
         match: Weight of `unexplained_share` of what is retrieved, besides the `distillation_loss`. That one looks at
             directions alone, and falls below the teacher's own value where neighbouring pixels are pushed apart further
             than the teacher does; 0 leaves it alone.
@@ -104,22 +87,22 @@ class Distillation:
             raise ValueError(f'{", ".join(idle)}: the weight (alpha, gate or ramp) of the dictionary is 0, and the '
                              'output teaches nothing; --retrieved compares what is retrieved')
         self.tau, self.pixels, self.match, self.retrieved, self.seed = tau, pixels, match, retrieved, seed
-        self.iteration = 0
         learned = [parameter for student in self.students for name, parameter in student.named_parameters()
                    if name != 'gate' and parameter.requires_grad]
         self.optimizer = torch.optim.AdamW(learned, lr, weight_decay=0)
         self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, max(iters, 1))
 
     @property
+    def iteration(self) -> int:
+        """How many steps were made."""
+        return self.schedule.last_epoch
+
+    @property
     def lr(self) -> float:
         return self.optimizer.param_groups[0]['lr']
 
     def step(self, data: dict) -> float:
-        """Learn from one batch; returns the loss, the mean over the dictionaries.
-
-        Raises:
-            ValueError: If the loss is not finite; nothing was changed then.
-        """
+        """Learn from one batch; returns the mean loss of the dictionaries, which must be finite (else ValueError)."""
         losses = [contrast + self.match * unexplained for _, contrast, _, unexplained in self._terms(data)]
         mean = torch.stack(losses).mean().item()
         if not math.isfinite(mean):
@@ -129,7 +112,6 @@ class Distillation:
         sum(losses).backward()
         self.optimizer.step()
         self.schedule.step()
-        self.iteration += 1
         return mean
 
     @torch.no_grad()
@@ -147,14 +129,11 @@ class Distillation:
                 for name, rows in values.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        return dict(students=self.students.state_dict(), optimizer=self.optimizer.state_dict(),
-                    schedule=self.schedule.state_dict(), iteration=self.iteration)
+        return {name: getattr(self, name).state_dict() for name in ('students', 'optimizer', 'schedule')}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.students.load_state_dict(state['students'])
-        self.optimizer.load_state_dict(state['optimizer'])
-        self.schedule.load_state_dict(state['schedule'])
-        self.iteration = state['iteration']
+        for name, part in state.items():
+            getattr(self, name).load_state_dict(part)
 
     def _terms(self, data: dict, step: int | None = None) -> Iterator[tuple[str, Tensor, Tensor, Tensor]]:
         """For each dictionary its name, `distillation_loss`, mean cosine and `unexplained_share`."""

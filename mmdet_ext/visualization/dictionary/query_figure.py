@@ -1,7 +1,6 @@
 """Which atoms a position of an image is made of: figure 4 of YOLO-RD (https://arxiv.org/abs/2410.15346)."""
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -10,31 +9,11 @@ from torch import Tensor
 
 from ..style import BLUE, GREY, INK, LARGE, NORMAL, PALE, SMALL, VERMILLION, outline, plain, save, tidy
 from .capture import Capture
+from .query import Query
 from .samples import ROW, draw_rows
+from .training_set import SAMPLES
 
-SAMPLES = 4  # of an atom
 _WIDTH, _PLOTS = 12.6, 4.1  # inches
-
-
-@dataclass
-class Query:
-    """A position of an image, and what its feature has to do with the atoms.
-
-    Args:
-        point: (x, y) in pixels of the image.
-        cell: (row, column) of the feature there.
-        correlations: (N, ) cosine with the atoms, by what it is compared with ('atom', 'folded atom'); the last is
-            what the scatter plot shows.
-        coefficients: (N, ) c' there.
-        groups: Numbers of the atoms to show, by title: one or two groups, drawn in vermillion and in blue.
-        notes: Sentences to stand above the figure.
-    """
-    point: tuple[float, float]
-    cell: tuple[int, int]
-    correlations: Mapping[str, Tensor]
-    coefficients: Tensor
-    groups: Mapping[str, Sequence[int]]
-    notes: Sequence[str] = ()
 
 
 def draw_query(capture: Capture, query: Query, nearest: Sequence[Sequence[dict[str, Any]]] | None,
@@ -44,7 +23,7 @@ def draw_query(capture: Capture, query: Query, nearest: Sequence[Sequence[dict[s
     Args:
         capture: The image.
         query: The position in it.
-        nearest: As `Atoms.nearest`, or of `HighestCoefficients`; None leaves the samples out.
+        nearest: As `Provenance.nearest`; None leaves the samples out.
         path: PNG to write.
     """
     blocks = _blocks(query.groups)

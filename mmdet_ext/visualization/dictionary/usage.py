@@ -1,36 +1,32 @@
 """A dictionary as a whole: how much each atom is used, and how alike the atoms are."""
 import os
+from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from mmdet_ext.dictionary.usage import effective_number
 
 from ..style import BLUE, DIVERGING, GREY, INK, LARGE, NORMAL, SMALL, VERMILLION, save, tidy
-from .atoms import gram
 from .capture import Capture
 
 
-class Usage:
-    """Mean magnitude |c'| of each atom's coefficient: over the cells of an image, then over the images."""
-
-    def __init__(self) -> None:
-        self.images = 0
-        self._sum: Tensor | float = 0.
-
-    def update(self, capture: Capture) -> None:
-        """Count one image; cells in its padding do not count."""
-        self._sum = self._sum + capture.coefficients[:, capture.grid.inside()].abs().mean(dim=1).double()
-        self.images += 1
-
-    def mean(self) -> Tensor:
-        """(N, ) float64; at least one image must have been counted."""
-        return self._sum / self.images
+def usage_on(capture: Capture) -> Tensor:
+    """Mean magnitude |c'| of each atom's coefficient over the cells of an image without its padding: (N, ) float64."""
+    return capture.coefficients[:, capture.grid.inside()].abs().mean(dim=1).double()
 
 
-def draw_usage(usage: Tensor, path: str | os.PathLike, images: int) -> None:
-    """Write one PNG: the usage of the atoms (N, ), the most used first, as `Usage.mean` counts it over `images`."""
+def gram(atoms: Tensor) -> Tensor:
+    """Cosine of each pair of atoms: (N, C) -> (N, N)."""
+    units = F.normalize(atoms, dim=1)
+    return units @ units.T
+
+
+def draw_usage(usages: Sequence[Tensor], path: str | os.PathLike) -> None:
+    """Write one PNG: the mean of `usage_on` some images, the most used atom first."""
+    usage, images = torch.stack(list(usages)).mean(dim=0), len(usages)
     ordered, order = usage.sort(descending=True)
     figure = Figure((7.2, 3.4), layout='constrained')
     axes = figure.add_subplot()
