@@ -5,6 +5,7 @@ import os
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn as nn
@@ -30,14 +31,12 @@ class ClipSource(ImageSource):
         model: Name as in `open_clip.list_models()`, or 'local-dir:FOLDER' or 'hf-hub:NAME', which bring their weights.
         weights: Pretrained tag of open_clip, or file. None: random weights, for tests and controls.
         config: Config of a detector, whose training images are taken.
-        ann: COCO annotations to take instead.
-        images: Folder of `ann`'s images; without `ann` all images in it.
-        per_image: Patches per image, drawn without replacement; all if there are fewer.
+        ann, images: As in `find_images`.
         joint: Whether patches are projected into the space that images share with texts, as open_clip's own vision
             transformers can. False: the last layer after its final norm, where the tower has one for patches.
-        batch_size: Images to compute at a time.
-        seed: Decides which patches, and the random weights.
         device: Where the model runs.
+        seed: Decides which patches, and the random weights.
+        options: `per_image` (16 by default) and `batch_size` of `ImageSource`.
 
     Raises:
         FileNotFoundError: A file or folder does not exist.
@@ -47,23 +46,21 @@ class ClipSource(ImageSource):
     name = 'clip'
 
     def __init__(self, model: str, weights: str | None, *, config: str | None = None, ann: str | None = None,
-                 images: str | None = None, per_image: int = 16, joint: bool = True, batch_size: int = 8, seed: int = 0,
-                 device: str | torch.device = 'cpu') -> None:
+                 images: str | None = None, joint: bool = True, device: str | torch.device = 'cpu', seed: int = 0,
+                 per_image: int = 16, **options: Any) -> None:
         from open_clip.transform import PreprocessCfg, image_transform_v2  # only here: other sources need no open_clip
 
         super().__init__(find_images(None if config is None else load_config(str(config)), ann, images),
-                         per_image=per_image, batch_size=batch_size, seed=seed)
-        self.device = device
+                         per_image=per_image, seed=seed, **options)
+        self.device, self.joint = device, joint
         self.tower = _load_tower(model, weights, seed).to(device)
         _check_tower(self.tower, model, joint)
-        self.joint = joint
         preprocess = PreprocessCfg(**{**self.tower.preprocess_cfg, 'resize_mode': 'squash'})
         self.transform = image_transform_v2(preprocess, is_train=False)
         _, self.width, rows, columns = self._features([self.transform(Image.new('RGB', (8, 8)))]).shape
         self.per_item = min(per_image, rows * columns)
-        self.fingerprint = dict(
-            source=self.name, model=model, joint=joint, per_image=per_image, batch_size=batch_size, seed=seed,
-            images=self.images.digest(), weights=digest_weights(self.tower), preprocess=digest([repr(preprocess)]))
+        self.fingerprint |= dict(model=model, joint=joint, weights=digest_weights(self.tower),
+                                 preprocess=digest([repr(preprocess)]))
 
     def load(self, path: str) -> tuple[Tensor, tuple[int, int]]:
         with Image.open(path) as file:

@@ -39,7 +39,7 @@ class FileSource(Source):
         self.matrix = _check(self.path, _read(self.path, key))
         self.num_items, self.width = self.matrix.shape
         self.batch_size = batch_size
-        self.fingerprint = dict(source=self.name, file=file_version(self.path), key=key, batch_size=batch_size)
+        self.fingerprint = dict(file=file_version(self.path), key=key, batch_size=batch_size)
 
     def compute(self, items: Sequence[int]) -> Samples:
         rows = self.matrix[np.asarray(items)]
@@ -74,12 +74,12 @@ def _read(path: Path, key: str | None) -> Any:
 
 
 def _check(path: Path, matrix: Any) -> np.ndarray | Tensor:
-    if not isinstance(matrix, (np.ndarray, Tensor)):
-        raise ValueError(f'{path} should hold a matrix (M, d), got a {type(matrix).__name__}')
     if isinstance(matrix, Tensor):
         real = matrix.layout == torch.strided and not matrix.is_complex() and matrix.dtype != torch.bool
-    else:
+    elif isinstance(matrix, np.ndarray):
         real = matrix.dtype.kind in 'fiu'
+    else:
+        raise ValueError(f'{path} should hold a matrix (M, d), got a {type(matrix).__name__}')
     if not real or matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f'{path} should hold a matrix (M, d) of real numbers, got shape {tuple(matrix.shape)} of '
                          f'{matrix.dtype}')

@@ -58,21 +58,14 @@ def _strings(file: Path, content: str) -> Iterable[str]:
         if file.suffix.startswith('.json'):
             raise ValueError(f'{file} is no JSON: {error}') from error
         return content.split('\n')
-    if isinstance(parsed, dict):
-        images, annotations, categories = (parsed.get(table) for table in ('images', 'annotations', 'categories'))
-        if isinstance(images, list) and images and isinstance(images[0], dict) and 'caption' in images[0]:
-            return _values(file, 'images', images, 'caption')
-        if annotations and 'caption' in annotations[0]:
-            return _values(file, 'annotations', annotations, 'caption')
-        if categories:
-            return _values(file, 'categories', categories, 'name')
+    for table, key in (('images', 'caption'), ('annotations', 'caption'), ('categories', 'name')):
+        rows = parsed.get(table) if isinstance(parsed, dict) else None
+        if not rows or not isinstance(rows, list) or (key == 'caption' and 'caption' not in rows[0]):
+            continue
+        for position, row in enumerate(rows, 1):
+            if not isinstance(row, dict) or not isinstance(row.get(key), str):
+                value = row.get(key) if isinstance(row, dict) else None
+                raise ValueError(f'{file}: entry {position} of {table!r} has the {key} {value!r}, should be a text')
+        return [row[key] for row in rows]
     raise ValueError(f"{file} is JSON, but neither COCO captions ('annotations' with 'caption') nor COCO annotations "
                      "('categories' with 'name'); plain texts stand one on a line")
-
-
-def _values(file: Path, table: str, rows: Sequence[dict], key: str) -> Iterator[str]:
-    for position, row in enumerate(rows, 1):
-        value = row.get(key) if isinstance(row, dict) else None
-        if not isinstance(value, str):
-            raise ValueError(f'{file}: entry {position} of {table!r} has the {key} {value!r}, should be a text')
-        yield value
