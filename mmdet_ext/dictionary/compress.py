@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,36 +28,12 @@ from mmdet_ext.fingerprints import digest
 from mmdet_ext.unfinished import Unfinished, file_version
 
 from .compressed_files import compressed_config, compressed_state, load_trained, replace_dictionaries, save_atoms
-from .distillation import Distillation
+from .distillation import CompressionOptions, Distillation
 from .pruning import choose_atoms, number_to_keep, prune
 from .sources.image_set import training_images
 from .usage import count_flops, effective_number, find_dictionaries, measure_usage
 
 SAVE_SECONDS = 30
-
-
-@dataclass(frozen=True)
-class CompressionOptions:
-    """What decides the numbers of a compression.
-
-    For `keep` see `number_to_keep`, for `by` `choose_atoms`, for the others that are not explained here `Distillation`.
-
-    Args:
-        batch_size: Images in a step.
-        usage_images: Images for usage and agreement, all if there are no more.
-        seed: Of all that is random.
-    """
-    keep: float
-    by: str = 'usage'
-    tau: float = 0.1
-    pixels: int = 256
-    match: float = 10.0
-    retrieved: bool = False
-    iters: int = 1000
-    lr: float = 3e-3
-    batch_size: int = 8
-    usage_images: int = 256
-    seed: int = 0
 
 
 class Compression:
@@ -110,9 +86,7 @@ class Compression:
         self._save_model('pruned.pth', students)
         self.small_cfg.dump(self.folder / 'compressed.py')
         metrics |= self._evaluate('pruned', students)
-        distillation = Distillation(self.model, students, iters=options.iters, lr=options.lr, tau=options.tau,
-                                    pixels=options.pixels, match=options.match, retrieved=options.retrieved,
-                                    seed=options.seed)
+        distillation = Distillation(self.model, students, options)
         agreement = dict(pruned=self._once('agreement', lambda: distillation.agreement(self._calibration())))
         losses, seconds = self._distill(distillation)
         agreement['distilled'] = distillation.agreement(self._calibration())

@@ -1,6 +1,7 @@
 """Teaching a smaller Retriever-Dictionary what a trained one gives (YOLO-RD, https://arxiv.org/abs/2410.15346)."""
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,10 +32,6 @@ def distillation_loss(student: Tensor, teacher: Tensor, tau: float = 0.1, pixels
     if student.shape != teacher.shape:
         raise ValueError(f'student and teacher should have one shape, got {tuple(student.shape)} and '
                          f'{tuple(teacher.shape)}')
-    if tau <= 0:
-        raise ValueError(f'tau should be positive, got {tau}')
-    if pixels is not None and pixels < 2:
-        raise ValueError(f'pixels should be at least 2, or None for all, got {pixels}')
     anchors, targets = (z.flatten(2).transpose(1, 2) for z in (student, teacher))  # (B, H * W, C)
     if pixels is not None and pixels < anchors.shape[1]:
         drawn = torch.rand(anchors.shape[:2], generator=generator).topk(pixels).indices  # (B, pixels)
@@ -54,6 +51,38 @@ def unexplained_share(student: Tensor, teacher: Tensor) -> Tensor:
     return (error / (teacher.var(dim=(0, 2, 3), correction=0) + 1e-6)).mean()
 
 
+@dataclass(frozen=True)
+class CompressionOptions:
+    """What decides the numbers of a compression.
+
+    Args:
+        keep: As in `number_to_keep`.
+        by: As in `choose_atoms`.
+        tau: As in `distillation_loss`.
+        pixels: As in `distillation_loss`.
+        match: Weight of the `unexplained_share` of what is retrieved, besides the `distillation_loss`. That one looks
+            at directions alone, and falls below the teacher's own value where neighbouring pixels are pushed apart
+            further than the teacher does; 0 leaves it alone.
+        retrieved: Whether the `distillation_loss` compares what is retrieved, rather than its mixture with the input.
+        iters: Steps of distillation.
+        lr: Learning rate at the start.
+        batch_size: Images in a step.
+        usage_images: Images for usage and agreement, all if there are no more.
+        seed: Of all that is random.
+    """
+    keep: float
+    by: str = 'usage'
+    tau: float = 0.1
+    pixels: int = 256
+    match: float = 10.0
+    retrieved: bool = False
+    iters: int = 1000
+    lr: float = 3e-3
+    batch_size: int = 8
+    usage_images: int = 256
+    seed: int = 0
+
+
 class Distillation:
     """Training of students, one for each dictionary of a frozen model, each on the input of its own teacher.
 
@@ -65,32 +94,23 @@ class Distillation:
     Args:
         model: One of mmdet's detectors, with the teachers; it is put into evaluation mode and not changed.
         students: By name of the teacher.
-        iters: Length of the schedule.
-        lr: Rate at the start.
-        tau, pixels: As in `distillation_loss`.
-        match: Weight of `unexplained_share` of what is retrieved, besides the `distillation_loss`. That one looks at
-            directions alone, and falls below the teacher's own value where neighbouring pixels are pushed apart further
-            than the teacher does; 0 leaves it alone.
-        retrieved: Whether the `distillation_loss` compares what is retrieved, rather than its mixture with the input.
-        seed: With the number of the step it decides the pixels that are drawn.
+        options: What decides the numbers.
     """
 
-    def __init__(self, model: nn.Module, students: Mapping[str, RetrieverDictionary], *, iters: int, lr: float = 3e-3,
-                 tau: float = 0.1, pixels: int | None = 256, match: float = 10.0, retrieved: bool = False,
-                 seed: int = 0) -> None:
-        self.model = model.eval()
+    def __init__(self, model: nn.Module, students: Mapping[str, RetrieverDictionary],
+                 options: CompressionOptions) -> None:
+        self.model, self.options = model.eval(), options
         self.teachers = find_dictionaries(model)
         self.students = nn.ModuleList(students[name] for name in self.teachers).eval()
         self.by_name = dict(zip(self.teachers, self.students, strict=True))
         idle = [name for name, rd in self.teachers.items() if torch.as_tensor(rd.dictionary_weight()).item() == 0]
-        if idle and not retrieved:
+        if idle and not options.retrieved:
             raise ValueError(f'{", ".join(idle)}: the weight (alpha, gate or ramp) of the dictionary is 0, and the '
                              'output teaches nothing; --retrieved compares what is retrieved')
-        self.tau, self.pixels, self.match, self.retrieved, self.seed = tau, pixels, match, retrieved, seed
         learned = [parameter for student in self.students for name, parameter in student.named_parameters()
                    if name != 'gate' and parameter.requires_grad]
-        self.optimizer = torch.optim.AdamW(learned, lr, weight_decay=0)
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, max(iters, 1))
+        self.optimizer = torch.optim.AdamW(learned, options.lr, weight_decay=0)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, max(options.iters, 1))
 
     @property
     def iteration(self) -> int:
@@ -103,7 +123,7 @@ class Distillation:
 
     def step(self, data: dict) -> float:
         """Learn from one batch; returns the mean loss of the dictionaries, which must be finite (else ValueError)."""
-        losses = [contrast + self.match * unexplained for _, contrast, _, unexplained in self._terms(data)]
+        losses = [contrast + self.options.match * unexplained for _, contrast, _, unexplained in self._terms(data)]
         mean = torch.stack(losses).mean().item()
         if not math.isfinite(mean):
             raise ValueError(f'the loss is {mean} in step {self.iteration}: lr is too high, or the model is not '
@@ -118,8 +138,7 @@ class Distillation:
     def agreement(self, batches: Iterable[dict]) -> dict[str, dict[str, float]]:
         """How near the students are to the teachers, by name, as means over the batches.
 
-        `loss` is the `distillation_loss` and `cosine` that of the pixels of what is compared; `unexplained` is the
-        `unexplained_share` of what is retrieved.
+        `loss` and `cosine` are of what `distillation_loss` compares, `unexplained` is the `unexplained_share`.
         """
         values = {name: [] for name in self.teachers}
         for data in batches:
@@ -137,16 +156,16 @@ class Distillation:
 
     def _terms(self, data: dict, step: int | None = None) -> Iterator[tuple[str, Tensor, Tensor, Tensor]]:
         """For each dictionary its name, `distillation_loss`, mean cosine and `unexplained_share`."""
-        seed = np.random.SeedSequence((self.seed, self.iteration if step is None else step)).generate_state(1)
+        seed = np.random.SeedSequence((self.options.seed, self.iteration if step is None else step)).generate_state(1)
         for name, x in dictionary_inputs(self.model, data):
             with torch.no_grad():
                 teacher = self.teachers[name].retrieve(x)
             student = self.by_name[name].retrieve(x)
             unexplained = unexplained_share(student, teacher)
-            if not self.retrieved:
+            if not self.options.retrieved:
                 weight = torch.as_tensor(self.teachers[name].dictionary_weight()).detach()
                 student, teacher = (weight * z + (1 - weight) * x for z in (student, teacher))
             generator = torch.Generator().manual_seed(int(seed[0]))
-            contrast = distillation_loss(student, teacher, self.tau, self.pixels, generator)
+            contrast = distillation_loss(student, teacher, self.options.tau, self.options.pixels, generator)
             cosine = F.cosine_similarity(student.detach().float(), teacher.float(), dim=1).mean()
             yield name, contrast, cosine, unexplained

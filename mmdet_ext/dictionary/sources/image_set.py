@@ -22,8 +22,7 @@ class ImageSet:
 
     Args:
         paths: One per image.
-        boxes: For each image (b, 4) float32, x1, y1, x2, y2 in pixels, of what is annotated in it but for crowds. None:
-            there are no annotations.
+        boxes: For each image (b, 4) float32, x1, y1, x2, y2 in pixels, of its annotations but crowds; None for none.
     """
     paths: list[str]
     boxes: list[np.ndarray] | None = None
@@ -68,10 +67,9 @@ def find_images(cfg: Config | None = None, ann: str | None = None, images: str |
 
 
 def training_images(cfg: Config) -> ConcatDataset:
-    """The data sets of `train_dataloader`, each image once, through the pipeline of `val_dataloader`, not annotations.
+    """The data sets of `train_dataloader`, each image once, through `val_dataloader`'s pipeline, no annotations.
 
-    Raises:
-        ValueError: If the config has no such data loaders, or there is no image.
+    ValueError if the config has no such data loaders, or there is no image.
     """
     pipeline = evaluation_pipeline(cfg)
     if not pipeline:

@@ -107,10 +107,9 @@ def draw_cells(grid: CellGrid, count: int, rng: np.random.Generator, *, objects:
 
 
 def check_whole(path: str | Path) -> None:
-    """Raise one of `READ_ERRORS` unless the file is a whole image.
+    """Raise one of `READ_ERRORS` unless the file is a whole image: some OpenCV fill up what a truncated JPEG lacks.
 
-    Some releases of OpenCV fill up what a truncated JPEG lacks. Decoding it at an eighth of its size, the least that
-    JPEG allows, reads all of the file and takes a fraction of the time.
+    Decoding it at an eighth of its size, the least that JPEG allows, reads all of the file in a fraction of the time.
     """
     with Image.open(path) as image:
         image.draft(None, (1, 1))

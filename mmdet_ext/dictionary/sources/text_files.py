@@ -60,7 +60,8 @@ def _strings(file: Path, content: str) -> Iterable[str]:
         return content.split('\n')
     for table, key in (('images', 'caption'), ('annotations', 'caption'), ('categories', 'name')):
         rows = parsed.get(table) if isinstance(parsed, dict) else None
-        if not rows or not isinstance(rows, list) or (key == 'caption' and 'caption' not in rows[0]):
+        first = rows[0] if isinstance(rows, list) and rows else None
+        if not first or (key == 'caption' and (not isinstance(first, dict) or key not in first)):
             continue
         for position, row in enumerate(rows, 1):
             if not isinstance(row, dict) or not isinstance(row.get(key), str):

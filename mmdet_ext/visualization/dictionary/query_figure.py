@@ -18,13 +18,9 @@ _WIDTH, _PLOTS = 12.6, 4.1  # inches
 
 def draw_query(capture: Capture, query: Query, nearest: Sequence[Sequence[dict[str, Any]]] | None,
                path: str | os.PathLike) -> None:
-    """Write one PNG: the position, its correlations and coefficients, and samples of the atoms in question.
+    """Write one PNG: a position, its correlations and coefficients, and samples of the atoms in question.
 
-    Args:
-        capture: The image.
-        query: The position in it.
-        nearest: As `Provenance.nearest`; None leaves the samples out.
-        path: PNG to write.
+    `nearest` is that of a `Provenance`; None leaves the samples out.
     """
     blocks = _blocks(query.groups)
     rows = max(len(group) for _, _, group in blocks) if nearest is not None else 0

@@ -56,9 +56,7 @@ def highest_of(cells: Sequence[Sequence[dict[str, Any]]], count: int = SAMPLES) 
 def atoms_of(rd: RetrieverDictionary, path: str | os.PathLike | None) -> Atoms | None:
     """The atoms file of a dictionary: `path`, or the one that the config names, if it is still there.
 
-    Raises:
-        FileNotFoundError: If there is no file at `path`.
-        ValueError: If it holds another number or width of atoms than the model.
+    FileNotFoundError if there is no file at `path`, ValueError if its number or width of atoms is not the model's.
     """
     if path is None:
         if rd.atoms_file is None or not Path(rd.atoms_file).is_file():
@@ -76,18 +74,14 @@ def look_at_training_set(cfg: Config, probe: Callable[[str], Capture], atoms: At
     """Find samples of the atoms and count their usage on images of the config's training set.
 
     Args:
-        cfg: Names the training set, which is read only if it is needed.
+        cfg: Names the training set, which is read only if it is needed; FileNotFoundError if it is not there then.
         probe: Shows an image to the model.
         atoms: Of the file that the model began from, if it is known.
         provenance_images: How many images to look for samples on; 0 for those of `atoms`.
-        usage_images: How many images to count the usage on.
+        usage_images: How many images to count the usage on; ValueError if none of them can be read.
 
     Returns:
         The samples, the usage on each image, and a line for each image that could not be read.
-
-    Raises:
-        FileNotFoundError: If the training set is needed and not there.
-        ValueError: If none of its images can be read for the usage.
     """
     cells, usages, skipped = [], [], []
     most = max(provenance_images, usage_images)

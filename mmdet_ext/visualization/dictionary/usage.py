@@ -9,8 +9,9 @@ from torch import Tensor
 
 from mmdet_ext.dictionary.usage import effective_number
 
-from ..style import BLUE, DIVERGING, GREY, INK, LARGE, NORMAL, SMALL, VERMILLION, save, tidy
+from ..style import BLUE, DIVERGING, GREY, INK, LARGE, NORMAL, SMALL, save
 from .capture import Capture
+from .plots import draw_ranked
 
 
 def usage_on(capture: Capture) -> Tensor:
@@ -27,21 +28,12 @@ def gram(atoms: Tensor) -> Tensor:
 def draw_usage(usages: Sequence[Tensor], path: str | os.PathLike) -> None:
     """Write one PNG: the mean of `usage_on` some images, the most used atom first."""
     usage, images = torch.stack(list(usages)).mean(dim=0), len(usages)
-    ordered, order = usage.sort(descending=True)
-    figure = Figure((7.2, 3.4), layout='constrained')
-    axes = figure.add_subplot()
-    axes.bar(range(len(ordered)), ordered.numpy(), width=1, color=BLUE, linewidth=0)
-    mean = usage.mean().item()
-    axes.axhline(mean, color=VERMILLION, linewidth=1.1, label=f'mean {mean:.2f}')
-    axes.set_xlim(-0.5, len(ordered) - 0.5)
-    axes.set_xlabel(f'atoms by usage: the most used are {_some(order[:5])}, the least used {_some(order[-5:])}',
-                    fontsize=NORMAL, color=INK)
-    axes.set_ylabel("mean |c'|", fontsize=NORMAL, color=INK)
-    axes.set_title(f'usage over {images} {"image" if images == 1 else "images"}: '
-                   f'{effective_number(usage):.1f} of {len(usage)} atoms effective', fontsize=LARGE, color=INK,
-                   loc='left')
-    tidy(axes).legend(fontsize=SMALL, frameon=False, loc='upper right')
-    save(figure, path)
+    order = usage.argsort(descending=True).tolist()
+    most, least = (', '.join(map(str, atoms)) for atoms in (order[:5], order[-5:]))
+    draw_ranked(usage.numpy(), path, f'usage over {images} {"image" if images == 1 else "images"}: '
+                f'{effective_number(usage):.1f} of {len(usage)} atoms effective',
+                f'atoms by usage: the most used are {most}, the least used {least}', "mean |c'|",
+                line=usage.mean().item(), name=f'mean {usage.mean():.2f}')
 
 
 def draw_gram(atoms: Tensor, path: str | os.PathLike) -> None:
@@ -65,7 +57,3 @@ def draw_gram(atoms: Tensor, path: str | os.PathLike) -> None:
     for axes in (matrix, histogram):
         axes.tick_params(labelsize=SMALL)
     save(figure, path)
-
-
-def _some(order: Tensor) -> str:
-    return ', '.join(map(str, order.tolist()))
