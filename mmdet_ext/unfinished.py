@@ -79,9 +79,4 @@ def _differences(earlier: Any, now: Any, name: str = '') -> list[str]:
     if isinstance(earlier, dict) and isinstance(now, dict):
         return [line for key in dict.fromkeys([*earlier, *now])
                 for line in _differences(earlier.get(key), now.get(key), f'{name} {key}'.strip())]
-    return [] if earlier == now else [f'{name} was {_short(earlier)} and is {_short(now)}']
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f'{text[:57]}...'
+    return [] if earlier == now else [f'{name} was {json.dumps(earlier):.60} and is {json.dumps(now):.60}']

@@ -132,13 +132,22 @@ class Compression:
             torch.save(dict(state_dict=compressed_state(self.checkpoint, students), meta=self.meta), file)
 
     def _evaluate(self, stage: str, dictionaries: Mapping[str, nn.Module]) -> dict[str, dict[str, float]]:
-        """The metrics of the model with these dictionaries, under the name of the stage."""
+        """What `val_evaluator` says of the model with these dictionaries, under the name of the stage."""
         if not self.evaluates:
             return {}
         replace_dictionaries(self.model, dictionaries)
-        metrics = self._once(f'metrics_{stage}', lambda: evaluate(self.cfg, self.model, self.folder, stage))
+        metrics = self._once(f'metrics_{stage}', lambda: self._run_validation(stage))
         replace_dictionaries(self.model, self.teachers)
         return {stage: metrics}
+
+    def _run_validation(self, stage: str) -> dict[str, float]:
+        cfg = copy.deepcopy(self.cfg)
+        runner = Runner(
+            self.model, str(self.folder / 'logs'), val_dataloader=cfg.val_dataloader, val_cfg=dict(type='ValLoop'),
+            val_evaluator=cfg.val_evaluator, env_cfg=cfg.get('env_cfg') or dict(dist_cfg=None),
+            default_scope=cfg.get('default_scope', 'mmdet'), randomness=dict(seed=0), log_level=logging.WARNING,
+            experiment_name=f'{stage}_{time.time_ns()}')
+        return {key: float(value) for key, value in runner.val().items() if isinstance(value, (int, float))}
 
     def _batches(self, batches: list[list[int]]) -> DataLoader:
         return DataLoader(self.dataset, batch_sampler=batches, collate_fn=pseudo_collate,
@@ -188,14 +197,3 @@ def random_batches(num_images: int, batch_size: int, num_batches: int, seed: int
 
 def _leave_interrupts_to_main(worker: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def evaluate(cfg: Config, model: nn.Module, folder: Path, name: str) -> dict[str, float]:
-    """What the config's `val_evaluator` says of a model; logs go to `folder`/logs."""
-    runner = Runner(
-        model, str(folder / 'logs'), val_dataloader=copy.deepcopy(cfg.val_dataloader), val_cfg=dict(type='ValLoop'),
-        val_evaluator=copy.deepcopy(cfg.val_evaluator),
-        env_cfg=copy.deepcopy(cfg.get('env_cfg') or dict(dist_cfg=None)),
-        default_scope=cfg.get('default_scope', 'mmdet'), randomness=dict(seed=0), log_level=logging.WARNING,
-        experiment_name=f'{name}_{time.time_ns()}')
-    return {key: float(value) for key, value in runner.val().items() if isinstance(value, (int, float))}

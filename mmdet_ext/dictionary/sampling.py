@@ -118,27 +118,26 @@ class Draw:
         return names
 
     def _compute_piece(self, items: np.ndarray, candidates: np.ndarray, bar: tqdm) -> dict[str, np.ndarray]:
-        candidates = candidates[np.isin(candidates // self.source.per_item, items)]
-        parts, empty, skipped, counts = [], [], [], np.array([len(items), 0, 0, 0])
+        """Unit features of the drawn candidates of some items, their boxes, and counts of what is unusable."""
+        parts, skipped = [], []
         for start in range(0, len(items), self.source.batch_size):
-            batch = items[start:start + self.source.batch_size].tolist()
-            samples = self.source.compute(batch)
-            for line in samples.skipped:
+            batch = self.source.compute(items[start:start + self.source.batch_size].tolist())
+            for line in batch.skipped:
                 tqdm.write(f'warning: skipped {line}', file=sys.stderr)
-            skipped += samples.skipped
-            empty += np.setdiff1d(batch, samples.items).tolist()
-            within = np.arange(len(samples.items)) - np.searchsorted(samples.items, samples.items)
-            computed = samples.items * self.source.per_item + within
-            rows = np.isin(computed, candidates)
-            norms = np.linalg.norm(samples.features[rows].astype(np.float64), axis=1)
-            finite = np.isfinite(norms)
-            counts[1:] += len(norms), (norms == 0).sum(), (~finite).sum()
-            good = finite & (norms > 0)
-            features = (samples.features[rows][good] / norms[good, None]).astype(np.float32)
-            parts.append((computed[rows][good], features, samples.boxes[rows][good]))
-            bar.update(len(batch))
-        arrays = dict(zip(('candidates', 'features', 'boxes'), map(np.concatenate, zip(*parts)), strict=True))
-        return dict(arrays, counts=counts, empty=np.array(empty, np.int64), skipped=np.array(skipped, np.str_))
+            skipped += batch.skipped
+            computed = batch.items * self.source.per_item + np.arange(len(batch.items)) - np.searchsorted(
+                batch.items, batch.items)
+            drawn = np.isin(computed, candidates)
+            parts.append((computed[drawn], batch.features[drawn], batch.boxes[drawn], batch.items))
+            bar.update(min(self.source.batch_size, len(items) - start))
+        computed, features, boxes, filled = map(np.concatenate, zip(*parts, strict=True))
+        norms = np.linalg.norm(features.astype(np.float64), axis=1)
+        finite = np.isfinite(norms)
+        good = finite & (norms > 0)
+        return dict(
+            candidates=computed[good], features=(features[good] / norms[good, None]).astype(np.float32),
+            boxes=boxes[good], counts=np.array([len(items), len(norms), (norms == 0).sum(), (~finite).sum()]),
+            empty=np.setdiff1d(items, filled), skipped=np.array(skipped, np.str_))
 
     def _note(self, names: list[str]) -> np.ndarray:
         """Take down the candidates of finished pieces; returns the items that have none."""

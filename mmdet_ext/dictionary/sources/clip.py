@@ -54,7 +54,13 @@ class ClipSource(ImageSource):
                          per_image=per_image, seed=seed, **options)
         self.device, self.joint = device, joint
         self.tower = _load_tower(model, weights, seed).to(device)
-        _check_tower(self.tower, model, joint)
+        if not hasattr(self.tower, 'forward_intermediates'):
+            raise ValueError(f'{model}: its image tower, {type(self.tower).__name__}, gives no patch features')
+        # A tower that pools its patches by attention does so before the final norm, which is then none of theirs.
+        self.pools = getattr(self.tower, 'attn_pool', None) is not None
+        if joint and (self.pools or not isinstance(getattr(self.tower, 'proj', None), Tensor)):
+            raise ValueError(f'{model}: its image tower, {type(self.tower).__name__}, has no projection of single '
+                             'patches into the joint space; joint=False takes its last layer')
         preprocess = PreprocessCfg(**{**self.tower.preprocess_cfg, 'resize_mode': 'squash'})
         self.transform = image_transform_v2(preprocess, is_train=False)
         _, self.width, rows, columns = self._features([self.transform(Image.new('RGB', (8, 8)))]).shape
@@ -80,7 +86,7 @@ class ClipSource(ImageSource):
         """Images (3, H, W) -> patches (B, C, rows, columns)."""
         patches = self.tower.forward_intermediates(
             torch.stack(tuple(images)).to(self.device), indices=1, intermediates_only=True,
-            normalize_intermediates=not _pools_by_attention(self.tower))['image_intermediates'][-1]
+            normalize_intermediates=not self.pools)['image_intermediates'][-1]
         return torch.einsum('bchw,cd->bdhw', patches, self.tower.proj) if self.joint else patches
 
 
@@ -128,14 +134,6 @@ def _check_names(model: str, weights: str | None) -> None:
     raise ValueError(f'{model} has no weights {weights!r}, and there is no such file; its tags are {", ".join(tags)}')
 
 
-def _check_tower(tower: nn.Module, model: str, joint: bool) -> None:
-    if not hasattr(tower, 'forward_intermediates'):
-        raise ValueError(f'{model}: its image tower, {type(tower).__name__}, gives no patch features')
-    if joint and (_pools_by_attention(tower) or not isinstance(getattr(tower, 'proj', None), Tensor)):
-        raise ValueError(f'{model}: its image tower, {type(tower).__name__}, has no projection of single patches into '
-                         'the joint space; joint=False takes its last layer')
-
-
 def _covered(tower: nn.Module, shape: tuple[int, int], grid: tuple[int, int]) -> tuple[float, float]:
     """Shares of the input's height and width in patches; in some transformers a border is too narrow for one more."""
     holder = getattr(getattr(tower, 'trunk', None), 'patch_embed', tower)
@@ -143,8 +141,3 @@ def _covered(tower: nn.Module, shape: tuple[int, int], grid: tuple[int, int]) ->
     if patch is None or (shape[0] // patch[0], shape[1] // patch[1]) != grid:
         return 1, 1
     return grid[0] * patch[0] / shape[0], grid[1] * patch[1] / shape[1]
-
-
-def _pools_by_attention(tower: nn.Module) -> bool:
-    """Whether open_clip's vision transformer pools its patches before the final norm, which is then none of theirs."""
-    return getattr(tower, 'attn_pool', None) is not None

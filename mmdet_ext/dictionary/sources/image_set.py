@@ -1,6 +1,5 @@
 """The images that features are taken from: a folder, or a data set of a config, by default the one it trains on."""
 import os
-from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,14 +46,14 @@ def find_images(cfg: Config | None = None, ann: str | None = None, images: str |
             validation or testing.
     """
     if ann is None and images is not None:
-        _refuse_held_out_folder(cfg, images)
+        _refuse_held_out(cfg, ann, images)
         return _list_folder(Path(images))
     if cfg is None and ann is None:
         raise ValueError('no images are named: give a config, ann=FILE with images=FOLDER, or images=FOLDER')
     trained = _leaves(cfg, 'train')
     if ann is not None:
         if not any(_same(_ann_file(leaf), ann) for leaf in trained if leaf.get('ann_file')):
-            _refuse_held_out_file(cfg, ann)
+            _refuse_held_out(cfg, ann, images)
         folders = {_folder(leaf) for leaf in trained} if images is None else {Path(images)}
         if len(folders) != 1:
             raise ValueError(f'ann={ann}: say where its images are with images=FOLDER')
@@ -114,45 +113,35 @@ def _same(first: str | Path, second: str | Path) -> bool:
     return os.path.realpath(first) == os.path.realpath(second)
 
 
-def _held_out_files(cfg: Config, split: str) -> Iterable[str | Path]:
-    metrics = cfg.get(f'{split}_evaluator') or []
-    yield from (_ann_file(leaf) for leaf in _leaves(cfg, split) if leaf.get('ann_file'))
-    yield from (metric['ann_file'] for metric in ([metrics] if isinstance(metrics, dict) else metrics)
-                if metric.get('ann_file'))
-
-
-def _refuse_held_out_file(cfg: Config | None, ann: str) -> None:
+def _refuse_held_out(cfg: Config | None, ann: str | None, images: str | None) -> None:
+    """Raise if `ann`, or the folder `images` where that is all, is what a config keeps for validation or testing."""
     for split in ('val', 'test') if cfg is not None else ():
-        if any(_same(file, ann) for file in _held_out_files(cfg, split)):
+        leaves, metrics = _leaves(cfg, split), cfg.get(f'{split}_evaluator') or []
+        files = [_ann_file(leaf) for leaf in leaves if leaf.get('ann_file')]
+        files += [metric['ann_file'] for metric in ([metrics] if isinstance(metrics, dict) else metrics)
+                  if metric.get('ann_file')]
+        if ann is not None and any(_same(file, ann) for file in files):
             raise ValueError(f'ann={ann} holds the {split} annotations of {cfg.filename}: a dictionary is built from '
                              'training images')
-
-
-def _refuse_held_out_folder(cfg: Config | None, images: str) -> None:
-    for split in ('val', 'test'):
-        for folder in map(_folder, _leaves(cfg, split)):
+        for folder in map(_folder, leaves) if ann is None else ():
             if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(images)):
                 raise ValueError(f'images={images} holds the {split} images of {cfg.filename}, {folder}: a '
                                  'dictionary is built from training images, which ann=FILE tells apart')
 
 
 def _list_folder(folder: Path) -> ImageSet:
-    _check_folder(folder)
     paths = sorted(str(path) for path in folder.rglob('*') if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not folder.is_dir():
+        raise FileNotFoundError(f'there is no folder {folder} (seen from {Path.cwd()})')
     if not paths:
         raise ValueError(f'there are no images in {folder} ({", ".join(SUFFIXES)})')
     return ImageSet(paths)
 
 
-def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise FileNotFoundError(f'there is no folder {folder} (seen from {Path.cwd()})')
-
-
 def _read_annotations(ann: Path, folder: Path) -> ImageSet:
-    if not ann.is_file():
-        raise FileNotFoundError(f'there is no annotation file {ann} (seen from {Path.cwd()})')
-    _check_folder(folder)
+    for path, kind, is_there in ((ann, 'annotation file', ann.is_file()), (folder, 'folder', folder.is_dir())):
+        if not is_there:
+            raise FileNotFoundError(f'there is no {kind} {path} (seen from {Path.cwd()})')
     content = read_grounding(str(ann))  # which asks for less than COCO's format: boxes need no categories here
     boxes = {image['id']: [] for image in content['images']}
     for row in content['annotations']:

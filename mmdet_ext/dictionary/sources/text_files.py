@@ -1,6 +1,6 @@
 """Texts with their file and line: of plain text files, or the names and captions of COCO's and MDETR's files."""
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,8 +22,9 @@ def read_texts(files: Sequence[str | Path]) -> list[Text]:
     if not files:
         raise ValueError('files should name at least one file, got none')
     by_text: dict[str, Text] = {}
-    for file in files:
-        texts = list(_texts_of(Path(file)))
+    for file in map(Path, files):
+        texts = [Text(text.strip(), str(file), line) for line, text in enumerate(_strings(file, _decode(file)), 1)
+                 if text.strip()]
         if not texts:
             raise ValueError(f'{file} holds no text')
         for text in texts:
@@ -31,18 +32,11 @@ def read_texts(files: Sequence[str | Path]) -> list[Text]:
     return list(by_text.values())
 
 
-def _texts_of(file: Path) -> Iterator[Text]:
+def _decode(file: Path) -> str:
     if not file.is_file():
         raise FileNotFoundError(f'there is no text file {file} (seen from {Path.cwd()})')
-    for line, text in enumerate(_strings(file, _decode(file)), 1):
-        if text.strip():
-            yield Text(text.strip(), str(file), line)
-
-
-def _decode(file: Path) -> str:
-    content = file.read_bytes()
     try:
-        return content.decode('utf-8-sig')
+        return file.read_bytes().decode('utf-8-sig')
     except UnicodeDecodeError as error:
         line, byte = error.object.count(b'\n', 0, error.start) + 1, error.object[error.start]
         raise ValueError(f'{file}, line {line}: should be UTF-8, has the byte 0x{byte:02x}') from error

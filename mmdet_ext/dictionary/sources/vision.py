@@ -12,6 +12,7 @@ from mmdet.utils import register_all_modules
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.structures import InstanceData
+from PIL import Image
 from torch import Tensor
 
 from mmdet_ext.cell_grid import CellGrid
@@ -21,7 +22,7 @@ from mmdet_ext.models.layers import FoldedRetrieverDictionary, RetrieverDictiona
 from mmdet_ext.predict.loading import load_model
 
 from .image_set import evaluation_pipeline, find_images
-from .images import ImageSource, check_whole
+from .images import ImageSource
 
 
 class VisionSource(ImageSource):
@@ -68,7 +69,11 @@ class VisionSource(ImageSource):
                                  config=digest([repr(cfg.model.to_dict()), repr(evaluation_pipeline(cfg))]))
 
     def load(self, path: str) -> dict[str, Any]:
-        check_whole(path)
+        # Some OpenCV fill up what a truncated JPEG lacks. Decoding it at an eighth of its size, the least that JPEG
+        # allows, reads all of the file in a fraction of the time.
+        with Image.open(path) as image:
+            image.draft(None, (1, 1))
+            image.load()
         return self.loader(dict(img_path=path))
 
     @torch.no_grad()
