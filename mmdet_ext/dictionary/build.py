@@ -59,10 +59,8 @@ def build_dictionary(sources: Sequence[Source], options: BuildOptions, work: Unf
         processes: Which part of the features is for this process.
 
     Returns:
-        The atoms in process 0, None in the others.
-
-    Raises:
-        ValueError: If sizes and samples do not fit each other, or other arguments began the work.
+        The atoms in process 0, None in the others; ValueError if sizes and samples do not fit each other, or other
+        arguments began the work.
     """
     channels = common_channels(sources, options.channels)
     capacity = options.samples // len(sources)

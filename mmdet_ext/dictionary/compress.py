@@ -40,6 +40,7 @@ class Compression:
     """Makes `folder`/compressed.pth and .py of a trained detector.
 
     What is done is kept until `work.remove()`, so that another `Compression` with the same arguments goes on from it.
+    ValueError if something does not fit, or other arguments began the work.
 
     Args:
         cfg: Config of the trained detector.
@@ -48,9 +49,6 @@ class Compression:
         options: What decides the numbers.
         evaluate: Whether to evaluate the model before, after pruning and after distillation.
         restart: Whether to forget what is done.
-
-    Raises:
-        ValueError: If something does not fit, or other arguments began the work.
     """
 
     def __init__(self, cfg: Config, checkpoint: str | Path, folder: Path, options: CompressionOptions, *,
@@ -186,10 +184,7 @@ class Compression:
 
 
 def random_batches(num_images: int, batch_size: int, num_batches: int, seed: int) -> list[list[int]]:
-    """Indices of images: all of them in a random order, then all in another one, cut into batches.
-
-    Batch i depends on seed, sizes and i alone.
-    """
+    """Indices of images: all in a random order, then all in another one, cut into batches; alike for the same seed."""
     epochs = -(-num_batches * batch_size // num_images)
     orders = [np.random.default_rng((seed, epoch)).permutation(num_images) for epoch in range(epochs)]
     return np.concatenate(orders)[:num_batches * batch_size].reshape(num_batches, batch_size).tolist() if orders else []

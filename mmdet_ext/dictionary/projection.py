@@ -10,11 +10,9 @@ from sklearn.decomposition import PCA
 def fit_projection(features: np.ndarray, channels: int, rng: np.random.Generator, *, source: str) -> dict[str, Any]:
     """The projection of unit features (n, d) to the width `channels`, as in `Atoms.projections`.
 
-    Wider features are projected onto their first `channels` principal components. Narrower ones are padded with zeros
-    and rotated at random, so that all inner products stay as they are and no channel is left empty.
-
-    Raises:
-        ValueError: If there are fewer features than principal components.
+    Wider features are projected onto their first `channels` principal components, which needs as many features (else
+    ValueError). Narrower ones are padded with zeros and rotated at random, so that all inner products stay as they are
+    and no channel is left empty.
     """
     count, width = features.shape
     if width == channels:
@@ -34,13 +32,7 @@ def fit_projection(features: np.ndarray, channels: int, rng: np.random.Generator
 def project(features: np.ndarray, projection: dict[str, Any], out: np.ndarray) -> np.ndarray:
     """Fill `out` (n, C) with projected unit features (n, d), zeros where nothing is left of one.
 
-    Args:
-        features: (n, d) float32.
-        projection: Of `fit_projection`, not the identity.
-        out: (n, C) float32.
-
-    Returns:
-        (n, ) bool, the rows that are not zero.
+    `projection` is one of `fit_projection`, not the identity; arrays are float32. Returns which rows are not zero.
     """
     mean, matrix = projection['mean'].numpy(), projection['matrix'].numpy()
     np.matmul(features, matrix, out=out)

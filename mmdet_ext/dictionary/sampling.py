@@ -31,17 +31,13 @@ class Draw:
         number: Its place among the sources, from 0.
         capacity: Features to draw; all if there are fewer.
         seed: Decides which.
-        work: Where the pieces are kept, on a file system that all processes share.
+        work: Where the pieces are kept, on a file system that all processes share; ValueError if some are missing.
         processes: Which of the pieces are for this process.
 
     Attributes:
         size: n, how many features were drawn.
-        counts: Items that were `computed`, candidates that were `seen`, and those of them that were `zero` or
-            `non_finite`.
+        counts: Items `computed`, candidates `seen`, and those of them that were `zero` or `non_finite`.
         skipped: What could not be read, a line each.
-
-    Raises:
-        ValueError: If pieces of another process are missing.
     """
 
     def __init__(self, source: Source, number: int, capacity: int, seed: int, work: Unfinished,
@@ -66,10 +62,7 @@ class Draw:
         self.size = min(usable, capacity)
 
     def load(self, out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Read the sample in the order in which it was drawn.
-
-        Args:
-            out: (n, d) float32, to be filled with the features.
+        """Fill `out` (n, d) with the features in the order in which they were drawn.
 
         Returns:
             (n, ) int64, the item of each feature, and (n, 4) float32, its box.

@@ -20,15 +20,12 @@ class FileSource(Source):
     """The rows of a matrix (M, d) in an npy, npz or pt file, of integers or real numbers.
 
     npy and pt files stay on disk, and only the rows that are asked for are read; an npz file is read whole.
+    FileNotFoundError if there is no such file, ValueError if it holds no such matrix.
 
     Args:
         path: File, which is told by its name.
         key: Name of the matrix, where an npz file or a dict in a pt file has several.
         batch_size: Rows to read at a time.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It holds no such matrix.
     """
     name = 'file'
 

@@ -28,8 +28,8 @@ from .images import ImageSource
 class VisionSource(ImageSource):
     """A detector's feature vectors at sampled positions of its training images.
 
-    Images go through the config's test pipeline. Those of a batch are padded to the largest of them;
-    positions in padding are not sampled.
+    Images go through the config's test pipeline. Those of a batch are padded to the largest of them; positions in
+    padding are not sampled. Files that do not exist raise FileNotFoundError, what does not fit ValueError.
 
     Args:
         config: Config of the detector; of its annotation files only that of the training data is read.
@@ -42,11 +42,6 @@ class VisionSource(ImageSource):
         cfg_options: Values of the config to replace, by dotted key.
         device: Where the detector runs.
         options: `per_image` (64 by default), `inside`, `batch_size` and `seed` of `ImageSource`.
-
-    Raises:
-        FileNotFoundError: A file or folder does not exist.
-        ValueError: Config, checkpoint and the other arguments do not fit each other; see `find_images` and
-            `load_model`.
     """
     name = 'vision'
 

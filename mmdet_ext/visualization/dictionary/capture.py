@@ -52,7 +52,7 @@ class Probe:
     """Shows images to a detector, and takes down what its Retriever-Dictionary does with them.
 
     Args:
-        model: Any detector of mmdet with the dictionary in it; put into evaluation mode.
+        model: Any detector of mmdet; put into evaluation mode.
         name: The dictionary's name in the model, one of `find_dictionaries`.
         pipeline: The config's test pipeline.
     """

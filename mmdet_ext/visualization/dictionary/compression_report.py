@@ -11,12 +11,7 @@ from .plots import draw_steps, label_axes, table
 
 
 def write_report(folder: Path, report: dict[str, Any]) -> None:
-    """Write the figures, report.md and, last, report.json.
-
-    Args:
-        folder: Where to.
-        report: Of `Compression.run`.
-    """
+    """Write the figures, report.md and, last, report.json of a report of `Compression.run`."""
     draw_usage(folder / 'usage.png', report['dictionaries'])
     if report['losses']:
         draw_steps(report['losses'], folder / 'loss.png', 'loss of the distillation', 'step')

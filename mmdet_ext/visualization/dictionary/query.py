@@ -42,8 +42,7 @@ def query_at(capture: Capture, rd: RetrieverDictionary, point: tuple[float, floa
         rd: The dictionary.
         point: (x, y) in pixels of the image; ValueError if it is outside of it.
         provenance: Where the atoms come from.
-        show: Numbers of the atoms to look at; None to choose by the position, see `select_atoms`.
-        top: Related and unrelated atoms to choose.
+        show: Numbers of the atoms to look at; None for the `top` of each kind that `select_atoms` chooses.
         folded: Whether to correlate also with the folded atoms, and to choose by that.
     """
     row, column = capture.grid.cell_at(*point)
@@ -82,7 +81,7 @@ def folded_atoms(rd: RetrieverDictionary) -> Tensor:
 
 
 def select_atoms(coefficients: Tensor, cosines: Tensor | None, count: int) -> dict[str, list[int]]:
-    """Choose `count` atoms of each kind, or as many as there are, as the paper's figure 4 does.
+    """Numbers of `count` 'related atoms' and as many 'unrelated atoms', as the paper's figure 4 has them.
 
     Related are those with the highest product of correlation and coefficient, both positive. Unrelated are those with
     the smallest magnitude of coefficient among the half whose correlation is the smallest in magnitude.
@@ -90,10 +89,7 @@ def select_atoms(coefficients: Tensor, cosines: Tensor | None, count: int) -> di
     Args:
         coefficients: (N, ) c' at a position.
         cosines: (N, ) correlations there; None if they mean nothing, and the coefficients alone decide.
-        count: Atoms of each kind, at least 1.
-
-    Returns:
-        Numbers of the 'related atoms' and of the 'unrelated atoms'.
+        count: Atoms of each kind at most.
     """
     score, candidates = coefficients.clamp(min=0), torch.arange(len(coefficients))
     if cosines is not None:

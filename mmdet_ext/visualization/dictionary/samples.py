@@ -19,11 +19,7 @@ ROW, COLUMN = 1.67, 1.35  # inches
 def draw_nearest_samples(atoms: Atoms, indices: Sequence[int], path: str | os.PathLike, *, columns: int = 6) -> None:
     """Write one PNG with a row per atom: its number, its cluster's size, and its nearest samples, the nearest first.
 
-    Args:
-        atoms: The dictionary.
-        indices: Numbers of the atoms to draw, at least one, in the order of the rows.
-        path: PNG to write; its folder is made if need be.
-        columns: Samples per atom at most.
+    `indices` are the numbers of the atoms; `columns` samples of each are drawn at most.
     """
     columns = max(1, min(columns, max(len(atoms.nearest[index]) for index in indices)))
     figure = Figure(((columns + 1) * COLUMN, len(indices) * ROW))
