@@ -60,10 +60,9 @@ def main(args: argparse.Namespace) -> None:
     from mmdet_ext.predict.loading import choose_device
     from mmdet_ext.visualization.dictionary.capture import Probe
     from mmdet_ext.visualization.dictionary.maps import draw_coefficient_maps, draw_features
-    from mmdet_ext.visualization.dictionary.query import query_at
-    from mmdet_ext.visualization.dictionary.query_figure import draw_query
+    from mmdet_ext.visualization.dictionary.plots import draw_gram, draw_usage, usage_on
+    from mmdet_ext.visualization.dictionary.query import draw_query, query_at
     from mmdet_ext.visualization.dictionary.training_set import atoms_of, look_at_training_set
-    from mmdet_ext.visualization.dictionary.usage import draw_gram, draw_usage, usage_on
     from mmdet_ext.visualization.images import unique_names
 
     register_all_modules(init_default_scope=True)

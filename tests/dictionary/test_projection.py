@@ -1,8 +1,8 @@
 """Features of one width become features of another."""
 import numpy as np
 import pytest
-from mmdet_ext.dictionary.projection import fit_projection
-from mmdet_ext.dictionary.projection import project as apply_projection
+from mmdet_ext.dictionary.joint import fit_projection
+from mmdet_ext.dictionary.joint import project as apply_projection
 from numpy.testing import assert_allclose, assert_array_equal
 
 

@@ -1,15 +1,21 @@
-"""Plots that the reports share, and tables of Markdown."""
+"""Plots of all atoms of a dictionary: how much each is used, how alike they are; and what the reports share."""
 import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from tabulate import tabulate
+from torch import Tensor
 
-from ..style import BLUE, INK, LARGE, NORMAL, ORANGE, PALE, save, tidy
+from mmdet_ext.dictionary.usage import effective_number
+
+from ..style import BLUE, DIVERGING, GREY, INK, LARGE, NORMAL, ORANGE, PALE, SMALL, save, tidy
+from .capture import Capture
 
 
 def label_axes(axes: Axes, title: str, xlabel: str, ylabel: str = '') -> None:
@@ -52,3 +58,42 @@ def draw_ranked(values: np.ndarray, path: str | os.PathLike, title: str, xlabel:
 def table(rows: Sequence[Sequence[Any]], head: Sequence[str], **options: Any) -> str:
     """A table in Markdown."""
     return tabulate(rows, head, tablefmt='pipe', disable_numparse=True, **options)
+
+
+def usage_on(capture: Capture) -> Tensor:
+    """Mean magnitude |c'| of each atom's coefficient over the cells of an image without its padding: (N, ) float64."""
+    return capture.coefficients[:, capture.grid.inside()].abs().mean(dim=1).double()
+
+
+def gram(atoms: Tensor) -> Tensor:
+    """Cosine of each pair of atoms: (N, C) -> (N, N)."""
+    units = F.normalize(atoms, dim=1)
+    return units @ units.T
+
+
+def draw_usage(usages: Sequence[Tensor], path: str | os.PathLike) -> None:
+    """Write one PNG: the mean of `usage_on` some images, the most used atom first."""
+    usage, images = torch.stack(list(usages)).mean(dim=0), len(usages)
+    order = usage.argsort(descending=True).tolist()
+    most, least = (', '.join(map(str, atoms)) for atoms in (order[:5], order[-5:]))
+    draw_ranked(usage.numpy(), path, f'usage over {images} {"image" if images == 1 else "images"}: '
+                f'{effective_number(usage):.1f} of {len(usage)} atoms effective',
+                f'atoms by usage: the most used are {most}, the least used {least}', "mean |c'|",
+                line=usage.mean().item(), name=f'mean {usage.mean():.2f}')
+
+
+def draw_gram(atoms: Tensor, path: str | os.PathLike) -> None:
+    """Write one PNG: the cosine of each pair of atoms (N, C) as a matrix, and how often each value occurs."""
+    cosines = gram(atoms)
+    pairs = cosines[~torch.eye(len(atoms), dtype=torch.bool)]
+    figure = Figure((8.6, 4.3), layout='constrained')
+    matrix, histogram = figure.subplots(1, 2, width_ratios=(1.35, 1))
+    drawn = matrix.imshow(cosines.numpy(), cmap=DIVERGING, vmin=-1, vmax=1, interpolation='nearest')
+    label_axes(matrix, f'cosine of each pair of {len(atoms)} atoms', 'atom', 'atom')
+    matrix.grid(False)
+    figure.colorbar(drawn, ax=matrix, shrink=0.85).ax.tick_params(labelsize=SMALL)
+    histogram.hist(pairs.numpy(), bins=60, range=(-1, 1), color=BLUE, linewidth=0)
+    histogram.axvline(0, color=GREY, linewidth=0.8)
+    label_axes(histogram, f'different atoms: |cos| {pairs.abs().mean():.2f} on average', 'cosine')
+    histogram.set_yticks([])
+    save(figure, path)

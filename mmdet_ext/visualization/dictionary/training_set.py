@@ -15,7 +15,7 @@ from mmdet_ext.dictionary.sources.image_set import training_images
 from mmdet_ext.models.layers import Atoms, RetrieverDictionary, load_atoms
 
 from .capture import Capture
-from .usage import usage_on
+from .plots import usage_on
 
 SAMPLES = 4  # of an atom
 _FOREIGN = dict(clip='CLIP', text='texts')  # sources of atoms in another space than a detector's features

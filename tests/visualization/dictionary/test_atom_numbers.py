@@ -3,7 +3,7 @@ from torch.testing import assert_close
 
 from mmdet_ext.models.layers import PAPER_FORM, RetrieverDictionary
 from mmdet_ext.visualization.dictionary.query import correlations, folded_atoms, select_atoms
-from mmdet_ext.visualization.dictionary.usage import gram
+from mmdet_ext.visualization.dictionary.plots import gram
 
 
 def test_correlations_by_hand():

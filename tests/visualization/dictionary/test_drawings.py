@@ -8,8 +8,8 @@ from mmdet_ext.models.layers import RetrieverDictionary
 from mmdet_ext.visualization.dictionary.query import query_at
 from mmdet_ext.visualization.dictionary.maps import draw_coefficient_maps, draw_features
 from mmdet_ext.visualization.dictionary.training_set import Provenance, highest_cells, highest_of
-from mmdet_ext.visualization.dictionary.query_figure import draw_query
-from mmdet_ext.visualization.dictionary.usage import draw_gram, draw_usage
+from mmdet_ext.visualization.dictionary.query import draw_query
+from mmdet_ext.visualization.dictionary.plots import draw_gram, draw_usage
 
 YELLOW, VERMILLION, BLUE = (0x42, 0xE4, 0xF0), (0x00, 0x5E, 0xD5), (0xB2, 0x72, 0x00)  # BGR
 
