@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn as nn
 from mmengine.logging import print_log
@@ -39,8 +40,7 @@ class ClipSource(ImageSource):
         options: `per_image` (16 by default) and `batch_size` of `ImageSource`.
 
     Raises:
-        FileNotFoundError: A file or folder does not exist.
-        OSError: Weights cannot be downloaded.
+        OSError: A file or folder does not exist, or weights cannot be downloaded.
         ValueError: The model is not known or has no such patch features, or the weights are those of another one.
     """
     name = 'clip'
@@ -76,9 +76,13 @@ class ClipSource(ImageSource):
     def maps(self, loaded: list[tuple[Tensor, tuple[int, int]]]) -> list[tuple[Tensor, CellGrid]]:
         inputs, sizes = zip(*loaded)
         features = self._features(inputs)
-        rows, columns = features.shape[-2:]
-        covered_y, covered_x = _covered(self.tower, tuple(inputs[0].shape[-2:]), (rows, columns))
-        return [(feature, CellGrid((height, width), (rows, columns), (0, 0, width * covered_x, height * covered_y)))
+        shape, grid = np.array(inputs[0].shape[-2:]), np.array(features.shape[-2:])
+        patch = getattr(getattr(getattr(self.tower, 'trunk', None), 'patch_embed', self.tower), 'patch_size', None)
+        covered = np.ones(2)  # shares of height and width in patches: a border may be too narrow for one more
+        if patch is not None and (shape // patch == grid).all():
+            covered = grid * patch / shape
+        return [(feature, CellGrid((height, width), tuple(grid.tolist()),
+                                   (0, 0, width * float(covered[1]), height * float(covered[0]))))
                 for feature, (width, height) in zip(features, sizes, strict=True)]
 
     @torch.no_grad()
@@ -132,12 +136,3 @@ def _check_names(model: str, weights: str | None) -> None:
     if os.sep in weights or Path(weights).suffix in ('.pt', '.pth', '.bin', '.safetensors', '.npz'):
         raise FileNotFoundError(f'there is no file weights={weights} (seen from {Path.cwd()})')
     raise ValueError(f'{model} has no weights {weights!r}, and there is no such file; its tags are {", ".join(tags)}')
-
-
-def _covered(tower: nn.Module, shape: tuple[int, int], grid: tuple[int, int]) -> tuple[float, float]:
-    """Shares of the input's height and width in patches; in some transformers a border is too narrow for one more."""
-    holder = getattr(getattr(tower, 'trunk', None), 'patch_embed', tower)
-    patch = getattr(holder, 'patch_size', None)
-    if patch is None or (shape[0] // patch[0], shape[1] // patch[1]) != grid:
-        return 1, 1
-    return grid[0] * patch[0] / shape[0], grid[1] * patch[1] / shape[1]

@@ -27,12 +27,10 @@ class ImageSource(Source):
     Args:
         images: The images.
         per_image: Positions per image; all if there are fewer.
-        inside: Share of them, 0 to 1, whose centre lies in an annotated box, where the image has such.
+        inside: Share of them, 0 to 1, whose centre lies in an annotated box, where the image has such; ValueError if
+            there are no annotations.
         batch_size: Images to compute at a time.
         seed: With the number of the image it decides which positions.
-
-    Raises:
-        ValueError: If a number is out of range, or `inside` has no boxes.
     """
 
     def __init__(self, images: ImageSet, *, per_image: int, inside: float = 0., batch_size: int = 8,
@@ -65,7 +63,8 @@ class ImageSource(Source):
             except READ_ERRORS as error:
                 skipped.append(_skip_line(self.images.paths[item], error))
         features, owners, boxes = [np.empty((0, self.width), np.float32)], [], [NO_BOXES]
-        for (item, _), (feature, grid) in zip(loaded.items(), self.maps(list(loaded.values())) if loaded else ()):
+        for (item, _), (feature, grid) in zip(loaded.items(), self.maps(list(loaded.values())) if loaded else (),
+                                                strict=True):
             objects = NO_BOXES if self.images.boxes is None else self.images.boxes[item]
             cells, areas = draw_cells(grid, self.per_item, np.random.default_rng([self.seed, item]), objects=objects,
                                       inside=self.inside)

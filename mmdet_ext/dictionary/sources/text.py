@@ -30,7 +30,7 @@ class TextSource(Source):
         device: Where the model runs.
 
     Raises:
-        OSError: The model is neither there nor to be downloaded; FileNotFoundError for a folder or text file.
+        OSError: The model is neither there nor to be downloaded, or a text file is not there.
         ValueError: The folder is no text model with its weights and tokenizer, or a file holds no texts.
     """
     name = 'text'

@@ -95,5 +95,5 @@ def draw_gram(atoms: Tensor, path: str | os.PathLike) -> None:
     histogram.hist(pairs.numpy(), bins=60, range=(-1, 1), color=BLUE, linewidth=0)
     histogram.axvline(0, color=GREY, linewidth=0.8)
     label_axes(histogram, f'different atoms: |cos| {pairs.abs().mean():.2f} on average', 'cosine')
-    histogram.set_yticks([])
+    histogram.set(xticks=(-1, -0.5, 0, 0.5, 1), yticks=[])
     save(figure, path)
