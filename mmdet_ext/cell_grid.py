@@ -39,12 +39,7 @@ class CellGrid(NamedTuple):
         """The grid of a map whose cell number i has its middle at i * stride pixels of the network's input.
 
         There the strided convolutions of a ResNet, which pad by half their kernel, look; there, too, SMCA-DETR's
-        Gaussians have their cells. `from_meta` is half a cell further.
-
-        Args:
-            meta: `ori_shape` (height, width) and `scale_factor` (x, y), (1, 1) if absent. Padding is right and below.
-            stride: Pixels of the input per cell.
-            cells: (rows, columns), padding included.
+        Gaussians have their cells. `from_meta` is half a cell further. Padding is right and below.
         """
         step_x, step_y = (stride / scale for scale in meta.get('scale_factor', (1, 1))[:2])
         rows, columns = cells
@@ -59,16 +54,9 @@ class CellGrid(NamedTuple):
         return points.new_tensor([left, top]) + (points + 0.5) * step
 
     def resample(self, maps: Tensor, shape: tuple[int, int]) -> Tensor:
-        """Bilinear interpolation of maps at the points of a raster that divides the image evenly.
+        """Interpolate maps (N, rows, columns) at the points of a raster (height, width) that divides the image evenly.
 
         Where the image reaches beyond the middles of the outermost cells, their values go on.
-
-        Args:
-            maps: (N, rows, columns).
-            shape: (height, width) of the raster.
-
-        Returns:
-            (N, height, width).
         """
         left, top, right, bottom = self.extent
         x, y = ((torch.arange(count) + 0.5) * side / count for count, side in zip(shape[::-1], self.size[::-1]))
@@ -77,11 +65,7 @@ class CellGrid(NamedTuple):
         return F.grid_sample(maps[None], points[None].to(maps), padding_mode='border', align_corners=False)[0]
 
     def cell_at(self, x: float, y: float) -> tuple[int, int]:
-        """(row, column) of the cell that holds the point (x, y), in pixels of the image.
-
-        Raises:
-            ValueError: If the point is outside of the image.
-        """
+        """(row, column) of the cell at a point (x, y), in pixels of the image; ValueError outside of the image."""
         height, width = self.size
         if not (0 <= x < width and 0 <= y < height):
             raise ValueError(f'the point ({x:g}, {y:g}) is outside of the image of {width} x {height} pixels')

@@ -15,15 +15,6 @@ class Unfinished:
     A piece is either whole or not there, so that a run may end at any moment. Processes that share the folder may use
     it together: one of them calls `begin` before the others read or write, and no two write the same piece.
 
-        work = Unfinished(out)
-        work.begin(settings, restart=args.restart)
-        for name in names:
-            if work.piece(name) is None:
-                with work.write(name) as file:
-                    file.write(make(name))
-        finish(out, [work.piece(name) for name in names])
-        work.remove()
-
     Args:
         output: What is being made. The pieces are kept in OUTPUT.parts.
     """
@@ -40,8 +31,7 @@ class Unfinished:
             restart: Whether to delete the pieces of an earlier run.
 
         Raises:
-            ValueError: If the folder has pieces of other settings, with the names of those that differ, or files that
-                are no pieces.
+            ValueError: If the folder has files that are no pieces, or pieces of other settings, which are named.
         """
         if self.folder.exists() and not self.settings.is_file() and (
                 not self.folder.is_dir() or any(self.folder.iterdir())):
@@ -89,9 +79,4 @@ def _differences(earlier: Any, now: Any, name: str = '') -> list[str]:
     if isinstance(earlier, dict) and isinstance(now, dict):
         return [line for key in dict.fromkeys([*earlier, *now])
                 for line in _differences(earlier.get(key), now.get(key), f'{name} {key}'.strip())]
-    return [] if earlier == now else [f'{name} was {_short(earlier)} and is {_short(now)}']
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f'{text[:57]}...'
+    return [] if earlier == now else [f'{name} was {json.dumps(earlier):.60} and is {json.dumps(now):.60}']

@@ -11,6 +11,7 @@ Several sources (vision text) share the samples equally. A build that was interr
 import argparse
 import shlex
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from mmengine.config import DictAction
@@ -147,8 +148,7 @@ def main(args: argparse.Namespace) -> None:
     from mmdet_ext.visualization.dictionary import build_report
 
     check_outputs(args)
-    options = BuildOptions(args.atoms, args.channels, args.samples, args.passes, args.tolerance, args.nearest,
-                           args.seed)
+    options = BuildOptions(**{field.name: getattr(args, field.name) for field in fields(BuildOptions)})
     work = Unfinished(args.out)
     with join_processes() as processes:
         sources = make_sources(args, process_device(args.device))

@@ -8,6 +8,7 @@ The same command goes on with what was interrupted.
 import argparse
 import shlex
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 from mmengine.config import DictAction
@@ -42,11 +43,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
                         help='values of the config to replace')
     args = parser.parse_args()
-    for name, least in (('iters', 0), ('batch_size', 1), ('usage_images', 1), ('pixels', 2)):
-        if getattr(args, name) < least:
+    for name, least in dict(iters=0, batch_size=1, usage_images=1, pixels=2, match=0).items():
+        if not getattr(args, name) >= least:  # NaN too
             parser.error(f'--{name.replace("_", "-")} should be at least {least}, got {getattr(args, name)}')
-    if not args.match >= 0:
-        parser.error(f'--match should be at least 0, got {args.match}')
     for name in ('keep', 'tau', 'lr'):
         if not getattr(args, name) > 0:
             parser.error(f'--{name} should be positive, got {getattr(args, name)}')
@@ -57,7 +56,8 @@ def main(args: argparse.Namespace) -> None:
     from mmdet.utils import register_all_modules
 
     from mmdet_ext import launch
-    from mmdet_ext.dictionary.compress import Compression, CompressionOptions
+    from mmdet_ext.dictionary.compress import Compression
+    from mmdet_ext.dictionary.distillation import CompressionOptions
     from mmdet_ext.visualization.dictionary.compression_report import describe, write_report
 
     register_all_modules(init_default_scope=True)
@@ -67,8 +67,7 @@ def main(args: argparse.Namespace) -> None:
     if finished.is_file() and not args.overwrite:
         raise ValueError(f'{folder} holds a finished compression: --overwrite replaces it')
     launch.leave_cores_to_workers(cfg.get('train_dataloader') or {})
-    options = CompressionOptions(args.keep, args.by, args.tau, args.pixels, args.match, args.retrieved, args.iters,
-                                 args.lr, args.batch_size, args.usage_images, args.seed)
+    options = CompressionOptions(**{field.name: getattr(args, field.name) for field in fields(CompressionOptions)})
     compression = Compression(cfg, args.checkpoint, folder, options, evaluate=not args.no_eval,
                               restart=args.restart)
     finished.unlink(missing_ok=True)

@@ -58,41 +58,48 @@ def main(args: argparse.Namespace) -> None:
     from mmdet_ext.dictionary.compressed_files import load_trained
     from mmdet_ext.dictionary.usage import find_dictionaries
     from mmdet_ext.predict.loading import choose_device
-    from mmdet_ext.visualization.dictionary.capture import Probe, choose_dictionary
-    from mmdet_ext.visualization.dictionary.image_report import Choice, check_numbers, draw_report
-    from mmdet_ext.visualization.dictionary.provenance import atoms_of, look_at_training_set
-    from mmdet_ext.visualization.dictionary.usage import Usage, draw_gram, draw_usage
+    from mmdet_ext.visualization.dictionary.capture import Probe
+    from mmdet_ext.visualization.dictionary.maps import draw_coefficient_maps, draw_features
+    from mmdet_ext.visualization.dictionary.plots import draw_gram, draw_usage, usage_on
+    from mmdet_ext.visualization.dictionary.query import draw_query, query_at
+    from mmdet_ext.visualization.dictionary.training_set import atoms_of, look_at_training_set
     from mmdet_ext.visualization.images import unique_names
 
     register_all_modules(init_default_scope=True)
     cfg = launch.load_config(args.config, options=args.cfg_options)
     model = load_trained(cfg, args.checkpoint).to(choose_device(args.device))
     dictionaries = find_dictionaries(model)
-    probe = Probe(model, choose_dictionary(dictionaries, args.rd), Compose(get_test_pipeline_cfg(cfg)))
+    if args.rd is not None and args.rd not in dictionaries:
+        raise ValueError(f'there is no RetrieverDictionary {args.rd!r} in the model, but: {", ".join(dictionaries)}')
+    probe = Probe(model, args.rd or next(iter(dictionaries)), Compose(get_test_pipeline_cfg(cfg)))
     print(f'dictionaries of this model: {", ".join(dictionaries)}; this is {probe.name} with {probe.rd.num_atoms} '
           'atoms')
-    check_numbers(args.show or (), probe.rd)
+    if unknown := [str(index) for index in args.show or () if index not in range(probe.rd.num_atoms)]:
+        raise ValueError(f'the dictionary has atoms 0..{probe.rd.num_atoms - 1}, got {", ".join(unknown)}')
     atoms = atoms_of(probe.rd, args.atoms)
     samples_from = args.provenance_images if args.provenance_images is not None else 0 if atoms else DEFAULT_SURVEY
-    provenance, usage, skipped = look_at_training_set(cfg, probe, atoms, samples_from, args.usage_images)
+    provenance, usages, skipped = look_at_training_set(cfg, probe, atoms, samples_from, args.usage_images or 0)
     print(provenance.note)
 
-    choice, drawn = Choice(args.show, args.top, args.folded), usage or Usage()
     for path, name in zip(args.images, unique_names(args.images), strict=True):
         try:
             capture = probe(path)
-            draw_report(capture, probe.rd, args.out, name, choice=choice, provenance=provenance, at=args.at,
-                        measure=args.measure)
+            query = query_at(capture, probe.rd, args.at or capture.best_centre(), provenance, show=args.show,
+                             top=args.top, folded=args.folded)
+            draw_query(capture, query, provenance.nearest, args.out / f'{name}_atoms.png')
+            shown = [index for group in query.groups.values() for index in group]
+            draw_coefficient_maps(capture, shown, args.out / f'{name}_maps.png', point=query.point)
+            draw_features(capture, args.out / f'{name}_features.png', args.measure)
         except (OSError, ValueError) as error:
             skipped.append(f'{path}: {message_of(error).removeprefix(f"{path}: ")}')
             continue
         print(f'wrote {args.out / name}_atoms.png, _maps.png and _features.png')
-        if usage is None:
-            drawn.update(capture)
+        if args.usage_images is None:
+            usages.append(usage_on(capture))
     draw_gram(probe.rd.atoms.detach().cpu().float(), args.out / 'gram.png')
     print(f'wrote {args.out / "gram.png"}')
-    if drawn.images:
-        draw_usage(drawn.mean(), args.out / 'usage.png', drawn.images)
+    if usages:
+        draw_usage(usages, args.out / 'usage.png')
         print(f'wrote {args.out / "usage.png"}')
     if skipped:
         raise ValueError('\n'.join(f'skipped {message}' for message in skipped))

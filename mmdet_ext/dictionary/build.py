@@ -16,11 +16,10 @@ from mmdet_ext.models.layers import Atoms
 from mmdet_ext.unfinished import Unfinished
 
 from .clustering import Clusters, run_passes, start_clusters
-from .joint import describe_nearest, join
+from .joint import describe_nearest, join, summarise
 from .processes import ALONE, Processes
 from .sampling import Draw
 from .sources.base import Source
-from .summary import summarise
 
 SAVE_SECONDS = 30
 
@@ -60,18 +59,15 @@ def build_dictionary(sources: Sequence[Source], options: BuildOptions, work: Unf
         processes: Which part of the features is for this process.
 
     Returns:
-        The atoms in process 0, None in the others.
-
-    Raises:
-        ValueError: If sizes and samples do not fit each other, or other arguments began the work.
+        The atoms in process 0, None in the others; ValueError if sizes and samples do not fit each other, or other
+        arguments began the work.
     """
     channels = common_channels(sources, options.channels)
     capacity = options.samples // len(sources)
     if capacity * len(sources) < options.atoms:
         raise ValueError(f'{options.samples} samples (--samples) are fewer than {options.atoms} atoms (--atoms)')
     if processes.rank == 0:
-        memory = np.empty((capacity * len(sources), channels), np.float32)
-        memory.fill(0)  # takes the memory now, not after hours
+        memory = np.full((capacity * len(sources), channels), 0, np.float32)  # taken now, not after hours
         described = [dict(source.fingerprint, name=source.name, width=source.width, items=source.num_items)
                      for source in sources]
         work.begin(dict(sources=described, samples=options.samples, seed=options.seed), restart=restart)
@@ -82,23 +78,18 @@ def build_dictionary(sources: Sequence[Source], options: BuildOptions, work: Unf
     for draw in draws:
         draw.require_samples()
     try:
-        joint = join(sources, draws, options.seed, memory)
+        joint = join(draws, options.seed, memory)
         clusters = _cluster(joint.features, options, work)
     except ValueError as error:
         raise ValueError(f'{error}. The samples are kept in {work.folder}: other --atoms or --channels go on from '
                          'them') from error
-    projections = [projection.record(source.name) for projection, source in zip(joint.projections, sources)]
     return Atoms(torch.from_numpy(clusters.centres), torch.from_numpy(clusters.counts),
-                 describe_nearest(sources, joint, clusters.centres, options.nearest), projections,
-                 summarise(sources, joint, clusters))
+                 describe_nearest(joint, clusters.centres, options.nearest), joint.projections,
+                 summarise(joint, clusters))
 
 
 def common_channels(sources: Sequence[Source], channels: int | None) -> int:
-    """Width of the atoms: `channels`, or that of the sources.
-
-    Raises:
-        ValueError: If it is None and the sources differ.
-    """
+    """Width of the atoms: `channels`, or that of the sources; ValueError if it is None and the sources differ."""
     widths = {source.width for source in sources}
     if channels is None and len(widths) > 1:
         described = ', '.join(f'{source.name} {source.width}' for source in sources)
@@ -108,6 +99,7 @@ def common_channels(sources: Sequence[Source], channels: int | None) -> int:
 
 
 def _cluster(features: np.ndarray, options: BuildOptions, work: Unfinished) -> Clusters:
+    """All passes of k-means; those that an interrupted build has saved are not made again."""
     name = f'clusters_{options.atoms}_{features.shape[1]}_{options.passes}_{options.tolerance}.npz'
     if work.piece(name) is None:
         rng = np.random.default_rng(np.random.SeedSequence(options.seed, spawn_key=(2, )))

@@ -36,12 +36,9 @@ def start_clusters(features: np.ndarray, num_clusters: int, rng: np.random.Gener
     """Centres for the first pass: scikit-learn's mini-batch k-means, itself begun by k-means++, scaled to unit length.
 
     Args:
-        features: (n, C) float32, rows of unit length.
-        num_clusters: K, at most n.
+        features: (n, C) float32, rows of unit length, at least as many as clusters (else ValueError).
+        num_clusters: K.
         rng: Draws the first centres and the mini-batches.
-
-    Raises:
-        ValueError: If n < K.
     """
     if len(features) < num_clusters:
         raise ValueError(f'{len(features)} samples are fewer than {num_clusters} atoms')
@@ -64,14 +61,8 @@ def run_passes(features: np.ndarray, clusters: Clusters, *, passes: int = 100,
     cluster is empty and either the inertia fell by less than `tolerance` of itself or there were `passes` of them. So
     the inertia never rises, nothing is random, and the counts are those of the centres returned.
 
-    Args:
-        features: (n, C) float32, rows of unit length.
-        clusters: Where to begin; not changed.
-        passes: Largest number of passes; a few more if a cluster is empty in the last one.
-        tolerance: Relative change of the inertia at which to stop.
-
     Raises:
-        ValueError: If fewer features differ from each other than there are clusters.
+        ValueError: If fewer features (n, C) differ from each other than there are clusters.
     """
     while not len(clusters.counts):
         labels, distances = pairwise_distances_argmin_min(features, clusters.centres, metric='sqeuclidean')

@@ -2,64 +2,45 @@
 import copy
 import logging
 import pickle
+import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn as nn
+from mmdet.registry import MODELS
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from mmdet_ext.checkpoints.load import read_weights
+from mmdet_ext.checkpoints.load import misfits, read_weights
 from mmdet_ext.deployment import count_parameters
 from mmdet_ext.files import replace_file
 from mmdet_ext.fingerprints import digest
 from mmdet_ext.unfinished import Unfinished, file_version
 
-from .compressed_files import (check_builds, compressed_config, compressed_state, load_trained, replace_dictionaries,
-                               save_atoms)
-from .distillation import Distillation
+from .compressed_files import compressed_config, compressed_state, load_trained, replace_dictionaries, save_atoms
+from .distillation import CompressionOptions, Distillation
 from .pruning import choose_atoms, number_to_keep, prune
-from .training_images import load_batches, random_batches, training_images
+from .sources.image_set import training_images
 from .usage import count_flops, effective_number, find_dictionaries, measure_usage
 
 SAVE_SECONDS = 30
-
-
-@dataclass(frozen=True)
-class CompressionOptions:
-    """What decides the numbers of a compression.
-
-    For `keep` see `number_to_keep`, for `by` `choose_atoms`, for the others that are not explained here `Distillation`.
-
-    Args:
-        batch_size: Images in a step.
-        usage_images: Images for usage and agreement, all if there are no more.
-        seed: Of all that is random.
-    """
-    keep: float
-    by: str = 'usage'
-    tau: float = 0.1
-    pixels: int = 256
-    match: float = 10.0
-    retrieved: bool = False
-    iters: int = 1000
-    lr: float = 3e-3
-    batch_size: int = 8
-    usage_images: int = 256
-    seed: int = 0
 
 
 class Compression:
     """Makes `folder`/compressed.pth and .py of a trained detector.
 
     What is done is kept until `work.remove()`, so that another `Compression` with the same arguments goes on from it.
+    ValueError if something does not fit, or other arguments began the work.
 
     Args:
         cfg: Config of the trained detector.
@@ -68,9 +49,6 @@ class Compression:
         options: What decides the numbers.
         evaluate: Whether to evaluate the model before, after pruning and after distillation.
         restart: Whether to forget what is done.
-
-    Raises:
-        ValueError: If something does not fit, or other arguments began the work.
     """
 
     def __init__(self, cfg: Config, checkpoint: str | Path, folder: Path, options: CompressionOptions, *,
@@ -84,7 +62,10 @@ class Compression:
         self.numbers = {name: number_to_keep(options.keep, rd.num_atoms) for name, rd in self.teachers.items()}
         self.small_cfg = compressed_config(cfg, options.keep)
         first = {name: prune(rd, range(self.numbers[name])) for name, rd in self.teachers.items()}
-        check_builds(self.small_cfg, compressed_state(checkpoint, first))
+        small = MODELS.build(copy.deepcopy(self.small_cfg.model))
+        if problems := misfits(small, compressed_state(checkpoint, first)):
+            raise ValueError('num_atoms of a dictionary is not set by a key `rd` or an RDNeck of the config, so that '
+                             f'the smaller model cannot be built from it: {"; ".join(problems[:3])}')
         self.dataset = training_images(cfg)
         self.meta = dict(dataset_meta=read_weights(checkpoint).dataset_meta or dict(self.dataset.metainfo))
         self.work = Unfinished(folder / 'compressed.pth')
@@ -103,9 +84,7 @@ class Compression:
         self._save_model('pruned.pth', students)
         self.small_cfg.dump(self.folder / 'compressed.py')
         metrics |= self._evaluate('pruned', students)
-        distillation = Distillation(self.model, students, iters=options.iters, lr=options.lr, tau=options.tau,
-                                    pixels=options.pixels, match=options.match, retrieved=options.retrieved,
-                                    seed=options.seed)
+        distillation = Distillation(self.model, students, options)
         agreement = dict(pruned=self._once('agreement', lambda: distillation.agreement(self._calibration())))
         losses, seconds = self._distill(distillation)
         agreement['distilled'] = distillation.agreement(self._calibration())
@@ -151,18 +130,29 @@ class Compression:
             torch.save(dict(state_dict=compressed_state(self.checkpoint, students), meta=self.meta), file)
 
     def _evaluate(self, stage: str, dictionaries: Mapping[str, nn.Module]) -> dict[str, dict[str, float]]:
-        """The metrics of the model with these dictionaries, under the name of the stage."""
+        """What `val_evaluator` says of the model with these dictionaries, under the name of the stage."""
         if not self.evaluates:
             return {}
         replace_dictionaries(self.model, dictionaries)
-        metrics = self._once(f'metrics_{stage}', lambda: evaluate(self.cfg, self.model, self.folder, stage))
+        metrics = self._once(f'metrics_{stage}', lambda: self._run_validation(stage))
         replace_dictionaries(self.model, self.teachers)
         return {stage: metrics}
 
-    def _batches(self, batches: list[list[int]]) -> Iterable[dict]:
-        return load_batches(self.dataset, batches, self.cfg.train_dataloader.get('num_workers', 0))
+    def _run_validation(self, stage: str) -> dict[str, float]:
+        cfg = copy.deepcopy(self.cfg)
+        runner = Runner(
+            self.model, str(self.folder / 'logs'), val_dataloader=cfg.val_dataloader, val_cfg=dict(type='ValLoop'),
+            val_evaluator=cfg.val_evaluator, env_cfg=cfg.get('env_cfg') or dict(dist_cfg=None),
+            default_scope=cfg.get('default_scope', 'mmdet'), randomness=dict(seed=0), log_level=logging.WARNING,
+            experiment_name=f'{stage}_{time.time_ns()}')
+        return {key: float(value) for key, value in runner.val().items() if isinstance(value, (int, float))}
 
-    def _calibration(self) -> Iterable[dict]:
+    def _batches(self, batches: list[list[int]]) -> DataLoader:
+        return DataLoader(self.dataset, batch_sampler=batches, collate_fn=pseudo_collate,
+                          num_workers=self.cfg.train_dataloader.get('num_workers', 0),
+                          worker_init_fn=_leave_interrupts_to_main)
+
+    def _calibration(self) -> DataLoader:
         """The images on which usage and agreement are measured."""
         number, size = min(self.options.usage_images, len(self.dataset)), self.options.batch_size
         chosen = random_batches(len(self.dataset), number, 1, self.options.seed)[0]
@@ -193,12 +183,12 @@ class Compression:
         return losses, seconds
 
 
-def evaluate(cfg: Config, model: nn.Module, folder: Path, name: str) -> dict[str, float]:
-    """What the config's `val_evaluator` says of a model; logs go to `folder`/logs."""
-    runner = Runner(
-        model, str(folder / 'logs'), val_dataloader=copy.deepcopy(cfg.val_dataloader), val_cfg=dict(type='ValLoop'),
-        val_evaluator=copy.deepcopy(cfg.val_evaluator),
-        env_cfg=copy.deepcopy(cfg.get('env_cfg') or dict(dist_cfg=None)),
-        default_scope=cfg.get('default_scope', 'mmdet'), randomness=dict(seed=0), log_level=logging.WARNING,
-        experiment_name=f'{name}_{time.time_ns()}')
-    return {key: float(value) for key, value in runner.val().items() if isinstance(value, (int, float))}
+def random_batches(num_images: int, batch_size: int, num_batches: int, seed: int) -> list[list[int]]:
+    """Indices of images: all in a random order, then all in another one, cut into batches; alike for the same seed."""
+    epochs = -(-num_batches * batch_size // num_images)
+    orders = [np.random.default_rng((seed, epoch)).permutation(num_images) for epoch in range(epochs)]
+    return np.concatenate(orders)[:num_batches * batch_size].reshape(num_batches, batch_size).tolist() if orders else []
+
+
+def _leave_interrupts_to_main(worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -11,7 +11,7 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from torch import Tensor
 
-from mmdet_ext.checkpoints.load import load_weights, misfits, read_weights
+from mmdet_ext.checkpoints.load import load_weights, read_weights
 from mmdet_ext.models.layers import RetrieverDictionary, load_atoms
 from mmdet_ext.models.layers.atoms import forget_atoms_files, rd_options
 
@@ -62,13 +62,6 @@ def compressed_state(checkpoint: str | os.PathLike, students: Mapping[str, Retri
     for prefix, student in students.items():
         state |= {f'{prefix}.{name}': tensor.detach().cpu() for name, tensor in student.state_dict().items()}
     return state
-
-
-def check_builds(cfg: Config, state: Mapping[str, Tensor]) -> None:
-    """Raise a ValueError unless the config's model takes the weights."""
-    if problems := misfits(MODELS.build(copy.deepcopy(cfg.model)), state):
-        raise ValueError('num_atoms of a dictionary is not set by a key `rd` or an RDNeck of the config, so that the '
-                         f'smaller model cannot be built from it: {"; ".join(problems[:3])}')
 
 
 def save_atoms(folder: Path, teachers: Mapping[str, RetrieverDictionary], students: Mapping[str, RetrieverDictionary],

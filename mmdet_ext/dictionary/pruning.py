@@ -11,15 +11,7 @@ METHODS = ('usage', 'random', 'clustering')
 
 
 def number_to_keep(keep: float, num_atoms: int) -> int:
-    """How many of N atoms stay.
-
-    Args:
-        keep: Fraction of them in (0, 1], or how many from 2.
-        num_atoms: N.
-
-    Raises:
-        ValueError: If that is no number of 2..N atoms.
-    """
+    """How many of N atoms stay: a share `keep` in (0, 1] of them, or `keep` itself, 2 to N; else ValueError."""
     if not keep > 0 or (keep > 1 and not float(keep).is_integer()):
         raise ValueError(f'keep should be a fraction in (0, 1] or a whole number of atoms, got {keep}')
     number = int(keep) if keep > 1 else round(keep * num_atoms)
@@ -29,7 +21,7 @@ def number_to_keep(keep: float, num_atoms: int) -> int:
 
 
 def choose_atoms(atoms: Tensor, usage: Tensor, number: int, by: str = 'usage', seed: int = 0) -> Tensor:
-    """Indices of the atoms to keep, in ascending order.
+    """Indices of the atoms to keep, (number, ) int64, in ascending order.
 
     Args:
         atoms: (N, C).
@@ -38,9 +30,6 @@ def choose_atoms(atoms: Tensor, usage: Tensor, number: int, by: str = 'usage', s
         by: 'usage' for the most used; 'random'; 'clustering' for k-means of the atoms and of each cluster the atom
             nearest to its centre.
         seed: For the last two.
-
-    Returns:
-        (number, ) int64.
     """
     if by not in METHODS:
         raise ValueError(f'by should be one of {", ".join(METHODS)}, got {by!r}')
@@ -57,14 +46,11 @@ def prune(rd: RetrieverDictionary, keep_indices: Sequence[int] | Tensor) -> Retr
     """A dictionary of some of the atoms: their rows of G, E, batch norms, scale and shift, and columns of D.
 
     D's batch norm stays as it is. The normalisation now runs over fewer coefficients, so that without training the
-    output is another one unless all atoms stay.
+    output is another one unless all atoms stay. `rd` is left as it is.
 
     Args:
-        rd: Left as it is.
-        keep_indices: At least 2 distinct ones, in the order that the atoms are to have.
-
-    Raises:
-        ValueError: If the indices are not that.
+        rd: The dictionary.
+        keep_indices: At least 2 distinct ones (else ValueError), in the order that the atoms are to have.
     """
     keep = torch.as_tensor(keep_indices, device=rd.dictionary.conv.weight.device)
     if keep.ndim != 1 or not 2 <= len(keep.unique()) == len(keep) or keep.min() < 0 or keep.max() >= rd.num_atoms:

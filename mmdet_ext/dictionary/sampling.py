@@ -6,7 +6,6 @@ fewer positions, the feature is zero or not finite) another one is drawn.
 """
 import math
 import sys
-from dataclasses import dataclass, field
 
 import numpy as np
 from tqdm import tqdm
@@ -18,28 +17,7 @@ from .processes import Processes
 from .sources.base import Source
 
 PIECE = 32  # batches whose features are kept in one file
-
-
-@dataclass
-class Sample:
-    """What was drawn from a source besides the features, and the count of candidates without a usable feature.
-
-    Args:
-        items: (n, ) int64, the item of each feature.
-        boxes: (n, 4) float32.
-        computed: Items that were computed.
-        seen: Candidates that were drawn and are there.
-        zero: Those of them whose values are all 0.
-        non_finite: Those of them with a value that is NaN or infinite.
-        skipped: What could not be read, a line each.
-    """
-    items: np.ndarray
-    boxes: np.ndarray
-    computed: int = 0
-    seen: int = 0
-    zero: int = 0
-    non_finite: int = 0
-    skipped: list[str] = field(default_factory=list)
+COUNTS = 'computed', 'seen', 'zero', 'non_finite'
 
 
 class Draw:
@@ -53,11 +31,13 @@ class Draw:
         number: Its place among the sources, from 0.
         capacity: Features to draw; all if there are fewer.
         seed: Decides which.
-        work: Where the pieces are kept, on a file system that all processes share.
+        work: Where the pieces are kept, on a file system that all processes share; ValueError if some are missing.
         processes: Which of the pieces are for this process.
 
-    Raises:
-        ValueError: If pieces of another process are missing.
+    Attributes:
+        size: n, how many features were drawn.
+        counts: Items `computed`, candidates `seen`, and those of them that were `zero` or `non_finite`.
+        skipped: What could not be read, a line each.
     """
 
     def __init__(self, source: Source, number: int, capacity: int, seed: int, work: Unfinished,
@@ -65,6 +45,7 @@ class Draw:
         self.source, self.number, self.work, self.processes = source, number, work, processes
         self.drawn = np.empty(0, np.int64)  # with the other candidates of items that have turned out to have none
         self.pieces: dict[str, np.ndarray] = {}  # usable candidates of each
+        self.counts, self.skipped = dict.fromkeys(COUNTS, 0), []
         rng = np.random.default_rng([seed, number])
         total, usable, tried = source.num_items * source.per_item, 0, 0
         while usable < capacity and len(self.drawn) < total:
@@ -80,36 +61,34 @@ class Draw:
             tried += len(candidates)
         self.size = min(usable, capacity)
 
-    def load(self, out: np.ndarray) -> Sample:
-        """Read the sample in the order in which it was drawn, the features into `out` (size, d), float32."""
+    def load(self, out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Fill `out` (n, d) with the features in the order in which they were drawn.
+
+        Returns:
+            (n, ) int64, the item of each feature, and (n, 4) float32, its box.
+        """
         order = np.argsort(self.drawn)
         ranks = order[np.searchsorted(self.drawn, np.concatenate([*self.pieces.values()]), sorter=order)]
         targets = np.argsort(np.argsort(ranks))
-        sample = Sample(np.empty(self.size, np.int64), np.empty((self.size, 4), np.float32))
-        counts, skipped = np.zeros(4, np.int64), {}
+        items, boxes = np.empty(self.size, np.int64), np.empty((self.size, 4), np.float32)
         for name, candidates in self.pieces.items():
             rows, targets = np.split(targets, [len(candidates)])
             kept = rows < self.size
             with read_arrays(self.work.piece(name)) as piece:
                 out[rows[kept]] = piece['features'][kept]
-                sample.boxes[rows[kept]] = piece['boxes'][kept]
-                sample.items[rows[kept]] = candidates[kept] // self.source.per_item
-                counts += piece['counts']
-                skipped |= dict.fromkeys(piece['skipped'].tolist())
-        sample.computed, sample.seen, sample.zero, sample.non_finite = counts.tolist()
-        sample.skipped = list(skipped)
-        return sample
+                boxes[rows[kept]] = piece['boxes'][kept]
+            items[rows[kept]] = candidates[kept] // self.source.per_item
+        return items, boxes
 
     def require_samples(self) -> None:
         """Raise a ValueError if nothing was drawn, and forget what was computed, so that it may be tried again."""
         if self.size:
             return
-        sample = self.load(np.empty((0, self.source.width), np.float32))
         for name in self.pieces:
             self.work.piece(name).unlink()
-        reason = f'{sample.seen} samples: {sample.zero} zero, {sample.non_finite} not finite'
-        if sample.skipped:
-            reason += f'; {len(sample.skipped)} items could not be read: {sample.skipped[0]}'
+        reason = '{seen} samples: {zero} zero, {non_finite} not finite'.format(**self.counts)
+        if self.skipped:
+            reason += f'; {len(self.skipped)} items could not be read: {self.skipped[0]}'
         raise ValueError(f'{self.source.name}: none of its {self.source.num_items} items gave a usable sample '
                          f'({reason})')
 
@@ -132,27 +111,26 @@ class Draw:
         return names
 
     def _compute_piece(self, items: np.ndarray, candidates: np.ndarray, bar: tqdm) -> dict[str, np.ndarray]:
-        candidates = candidates[np.isin(candidates // self.source.per_item, items)]
-        parts, empty, skipped, counts = [], [], [], np.array([len(items), 0, 0, 0])
+        """Unit features of the drawn candidates of some items, their boxes, and counts of what is unusable."""
+        parts, skipped = [], []
         for start in range(0, len(items), self.source.batch_size):
-            batch = items[start:start + self.source.batch_size].tolist()
-            samples = self.source.compute(batch)
-            for line in samples.skipped:
+            batch = self.source.compute(items[start:start + self.source.batch_size].tolist())
+            for line in batch.skipped:
                 tqdm.write(f'warning: skipped {line}', file=sys.stderr)
-            skipped += samples.skipped
-            empty += np.setdiff1d(batch, samples.items).tolist()
-            within = np.arange(len(samples.items)) - np.searchsorted(samples.items, samples.items)
-            computed = samples.items * self.source.per_item + within
-            rows = np.isin(computed, candidates)
-            norms = np.linalg.norm(samples.features[rows].astype(np.float64), axis=1)
-            finite = np.isfinite(norms)
-            counts[1:] += len(norms), (norms == 0).sum(), (~finite).sum()
-            good = finite & (norms > 0)
-            features = (samples.features[rows][good] / norms[good, None]).astype(np.float32)
-            parts.append((computed[rows][good], features, samples.boxes[rows][good]))
-            bar.update(len(batch))
-        arrays = dict(zip(('candidates', 'features', 'boxes'), map(np.concatenate, zip(*parts)), strict=True))
-        return dict(arrays, counts=counts, empty=np.array(empty, np.int64), skipped=np.array(skipped, np.str_))
+            skipped += batch.skipped
+            computed = batch.items * self.source.per_item + np.arange(len(batch.items)) - np.searchsorted(
+                batch.items, batch.items)
+            drawn = np.isin(computed, candidates)
+            parts.append((computed[drawn], batch.features[drawn], batch.boxes[drawn], batch.items))
+            bar.update(min(self.source.batch_size, len(items) - start))
+        computed, features, boxes, filled = map(np.concatenate, zip(*parts, strict=True))
+        norms = np.linalg.norm(features.astype(np.float64), axis=1)
+        finite = np.isfinite(norms)
+        good = finite & (norms > 0)
+        return dict(
+            candidates=computed[good], features=(features[good] / norms[good, None]).astype(np.float32),
+            boxes=boxes[good], counts=np.array([len(items), len(norms), (norms == 0).sum(), (~finite).sum()]),
+            empty=np.setdiff1d(items, filled), skipped=np.array(skipped, np.str_))
 
     def _note(self, names: list[str]) -> np.ndarray:
         """Take down the candidates of finished pieces; returns the items that have none."""
@@ -164,6 +142,9 @@ class Draw:
             with read_arrays(self.work.piece(name)) as piece:
                 self.pieces[name] = piece['candidates']
                 empty.append(piece['empty'])
+                for key, count in zip(COUNTS, piece['counts'].tolist(), strict=True):
+                    self.counts[key] += count
+                self.skipped = list(dict.fromkeys([*self.skipped, *piece['skipped'].tolist()]))
         return np.concatenate(empty)
 
 

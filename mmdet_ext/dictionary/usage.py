@@ -10,11 +10,7 @@ from mmdet_ext.models.layers import RetrieverDictionary
 
 
 def find_dictionaries(model: nn.Module) -> dict[str, RetrieverDictionary]:
-    """The dictionaries of a model by their names in it.
-
-    Raises:
-        ValueError: If there is none.
-    """
+    """The dictionaries of a model by their names in it; ValueError if there is none."""
     dictionaries = {name: module for name, module in model.named_modules()
                     if isinstance(module, RetrieverDictionary)}
     if not dictionaries:
@@ -25,14 +21,9 @@ def find_dictionaries(model: nn.Module) -> dict[str, RetrieverDictionary]:
 
 @torch.no_grad()
 def dictionary_inputs(model: nn.Module, data: dict) -> list[tuple[str, Tensor]]:
-    """What reaches each dictionary of a detector while it looks at a batch, in the order of the calls.
+    """(name, input (B, C, H, W)) of each call of a dictionary while a detector in evaluation mode looks at a batch.
 
-    Args:
-        model: One of mmdet's detectors, in evaluation mode.
-        data: A batch, for its `data_preprocessor`. What that pads to make sizes equal counts like the image.
-
-    Returns:
-        (name of the dictionary, its input (B, C, H, W)) for each call.
+    `data` is a batch for the model's `data_preprocessor`; what that pads to make sizes equal counts like the image.
     """
     inputs = []
     hooks = [rd.register_forward_pre_hook(lambda rd, args, name=name: inputs.append((name, args[0])))
@@ -54,10 +45,7 @@ def measure_usage(model: nn.Module, batches: Iterable[dict]) -> dict[str, Tensor
         batches: For its `data_preprocessor`.
 
     Returns:
-        For each dictionary (N, ) float64, on the CPU.
-
-    Raises:
-        ValueError: If a dictionary received nothing.
+        For each dictionary (N, ) float64, on the CPU; ValueError if one received nothing.
     """
     model.eval()
     dictionaries = find_dictionaries(model)
@@ -82,9 +70,7 @@ def effective_number(usage: Tensor) -> float:
 def count_flops(model: nn.Module, data: dict) -> dict[str, int]:
     """Twice the multiply-adds of a detector's `dictionaries`, and of its `network` (backbone and neck), for an image.
 
-    Args:
-        model: One of mmdet's detectors.
-        data: A batch, of which the first image is taken.
+    The image is the first one of `data`, a batch for the model's `data_preprocessor`.
     """
     dictionaries = find_dictionaries(model)
     with FlopCounterMode(display=False) as network:

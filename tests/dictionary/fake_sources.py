@@ -50,4 +50,7 @@ def everything(source: Source) -> Samples:
     """All samples of a source, computed batch by batch."""
     batches = [range(source.num_items)[start:start + source.batch_size]
                for start in range(0, source.num_items, source.batch_size)]
-    return Samples.join(list(map(source.compute, batches)), source.width)
+    parts = [source.compute(batch) for batch in batches]
+    features, items, boxes = (np.concatenate([getattr(part, name) for part in parts])
+                              for name in ('features', 'items', 'boxes'))
+    return Samples(features, items, boxes, [line for part in parts for line in part.skipped])

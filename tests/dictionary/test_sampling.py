@@ -1,10 +1,12 @@
 """Which features are drawn, which items are computed for them, and what is kept of interrupted work."""
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from dictionary.fake_sources import MatrixSource
 from mmdet_ext.dictionary import sampling
-from mmdet_ext.dictionary.processes import ALONE, Processes
-from mmdet_ext.dictionary.sampling import Draw, Sample, draw_more
+from mmdet_ext.dictionary.processes import Processes
+from mmdet_ext.dictionary.sampling import Draw, draw_more
 from mmdet_ext.unfinished import Unfinished
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -19,14 +21,15 @@ def work(tmp_path) -> Unfinished:
 
 
 def draw(source: MatrixSource, capacity: int, work: Unfinished, *, seed: int = 3,
-         processes: Processes = ALONE) -> tuple[np.ndarray, Sample]:
+         processes: Processes = Processes()) -> tuple[np.ndarray, SimpleNamespace]:
     """Features, and the rest of the sample."""
     drawn = Draw(source, 0, capacity, seed, work, processes)
     features = np.empty((drawn.size, source.width), np.float32)
-    return features, drawn.load(features)
+    items, boxes = drawn.load(features)
+    return features, SimpleNamespace(items=items, boxes=boxes, skipped=drawn.skipped, **drawn.counts)
 
 
-def drawn_rows(sample: Sample) -> list[int]:
+def drawn_rows(sample: SimpleNamespace) -> list[int]:
     """Numbers of the rows of a `MatrixSource` that were drawn, which it tells as boxes."""
     return sample.boxes[:, 0].astype(int).tolist()
 

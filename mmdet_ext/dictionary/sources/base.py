@@ -22,14 +22,6 @@ class Samples:
     boxes: np.ndarray
     skipped: list[str] = field(default_factory=list)
 
-    @classmethod
-    def join(cls, parts: Sequence['Samples'], width: int, skipped: Sequence[str] = ()) -> 'Samples':
-        """All parts in their order, also none; `skipped` comes before what the parts skipped."""
-        return cls(np.concatenate([np.empty((0, width), np.float32), *(part.features for part in parts)]),
-                   np.concatenate([np.empty(0, np.int64), *(part.items for part in parts)]),
-                   np.concatenate([np.empty((0, 4), np.float32), *(part.boxes for part in parts)]),
-                   [*skipped, *(line for part in parts for line in part.skipped)])
-
 
 class Source(ABC):
     """Items (images, texts, rows), each of which has up to `per_item` features.

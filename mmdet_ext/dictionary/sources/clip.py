@@ -5,7 +5,9 @@ import os
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn as nn
 from mmengine.logging import print_log
@@ -30,40 +32,41 @@ class ClipSource(ImageSource):
         model: Name as in `open_clip.list_models()`, or 'local-dir:FOLDER' or 'hf-hub:NAME', which bring their weights.
         weights: Pretrained tag of open_clip, or file. None: random weights, for tests and controls.
         config: Config of a detector, whose training images are taken.
-        ann: COCO annotations to take instead.
-        images: Folder of `ann`'s images; without `ann` all images in it.
-        per_image: Patches per image, drawn without replacement; all if there are fewer.
+        ann, images: As in `find_images`.
         joint: Whether patches are projected into the space that images share with texts, as open_clip's own vision
             transformers can. False: the last layer after its final norm, where the tower has one for patches.
-        batch_size: Images to compute at a time.
-        seed: Decides which patches, and the random weights.
         device: Where the model runs.
+        seed: Decides which patches, and the random weights.
+        options: `per_image` (16 by default) and `batch_size` of `ImageSource`.
 
     Raises:
-        FileNotFoundError: A file or folder does not exist.
-        OSError: Weights cannot be downloaded.
+        OSError: A file or folder does not exist, or weights cannot be downloaded.
         ValueError: The model is not known or has no such patch features, or the weights are those of another one.
     """
     name = 'clip'
 
     def __init__(self, model: str, weights: str | None, *, config: str | None = None, ann: str | None = None,
-                 images: str | None = None, per_image: int = 16, joint: bool = True, batch_size: int = 8, seed: int = 0,
-                 device: str | torch.device = 'cpu') -> None:
+                 images: str | None = None, joint: bool = True, device: str | torch.device = 'cpu', seed: int = 0,
+                 per_image: int = 16, **options: Any) -> None:
         from open_clip.transform import PreprocessCfg, image_transform_v2  # only here: other sources need no open_clip
 
         super().__init__(find_images(None if config is None else load_config(str(config)), ann, images),
-                         per_image=per_image, batch_size=batch_size, seed=seed)
-        self.device = device
+                         per_image=per_image, seed=seed, **options)
+        self.device, self.joint = device, joint
         self.tower = _load_tower(model, weights, seed).to(device)
-        _check_tower(self.tower, model, joint)
-        self.joint = joint
+        if not hasattr(self.tower, 'forward_intermediates'):
+            raise ValueError(f'{model}: its image tower, {type(self.tower).__name__}, gives no patch features')
+        # A tower that pools its patches by attention does so before the final norm, which is then none of theirs.
+        self.pools = getattr(self.tower, 'attn_pool', None) is not None
+        if joint and (self.pools or not isinstance(getattr(self.tower, 'proj', None), Tensor)):
+            raise ValueError(f'{model}: its image tower, {type(self.tower).__name__}, has no projection of single '
+                             'patches into the joint space; joint=False takes its last layer')
         preprocess = PreprocessCfg(**{**self.tower.preprocess_cfg, 'resize_mode': 'squash'})
         self.transform = image_transform_v2(preprocess, is_train=False)
         _, self.width, rows, columns = self._features([self.transform(Image.new('RGB', (8, 8)))]).shape
         self.per_item = min(per_image, rows * columns)
-        self.fingerprint = dict(
-            source=self.name, model=model, joint=joint, per_image=per_image, batch_size=batch_size, seed=seed,
-            images=self.images.digest(), weights=digest_weights(self.tower), preprocess=digest([repr(preprocess)]))
+        self.fingerprint |= dict(model=model, joint=joint, weights=digest_weights(self.tower),
+                                 preprocess=digest([repr(preprocess)]))
 
     def load(self, path: str) -> tuple[Tensor, tuple[int, int]]:
         with Image.open(path) as file:
@@ -73,9 +76,13 @@ class ClipSource(ImageSource):
     def maps(self, loaded: list[tuple[Tensor, tuple[int, int]]]) -> list[tuple[Tensor, CellGrid]]:
         inputs, sizes = zip(*loaded)
         features = self._features(inputs)
-        rows, columns = features.shape[-2:]
-        covered_y, covered_x = _covered(self.tower, tuple(inputs[0].shape[-2:]), (rows, columns))
-        return [(feature, CellGrid((height, width), (rows, columns), (0, 0, width * covered_x, height * covered_y)))
+        shape, grid = np.array(inputs[0].shape[-2:]), np.array(features.shape[-2:])
+        patch = getattr(getattr(getattr(self.tower, 'trunk', None), 'patch_embed', self.tower), 'patch_size', None)
+        covered = np.ones(2)  # shares of height and width in patches: a border may be too narrow for one more
+        if patch is not None and (shape // patch == grid).all():
+            covered = grid * patch / shape
+        return [(feature, CellGrid((height, width), tuple(grid.tolist()),
+                                   (0, 0, width * float(covered[1]), height * float(covered[0]))))
                 for feature, (width, height) in zip(features, sizes, strict=True)]
 
     @torch.no_grad()
@@ -83,7 +90,7 @@ class ClipSource(ImageSource):
         """Images (3, H, W) -> patches (B, C, rows, columns)."""
         patches = self.tower.forward_intermediates(
             torch.stack(tuple(images)).to(self.device), indices=1, intermediates_only=True,
-            normalize_intermediates=not _pools_by_attention(self.tower))['image_intermediates'][-1]
+            normalize_intermediates=not self.pools)['image_intermediates'][-1]
         return torch.einsum('bchw,cd->bdhw', patches, self.tower.proj) if self.joint else patches
 
 
@@ -129,25 +136,3 @@ def _check_names(model: str, weights: str | None) -> None:
     if os.sep in weights or Path(weights).suffix in ('.pt', '.pth', '.bin', '.safetensors', '.npz'):
         raise FileNotFoundError(f'there is no file weights={weights} (seen from {Path.cwd()})')
     raise ValueError(f'{model} has no weights {weights!r}, and there is no such file; its tags are {", ".join(tags)}')
-
-
-def _check_tower(tower: nn.Module, model: str, joint: bool) -> None:
-    if not hasattr(tower, 'forward_intermediates'):
-        raise ValueError(f'{model}: its image tower, {type(tower).__name__}, gives no patch features')
-    if joint and (_pools_by_attention(tower) or not isinstance(getattr(tower, 'proj', None), Tensor)):
-        raise ValueError(f'{model}: its image tower, {type(tower).__name__}, has no projection of single patches into '
-                         'the joint space; joint=False takes its last layer')
-
-
-def _covered(tower: nn.Module, shape: tuple[int, int], grid: tuple[int, int]) -> tuple[float, float]:
-    """Shares of the input's height and width in patches; in some transformers a border is too narrow for one more."""
-    holder = getattr(getattr(tower, 'trunk', None), 'patch_embed', tower)
-    patch = getattr(holder, 'patch_size', None)
-    if patch is None or (shape[0] // patch[0], shape[1] // patch[1]) != grid:
-        return 1, 1
-    return grid[0] * patch[0] / shape[0], grid[1] * patch[1] / shape[1]
-
-
-def _pools_by_attention(tower: nn.Module) -> bool:
-    """Whether open_clip's vision transformer pools its patches before the final norm, which is then none of theirs."""
-    return getattr(tower, 'attn_pool', None) is not None

@@ -27,15 +27,14 @@ class ImageSource(Source):
     Args:
         images: The images.
         per_image: Positions per image; all if there are fewer.
-        inside: Share of them, 0 to 1, whose centre lies in an annotated box, where the image has such.
+        inside: Share of them, 0 to 1, whose centre lies in an annotated box, where the image has such; ValueError if
+            there are no annotations.
         batch_size: Images to compute at a time.
         seed: With the number of the image it decides which positions.
-
-    Raises:
-        ValueError: If a number is out of range, or `inside` has no boxes.
     """
 
-    def __init__(self, images: ImageSet, *, per_image: int, inside: float = 0., batch_size: int, seed: int) -> None:
+    def __init__(self, images: ImageSet, *, per_image: int, inside: float = 0., batch_size: int = 8,
+                 seed: int = 0) -> None:
         if per_image < 1:
             raise ValueError(f'per_image should be at least 1, got {per_image}')
         if not 0 <= inside <= 1:
@@ -45,6 +44,8 @@ class ImageSource(Source):
                              'add ann=FILE')
         self.images, self.per_item, self.inside, self.batch_size = images, per_image, inside, batch_size
         self.num_items, self.seed = len(images.paths), seed
+        self.fingerprint = dict(per_image=per_image, inside=inside, batch_size=batch_size, seed=seed,
+                                images=images.digest())
 
     @abstractmethod
     def load(self, path: str) -> Any:
@@ -61,16 +62,18 @@ class ImageSource(Source):
                 loaded[item] = self.load(self.images.paths[item])
             except READ_ERRORS as error:
                 skipped.append(_skip_line(self.images.paths[item], error))
-        maps = self.maps(list(loaded.values())) if loaded else []
-        parts = [self._sample(item, *pair) for item, pair in zip(loaded, maps, strict=True)]
-        return Samples.join(parts, self.width, skipped)
-
-    def _sample(self, item: int, feature: Tensor, grid: CellGrid) -> Samples:
-        cells, boxes = draw_cells(grid, self.per_item, np.random.default_rng([self.seed, item]), inside=self.inside,
-                                  objects=NO_BOXES if self.images.boxes is None else self.images.boxes[item])
-        features = feature.flatten(1)[:, cells].T.float().cpu().numpy()
-        skipped = [] if len(features) else [f'{self.images.paths[item]}: too narrow, no position has its centre in it']
-        return Samples(features, np.full(len(features), item, np.int64), boxes, skipped)
+        features, owners, boxes = [np.empty((0, self.width), np.float32)], [], [NO_BOXES]
+        for (item, _), (feature, grid) in zip(loaded.items(), self.maps(list(loaded.values())) if loaded else (),
+                                                strict=True):
+            objects = NO_BOXES if self.images.boxes is None else self.images.boxes[item]
+            cells, areas = draw_cells(grid, self.per_item, np.random.default_rng([self.seed, item]), objects=objects,
+                                      inside=self.inside)
+            if not len(cells):
+                skipped.append(f'{self.images.paths[item]}: too narrow, no position has its centre in it')
+            features.append(feature.flatten(1)[:, cells].T.float().cpu().numpy())
+            owners += [item] * len(cells)
+            boxes.append(areas)
+        return Samples(np.concatenate(features), np.array(owners, np.int64), np.concatenate(boxes), skipped)
 
     def describe(self, item: int, box: np.ndarray) -> dict[str, Any]:
         return dict(image=self.images.paths[item], box=[float(side) for side in box])
@@ -85,8 +88,7 @@ def draw_cells(grid: CellGrid, count: int, rng: np.random.Generator, *, objects:
         count: How many; all if there are fewer.
         rng: Decides which.
         objects: (b, 4), x1, y1, x2, y2 in pixels of the image.
-        inside: The share of cells that are drawn among those whose centre lies in one of `objects`. Where there are
-            fewer, the others take their place.
+        inside: Share of cells that are drawn among those whose centre lies in one of `objects`, if there are as many.
 
     Returns:
         (n, ) int64, row * columns + column of each cell, and (n, 4) float32, its box in pixels of the image, clipped.
@@ -101,17 +103,6 @@ def draw_cells(grid: CellGrid, count: int, rng: np.random.Generator, *, objects:
     others = np.setdiff1d(within, chosen)
     chosen = np.concatenate([chosen, rng.choice(others, min(count - len(chosen), len(others)), replace=False)])
     return chosen, areas[chosen].clip(0, [width, height] * 2).astype(np.float32)
-
-
-def check_whole(path: str | Path) -> None:
-    """Raise one of `READ_ERRORS` unless the file is a whole image.
-
-    Some releases of OpenCV fill up what a truncated JPEG lacks. Decoding it at an eighth of its size, the least that
-    JPEG allows, reads all of the file and takes a fraction of the time.
-    """
-    with Image.open(path) as image:
-        image.draft(None, (1, 1))
-        image.load()
 
 
 def _skip_line(path: str, error: Exception) -> str:

@@ -20,15 +20,12 @@ class FileSource(Source):
     """The rows of a matrix (M, d) in an npy, npz or pt file, of integers or real numbers.
 
     npy and pt files stay on disk, and only the rows that are asked for are read; an npz file is read whole.
+    FileNotFoundError if there is no such file, ValueError if it holds no such matrix.
 
     Args:
         path: File, which is told by its name.
         key: Name of the matrix, where an npz file or a dict in a pt file has several.
         batch_size: Rows to read at a time.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It holds no such matrix.
     """
     name = 'file'
 
@@ -39,7 +36,7 @@ class FileSource(Source):
         self.matrix = _check(self.path, _read(self.path, key))
         self.num_items, self.width = self.matrix.shape
         self.batch_size = batch_size
-        self.fingerprint = dict(source=self.name, file=file_version(self.path), key=key, batch_size=batch_size)
+        self.fingerprint = dict(file=file_version(self.path), key=key, batch_size=batch_size)
 
     def compute(self, items: Sequence[int]) -> Samples:
         rows = self.matrix[np.asarray(items)]
@@ -74,12 +71,12 @@ def _read(path: Path, key: str | None) -> Any:
 
 
 def _check(path: Path, matrix: Any) -> np.ndarray | Tensor:
-    if not isinstance(matrix, (np.ndarray, Tensor)):
-        raise ValueError(f'{path} should hold a matrix (M, d), got a {type(matrix).__name__}')
     if isinstance(matrix, Tensor):
         real = matrix.layout == torch.strided and not matrix.is_complex() and matrix.dtype != torch.bool
-    else:
+    elif isinstance(matrix, np.ndarray):
         real = matrix.dtype.kind in 'fiu'
+    else:
+        raise ValueError(f'{path} should hold a matrix (M, d), got a {type(matrix).__name__}')
     if not real or matrix.ndim != 2 or 0 in matrix.shape:
         raise ValueError(f'{path} should hold a matrix (M, d) of real numbers, got shape {tuple(matrix.shape)} of '
                          f'{matrix.dtype}')

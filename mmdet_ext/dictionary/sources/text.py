@@ -30,7 +30,7 @@ class TextSource(Source):
         device: Where the model runs.
 
     Raises:
-        OSError: The model is neither there nor to be downloaded; FileNotFoundError for a folder or text file.
+        OSError: The model is neither there nor to be downloaded, or a text file is not there.
         ValueError: The folder is no text model with its weights and tokenizer, or a file holds no texts.
     """
     name = 'text'
@@ -48,19 +48,18 @@ class TextSource(Source):
         tokens = self._tokenize([text.text for text in self.texts[:batch_size]])
         self.width = self._embed([next(filter(None, tokens), [0])]).shape[1]
         self.fingerprint = dict(
-            source=self.name, pooling=pooling, batch_size=batch_size, limit=self.limit, tokens=digest([repr(tokens)]),
+            pooling=pooling, batch_size=batch_size, limit=self.limit, tokens=digest([repr(tokens)]),
             texts=digest(text.text for text in self.texts), weights=digest_weights(self.model),
             config=digest([self.model.config.to_json_string()]))
 
     def compute(self, items: Sequence[int]) -> Samples:
-        texts = [self.texts[item] for item in items]
-        tokens = self._tokenize([text.text for text in texts])
-        kept = [(item, ids) for item, ids in zip(items, tokens, strict=True) if ids]
-        skipped = [f'{text.file}:{text.line}: no token is left of {text.text!r}'
-                   for text, ids in zip(texts, tokens, strict=True) if not ids]
-        features = self._embed([ids for _, ids in kept]) if kept else torch.empty(0, self.width)
-        return Samples(features.float().cpu().numpy(), np.array([item for item, _ in kept], np.int64),
-                       np.zeros((len(kept), 4), np.float32), skipped)
+        tokens = dict(zip(items, self._tokenize([self.texts[item].text for item in items]), strict=True))
+        empty = [self.texts[item] for item, ids in tokens.items() if not ids]
+        tokens = {item: ids for item, ids in tokens.items() if ids}
+        features = self._embed(list(tokens.values())) if tokens else torch.empty(0, self.width)
+        return Samples(features.float().cpu().numpy(), np.array(list(tokens), np.int64),
+                       np.zeros((len(tokens), 4), np.float32),
+                       [f'{text.file}:{text.line}: no token is left of {text.text!r}' for text in empty])
 
     def _tokenize(self, texts: list[str]) -> list[list[int]]:
         return self.tokenizer(texts, truncation=self.limit is not None, max_length=self.limit)['input_ids']
@@ -79,7 +78,7 @@ class TextSource(Source):
         return (hidden * weight).sum(dim=1) / weight.sum(dim=1)
 
     def describe(self, item: int, box: np.ndarray) -> dict[str, Any]:
-        return dict(text=self.texts[item].text, file=self.texts[item].file, line=self.texts[item].line)
+        return self.texts[item]._asdict()
 
 
 def _load(name: str) -> tuple[Any, nn.Module]:
@@ -104,24 +103,20 @@ def _load(name: str) -> tuple[Any, nn.Module]:
         except ValueError as error:
             raise ValueError(f'model={name}: {str(error).splitlines()[0]}') from error
     missing = sorted(key for key in info['missing_keys'] if 'pooler' not in key)  # poolers are not used here
-    if missing:
-        raise ValueError(f'model={name} lacks {len(missing)} weights of {type(model).__name__}: '
-                         f'{", ".join(missing[:3])}')
-    if not hasattr(config, 'hidden_size'):
-        raise ValueError(f'model={name} is a {config.model_type}, which is no model of text alone')
-    _prepare_tokenizer(tokenizer, name)
+    problems = {
+        f' lacks {len(missing)} weights of {type(model).__name__}: {", ".join(missing[:3])}': missing,
+        f' is a {config.model_type}, which is no model of text alone': not hasattr(config, 'hidden_size'),
+        # what transformers makes up where the files are missing
+        f' has no tokenizer: its vocabulary is {tokenizer.all_special_tokens}':
+            len(tokenizer) <= len(tokenizer.all_special_ids),
+        ': its tokenizer has neither a padding nor an end token':
+            tokenizer.pad_token is None and tokenizer.eos_token is None}
+    if found := [problem for problem, is_there in problems.items() if is_there]:
+        raise ValueError(f'model={name}{found[0]}')
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    tokenizer.padding_side = tokenizer.truncation_side = 'right'
     model = model.get_encoder() if config.is_encoder_decoder else model
     return tokenizer, model.eval().requires_grad_(False)
-
-
-def _prepare_tokenizer(tokenizer: Any, name: str) -> None:
-    if len(tokenizer) <= len(tokenizer.all_special_ids):  # what transformers makes up where the files are missing
-        raise ValueError(f'model={name} has no tokenizer: its vocabulary is {tokenizer.all_special_tokens}')
-    if tokenizer.pad_token is None:
-        if tokenizer.eos_token is None:
-            raise ValueError(f'model={name}: its tokenizer has neither a padding nor an end token')
-        tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.padding_side = tokenizer.truncation_side = 'right'
 
 
 def _longest(tokenizer: Any, model: nn.Module) -> int | None:

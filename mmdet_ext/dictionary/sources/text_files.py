@@ -1,6 +1,6 @@
 """Texts with their file and line: of plain text files, or the names and captions of COCO's and MDETR's files."""
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,8 +22,9 @@ def read_texts(files: Sequence[str | Path]) -> list[Text]:
     if not files:
         raise ValueError('files should name at least one file, got none')
     by_text: dict[str, Text] = {}
-    for file in files:
-        texts = list(_texts_of(Path(file)))
+    for file in map(Path, files):
+        texts = [Text(text.strip(), str(file), line) for line, text in enumerate(_strings(file, _decode(file)), 1)
+                 if text.strip()]
         if not texts:
             raise ValueError(f'{file} holds no text')
         for text in texts:
@@ -31,18 +32,11 @@ def read_texts(files: Sequence[str | Path]) -> list[Text]:
     return list(by_text.values())
 
 
-def _texts_of(file: Path) -> Iterator[Text]:
+def _decode(file: Path) -> str:
     if not file.is_file():
         raise FileNotFoundError(f'there is no text file {file} (seen from {Path.cwd()})')
-    for line, text in enumerate(_strings(file, _decode(file)), 1):
-        if text.strip():
-            yield Text(text.strip(), str(file), line)
-
-
-def _decode(file: Path) -> str:
-    content = file.read_bytes()
     try:
-        return content.decode('utf-8-sig')
+        return file.read_bytes().decode('utf-8-sig')
     except UnicodeDecodeError as error:
         line, byte = error.object.count(b'\n', 0, error.start) + 1, error.object[error.start]
         raise ValueError(f'{file}, line {line}: should be UTF-8, has the byte 0x{byte:02x}') from error
@@ -58,21 +52,15 @@ def _strings(file: Path, content: str) -> Iterable[str]:
         if file.suffix.startswith('.json'):
             raise ValueError(f'{file} is no JSON: {error}') from error
         return content.split('\n')
-    if isinstance(parsed, dict):
-        images, annotations, categories = (parsed.get(table) for table in ('images', 'annotations', 'categories'))
-        if isinstance(images, list) and images and isinstance(images[0], dict) and 'caption' in images[0]:
-            return _values(file, 'images', images, 'caption')
-        if annotations and 'caption' in annotations[0]:
-            return _values(file, 'annotations', annotations, 'caption')
-        if categories:
-            return _values(file, 'categories', categories, 'name')
+    for table, key in (('images', 'caption'), ('annotations', 'caption'), ('categories', 'name')):
+        rows = parsed.get(table) if isinstance(parsed, dict) else None
+        first = rows[0] if isinstance(rows, list) and rows else None
+        if not first or (key == 'caption' and (not isinstance(first, dict) or key not in first)):
+            continue
+        for position, row in enumerate(rows, 1):
+            if not isinstance(row, dict) or not isinstance(row.get(key), str):
+                value = row.get(key) if isinstance(row, dict) else None
+                raise ValueError(f'{file}: entry {position} of {table!r} has the {key} {value!r}, should be a text')
+        return [row[key] for row in rows]
     raise ValueError(f"{file} is JSON, but neither COCO captions ('annotations' with 'caption') nor COCO annotations "
                      "('categories' with 'name'); plain texts stand one on a line")
-
-
-def _values(file: Path, table: str, rows: Sequence[dict], key: str) -> Iterator[str]:
-    for position, row in enumerate(rows, 1):
-        value = row.get(key) if isinstance(row, dict) else None
-        if not isinstance(value, str):
-            raise ValueError(f'{file}: entry {position} of {table!r} has the {key} {value!r}, should be a text')
-        yield value

@@ -4,14 +4,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
-from tabulate import tabulate
 
 from mmdet_ext.models.layers import Atoms
 
-from ..style import BLUE, INK, LARGE, NORMAL, ORANGE, PALE, save, tidy
+from .plots import draw_ranked, draw_steps, table
 from .samples import draw_nearest_samples
 
 SHOWN_ATOMS = 12
@@ -28,9 +24,12 @@ def write_report(atoms: Atoms, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     content = dict(arguments=atoms.arguments, **atoms.report)
     (folder / 'report.json').write_text(json.dumps(content, indent=1, default=str) + '\n')
-    draw_inertia(atoms.report['inertia'], folder / 'inertia.png')
-    draw_cluster_sizes(atoms.counts.numpy(), folder / 'cluster_sizes.png')
-    shown = spread_over_sizes(atoms.counts.numpy()) if any(atoms.nearest) else []
+    draw_steps(atoms.report['inertia'], folder / 'inertia.png',
+               'Inertia: squared distances of samples to their atoms', 'pass')
+    counts = atoms.counts.numpy()
+    draw_ranked(counts, folder / 'cluster_sizes.png', 'Samples per atom, largest cluster first', 'rank of the atom',
+                line=np.median(counts), name=f'median {np.median(counts):,.0f}')
+    shown = spread_over_sizes(counts) if any(atoms.nearest) else []
     if shown:
         draw_nearest_samples(atoms, shown, folder / 'nearest_samples.png')
     (folder / 'report.md').write_text(markdown(atoms, shown))
@@ -62,53 +61,19 @@ def markdown(atoms: Atoms, shown: list[int]) -> str:
     rows = [[f'{value:,}' if isinstance(value, int) else value for value in row]
             for row in zip(*(report[key] for key in COLUMNS.values()))]
     parts = [f'# {count} atoms of {channels} channels', f'    {atoms.arguments.get("command", "")}', '## Sources',
-             _table(rows, list(COLUMNS))]
+             table(rows, list(COLUMNS), colglobalalign='right')]
     if any(report['skipped']):
         lines = [*report['skipped_lines'], *(['and others'] * (sum(report['skipped']) > len(report['skipped_lines'])))]
         parts += [f'{sum(report["skipped"])} items could not be read:', '\n'.join(f'- {line}' for line in lines)]
     parts += ['An atom counts for the source that most samples of its cluster are from.', '## Clustering', clustering,
               '![inertia over passes](inertia.png)',
-              _table(_inertia_rows(report['inertia']), ['pass', 'inertia', 'change to the pass before']),
+              table(_inertia_rows(report['inertia']), ['pass', 'inertia', 'change to the pass before'],
+                    colglobalalign='right'),
               '## Atoms', sizes, rank, '![cluster sizes](cluster_sizes.png)']
     if shown:
         parts += [f'The samples nearest to {len(shown)} atoms, from the largest cluster to the smallest:',
                   '![nearest samples](nearest_samples.png)']
     return '\n\n'.join(parts) + '\n'
-
-
-def draw_inertia(inertia: list[float], path: Path) -> None:
-    """Write a PNG of the inertia before each pass."""
-    figure, axes = _figure('Inertia: squared distances of samples to their atoms', 'pass')
-    axes.plot(range(1, len(inertia) + 1), inertia, color=BLUE, linewidth=1.6, marker='o' if len(inertia) < 40 else '',
-              markersize=3)
-    axes.annotate(f'{inertia[-1]:,.4g}', (len(inertia), inertia[-1]), (0, 6), textcoords='offset points', ha='right',
-                  fontsize=NORMAL, color=INK)
-    axes.set_xlim(1 - 0.02 * len(inertia), 1.02 * len(inertia))
-    save(figure, path)
-
-
-def draw_cluster_sizes(counts: np.ndarray, path: Path) -> None:
-    """Write a PNG of the samples per atom, the largest cluster first."""
-    figure, axes = _figure('Samples per atom, largest cluster first', 'rank of the atom')
-    axes.bar(np.arange(1, len(counts) + 1), np.sort(counts)[::-1], width=1 if len(counts) > 60 else 0.8, color=BLUE)
-    median = float(np.median(counts))
-    axes.axhline(median, color=ORANGE, linewidth=1.2)
-    axes.annotate(f'median {median:,.0f}', (1, median), (-2, 3), xycoords=('axes fraction', 'data'),
-                  textcoords='offset points', ha='right', fontsize=NORMAL, color=INK)
-    axes.set_xlim(0.3, len(counts) + 0.7)
-    save(figure, path)
-
-
-def _figure(title: str, label: str) -> tuple[Figure, Axes]:
-    figure = Figure((5.2, 2.9), layout='constrained')
-    axes = tidy(figure.subplots())
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:,.6g}'))
-    axes.set_title(title, fontsize=LARGE, color=INK, loc='left')
-    axes.set_xlabel(label, fontsize=NORMAL)
-    axes.grid(axis='y', color=PALE, linewidth=0.6)
-    axes.set_axisbelow(True)
-    return figure, axes
 
 
 def _inertia_rows(inertia: list[float]) -> list[list[str]]:
@@ -120,7 +85,3 @@ def _inertia_rows(inertia: list[float]) -> list[list[str]]:
 
 def _steps(length: int, number: int) -> np.ndarray:
     return np.linspace(0, length - 1, min(number, length)).round().astype(int)
-
-
-def _table(rows: list[list[str]], head: list[str]) -> str:
-    return tabulate(rows, head, tablefmt='pipe', disable_numparse=True, colglobalalign='right')

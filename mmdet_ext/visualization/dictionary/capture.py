@@ -1,6 +1,5 @@
 """What goes through a Retriever-Dictionary while a detector looks at an image."""
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +10,9 @@ from mmcv.transforms import Compose
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from mmdet_ext.cell_grid import CellGrid
 from mmdet_ext.models.layers import RetrieverDictionary
 
-from mmdet_ext.cell_grid import CellGrid
 from ..images import batch_of, read_image
 
 
@@ -53,7 +52,7 @@ class Probe:
     """Shows images to a detector, and takes down what its Retriever-Dictionary does with them.
 
     Args:
-        model: Any detector of mmdet with the dictionary in it; put into evaluation mode.
+        model: Any detector of mmdet; put into evaluation mode.
         name: The dictionary's name in the model, one of `find_dictionaries`.
         pipeline: The config's test pipeline.
     """
@@ -82,12 +81,3 @@ class Probe:
         outputs = (before, self.rd.coefficients(before), self.rd.retrieve(before), after)
         maps = (output[0].float().cpu() for output in outputs)
         return Capture(Path(path), image, grid, *maps, result.pred_instances.cpu())
-
-
-def choose_dictionary(dictionaries: Mapping[str, RetrieverDictionary], name: str | None) -> str:
-    """`name`, or the first one; ValueError if there is none of that name."""
-    if name is None:
-        return next(iter(dictionaries))
-    if name not in dictionaries:
-        raise ValueError(f'there is no RetrieverDictionary {name!r} in the model, but: {", ".join(dictionaries)}')
-    return name

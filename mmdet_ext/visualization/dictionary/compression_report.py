@@ -5,21 +5,16 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from tabulate import tabulate
 
-from ..style import BLUE, INK, ORANGE, save, tidy
+from ..style import BLUE, INK, ORANGE, save
+from .plots import draw_steps, label_axes, table
 
 
 def write_report(folder: Path, report: dict[str, Any]) -> None:
-    """Write the figures, report.md and, last, report.json.
-
-    Args:
-        folder: Where to.
-        report: Of `Compression.run`.
-    """
+    """Write the figures, report.md and, last, report.json of a report of `Compression.run`."""
     draw_usage(folder / 'usage.png', report['dictionaries'])
     if report['losses']:
-        draw_losses(folder / 'loss.png', report['losses'])
+        draw_steps(report['losses'], folder / 'loss.png', 'loss of the distillation', 'step')
     (folder / 'report.md').write_text(describe(report))
     (folder / 'report.json').write_text(json.dumps(report, indent=1) + '\n')
 
@@ -32,7 +27,7 @@ def describe(report: dict[str, Any]) -> str:
     if metrics := report['metrics']:
         names = next(iter(metrics.values()))
         rows = [[name, *(f'{values[name]:.4g}' for values in metrics.values())] for name in names]
-        parts.append(_table(rows, ['metric', *metrics]))
+        parts.append(table(rows, ['metric', *metrics]))
     sizes = [report[when] for when in ('before', 'after')]
     rows = [['parameters of the model', *(f'{size["parameters"]:,}' for size in sizes)]]
     rows += [[f'GFLOPs, {part}', *(f'{size[part] / 1e9:.3f}' for size in sizes)]
@@ -41,13 +36,13 @@ def describe(report: dict[str, Any]) -> str:
         rows += [[f'{name}: atoms', *described['atoms']],
                  [f'{name}: effective atoms', *(f'{number:.1f}' for number in described['effective_atoms'])],
                  [f'{name}: parameters', *(f'{number:,}' for number in described['parameters'])]]
-    parts += [_table(rows, ['', 'before', 'after']),
+    parts += [table(rows, ['', 'before', 'after']),
               'The network is backbone and neck on the first image of calibration.']
     values = dict(loss='InfoNCE', cosine='cosine', unexplained='unexplained')
     rows = [[name, *(f'{described[stage][value]:.4f}' for value in values for stage in ('pruned', 'distilled'))]
             for name, described in report['dictionaries'].items()]
     head = [f'{title}, {stage}' for title in values.values() for stage in ('pruned', 'distilled')]
-    parts += [_table(rows, ['nearness to the trained dictionary', *head]),
+    parts += [table(rows, ['nearness to the trained dictionary', *head]),
               f'InfoNCE and cosine are of pixels of {"what is retrieved" if report["retrieved"] else "the output"}; '
               'unexplained is the mean squared difference of what is retrieved as a share of its variance.',
               '![usage](usage.png)' + (' ![loss](loss.png)' if report['losses'] else '')]
@@ -66,20 +61,7 @@ def draw_usage(path: Path, dictionaries: dict[str, dict[str, Any]]) -> None:
                      label=f'{label}: {chosen.sum()}')
         effective = described['effective_atoms'][0]
         axes.axvline(effective - 0.5, color=INK, linestyle=':', label=f'effective number: {effective:.1f}')
-        axes.set(title=name, xlabel='atoms, the most used first', ylabel="usage: mean |c'|")
+        label_axes(axes, name, 'atoms, the most used first', "usage: mean |c'|")
         axes.set_xlim(-0.5, len(usage) - 0.5)
-        tidy(axes).legend()
+        axes.legend()
     save(figure, path)
-
-
-def draw_losses(path: Path, losses: list[float]) -> None:
-    """Write a PNG of the loss of each step of the distillation."""
-    figure = Figure(figsize=(8, 3), layout='constrained')
-    axes = tidy(figure.subplots())
-    axes.plot(range(1, len(losses) + 1), losses, linewidth=0.8, color=BLUE)
-    axes.set(xlabel='step', ylabel='loss')
-    save(figure, path)
-
-
-def _table(rows: list[list[Any]], head: list[str]) -> str:
-    return tabulate(rows, head, tablefmt='pipe', disable_numparse=True)

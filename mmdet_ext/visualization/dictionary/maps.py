@@ -21,18 +21,14 @@ _CELL = 2.3  # inches, longer side of a map
 
 
 def draw_coefficient_maps(capture: Capture, indices: Sequence[int], path: str | os.PathLike, *,
-                          point: tuple[float, float] | None = None, columns: int = 4) -> None:
+                          point: tuple[float, float] | None = None) -> None:
     """Write one PNG: the image, and over a pale copy of it the coefficients of each atom, in one scale around 0.
 
     Args:
         capture: The image.
-        indices: Numbers of the atoms, at least one.
+        indices: Numbers of the atoms, at least one; ValueError for none or others.
         path: PNG to write.
         point: (x, y) in pixels of the image, a position to mark.
-        columns: Cells of a row at most.
-
-    Raises:
-        ValueError: If there is no atom to show, or no such atom.
     """
     unknown = [index for index in indices if index not in range(len(capture.coefficients))]
     if unknown or not indices:
@@ -40,7 +36,7 @@ def draw_coefficient_maps(capture: Capture, indices: Sequence[int], path: str | 
                          f'got {list(unknown or indices)}')
     shown = capture.coefficients[list(indices)]
     limit = shown[:, capture.grid.inside()].abs().max().item()
-    figure, cells = _figure(capture, len(indices) + 1, columns, "coefficients c'")
+    figure, cells = _figure(capture, len(indices) + 1, "coefficients c'")
     for axes, index, values in zip(cells[1:], indices, shown.numpy(), strict=True):
         draw_pale(axes, capture.image)
         drawn = _draw_map(axes, capture, values, cmap=DIVERGING, norm=Normalize(-limit, limit),
@@ -59,17 +55,12 @@ def draw_coefficient_maps(capture: Capture, indices: Sequence[int], path: str | 
 def draw_features(capture: Capture, path: str | os.PathLike, measure: str = 'norm') -> None:
     """Write one PNG: the image, the features before and after the dictionary, and the retrieved term alone.
 
-    Each map has its own scale from its smallest to its largest value on the image, in the same colours.
-
-    Args:
-        capture: The image.
-        path: PNG to write.
-        measure: See `summarise`.
+    Each map has its own scale from its smallest to its largest `summarise`d value on the image, in the same colours.
     """
     inside = capture.grid.inside()
     panels = {'before the dictionary': capture.before, 'after the dictionary': capture.after,
               'retrieved': capture.retrieved}
-    figure, cells = _figure(capture, 4, 4, _TITLES[measure])
+    figure, cells = _figure(capture, 4, _TITLES[measure])
     for axes, (title, maps) in zip(cells[1:], panels.items(), strict=True):
         values = summarise(maps, measure, capture.before[:, inside])
         low, high = values[inside].min().item(), values[inside].max().item()
@@ -102,10 +93,10 @@ def summarise(maps: Tensor, measure: str, reference: Tensor) -> Tensor:
     raise ValueError(f'measure should be one of {", ".join(MEASURES)}, got {measure!r}')
 
 
-def _figure(capture: Capture, count: int, columns: int, title: str) -> tuple[Figure, list[Axes]]:
+def _figure(capture: Capture, count: int, title: str) -> tuple[Figure, list[Axes]]:
     """A figure of `count` cells, the first of which shows the image."""
     height, width = capture.grid.size
-    rows = -(-count // columns)
+    rows = -(-count // 4)
     columns = -(-count // rows)
     wide, high = (_CELL * side / max(height, width) for side in (width, height))
     figure = Figure((max(columns * (wide + 0.15) + 1, 4), rows * (high + 0.4) + 0.4), layout='constrained')

@@ -13,29 +13,14 @@ from mmdet_ext.models.layers import Atoms
 from ..images import crop_around, read_image
 from ..style import GREY, INK, LARGE, NORMAL, PALE, SMALL, outline, plain, save, shorten
 
-MAX_ROWS = 200  # more would not fit into the 65,536 pixels of a PNG of matplotlib
 ROW, COLUMN = 1.67, 1.35  # inches
 
 
 def draw_nearest_samples(atoms: Atoms, indices: Sequence[int], path: str | os.PathLike, *, columns: int = 6) -> None:
     """Write one PNG with a row per atom: its number, its cluster's size, and its nearest samples, the nearest first.
 
-    Args:
-        atoms: The dictionary.
-        indices: Numbers of the atoms to draw, at most 200, in the order of the rows.
-        path: PNG to write; its folder is made if need be.
-        columns: Samples per atom at most.
-
-    Raises:
-        ValueError: If there is nothing to draw, more than fits, or no such atom.
+    `indices` are the numbers of the atoms; `columns` samples of each are drawn at most.
     """
-    if not 0 < len(indices) <= MAX_ROWS:
-        raise ValueError(f'indices should name 1 to {MAX_ROWS} atoms for one image, got {len(indices)}')
-    if columns < 1:
-        raise ValueError(f'columns should be at least 1, got {columns}')
-    unknown = [index for index in indices if index not in range(len(atoms.vectors))]
-    if unknown:
-        raise ValueError(f'indices should be in 0..{len(atoms.vectors) - 1}, got {unknown}')
     columns = max(1, min(columns, max(len(atoms.nearest[index]) for index in indices)))
     figure = Figure(((columns + 1) * COLUMN, len(indices) * ROW))
     draw_rows(figure, [(f'atom {index}', f'{int(atoms.counts[index]):,} samples') for index in indices],
@@ -62,8 +47,7 @@ def draw_sample(axes: Axes, sample: dict[str, Any]) -> None:
     """Draw one sample of `Atoms.nearest` with its caption below, into axes of about 1.25 inches.
 
     A sample from an image is its patch with surroundings, one from a text is the text, one from a matrix its row. An
-    image that cannot be read any more leaves a grey cell that says so. The number below is the `similarity`, or the
-    `coefficient` where the sample was found by that.
+    image that cannot be read any more leaves a grey cell that says so.
     """
     plain(axes)
     if 'image' in sample:

@@ -1,5 +1,6 @@
 """Which images features are taken from."""
 import json
+from itertools import count
 
 import cv2
 import numpy as np
@@ -8,6 +9,7 @@ from mmengine.config import Config
 
 from mmdet_ext.dictionary.sources.image_set import find_images
 
+NUMBERS = count(1)
 
 def coco(folder, name, files, annotations=()):
     """Write an annotation file of images 7, 6, 5, ... and return its path."""
@@ -17,7 +19,7 @@ def coco(folder, name, files, annotations=()):
 
 
 def box(image_id, *sides, **others):
-    return dict(id=1, image_id=image_id, bbox=sides, category_id=1, **others)
+    return dict(id=next(NUMBERS), image_id=image_id, bbox=sides, category_id=1, **others)
 
 
 @pytest.fixture
@@ -93,12 +95,15 @@ def test_other_annotations_lie_in_the_training_folder_unless_said(cfg, tmp_path)
 
 
 @pytest.mark.parametrize('content, message', [
-    ('{', 'no COCO annotation file'),
-    ('[]', "'images' is missing or empty"),
+    ('{', 'line 1, column 2 .* is no valid json'),
+    ('[]', 'is no annotation file'),
     ('{"images": []}', "'images' is missing or empty"),
-    ('{"images": [{"id": 1}]}', 'no file_name'),
-    ('{"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]}', '2 entries of 1 ids'),
-    ('{"images": [{"id": 1, "file_name": "a"}], "annotations": [{"id": 3, "image_id": 2}]}', 'image_id 2'),
+    ('{"images": [{"id": 1}]}', 'has no file_name'),
+    ('{"images": [{"id": 1, "file_name": "a"}]}', 'has no width'),
+    ('{"images": [{"id": 1, "file_name": "a", "width": 9, "height": 9}, '
+     '{"id": 1, "file_name": "b", "width": 9, "height": 9}]}', 'has this id twice'),
+    ('{"images": [{"id": 1, "file_name": "a", "width": 9, "height": 9}], "annotations": [{"id": 3, "image_id": 2}]}',
+     'image_id should be .* got 2'),
 ])
 def test_a_bad_annotation_file_is_named(tmp_path, content, message):
     (tmp_path / 'bad.json').write_text(content)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from dictionary.fake_sources import MatrixSource, grouped_rows
 from mmdet_ext.dictionary.build import BuildOptions, build_dictionary
-from mmdet_ext.dictionary.summary import effective_rank
+from mmdet_ext.dictionary.joint import effective_rank
 from mmdet_ext.models.layers import Atoms
 from mmdet_ext.unfinished import Unfinished
 from mmdet_ext.visualization.dictionary.build_report import markdown, spread_over_sizes, write_report

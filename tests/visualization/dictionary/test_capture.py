@@ -5,9 +5,8 @@ import torch
 from mmengine.structures import InstanceData
 from torch.testing import assert_close
 
-from mmdet_ext.dictionary.usage import find_dictionaries
 from mmdet_ext.models.layers import RetrieverDictionary
-from mmdet_ext.visualization.dictionary.capture import Probe, choose_dictionary
+from mmdet_ext.visualization.dictionary.capture import Probe
 
 NAMES = ['backbone.trunk.rd.1', 'neck.1.dictionaries.1']
 
@@ -49,18 +48,6 @@ def test_the_best_centre_is_the_middle_of_the_highest_scored_box(make_capture):
 
 def test_without_predictions_the_best_centre_is_that_of_the_image(make_capture):
     assert make_capture().best_centre() == (24., 16.)
-
-
-def test_the_first_dictionary_is_the_default(probe):
-    found = find_dictionaries(probe.model)
-    assert list(found) == NAMES
-    assert choose_dictionary(found, None) == NAMES[0]
-    assert choose_dictionary(found, NAMES[1]) == NAMES[1]
-
-
-def test_names_the_dictionaries_if_there_is_none_of_that_name(probe):
-    with pytest.raises(ValueError, match=f"'backbone'.*{NAMES[0]}, {NAMES[1]}"):
-        choose_dictionary(find_dictionaries(probe.model), 'backbone')
 
 
 def test_a_dictionary_that_is_never_called_is_an_error(probe, image_file, monkeypatch):

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from mmdet_ext.models.layers import RetrieverDictionary
-from mmdet_ext.visualization.dictionary.image_report import Choice, query_at
+from mmdet_ext.visualization.dictionary.query import query_at
 from mmdet_ext.visualization.dictionary.maps import draw_coefficient_maps, draw_features
-from mmdet_ext.visualization.dictionary.provenance import HighestCoefficients, Provenance
-from mmdet_ext.visualization.dictionary.query_figure import draw_query
-from mmdet_ext.visualization.dictionary.usage import draw_gram, draw_usage
+from mmdet_ext.visualization.dictionary.training_set import Provenance, highest_cells, highest_of
+from mmdet_ext.visualization.dictionary.query import draw_query
+from mmdet_ext.visualization.dictionary.plots import draw_gram, draw_usage
 
 YELLOW, VERMILLION, BLUE = (0x42, 0xE4, 0xF0), (0x00, 0x5E, 0xD5), (0xB2, 0x72, 0x00)  # BGR
 
@@ -24,14 +24,12 @@ def pixels(path):
 
 @pytest.fixture
 def samples(make_capture, image_file):
-    highest = HighestCoefficients(4)
-    highest.update(make_capture(path=str(image_file)))
-    return highest.nearest()
+    return highest_of([highest_cells(make_capture(path=str(image_file)))])
 
 
 def test_a_query_shows_its_position_and_both_kinds_of_atoms(make_capture, samples, tmp_path):
     capture = make_capture()
-    query = query_at(capture, RetrieverDictionary(8, 5), (20, 10), Choice(top=1), Provenance(samples, 'Samples.'))
+    query = query_at(capture, RetrieverDictionary(8, 5), (20, 10), Provenance(samples, 'Samples.'), top=1)
     draw_query(capture, query, samples, tmp_path / 'query.png')
     assert all(has(tmp_path / 'query.png', color) for color in (YELLOW, VERMILLION, BLUE))
 
@@ -39,14 +37,14 @@ def test_a_query_shows_its_position_and_both_kinds_of_atoms(make_capture, sample
 def test_another_position_is_another_image(make_capture, tmp_path):
     capture = make_capture()
     for name, point in (('a.png', (20, 10)), ('b.png', (40, 30))):
-        query = query_at(capture, RetrieverDictionary(8, 5), point, Choice(show=[0, 3]), Provenance(None, ''))
+        query = query_at(capture, RetrieverDictionary(8, 5), point, Provenance(None, ''), show=[0, 3])
         draw_query(capture, query, None, tmp_path / name)
     assert not np.array_equal(pixels(tmp_path / 'a.png'), pixels(tmp_path / 'b.png'))
 
 
 def test_without_samples_a_query_is_lower(make_capture, samples, tmp_path):
     capture = make_capture()
-    query = query_at(capture, RetrieverDictionary(8, 5), (20, 10), Choice(show=[0, 3]), Provenance(None, 'No samples.'))
+    query = query_at(capture, RetrieverDictionary(8, 5), (20, 10), Provenance(None, 'No samples.'), show=[0, 3])
     draw_query(capture, query, samples, tmp_path / 'with.png')
     draw_query(capture, query, None, tmp_path / 'without.png')
     assert len(pixels(tmp_path / 'without.png')) < len(pixels(tmp_path / 'with.png'))
@@ -55,7 +53,7 @@ def test_without_samples_a_query_is_lower(make_capture, samples, tmp_path):
 def test_the_folded_atoms_get_a_plot_of_their_own(make_capture, tmp_path):
     capture = make_capture()
     for name, folded in (('plain.png', False), ('folded.png', True)):
-        query = query_at(capture, RetrieverDictionary(8, 5), (20, 10), Choice(folded=folded), Provenance(None, ''))
+        query = query_at(capture, RetrieverDictionary(8, 5), (20, 10), Provenance(None, ''), folded=folded)
         draw_query(capture, query, None, tmp_path / name)
     assert not np.array_equal(pixels(tmp_path / 'plain.png'), pixels(tmp_path / 'folded.png'))
 
@@ -96,6 +94,6 @@ def test_features_differ_by_measure_and_by_input(make_capture, tmp_path):
 
 def test_usage_and_gram_differ_by_input(tmp_path):
     for name in ('a', 'b'):
-        draw_usage(torch.rand(16, dtype=torch.float64), tmp_path / f'usage_{name}.png', images=3)
+        draw_usage([torch.rand(16, dtype=torch.float64)] * 3, tmp_path / f'usage_{name}.png')
         draw_gram(torch.randn(16, 8), tmp_path / f'gram_{name}.png')
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 4

@@ -4,8 +4,8 @@ import torch
 from torch.testing import assert_close
 
 from mmdet_ext.models.layers import RetrieverDictionary
-from mmdet_ext.visualization.dictionary.image_report import Choice, check_numbers, draw_report, query_at
-from mmdet_ext.visualization.dictionary.provenance import Provenance
+from mmdet_ext.visualization.dictionary.query import query_at
+from mmdet_ext.visualization.dictionary.training_set import Provenance
 from mmdet_ext.visualization.images import unique_names
 
 KNOWN = Provenance(None, 'No samples.')
@@ -18,7 +18,7 @@ def rd():
 
 def test_a_query_is_of_the_cell_under_the_point(make_capture, rd):
     capture = make_capture()
-    query = query_at(capture, rd, (20, 10), Choice(top=2), KNOWN)
+    query = query_at(capture, rd, (20, 10), KNOWN, top=2)
     assert query.cell == (2, 2)  # one row of padding above
     assert_close(query.coefficients, capture.coefficients[:, 2, 2])
     feature = capture.before[:, 2, 2]
@@ -28,7 +28,7 @@ def test_a_query_is_of_the_cell_under_the_point(make_capture, rd):
 
 def test_folded_atoms_choose_if_they_are_asked_for(make_capture, rd):
     torch.nn.init.uniform_(rd.dictionary.norm.weight, -2, 2)
-    query = query_at(make_capture(), rd, (20, 10), Choice(top=5, folded=True), KNOWN)
+    query = query_at(make_capture(), rd, (20, 10), KNOWN, top=5, folded=True)
     assert list(query.correlations) == ['atom', 'folded atom']
     score = query.correlations['folded atom'].clamp(min=0) * query.coefficients.clamp(min=0)
     expected = [index for index in score.argsort(descending=True).tolist() if score[index] > 0]
@@ -37,26 +37,14 @@ def test_folded_atoms_choose_if_they_are_asked_for(make_capture, rd):
 
 def test_atoms_of_texts_are_chosen_by_coefficients_alone_and_the_figure_says_so(make_capture, rd):
     capture = make_capture()
-    query = query_at(capture, rd, (20, 10), Choice(top=1), Provenance(None, '', foreign='texts'))
+    query = query_at(capture, rd, (20, 10), Provenance(None, '', foreign='texts'), top=1)
     assert query.groups['related atoms'] == [capture.coefficients[:, 2, 2].argmax().item()]
     assert any('texts' in note and 'only the coefficients' in note for note in query.notes)
 
 
 def test_named_atoms_are_shown_in_their_order(make_capture, rd):
-    query = query_at(make_capture(), rd, (20, 10), Choice(show=[3, 1]), KNOWN)
+    query = query_at(make_capture(), rd, (20, 10), KNOWN, show=[3, 1])
     assert query.groups == {'chosen atoms': [3, 1]}
-
-
-def test_rejects_atoms_that_the_dictionary_has_not(rd):
-    check_numbers([0, 4], rd)
-    with pytest.raises(ValueError, match=r'atoms 0..4, got 5, -1'):
-        check_numbers([5, 2, -1], rd)
-
-
-def test_a_report_writes_three_images(make_capture, rd, tmp_path):
-    draw_report(make_capture(), rd, tmp_path / 'out', 'name', choice=Choice(top=1), provenance=KNOWN)
-    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
-        'name_atoms.png', 'name_features.png', 'name_maps.png']
 
 
 def test_names_are_unique_though_stems_are_not():

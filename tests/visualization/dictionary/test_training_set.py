@@ -8,31 +8,27 @@ from torch.testing import assert_close
 
 from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 from mmdet_ext.models.layers import Atoms, RetrieverDictionary
-from mmdet_ext.visualization.dictionary import provenance as provenance_module
-from mmdet_ext.visualization.dictionary.provenance import (HighestCoefficients, atoms_of, look_at_training_set,
-                                                          some_training_images)
-from mmdet_ext.visualization.dictionary.usage import Usage
+from mmdet_ext.visualization.dictionary import training_set as training_set_module
+from mmdet_ext.visualization.dictionary.training_set import (atoms_of, highest_cells, highest_of,
+                                                            look_at_training_set, some_training_images)
+from mmdet_ext.visualization.dictionary.plots import usage_on
 
 
 def test_usage_is_the_mean_magnitude_without_the_padding(make_capture):
     coefficients = torch.zeros(2, 6, 6)
     coefficients[:, [0, 5]] = 100  # rows of padding
     coefficients[0, 1] = -4  # 6 of the 24 cells that are left
-    usage = Usage()
-    usage.update(make_capture(coefficients))
-    usage.update(make_capture(torch.full((2, 6, 6), 3.)))
-    assert_close(usage.mean(), torch.tensor([2., 1.5], dtype=torch.float64))
-    assert usage.images == 2
+    assert_close(usage_on(make_capture(coefficients)), torch.tensor([1., 0.], dtype=torch.float64))
 
 
 def test_the_highest_coefficients_one_of_each_image_by_hand(make_capture):
-    highest = HighestCoefficients(2)
+    cells = []
     for name, values in (('a', (1., 2.)), ('b', (3., -5.)), ('c', (2., -1.))):
         coefficients = torch.full((2, 6, 6), -9.)
         coefficients[:, 0, 0] = 100  # padding
         coefficients[0, 1, 2], coefficients[1, 4, 5] = values
-        highest.update(make_capture(coefficients, f'{name}.png'))
-    first, second = highest.nearest()
+        cells.append(highest_cells(make_capture(coefficients, f'{name}.png')))
+    first, second = highest_of(cells, 2)
     assert [(sample['image'], sample['coefficient']) for sample in first] == [('b.png', 3.), ('c.png', 2.)]
     assert [(sample['image'], sample['coefficient']) for sample in second] == [('a.png', 2.), ('c.png', -1.)]
     assert first[0]['box'] == (16., 0., 24., 8.)
@@ -81,12 +77,12 @@ def test_says_what_the_training_set_is_needed_for_if_it_is_not_there(tmp_path):
     cfg = Config.fromfile('configs/yolov9/yolov9t_shapes.py')
     cfg.train_dataloader.dataset.dataset.data_root = str(tmp_path / 'gone')
     with pytest.raises(FileNotFoundError, match='yolov9t_shapes.py: its training set is needed.*gone'):
-        look_at_training_set(cfg, SimpleNamespace(), None, 3, None)
+        look_at_training_set(cfg, SimpleNamespace(), None, 3, 0)
 
 
 def test_the_training_set_is_not_read_where_nothing_is_asked_of_it():
-    provenance, usage, skipped = look_at_training_set(Config(), SimpleNamespace(), None, 0, None)
-    assert (provenance.nearest, usage, skipped) == (None, None, [])
+    provenance, usage, skipped = look_at_training_set(Config(), SimpleNamespace(), None, 0, 0)
+    assert (provenance.nearest, usage, skipped) == (None, [], [])
 
 
 def test_usage_and_samples_are_counted_on_as_many_images_as_are_asked_for(make_capture, monkeypatch):
@@ -95,11 +91,11 @@ def test_usage_and_samples_are_counted_on_as_many_images_as_are_asked_for(make_c
             raise ValueError('broken.png is no image')
         return make_capture(path=path)
 
-    monkeypatch.setattr(provenance_module, 'some_training_images',
+    monkeypatch.setattr(training_set_module, 'some_training_images',
                         lambda cfg, count: ['a.png', 'broken.png', 'c.png', 'd.png'][:count])
     provenance, usage, skipped = look_at_training_set(Config(), probe, None, 3, 4)
     assert skipped == ['broken.png is no image']
-    assert usage.images == 3 and 'the highest on 2 training images' in provenance.note
+    assert len(usage) == 3 and 'the highest on 2 training images' in provenance.note
     assert {sample['image'] for sample in provenance.nearest[0]} == {'a.png', 'c.png'}
     _, usage, _ = look_at_training_set(Config(), probe, None, 3, 1)
-    assert usage.images == 1
+    assert len(usage) == 1

@@ -1,6 +1,6 @@
 """What the atoms of a trained model stand for: the file that they began from, or where their coefficients are high."""
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
+from torch import Tensor
 from tqdm import tqdm
 
-from mmdet_ext.dictionary.training_images import training_images
+from mmdet_ext.dictionary.sources.image_set import training_images
 from mmdet_ext.models.layers import Atoms, RetrieverDictionary, load_atoms
 
-from .capture import Capture, Probe
-from .query_figure import SAMPLES
-from .usage import Usage
+from .capture import Capture
+from .plots import usage_on
 
+SAMPLES = 4  # of an atom
 _FOREIGN = dict(clip='CLIP', text='texts')  # sources of atoms in another space than a detector's features
 
 
@@ -35,42 +36,27 @@ class Provenance:
     foreign: str = ''
 
 
-class HighestCoefficients:
-    """For each atom the cells where its coefficient c' is the highest: one of each image at most.
+def highest_cells(capture: Capture) -> list[dict[str, Any]]:
+    """For each atom the cell of an image, without padding, where its coefficient c' is the highest.
 
-    Args:
-        count: Cells per atom.
+    It is described as in `Atoms.nearest`, with `coefficient` in the place of `similarity`.
     """
+    columns = capture.grid.cells[1]
+    hidden = capture.coefficients.masked_fill(~capture.grid.inside(), -torch.inf)
+    values, cells = hidden.flatten(1).max(dim=1)
+    return [dict(source='vision', image=str(capture.path), coefficient=value, box=capture.grid.box_of(
+        *divmod(cell, columns))) for value, cell in zip(values.tolist(), cells.tolist(), strict=True)]
 
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.images = 0
-        self._samples: list[list[dict[str, Any]]] = []
 
-    def update(self, capture: Capture) -> None:
-        """Look at one image; cells in its padding do not count."""
-        columns = capture.grid.cells[1]
-        hidden = capture.coefficients.masked_fill(~capture.grid.inside(), -torch.inf)
-        values, cells = hidden.flatten(1).max(dim=1)
-        self._samples = self._samples or [[] for _ in values]
-        for samples, value, cell in zip(self._samples, values.tolist(), cells.tolist(), strict=True):
-            samples.append(dict(source='vision', image=str(capture.path), coefficient=value,
-                                box=capture.grid.box_of(cell // columns, cell % columns)))
-            samples.sort(key=lambda sample: -sample['coefficient'])
-            del samples[self.count:]
-        self.images += 1
-
-    def nearest(self) -> list[list[dict[str, Any]]]:
-        """As `Atoms.nearest`, with `coefficient` in the place of `similarity`."""
-        return self._samples
+def highest_of(cells: Sequence[Sequence[dict[str, Any]]], count: int = SAMPLES) -> list[list[dict[str, Any]]]:
+    """The `highest_cells` of several images -> for each atom the `count` highest of them, one of each image."""
+    return [sorted(samples, key=lambda sample: -sample['coefficient'])[:count] for samples in zip(*cells, strict=True)]
 
 
 def atoms_of(rd: RetrieverDictionary, path: str | os.PathLike | None) -> Atoms | None:
     """The atoms file of a dictionary: `path`, or the one that the config names, if it is still there.
 
-    Raises:
-        FileNotFoundError: If there is no file at `path`.
-        ValueError: If it holds another number or width of atoms than the model.
+    FileNotFoundError if there is no file at `path`, ValueError if its number or width of atoms is not the model's.
     """
     if path is None:
         if rd.atoms_file is None or not Path(rd.atoms_file).is_file():
@@ -83,26 +69,22 @@ def atoms_of(rd: RetrieverDictionary, path: str | os.PathLike | None) -> Atoms |
     return atoms
 
 
-def look_at_training_set(cfg: Config, probe: Probe, atoms: Atoms | None, provenance_images: int,
-                         usage_images: int | None) -> tuple[Provenance, Usage | None, list[str]]:
+def look_at_training_set(cfg: Config, probe: Callable[[str], Capture], atoms: Atoms | None, provenance_images: int,
+                         usage_images: int) -> tuple[Provenance, list[Tensor], list[str]]:
     """Find samples of the atoms and count their usage on images of the config's training set.
 
     Args:
-        cfg: Names the training set, which is read only if it is needed.
-        probe: The model.
+        cfg: Names the training set, which is read only if it is needed; FileNotFoundError if it is not there then.
+        probe: Shows an image to the model.
         atoms: Of the file that the model began from, if it is known.
         provenance_images: How many images to look for samples on; 0 for those of `atoms`.
-        usage_images: How many images to count the usage on; None for no usage.
+        usage_images: How many images to count the usage on; ValueError if none of them can be read.
 
     Returns:
-        The samples, the usage, and a line for each image that could not be read.
-
-    Raises:
-        FileNotFoundError: If the training set is needed and not there.
-        ValueError: If none of its images can be read for the usage.
+        The samples, the usage on each image, and a line for each image that could not be read.
     """
-    highest, usage = HighestCoefficients(SAMPLES), None if usage_images is None else Usage()
-    most, skipped = max(provenance_images, usage_images or 0), []
+    cells, usages, skipped = [], [], []
+    most = max(provenance_images, usage_images)
     try:
         images = some_training_images(cfg, most) if most else ()
     except OSError as error:
@@ -115,21 +97,20 @@ def look_at_training_set(cfg: Config, probe: Probe, atoms: Atoms | None, provena
             skipped.append(str(error))
             continue
         if number < provenance_images:
-            highest.update(capture)
-        if usage is not None and number < usage_images:
-            usage.update(capture)
-    if usage is not None and not usage.images:
+            cells.append(highest_cells(capture))
+        if number < usage_images:
+            usages.append(usage_on(capture))
+    if usage_images and not usages:
         raise ValueError(f'{cfg.filename}: none of the images of the training set can be read: '
                          f'{"; ".join(skipped[:2])}')
     sources = {sample['source'] for samples in (atoms.nearest if atoms else ()) for sample in samples}
     foreign = ' and '.join(_FOREIGN[source] for source in sorted(sources & set(_FOREIGN)))
-    if highest.images:
-        note = f"Samples: where c' is the highest on {highest.images} training images."
-        return Provenance(highest.nearest(), note, foreign), usage, skipped
-    if atoms is not None:
-        note = 'Samples: the nearest to each atom when the dictionary was built.'
-        return Provenance(atoms.nearest, note, foreign), usage, skipped
-    return Provenance(None, 'No samples: neither an atoms file nor training images.'), usage, skipped
+    nearest, note = None, 'No samples: neither an atoms file nor training images.'
+    if cells:
+        nearest, note = highest_of(cells), f"Samples: where c' is the highest on {len(cells)} training images."
+    elif atoms is not None:
+        nearest, note = atoms.nearest, 'Samples: the nearest to each atom when the dictionary was built.'
+    return Provenance(nearest, note, foreign), usages, skipped
 
 
 def some_training_images(cfg: Config, count: int) -> list[str]:
