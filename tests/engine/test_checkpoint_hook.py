@@ -183,7 +183,8 @@ def test_a_figure_that_is_not_defined_is_never_the_best(tmp_path, kind, rule):
 
 
 def test_a_run_whose_figure_is_never_defined_has_no_best_checkpoint(tmp_path):
-    train(tmp_path, hooks=dict(scores=Scores(defined(-1), defined(-1))), checkpoint=dict(save_best='score', rule='less'))
+    scores = Scores(defined(-1), defined(-1))
+    train(tmp_path, hooks=dict(scores=scores), checkpoint=dict(save_best='score', rule='less'))
     assert list(tmp_path.glob('best_*')) == []
     assert len(list(tmp_path.glob('epoch_*.pth'))) == 3
 
