@@ -12,7 +12,7 @@ import torch.nn as nn
 from mmengine.runner import load_checkpoint
 from torch.testing import assert_close
 
-import mmdet_ext.compat.apply  # noqa: F401  what the configs import
+import mmdet_ext.compat.apply  # noqa: F401  what the configs import, and mmengine reads files by
 from mmdet_ext.checkpoints.file_policy import follow_policy
 from mmdet_ext.checkpoints.load import load_weights, read_weights
 

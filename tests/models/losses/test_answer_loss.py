@@ -10,7 +10,7 @@ from mmdet_ext.models.losses import NO_ANSWER, answer_loss
 
 @pytest.mark.parametrize('logits, term', [(torch.zeros(3, 4), math.log(4)), (torch.zeros(3), math.log(2))])
 def test_a_question_of_the_type_without_answer_counts_in_the_divisor(logits, term):
-    targets, asked = torch.tensor([0, NO_ANSWER, 0]), torch.tensor([True, True, False])
+    targets, asked = torch.tensor([0, NO_ANSWER, NO_ANSWER]), torch.tensor([True, True, False])
     loss, accuracy, right = answer_loss(logits, targets, asked)
     assert_close(loss, torch.tensor(term / 2))
     assert accuracy == 0.5 and right.tolist() == [True, False, False]
