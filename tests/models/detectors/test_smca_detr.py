@@ -129,9 +129,12 @@ def test_as_many_pairs_of_query_and_class_are_kept_as_the_config_says():
     boxes[0, 0, 4], boxes[0, 0, 6] = torch.tensor([[.5, .5, .5, .5], [.75, .25, .5, .5]])
     for score, query, label in ((3, 4, 7), (2, 4, 9), (1, 6, 0), (0, 5, 5)):
         scores[0, 0, query, label] = score
-    found, = head.predict_by_feat(scores, boxes, [sample((128, 160)).metainfo])
-    assert found.labels.tolist() == [7, 9, 0]
-    assert_close(found.bboxes, torch.tensor([[40., 32, 120, 96]] * 2 + [[80., 0, 160, 64]]))
+    meta = sample((128, 160)).metainfo | dict(scale_factor=(0.5, 0.25))  # x and y were shrunk to these shares
+    for rescale, x, y in ((False, 1, 1), (True, 2, 4)):
+        found, = head.predict_by_feat(scores, boxes, [meta], rescale)
+        assert found.labels.tolist() == [7, 9, 0]
+        expected = torch.tensor([[40., 32, 120, 96]] * 2 + [[80., 0, 160, 64]]) * torch.tensor([x, y, x, y])
+        assert_close(found.bboxes, expected)
 
 
 def test_sizes_of_images_are_exact_in_half_precision():
