@@ -48,6 +48,7 @@ def test_the_traceback_is_in_the_log_file_of_the_run(tmp_path):
     assert status(raising(ValueError('wrong'))) == 2
     for handler in logger.handlers:
         handler.close()
+    del MMLogger._instance_dict['test_command_line']  # else others write into its closed file
     assert 'Traceback' in (tmp_path / 'x.log').read_text() and 'ValueError: wrong' in (tmp_path / 'x.log').read_text()
 
 

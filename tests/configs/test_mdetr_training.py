@@ -162,6 +162,7 @@ def test_it_trains_two_steps_and_evaluates(path, data, tmp_path, monkeypatch):
     found = runner.test()
     for name in asked:
         assert any(KINDS[name][1] in key for key in found), f'{name} gives none of its figures: {sorted(found)}'
-    assert all(math.isfinite(figure) for figure in found.values())
+    # AP of sizes that no object of Shapes has is not defined
+    assert all(math.isfinite(figure) or name.endswith(('_m', '_l')) for name, figure in found.items())
     if cfg.model.get('answer_head', {}).get('type') == 'GQAAnswerHead':
         assert len(json.loads((tmp_path / 'dump.json').read_text())) > 0
