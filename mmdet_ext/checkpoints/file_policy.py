@@ -10,10 +10,9 @@ from typing import Any
 import torch.nn as nn
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
-from mmengine.runner.checkpoint import load_from_http
 from torch import Tensor
 
-from .load import ENTRIES, SHOWN, Weights, load_tensors, misfits, read_file, weights_in
+from .load import ENTRIES, SHOWN, Weights, load_tensors, misfits, read_address, read_file, weights_in
 
 
 class FilePolicy:
@@ -45,7 +44,7 @@ class FilePolicy:
 
 def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Read a file of any form for mmengine's `CheckpointLoader`: it becomes a dict with `state_dict` and `meta`."""
-    content = load_from_http(filename, map_location) if '://' in filename else read_file(filename, map_location)
+    content = (read_address if '://' in filename else read_file)(filename, map_location)
     weights = weights_in(content, filename)
     metadata = weights.state_dict._metadata
     metadata[''] = dict(metadata.get('', {}), file_policy=FilePolicy(weights))

@@ -11,12 +11,15 @@ import re
 import zipfile
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
+from urllib.error import URLError
+from urllib.parse import urlparse
 
 import torch
 import torch.nn as nn
+from mmengine.dist import barrier, is_main_process
 from mmengine.logging import print_log
 from mmengine.runner import CheckpointLoader
 from torch import Tensor
@@ -26,6 +29,7 @@ from ..files import damage_of
 
 # Where a checkpoint keeps its weights, the better ones first. mmengine puts averaged weights under `state_dict`.
 ENTRIES = ('state_dict', 'ema', 'model_ema', 'model', 'ema_state_dict')
+WEB = ('http://', 'https://')
 # What prediction does not need: counters, and parts that exist for training only.
 TRAINING_ONLY = re.compile(r'(^|\.)num_batches_tracked$|^aux_head\.|\.pooler\.|\.align_|^data_preprocessor\.')
 # The parts whose features all others depend on. A file has nearly all of their tensors, or none.
@@ -65,6 +69,8 @@ def read_weights(path: str | os.PathLike) -> Weights:
         ValueError: It is no checkpoint, damaged, or holds objects of another program.
     """
     path = os.fspath(path)
+    if path.startswith(WEB):
+        return weights_in(read_address(path, 'cpu'), path)
     if '://' in path:
         allow_mmengine_checkpoints()
         return weights_in(CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent'), path)
@@ -122,6 +128,36 @@ def read_file(path: str, map_location: Any) -> Any:
         if unknown := re.search(r'GLOBAL (\S+)', str(error)):  # in a bare pickle, which `check_file` did not look into
             raise ValueError(_foreign(path, unknown[1])) from error
         raise ValueError(f'{path} is no checkpoint, or a damaged one ({type(error).__name__})') from error
+
+
+def read_address(url: str, map_location: Any) -> Any:
+    """The content of a file behind an http:// or https:// address, which torch's folder of downloads keeps.
+
+    mmengine and `torch.hub` would run what a file of the web asks for while they read it.
+
+    Raises:
+        OSError: The file cannot be downloaded.
+        ValueError: As `read_file`, with the address and the path of the downloaded file.
+    """
+    file = Path(torch.hub.get_dir(), 'checkpoints', PurePosixPath(urlparse(url).path).name)
+    if is_main_process():
+        _download(url, file)
+    barrier()
+    _download(url, file)  # on other machines than that of the main process
+    try:
+        return read_file(str(file), map_location)
+    except ValueError as error:
+        raise ValueError(f'{url}: {error}') from error
+
+
+def _download(url: str, file: Path) -> None:
+    if file.is_file():
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(url, str(file), progress=os.isatty(0))
+    except URLError as error:
+        raise OSError(f'{url} cannot be downloaded: {error}') from error
 
 
 def _foreign(path: str, objects: str) -> str:

@@ -11,6 +11,7 @@ from mmengine.model import BaseModule, ExponentialMovingAverage
 from mmengine.runner import CheckpointLoader, load_checkpoint
 from torch.testing import assert_close
 
+import mmdet_ext.compat.apply  # noqa: F401  what the configs import, and mmengine reads files by
 from mmdet_ext.checkpoints.file_policy import follow_policy
 from mmdet_ext.checkpoints.load import load_weights, misfits, read_weights
 from mmdet_ext.compat import allow_mmengine_checkpoints

@@ -92,6 +92,9 @@ def shrink_model(model: dict, folder: Path) -> None:
         model.neck.in_channels = [64]
         if 'mask_head' in model:
             model.mask_head.in_channels = (8, 16, 32)
+    if model.backbone.type == 'EfficientNet':
+        model.backbone.arch = 'b0'
+        model.neck.in_channels = [320]
     model.text_encoder.update(name=str(folder / 'text'), pretrained=False)
     model.encoder.num_layers = 1
     model.decoder.num_layers = 2

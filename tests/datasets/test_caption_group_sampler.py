@@ -41,7 +41,9 @@ def test_epochs_differ_and_repeat_themselves():
     sampler = CaptionGroupSampler(dataset(), 2, seed=0)
     first = list(sampler)
     sampler.set_epoch(1)
-    assert list(sampler) != first
+    second = list(sampler)
+    assert second != first
+    assert [IMAGES[i] for i in second] != [IMAGES[i] for i in first]  # the groups too, not only the pairs in them
     sampler.set_epoch(0)
     assert list(sampler) == first
 

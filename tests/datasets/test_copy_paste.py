@@ -46,7 +46,7 @@ def test_an_instance_in_the_middle_would_hide_itself():
 
 def test_the_share_is_that_of_the_instances_that_may_be_pasted():
     may, may_not = [[0, y, 5, y + 1] for y in range(10)], [[15, y, 25, y + 1] for y in range(10)]
-    results = YOLOCopyPaste(0.3)(image(may_not + may))
+    results = YOLOCopyPaste()(image(may_not + may))
     assert len(results['gt_bboxes']) == 20 + 3  # 30 % of 10, not of 20
     assert (results['gt_bboxes_labels'][20:] >= 10).all()
 
@@ -56,7 +56,7 @@ def test_two_instances_at_one_place_are_both_pasted():
     assert len(results['gt_bboxes']) == 4
 
 
-@pytest.mark.parametrize('prob, pasted', [(0., 0), (0.3, 1), (0.5, 2), (1., 4)])
+@pytest.mark.parametrize('prob, pasted', [(0., 0), (0.3, 1), (0.4, 2), (0.5, 2), (1., 4)])
 def test_the_share_of_instances_is_pasted(prob, pasted):
     results = YOLOCopyPaste(prob)(image([[0, y, 5, y + 5] for y in (0, 5, 10, 15)]))
     assert len(results['gt_bboxes']) == 4 + pasted

@@ -15,6 +15,7 @@ from mmdet_ext.datasets.transforms.floor_resize import floor_size
     (480, 640, 800, 1333, (800, 1066)),
     (1000, 400, 800, 1333, (1332, 533)),  # short = round(533.2), long = int(1332.5)
     (400, 1000, 800, 1333, (533, 1332)),
+    (1000, 401, 800, 1333, (1334, 535)),  # short = round(534.5): the long side may pass the limit by one
     (640, 480, 400, None, (533, 400)),
     (2000, 100, 400, None, (8000, 400)),
     (500, 500, 480, 1333, (480, 480)),

@@ -66,6 +66,9 @@ def test_a_batch_takes_the_shape_that_all_of_it_need():
 def test_shapes_without_extra_padding_are_the_smallest():
     assert padded_shapes([0.75], size=64, stride=32, pad=0) == [(64, 64)]
     assert padded_shapes([0.5], size=64, stride=32, pad=0) == [(32, 64)]
+    # the widest of upright images: ceil(20 + 0.5) * 32 high, ceil(20 / 2 + 0.5) * 32 wide
+    assert padded_shapes([2., 4.], batch_size=2) == [(672, 352)] * 2
+    assert padded_shapes([0.25, 0.5], batch_size=2) == [(352, 672)] * 2
 
 
 @pytest.mark.parametrize('width, height', [(640, 480), (1366, 768), (1920, 100), (3000, 30), (100, 1920), (427, 640),

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
 from tiny_run import tiny_runner
 from torch.testing import assert_close
 
 from mmdet_ext import files
 from mmdet_ext.engine import checkpoint_hook
 from mmdet_ext.engine.checkpoint_hook import newest_whole_checkpoint
+from mmdet_ext.evaluation.fast_coco_metric import defined
 from mmdet_ext.files import damage_of, seal
 
 
@@ -155,7 +156,7 @@ class Scores(Hook):
 
     def before_train_epoch(self, runner) -> None:
         if runner.epoch:
-            hook = next(hook for hook in runner.hooks if isinstance(hook, checkpoint_hook.WholeCheckpointHook))
+            hook = next(hook for hook in runner.hooks if isinstance(hook, CheckpointHook))
             hook.after_val_epoch(runner, dict.fromkeys(self.names, self.scores[runner.epoch - 1]))
 
 
@@ -170,6 +171,22 @@ def test_the_best_checkpoint_is_kept_until_a_better_one_is_written(tmp_path, mon
     assert best[-1] == ['best_score_epoch_2.pth']
     assert best[best.index(['best_score_epoch_1.pth']):].count([]) == 0
     assert damage_of(tmp_path / 'best_score_epoch_2.pth') == ''
+
+
+@pytest.mark.parametrize('rule', ['greater', 'less'])
+@pytest.mark.parametrize('kind', ['WholeCheckpointHook', 'CheckpointHook'])
+def test_a_figure_that_is_not_defined_is_never_the_best(tmp_path, kind, rule):
+    undefined = defined(-1)  # as FastCocoMetric gives the AP of large objects where there is none
+    scores = Scores(undefined, 0.3, undefined)
+    train(tmp_path, epochs=4, hooks=dict(scores=scores), checkpoint=dict(type=kind, save_best='score', rule=rule))
+    assert [path.name for path in tmp_path.glob('best_*')] == ['best_score_epoch_2.pth']
+
+
+def test_a_run_whose_figure_is_never_defined_has_no_best_checkpoint(tmp_path):
+    scores = Scores(defined(-1), defined(-1))
+    train(tmp_path, hooks=dict(scores=scores), checkpoint=dict(save_best='score', rule='less'))
+    assert list(tmp_path.glob('best_*')) == []
+    assert len(list(tmp_path.glob('epoch_*.pth'))) == 3
 
 
 def test_a_full_disk_leaves_the_older_checkpoints_and_no_torn_file(tmp_path, monkeypatch):

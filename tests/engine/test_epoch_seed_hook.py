@@ -10,6 +10,8 @@ from tiny_run import Numbers, TinyModel, tiny_runner
 from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
+from mmdet_ext.engine import epoch_seed_hook
+
 
 class RandomNumbers(Numbers):
     """Each sample is its index, and a random number of each generator."""
@@ -60,6 +62,15 @@ def test_epochs_and_workers_have_seeds_of_their_own(tmp_path):
     seen, _ = train(tmp_path, workers=2)
     parts = [value % 1 for batch in seen for value in batch]
     assert len(set(parts)) == len(parts) == 24
+
+
+def test_processes_have_seeds_of_their_own(tmp_path, monkeypatch):
+    seen = []
+    for rank in (0, 1):
+        monkeypatch.setattr(epoch_seed_hook, 'get_rank', lambda rank=rank: rank)
+        seen += train(tmp_path / str(rank), workers=0, epochs=1)[0]
+    parts = [value % 1 for batch in seen for value in batch]
+    assert len(set(parts)) == len(parts) == 16
 
 
 def test_without_a_seed_in_the_config_the_order_is_that_of_the_saved_seed(tmp_path):

@@ -3,6 +3,7 @@ import os
 import runpy
 import subprocess
 import sys
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from mmengine.registry import init_default_scope
 from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 
 ROOT = Path(__file__).resolve().parents[2]
+
 
 @pytest.fixture(scope='session')
 def fast() -> list[str]:
@@ -44,6 +46,33 @@ def call(workplace):
         return result.stdout
 
     return run
+
+
+@pytest.fixture(scope='session')
+def fork(workplace, tmp_path_factory):
+    """Run a tool as `call` does, but in a fork of this process, which has imported everything; returns what it printed.
+    """
+
+    def run(tool: Path, *arguments: object, code: int = 0) -> str:
+        log = tmp_path_factory.mktemp('fork') / 'log'
+        process = get_context('fork').Process(target=_run_tool, args=(tool, arguments, workplace, log))
+        process.start()
+        process.join(300)
+        printed = log.read_text()
+        assert process.exitcode == code, f'exit code {process.exitcode} of {tool} {arguments}:\n{printed[-6000:]}'
+        return printed
+
+    return run
+
+
+def _run_tool(tool: Path, arguments: tuple[object, ...], folder: Path, log: Path) -> None:
+    os.chdir(folder)
+    with open(log, 'w', buffering=1) as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        sys.stdout = sys.stderr = file
+        sys.argv = [str(tool), *map(str, arguments)]
+        runpy.run_path(str(tool), run_name='__main__')
 
 
 @pytest.fixture(scope='session')

@@ -49,7 +49,7 @@ def tool(workplace, monkeypatch, capfd):
     return run
 
 
-def test_the_compressed_model_is_tested_like_any_other(tool, call, trained):
+def test_the_compressed_model_is_tested_like_any_other(tool, fork, trained):
     out = trained.parent / 'compressed'
     code, printed = tool(CONFIG, trained, '--keep', 0.5, *SHORT, *TINY)
     report = json.loads((out / 'report.json').read_text())
@@ -59,7 +59,7 @@ def test_the_compressed_model_is_tested_like_any_other(tool, call, trained):
     assert torch.load(out / 'compressed.pth')['meta']['dataset_meta']['classes'][0] == 'circle'
     assert sorted(path.name for path in out.iterdir()) == [
         'compressed.pth', 'compressed.py', 'logs', 'loss.png', 'pruned.pth', 'report.json', 'report.md', 'usage.png']
-    tested = call(sys.executable, ROOT / 'tools' / 'test.py', out / 'compressed.py', out / 'compressed.pth')
+    tested = fork(ROOT / 'tools' / 'test.py', out / 'compressed.py', out / 'compressed.pth')
     assert 'coco/bbox_mAP' in tested and 'unexpected key' not in tested and 'missing keys' not in tested
     code, printed = tool(CONFIG, trained, '--keep', 0.5, *SHORT, *TINY)
     assert code == 2 and f'error: {out} holds a finished compression: --overwrite replaces it' in printed

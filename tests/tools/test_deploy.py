@@ -29,13 +29,9 @@ def checkpoint(tmp_path_factory) -> Path:
     return path
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, '-W', 'ignore', 'tools/deploy.py', *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True)
-
-
 def test_writes_weights_and_a_config_that_agree_with_the_trained_model(checkpoint, tmp_path):
-    done = run(CONFIG, checkpoint, tmp_path / 'deployed.pth', '--size', 160)
+    command = [sys.executable, '-W', 'ignore', 'tools/deploy.py', CONFIG, checkpoint, tmp_path / 'deployed.pth']
+    done = subprocess.run([*map(str, command), '--size', '160'], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     trained = load_for_deployment(Config.fromfile(CONFIG), checkpoint)
     cfg = Config.fromfile(tmp_path / 'deployed.py')
@@ -58,15 +54,15 @@ def test_writes_weights_and_a_config_that_agree_with_the_trained_model(checkpoin
     ((CONFIG, CONFIG, 'out.onnx'), 'OUT should end in .pth, got out.onnx'),
     ((CONFIG, CONFIG, 'out.pth', '--size', 100), '--size should be a multiple of 32, got 100'),
 ])
-def test_wrong_arguments_are_named(arguments, message):
-    done = run(*arguments)
-    assert done.returncode == 2 and message in done.stderr and 'Traceback' not in done.stderr
+def test_wrong_arguments_are_named(in_process, arguments, message):
+    error, _ = in_process('tools/deploy.py', *arguments)
+    assert message in error and 'Traceback' not in error
 
 
-def test_a_checkpoint_of_another_size_is_refused_and_nothing_written(checkpoint, tmp_path):
-    done = run('configs/gelan/gelans_coco.py', checkpoint, tmp_path / 'out.pth')
-    assert done.returncode == 2 and 'does not fit configs/gelan/gelans_coco.py' in done.stderr
-    assert 'Traceback' not in done.stderr and list(tmp_path.iterdir()) == []
+def test_a_checkpoint_of_another_size_is_refused_and_nothing_written(in_process, checkpoint, tmp_path):
+    error, _ = in_process('tools/deploy.py', 'configs/gelan/gelans_coco.py', checkpoint, tmp_path / 'out.pth')
+    assert 'does not fit configs/gelan/gelans_coco.py' in error
+    assert 'Traceback' not in error and list(tmp_path.iterdir()) == []
 
 
 def test_other_detectors_are_refused(checkpoint):

@@ -22,9 +22,9 @@ SHAPES = ROOT / 'configs/yolov9/yolov9t_shapes.py'
 
 
 @pytest.fixture(scope='module')
-def checkpoint(call, workplace, fast):
+def checkpoint(fork, workplace, fast):
     """One epoch of training; the work directory is the default one."""
-    call(sys.executable, TOOLS / 'train.py', SHAPES, *fast)
+    fork(TOOLS / 'train.py', SHAPES, *fast)
     return workplace / 'work_dirs' / 'yolov9t_shapes' / 'epoch_1.pth'
 
 
@@ -74,12 +74,11 @@ def test_foreign_configs_get_the_hooks_that_resume():
     assert cfg.to_dict() == before
 
 
-def test_a_resumed_run_equals_one_that_went_through(call, workplace, fast):
+def test_a_resumed_run_equals_one_that_went_through(fork, workplace, fast):
     options = [*fast, 'train_cfg.max_epochs=2', 'default_hooks.logger.interval=1', 'train_cfg.val_interval=2']
     through, resumed = workplace / 'through', workplace / 'resumed'
-    call(sys.executable, TOOLS / 'train.py', SHAPES, '--work-dir', through, *options)
-    call(sys.executable, TOOLS / 'train.py', SHAPES, '--work-dir', resumed, '--resume', through / 'epoch_1.pth',
-         *options)
+    fork(TOOLS / 'train.py', SHAPES, '--work-dir', through, *options)
+    fork(TOOLS / 'train.py', SHAPES, '--work-dir', resumed, '--resume', through / 'epoch_1.pth', *options)
 
     def losses(folder: Path) -> dict[int, float]:
         scalars, = folder.glob('*/vis_data/scalars.json')
@@ -109,8 +108,8 @@ def test_smca_with_a_data_worker_and_dropout_resumes_to_the_digit(workplace, tmp
     torch.testing.assert_close(rest, through, rtol=0, atol=0)
 
 
-def test_testing_writes_metrics_images_and_predictions(call, checkpoint, workplace, fast):
-    call(sys.executable, TOOLS / 'test.py', SHAPES, checkpoint, '--work-dir', 'tested',
+def test_testing_writes_metrics_images_and_predictions(fork, checkpoint, workplace, fast):
+    fork(TOOLS / 'test.py', SHAPES, checkpoint, '--work-dir', 'tested',
          '--show-dir', workplace / 'images', '--out', 'predictions.pkl', *fast)
     metrics, = (workplace / 'tested').glob('*/*.json')
     assert 'coco/bbox_mAP_50' in json.loads(metrics.read_text())
@@ -118,9 +117,8 @@ def test_testing_writes_metrics_images_and_predictions(call, checkpoint, workpla
     assert len(pickle.loads((workplace / 'predictions.pkl').read_bytes())) == 4
 
 
-def test_a_checkpoint_of_other_classes_is_not_tested(call, checkpoint, fast):
-    log = call(sys.executable, TOOLS / 'test.py', SHAPES, checkpoint, *fast, 'model.bbox_head.class_channels=64',
-               code=2)
+def test_a_checkpoint_of_other_classes_is_not_tested(fork, checkpoint, fast):
+    log = fork(TOOLS / 'test.py', SHAPES, checkpoint, *fast, 'model.bbox_head.class_channels=64', code=2)
     assert 'does not fit the config' in log and 'class_towers' in log and 'Traceback' not in log
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from mmdet_ext.models.dense_heads import YOLOv9Head
 from mmdet_ext.models.dense_heads.postprocess import batch_detections, to_original_image
+from mmdet_ext.models.task_modules import Assignment
 from mmengine.structures import InstanceData
 from torch.testing import assert_close
 
@@ -96,6 +97,18 @@ def test_a_given_assignment_is_used():
     assert_close(same['loss_bbox'] * min(total, 1), own['loss_bbox'], rtol=1e-4, atol=1e-6)
     half = assignment._replace(scores=assignment.scores / 2)
     assert not head.loss_by_feat(*maps, gts, None, assignment=half)['loss_cls'].allclose(same['loss_cls'])
+
+
+def test_the_sum_of_scores_below_1_is_a_divisor_only_under_a_given_assignment():
+    head = YOLOv9Head(2, (8, ), strides=(8, ))
+    maps = [torch.zeros(1, 2, 1, 1)], [torch.zeros(1, 64, 1, 1)]  # one point, both classes at a probability of 1/2
+    truth = [InstanceData(bboxes=torch.tensor([[0., 0, 8, 8]]), labels=torch.tensor([0]))]
+    zero = torch.zeros(1, dtype=torch.long)
+    given = Assignment(zero, zero, zero, torch.tensor([0.25]))
+    loss = head.loss_by_feat(*maps, truth, [{}], assignment=given)['loss_cls']
+    assert_close(loss, torch.tensor(0.5 * 2 * math.log(2) / 0.25))  # the gain, two cross-entropies, the sum of scores
+    loss = head.loss_by_feat(*maps, truth, [{}])['loss_cls']  # its own scores sum to less than 1
+    assert_close(loss, torch.tensor(0.5 * 2 * math.log(2)))
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])

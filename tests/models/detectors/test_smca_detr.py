@@ -1,4 +1,7 @@
 """SMCADETR: whole detectors of every form, small."""
+import copy
+from functools import cache
+
 import pytest
 import torch
 from mmdet.registry import MODELS
@@ -11,9 +14,14 @@ NAMES = ('r50_50e', 'r50_50e_type1', 'r50_50e_type2', 'r50_50e_type4', 'r50_50e_
          'ms_r50_50e_pooled', 'ms_conv_r50_50e')
 
 
+@cache
+def loaded(name: str) -> Config:
+    return Config.fromfile(f'configs/smca/smca_{name}_coco.py').model
+
+
 def build(name: str, **model) -> torch.nn.Module:
     """The config's model on ResNet-18 with 64 channels, two layers each and without dropout."""
-    cfg = Config.fromfile(f'configs/smca/smca_{name}_coco.py').model
+    cfg = copy.deepcopy(loaded(name))  # reading it takes longer than building the model
     cfg.backbone.update(depth=18, init_cfg=None)
     cfg.neck.update(in_channels=[channels // 4 for channels in cfg.neck.in_channels], out_channels=64)
     attention, ffn = dict(embed_dims=64, num_heads=8, dropout=0.), dict(embed_dims=64, feedforward_channels=96)
@@ -112,6 +120,21 @@ def test_heads_run_on_the_last_layer_alone_at_inference(name):
     assert seen == [(1, 1, 20, 64)]
     found = result.pred_instances
     assert len(found) == 20 and (found.scores.diff() <= 0).all()
+
+
+def test_as_many_pairs_of_query_and_class_are_kept_as_the_config_says():
+    head = build('r50_50e').bbox_head
+    head.test_cfg = dict(max_per_img=3)
+    scores, boxes = torch.full((1, 1, 20, 80), -9.), torch.rand(1, 1, 20, 4)
+    boxes[0, 0, 4], boxes[0, 0, 6] = torch.tensor([[.5, .5, .5, .5], [.75, .25, .5, .5]])
+    for score, query, label in ((3, 4, 7), (2, 4, 9), (1, 6, 0), (0, 5, 5)):
+        scores[0, 0, query, label] = score
+    meta = sample((128, 160)).metainfo | dict(scale_factor=(0.5, 0.25))  # x and y were shrunk to these shares
+    for rescale, x, y in ((False, 1, 1), (True, 2, 4)):
+        found, = head.predict_by_feat(scores, boxes, [meta], rescale)
+        assert found.labels.tolist() == [7, 9, 0]
+        expected = torch.tensor([[40., 32, 120, 96]] * 2 + [[80., 0, 160, 64]]) * torch.tensor([x, y, x, y])
+        assert_close(found.bboxes, expected)
 
 
 def test_sizes_of_images_are_exact_in_half_precision():
