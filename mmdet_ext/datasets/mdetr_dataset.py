@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
@@ -47,7 +47,7 @@ class MDETRDataset(SharedItems, BaseDetDataset):
         ValueError: For what `check_grounding` finds, a pair without caption or folder, a box without spans, a span
             outside its caption, a bad mask; naming file, image, annotation and value.
     """
-    METAINFO = dict(classes=('object', ), palette=[(220, 20, 60)])
+    METAINFO: ClassVar[dict] = dict(classes=('object', ), palette=[(220, 20, 60)])
 
     def __init__(self, *args: Any, bad_spans: str = 'error', with_mask: bool = False, bad_masks: str = 'error',
                  **kwargs: Any) -> None:

@@ -11,7 +11,7 @@ from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
 from mmengine.fileio import dump
 from mmengine.logging import MMLogger
-from terminaltables import AsciiTable
+from tabulate import tabulate
 
 from ..datasets.annotation_file import check_masks, match_categories, read_coco
 from ..datasets.annotation_json import paused_collector
@@ -183,7 +183,7 @@ class FastCocoMetric(CocoMetric):
         rows = [['AP', *values[:6]], ['AR', *values[6:]]]
         heads = [['', 'all', 'IoU 0.5', 'IoU 0.75', *AREAS[1:]],
                  ['', *(f'{number} detections' for number in sorted(self.proposal_nums)), *AREAS[1:]]]
-        return '\n'.join(AsciiTable([head, row]).table for head, row in zip(heads, rows))
+        return '\n'.join(_outlined([row], head) for head, row in zip(heads, rows))
 
     def _class_figures(self, precision: np.ndarray, logger: MMLogger) -> dict[str, float]:
         """AP of each class, and a table of all of them; NaN where a class has no objects."""
@@ -192,13 +192,17 @@ class FastCocoMetric(CocoMetric):
             values = values[values > -1]
             return round(values.mean(), 3) if values.size else float('nan')
 
-        table, metrics = [['category', *AP_ITEMS]], {}
+        rows, metrics = [], {}
         for cat_id in self.cat_ids:
             of_class = precision[:, :, sorted(self.cat_ids).index(cat_id), :, -1]  # (thresholds, recalls, areas)
             values = [mean(of_class[..., 0]), *(mean(of_class[place, :, 0]) for place in (0, 5)),
                       *(mean(of_class[..., area]) for area in (1, 2, 3))]
             name = self._coco_api.cats[cat_id]['name']
-            table.append([name, *map(str, values)])
+            rows.append([name, *map(str, values)])
             metrics[f'{name}_precision'] = values[0]
-        logger.info('\n' + AsciiTable(table).table)
+        logger.info('\n' + _outlined(rows, ['category', *AP_ITEMS]))
         return metrics
+
+
+def _outlined(rows: list[list[str]], head: list[str]) -> str:
+    return tabulate(rows, head, tablefmt='outline', disable_numparse=True)

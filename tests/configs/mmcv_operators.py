@@ -85,9 +85,9 @@ def cuda_without_operators() -> Iterator[None]:
 
     is_cuda, is_available = torch._C.TensorBase.is_cuda, torch.cuda.is_available
     with mock.patch.object(torch.Tensor, 'is_cuda', property(lambda self: asked_by_mm() or is_cuda.__get__(self))), \
-            mock.patch('torch.cuda.is_available', lambda: asked_by_mm() or is_available()):
-        with without_operators():
-            yield
+            mock.patch('torch.cuda.is_available', lambda: asked_by_mm() or is_available()), \
+            without_operators():
+        yield
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """GQADataset, ClevrDataset and the epochs of ChunkSampler."""
 import json
 from collections import Counter
+from itertools import chain
 
 import cv2
 import numpy as np
@@ -205,12 +206,12 @@ def test_processes_share_a_part(monkeypatch):
         monkeypatch.setattr('mmengine.dataset.sampler.get_dist_info', lambda: (rank, 4))
         return epoch(ChunkSampler(range(103), 10, seed=1, round_up=round_up), 4)
 
-    whole = epoch(ChunkSampler(range(103), 10, seed=1), 4)
+    of_one_process = epoch(ChunkSampler(range(103), 10, seed=1), 4)
     shares = [of_rank(rank, True) for rank in range(4)]
-    assert [len(share) for share in shares] == [3] * 4 and set(sum(shares, [])) == set(whole)
+    assert [len(share) for share in shares] == [3] * 4 and set(chain(*shares)) == set(of_one_process)
     shares = [of_rank(rank, False) for rank in range(4)]
     assert [len(share) for share in shares] == [3, 3, 3, 2]
-    assert sorted(sum(shares, [])) == sorted(whole)
+    assert sorted(chain(*shares)) == sorted(of_one_process)
 
 
 def test_without_shuffle_the_order_is_the_files():

@@ -75,9 +75,10 @@ def test_gaussians_and_the_attention_that_they_modulate(transformer, device):
     assert_close(points[:, chosen], case['head_points'], **TOLERANCE)
     assert_close(last.offsets[:, chosen, 0], case['offset_layer5'], **TOLERANCE)
     assert_close(first.scales[:, chosen, 0], case['point3_layer0'].square(), **TOLERANCE)
-    found = log_gaussian(points, first.scales[:, :, 0], (10, 13))
-    assert_close(found[:, :, chosen].transpose(1, 2).unflatten(3, (10, 13)), case['gaussian_layer0'], rtol=1e-4, atol=3e-4)
-    weights = (transformer['products'] + found).masked_fill(case['mask'].to(device).view(2, 1, 1, -1), -torch.inf)
+    bias = log_gaussian(points, first.scales[:, :, 0], (10, 13))
+    assert_close(bias[:, :, chosen].transpose(1, 2).unflatten(3, (10, 13)), case['gaussian_layer0'], rtol=1e-4,
+                 atol=3e-4)
+    weights = (transformer['products'] + bias).masked_fill(case['mask'].to(device).view(2, 1, 1, -1), -torch.inf)
     weights = weights.softmax(dim=-1)
     assert_close(weights[:, :, chosen].transpose(1, 2).unflatten(3, (10, 13)), case['attention_layer0'], **TOLERANCE)
 

@@ -91,7 +91,8 @@ def test_the_whole_network_gives_the_published_numbers(whole, device):
     handle = module.register_forward_hook(lambda _, inputs, output: kept.update(before=inputs[0], after=output))
     with torch.no_grad():
         feats = model.backbone(image)
-        heads = dict(main=(model.bbox_head, model.neck(feats)), aux=(model.aux_head.head, model.aux_head.branch(image, feats)))
+        heads = dict(main=(model.bbox_head, model.neck(feats)),
+                     aux=(model.aux_head.head, model.aux_head.branch(image, feats)))
         coefficients = module.coefficients(kept['before'])
         handle.remove()
         assert_close(kept['before'][:, :8], case['b3_before_8'], rtol=0, atol=1e-4)

@@ -23,7 +23,8 @@ def instances(*counts: int) -> list[InstanceData]:
 
 
 @pytest.mark.parametrize('num_classes, in_channels, box, cls', [
-    (80, 64, 64, 128), (80, 128, 64, 128), (80, 240, 64, 240), (80, 512, 128, 512), (20, 64, 64, 64), (6, 330, 84, 330)])
+    (80, 64, 64, 128), (80, 128, 64, 128), (80, 240, 64, 240), (80, 512, 128, 512), (20, 64, 64, 64),
+    (6, 330, 84, 330)])
 def test_towers_are_as_wide_as_published(num_classes, in_channels, box, cls):
     head = YOLOv9Head(num_classes, (in_channels, ) * 3)
     assert head.box_towers[0][0].conv.out_channels == box
