@@ -67,8 +67,8 @@ def wrong_config(file: str) -> Iterator[None]:
 def message_of(error: BaseException) -> str:
     """The message of an error; of one that a data worker passed on, without the worker's traceback."""
     message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    if found := re.match(r'Caught (\w+) in DataLoader worker process', message):
-        message = message.rpartition(f'\n{found[1]}: ')[2]
+    if in_worker := re.match(r'Caught (\w+) in DataLoader worker process', message):
+        message = message.rpartition(f'\n{in_worker[1]}: ')[2]
     return message.strip() or type(error).__name__
 
 

@@ -34,10 +34,10 @@ class ChunkSampler(DefaultSampler):
         self.total_size = self.num_samples * self.world_size if round_up else self.chunk_size
 
     def __iter__(self) -> Iterator[int]:
-        whole, chunk = divmod(self.epoch, self.num_chunks)
+        full_pass, chunk = divmod(self.epoch, self.num_chunks)
         order = torch.arange(len(self.dataset))
         if self.shuffle:
-            order = torch.randperm(len(self.dataset), generator=torch.Generator().manual_seed(self.seed + whole))
+            order = torch.randperm(len(self.dataset), generator=torch.Generator().manual_seed(self.seed + full_pass))
         # every num_chunks-th sample: parts differ by one sample at most, which is filled up
         indices = order[chunk::self.num_chunks]
         indices = indices[torch.arange(self.total_size) % len(indices)]

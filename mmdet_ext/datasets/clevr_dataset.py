@@ -28,13 +28,13 @@ class ClevrDataset(MDETRDataset):
         data_list = super().load_data_list()
         has_final = any('isfinal' in instance for item in data_list for instance in item['instances'])
         for item in data_list:
-            where = f'{self.ann_file}: image {item["img_id"]}'
-            question = clevr_question(item | dict(id=item['img_id']), where)
+            image_name = f'{self.ann_file}: image {item["img_id"]}'
+            question = clevr_question(item | dict(id=item['img_id']), image_name)
             for key in ('answer', 'question_type', 'question_kind'):
                 item.pop(key, None)
             item.update(question.fields())
             if has_final:
-                item['gt_isfinal'] = _final(item['instances'], where)
+                item['gt_isfinal'] = _final(item['instances'], image_name)
         check_question_ids([item['question_id'] for item in data_list], self.ann_file)
         return data_list
 
@@ -42,9 +42,9 @@ class ClevrDataset(MDETRDataset):
         return with_clevr_images(super()._read_content(), self.ann_file)
 
 
-def _final(instances: list[dict], where: str) -> np.ndarray:
+def _final(instances: list[dict], image_name: str) -> np.ndarray:
     """(N,) float32, 1 for the boxes that the expression refers to."""
     values = [instance.get('isfinal') for instance in instances]
     if bad := [value for value in values if value not in (0, 1)]:
-        raise ValueError(f'{where}: isfinal of each box should be 0 or 1, got {bad[0]!r}')
+        raise ValueError(f'{image_name}: isfinal of each box should be 0 or 1, got {bad[0]!r}')
     return np.array(values, np.float32)

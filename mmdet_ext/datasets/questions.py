@@ -35,28 +35,28 @@ class Question(NamedTuple):
         return {key: value for key, value in known.items() if value is not None}
 
 
-def gqa_question(row: Mapping, where: str) -> Question:
+def gqa_question(row: Mapping, row_name: str) -> Question:
     """Of an image of one of the files finetune_gqa_*.json.
 
     Args:
         row: With `questionId`; `answer` and `question_type` are absent or None where a split has none.
-        where: Of the row, for errors.
+        row_name: What errors call the row.
 
     Raises:
         ValueError: If a field is missing or is not what it should be.
     """
     if row.get('questionId') is None:
-        raise ValueError(f'{where} has no questionId')
-    answer = _answer(row, where)
+        raise ValueError(f'{row_name} has no questionId')
+    answer = _answer(row, row_name)
     kind = row.get('question_type')
     if kind is None and answer is not None:
-        raise ValueError(f'{where} has the answer {answer!r} and no question_type')
+        raise ValueError(f'{row_name} has the answer {answer!r} and no question_type')
     if kind not in (None, *GQA_TYPES):
-        raise ValueError(f'{where}: question_type should be one of {", ".join(GQA_TYPES)}, got {kind!r}')
+        raise ValueError(f'{row_name}: question_type should be one of {", ".join(GQA_TYPES)}, got {kind!r}')
     return Question(row['questionId'], answer, kind, None)
 
 
-def clevr_question(row: Mapping, where: str) -> Question:
+def clevr_question(row: Mapping, row_name: str) -> Question:
     """Of an image of a CLEVR or Shapes file, whose id is `question_id`, or else that of the image.
 
     The type follows from the answer.
@@ -64,14 +64,15 @@ def clevr_question(row: Mapping, where: str) -> Question:
     Raises:
         ValueError: If a field is not what it should be, or a `question_type` is not that of the answer.
     """
-    answer = _answer(row, where)
+    answer = _answer(row, row_name)
     kind = None if answer is None else clevr_type(answer)
-    said = row.get('question_type')
-    if said not in (None, *CLEVR_TYPES):
-        raise ValueError(f'{where}: question_type should be one of {", ".join(CLEVR_TYPES)}, got {said!r}')
-    if None not in (said, kind) and said != kind:
-        raise ValueError(f'{where}: question_type is {said!r}, and the answer {answer!r} is of the type {kind!r}')
-    return Question(row.get('question_id', row['id']), answer, kind or said, row.get('question_kind'))
+    file_type = row.get('question_type')
+    if file_type not in (None, *CLEVR_TYPES):
+        raise ValueError(f'{row_name}: question_type should be one of {", ".join(CLEVR_TYPES)}, got {file_type!r}')
+    if None not in (file_type, kind) and file_type != kind:
+        raise ValueError(f'{row_name}: question_type is {file_type!r}, and the answer {answer!r} is of the type '
+                         f'{kind!r}')
+    return Question(row.get('question_id', row['id']), answer, kind or file_type, row.get('question_kind'))
 
 
 def clevr_type(answer: str) -> str:
@@ -136,10 +137,10 @@ def _by_id(questions: Sequence[Question], file: str) -> dict[int | str, Question
     return {question.id: question for question in questions}
 
 
-def _answer(row: Mapping, where: str) -> str | None:
+def _answer(row: Mapping, row_name: str) -> str | None:
     answer = row.get('answer')
     if answer is not None and not (isinstance(answer, str) and answer):
-        raise ValueError(f'{where}: answer should be a text, or absent where a split has none, got {answer!r}')
+        raise ValueError(f'{row_name}: answer should be a text, or absent where a split has none, got {answer!r}')
     return answer
 
 

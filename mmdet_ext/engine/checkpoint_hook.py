@@ -155,8 +155,8 @@ def checkpoints_of_run(work_dir: Path, template: str, out_dir: str | None = None
     folder = Path(out_dir) / work_dir.name if out_dir else work_dir
     prefix, suffix = map(re.escape, template.split('{}'))
     names = re.compile(f'{prefix}(\\d+){suffix}')
-    numbers = {path: int(match[1]) for path in folder.glob('*') if (match := names.fullmatch(path.name))}
-    newest_first = sorted(numbers, key=numbers.get, reverse=True)
+    steps = {path: int(match[1]) for path in folder.glob('*') if (match := names.fullmatch(path.name))}
+    newest_first = sorted(steps, key=steps.get, reverse=True)
     pointer = work_dir / 'last_checkpoint'
     last = Path(pointer.read_text().strip()) if pointer.is_file() else Path()
     if last.name and not last.is_file():  # the folder was moved
@@ -164,6 +164,6 @@ def checkpoints_of_run(work_dir: Path, template: str, out_dir: str | None = None
     match = names.fullmatch(last.name)
     if not match:
         return [last, *newest_first] if last.is_file() else newest_first
-    before = [path for path in newest_first if numbers[path] <= int(match[1])]
+    before = [path for path in newest_first if steps[path] <= int(match[1])]
     before = before if last in before else [last, *before]
     return before + [path for path in newest_first if path not in before]

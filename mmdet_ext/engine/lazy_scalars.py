@@ -63,11 +63,11 @@ class _WaitingRows:
         rows, self._rows = self._rows, []
         if not rows:
             return
-        numbers = iter(torch.cat([row for _, row in rows]).tolist())
+        values_in_order = iter(torch.cat([row for _, row in rows]).tolist())
         new = defaultdict(list)
         for buffers, _ in rows:
             for buffer in buffers:
-                new[buffer].append(next(numbers))
+                new[buffer].append(next(values_in_order))
         for buffer, values in new.items():
             buffer.extend(values)
 

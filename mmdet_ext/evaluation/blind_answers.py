@@ -43,9 +43,9 @@ def blind_accuracy(train_file: str, test_file: str) -> dict[str, float]:
 
 
 def _most_frequent(answers: Answers, words: Sequence[str]) -> str:
-    whole = (*words, '')
-    length = next(length for length in range(len(whole), -1, -1) if whole[:length] in answers)
-    return min(answers[whole[:length]].items(), key=lambda item: (-item[1], item[0]))[0]
+    with_end = (*words, '')
+    length = next(length for length in range(len(with_end), -1, -1) if with_end[:length] in answers)
+    return min(answers[with_end[:length]].items(), key=lambda item: (-item[1], item[0]))[0]
 
 
 def _read(file: str) -> list[tuple[tuple[str, ...], str, str | None]]:

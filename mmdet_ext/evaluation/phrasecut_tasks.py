@@ -91,18 +91,18 @@ def overlap(first: np.ndarray, second: np.ndarray) -> Overlap:
 
 def _phrasecut_tasks(content: list, file: str) -> dict[Hashable, Task]:
     tasks = {}
-    for place, row in enumerate(content):
+    for row_number, row in enumerate(content):
         if missing := [key for key in ('task_id', 'Polygons', 'instance_boxes') if key not in row]:
-            raise ValueError(f'{file}: row {place} has no {missing[0]}')
-        where = f'{file}: task {row["task_id"]}'
+            raise ValueError(f'{file}: row {row_number} has no {missing[0]}')
+        task_name = f'{file}: task {row["task_id"]}'
         if row['task_id'] in tasks:
-            raise ValueError(f'{where} is there twice')
+            raise ValueError(f'{task_name} is there twice')
         polygons = [polygon for instance in row['Polygons'] for polygon in instance]
         if not polygons or not row['instance_boxes']:
-            raise ValueError(f'{where} has no instance: Polygons or instance_boxes is empty')
+            raise ValueError(f'{task_name} has no instance: Polygons or instance_boxes is empty')
         for polygon in polygons:
             if len(polygon) < 2 or not all(len(point) == 2 and all(map(isfinite, point)) for point in polygon):
-                raise ValueError(f'{where} has a polygon that is no list of points (x, y): {polygon}')
+                raise ValueError(f'{task_name} has a polygon that is no list of points (x, y): {polygon}')
         tasks[row['task_id']] = Task(polygons, row['instance_boxes'])
     return tasks
 

@@ -75,10 +75,10 @@ def leave_cores_to_workers(dataloader: dict) -> None:
 
     For loops of our own; a runner finds out by `ThreadsHook` whether it may use more.
     """
-    from ..engine.threads_hook import numbers_to_try, process_cores  # only now: it imports mmdet's hooks
+    from ..engine.threads_hook import thread_counts, process_cores  # only now: it imports mmdet's hooks
 
     if not torch.cuda.is_available() and 'OMP_NUM_THREADS' not in os.environ:
-        torch.set_num_threads(numbers_to_try(process_cores(), dataloader.get('num_workers', 0))[0])
+        torch.set_num_threads(thread_counts(process_cores(), dataloader.get('num_workers', 0))[0])
 
 
 def add_threads_hook(runner: Runner) -> None:

@@ -33,22 +33,22 @@ class BoxSafeRandomCrop(BaseTransform):
         for _ in range(self.attempts):
             region = self._sample(*results['img'].shape[:2])
             cropped = _crop_boxes(boxes, region)
-            kept = ((cropped.widths > 0) & (cropped.heights > 0)).numpy()
-            if kept.all():
+            visible = ((cropped.widths > 0) & (cropped.heights > 0)).numpy()
+            if visible.all():
                 break
         x1, y1, x2, y2 = region
         results['img'] = results['img'][y1:y2, x1:x2]
         results['img_shape'] = (y2 - y1, x2 - x1)
         if 'gt_bboxes' in results:
-            results['gt_bboxes'] = cropped[kept]
+            results['gt_bboxes'] = cropped[visible]
         for key in ('gt_bboxes_labels', 'gt_ignore_flags', 'gt_isfinal'):
             if key in results:
-                results[key] = results[key][kept]
+                results[key] = results[key][visible]
         if 'gt_tokens_positive' in results and 'gt_bboxes' in results:
             spans = results['gt_tokens_positive']
-            results['gt_tokens_positive'] = [own for own, keep in zip(spans, kept, strict=True) if keep]
+            results['gt_tokens_positive'] = [box_spans for box_spans, keep in zip(spans, visible, strict=True) if keep]
         if 'gt_masks' in results:
-            results['gt_masks'] = results['gt_masks'][np.flatnonzero(kept)].crop(np.array(region))
+            results['gt_masks'] = results['gt_masks'][np.flatnonzero(visible)].crop(np.array(region))
         return results
 
     def _sample(self, height: int, width: int) -> tuple[int, int, int, int]:

@@ -44,7 +44,7 @@ class PackGroundingInputs(PackDetInputs):
                              'boxes: a transform of this pipeline drops boxes without their spans')
         ignored = results.get('gt_ignore_flags', np.zeros(num_boxes, bool))
         instances = packed['data_samples'].gt_instances
-        instances.tokens_positive = [own for own, flag in zip(spans, ignored) if not flag]
+        instances.tokens_positive = [box_spans for box_spans, flag in zip(spans, ignored) if not flag]
         if 'gt_isfinal' in results:
             instances.isfinal = torch.from_numpy(results['gt_isfinal'][~ignored])
         return packed

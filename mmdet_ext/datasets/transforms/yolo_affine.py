@@ -69,8 +69,8 @@ class YOLOAffine(BaseTransform):
 
     def _move_boxes(self, results: dict, factor: float, offset: np.ndarray) -> None:
         width, height = self.size
-        whole = (get_boxes(results) * factor + np.tile(offset, 2)).astype(np.float32)
-        boxes = whole.clip(0, np.float32([width, height, width, height]))
+        unclipped = (get_boxes(results) * factor + np.tile(offset, 2)).astype(np.float32)
+        boxes = unclipped.clip(0, np.float32([width, height, width, height]))
         min_visible = np.full(len(boxes), self.min_visible)
         if 'gt_polygons' in results:
             polygons = results.pop('gt_polygons')
@@ -79,12 +79,12 @@ class YOLOAffine(BaseTransform):
             boxes[by_polygon] = boxes_of_polygons(moved, width, height)
             min_visible[by_polygon] = self.min_visible_polygon
         set_boxes(results, boxes)
-        select(results, self._worth_keeping(whole, boxes, min_visible))
+        select(results, self._worth_keeping(unclipped, boxes, min_visible))
 
-    def _worth_keeping(self, whole: np.ndarray, boxes: np.ndarray, min_visible: np.ndarray) -> np.ndarray:
+    def _worth_keeping(self, unclipped: np.ndarray, boxes: np.ndarray, min_visible: np.ndarray) -> np.ndarray:
         """(N, 4) before and after clipping, (N,) -> (N,) bool."""
         sides = boxes[:, 2:] - boxes[:, :2]
-        areas_before = (whole[:, 2:] - whole[:, :2]).prod(axis=1)
+        areas_before = (unclipped[:, 2:] - unclipped[:, :2]).prod(axis=1)
         visible = sides.prod(axis=1) / (areas_before + 1e-16)
         aspect = sides.max(axis=1) / (sides.min(axis=1) + 1e-16)
         return (sides > self.min_side).all(axis=1) & (visible > min_visible) & (aspect < self.max_aspect)

@@ -54,17 +54,18 @@ def batch_detections(class_logits: Tensor, boxes_at: Callable[[Tensor, Tensor], 
         raise ValueError(f"nms takes type='nms', iou_threshold and class_agnostic, got {nms}")
     if together is None:
         together = 30000 if class_logits.is_cuda else 0
-    found = select_candidates(class_logits, score_thr, multi_label)
-    boxes = boxes_at(found.images, found.points)
-    shifted = boxes if settings['class_agnostic'] else boxes + found.labels.unsqueeze(1) * CLASS_OFFSET
-    starts = _starts(found.images, len(class_logits))
-    best = [start + found.scores[start:end].argsort(descending=True)[:nms_pre] for start, end in pairwise(starts)]
+    candidates = select_candidates(class_logits, score_thr, multi_label)
+    boxes = boxes_at(candidates.images, candidates.points)
+    shifted = boxes if settings['class_agnostic'] else boxes + candidates.labels.unsqueeze(1) * CLASS_OFFSET
+    starts = _starts(candidates.images, len(class_logits))
+    best = [start + candidates.scores[start:end].argsort(descending=True)[:nms_pre] for start, end in pairwise(starts)]
     image_offset = CLASS_OFFSET * (class_logits.shape[2] + 1)
     kept = []
     for group in _groups(best, together):
-        kept += _suppress(group, len(kept), shifted, found, settings['iou_threshold'], image_offset)
+        kept += _suppress(group, len(kept), shifted, candidates, settings['iou_threshold'], image_offset)
     kept = [rows[:max_per_img] for rows in kept]
-    return [InstanceData(bboxes=boxes[rows], scores=found.scores[rows], labels=found.labels[rows]) for rows in kept]
+    return [InstanceData(bboxes=boxes[rows], scores=candidates.scores[rows], labels=candidates.labels[rows])
+            for rows in kept]
 
 
 def select_candidates(class_logits: Tensor, score_thr: float, multi_label: bool = True) -> Candidates:
@@ -130,19 +131,19 @@ def _groups(best: Sequence[Tensor], together: int) -> Iterator[list[Tensor]]:
         yield group
 
 
-def _suppress(group: Sequence[Tensor], first: int, shifted: Tensor, found: Candidates, iou_threshold: float,
-              image_offset: int) -> list[Tensor]:
+def _suppress(group: Sequence[Tensor], first_image: int, shifted: Tensor, candidates: Candidates,
+              iou_threshold: float, image_offset: int) -> list[Tensor]:
     """Of the rows of each image, `first` and those behind it, the ones that remain, by falling score.
 
     Images get `image_offset` pixels between them in float64, which rounds away nothing of the boxes in float32.
     """
     if len(group) == 1:
         rows, = group
-        return [rows[torchvision.ops.nms(shifted[rows], found.scores[rows], iou_threshold)]]
+        return [rows[torchvision.ops.nms(shifted[rows], candidates.scores[rows], iou_threshold)]]
     rows = torch.cat(list(group))
-    images = found.images[rows] - first
+    images = candidates.images[rows] - first_image
     boxes = shifted[rows].double() + images.unsqueeze(1) * image_offset
-    kept = torchvision.ops.nms(boxes, found.scores[rows].double(), iou_threshold)
+    kept = torchvision.ops.nms(boxes, candidates.scores[rows].double(), iou_threshold)
     images, order = images[kept].sort(stable=True)
     rows = rows[kept[order]]
     return [rows[start:end] for start, end in pairwise(_starts(images, len(group)))]
