@@ -1,4 +1,4 @@
-"""Short values that stand for much content."""
+"""Hashes of texts, arrays and weights."""
 import hashlib
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Tells mmdet's registries where our classes are: they import them at their first look-up, not `import mmdet_ext`.
+"""Tell mmdet's registries which packages have our classes; they are imported at the first look-up of a `type`.
 
 Our classes derive from classes of mmdet, and importing all of mmdet takes several seconds. `import mmdet` avoids that:
 each of its registries has a list of packages (mmengine's `locations`) that it imports when it first looks up a `type`.
