@@ -1,7 +1,7 @@
 """Annotation files in COCO's and MDETR's formats: read and checked, with errors that name file, row, key and value.
 
-Every data set and metric of this package reads its file here. Checks go column by column, which costs little on a
-million rows; a row is looked at alone only to be named.
+Every data set and metric of this package reads its file here. A check tests the values of a key in all rows at once,
+which is fast for a million rows. Only if it fails is the wrong row looked for.
 """
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
@@ -18,8 +18,7 @@ class Field(NamedTuple):
 
     key: Its name.
     types: Types that its value may have.
-    meaning: These in words.
-    needed: Whether every row has it.
+    meaning: The types in words, for errors. needed: Whether every row has it.
     """
     key: str
     types: tuple[type, ...]
@@ -64,11 +63,11 @@ def check_coco(content: object, file: str, *, check_boxes: bool = True, file_nam
         content: Of the file.
         file: Its name, for errors.
         check_boxes: Whether each `bbox` must be four finite numbers. Otherwise rows are not completed.
-        file_names: Whether each image must have a `file_name`, which LVIS's have not.
+        file_names: Whether each image must have a `file_name`; LVIS's files have none.
 
     Raises:
         ValueError: For a missing or empty table, a field that is missing or of a wrong type, an id that comes twice, an
-            `image_id` or `category_id` of no row; naming file, table, row, key and value.
+            `image_id` or `category_id` that belongs to no row; naming file, table, row, key and value.
     """
     with paused_collector():
         _check_object(content, file, ('images', 'categories'))
@@ -142,7 +141,7 @@ def check_masks(content: dict, file: str, *, needed: bool) -> None:
 
 
 def match_categories(categories: Sequence[dict], classes: Sequence[str], file: str) -> list[int]:
-    """Return the category id of each class.
+    """The category id of each class.
 
     Their order must be the file's: mmdet's `CocoMetric` and its data sets number the classes in that order, whatever
     the order of `metainfo['classes']` is.
@@ -171,13 +170,13 @@ def match_categories(categories: Sequence[dict], classes: Sequence[str], file: s
 
 
 def size_of(image: dict) -> tuple[int, int] | None:
-    """(width, height) of an image in pixels, which may be texts of digits; None if they are no sizes."""
+    """(width, height) of an image in pixels; the row may have them as texts of digits. None if they are no sizes."""
     sizes = _pixels(image.get('width')), _pixels(image.get('height'))
     return None if None in sizes else sizes
 
 
 def size_problem(path: str, size: tuple[int, int], expected: tuple[int, int]) -> str:
-    """In what the (width, height) of an image differs from that of its annotation file, or ''."""
+    """How the (width, height) of an image differs from that of its annotation file, or '' if it does not."""
     if size == expected:
         return ''
     swapped = ': width and height are swapped (an EXIF orientation?)' if size == expected[::-1] else ''
@@ -259,7 +258,7 @@ def _check_boxes(rows: Sequence[dict], file: str) -> None:
 
 def _refuse_any(rows: Sequence[dict], key: str, is_good: Callable[[Any], object], meaning: str, file: str,
                 table: str) -> None:
-    """`_refuse` if a value is not good; of equal values one is looked at."""
+    """`_refuse` if a value is not good; equal values are tested once."""
     if not all(map(is_good, {row.get(key) for row in rows})):
         _refuse(rows, key, is_good, meaning, file, table)
 

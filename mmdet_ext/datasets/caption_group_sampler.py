@@ -1,4 +1,4 @@
-"""Batches that have the captions of an image side by side."""
+"""Batches in which several captions of an image follow each other."""
 from collections import defaultdict
 from collections.abc import Iterator
 from math import ceil
@@ -12,20 +12,21 @@ from torch.utils.data import Sampler
 
 @DATA_SAMPLERS.register_module()
 class CaptionGroupSampler(Sampler):
-    """Pairs of image and caption in groups of one image, in random order; all pairs come once in an epoch.
+    """Sample groups of pairs of image and caption; the pairs of a group have the same image. An epoch has all pairs
+    once.
 
     MDETR runs its backbone once for samples of the same image that are neighbours in a batch. They are neighbours if
     `batch_size` is a multiple of `group`, and have the same pixels if the pipeline does not change them at random. An
     image whose pairs do not fill its last group repeats some of them.
 
     Args:
-        dataset: Of pairs, whose items have an `img_path`.
+        dataset: Data set of pairs, whose items have an `img_path`.
         group: Pairs in a group, at least 1.
-        shuffle: Whether groups and the pairs in them come in random order, another in each epoch.
+        shuffle: Whether groups, and the pairs in them, are in random order, which differs in each epoch.
         seed: Shared by all processes; mmengine's runner passes its own.
 
     Raises:
-        ValueError: For a `group` that is none.
+        ValueError: If `group` is not a whole number of at least 1.
     """
 
     def __init__(self, dataset: BaseDataset | ConcatDataset, group: int, shuffle: bool = True,

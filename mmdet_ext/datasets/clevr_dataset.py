@@ -10,10 +10,10 @@ from .questions import check_question_ids, clevr_question, with_clevr_images
 class ClevrDataset(MDETRDataset):
     """`MDETRDataset` of questions with short answers: CLEVR, CLEVR-Humans, CLEVR-Ref+, Shapes.
 
-    An item has the question as `text` and further `question_id` and, where the split has answers, `answer` and the
-    `question_type` that the answer is of: 'binary' ('yes', 'no'), 'reg' (digits) or 'attr' (all others); and
-    `question_kind` ('exist', 'count', 'compare_number', 'query_attribute', 'compare_attribute') where the file has it,
-    or a program that tells it.
+    An item has the question as `text`, and `question_id`. If the split has answers, it also has `answer` and
+    `question_type`, the type of the answer: 'binary' ('yes', 'no'), 'reg' (digits) or 'attr' (all others); and
+    `question_kind` ('exist', 'count', 'compare_number', 'query_attribute', 'compare_attribute') if the file has it, or
+    has a program from which it follows.
 
     Besides MDETR's format it reads the question files that CLEVR and CLEVR-Humans were published with, which have no
     boxes: such images are 480 x 320. Boxes of CLEVR-Ref+ have `isfinal`, whether the expression refers to them; it

@@ -11,7 +11,7 @@ _PHRASE = re.compile(r'\[/EN#(?P<entity>[^/\s\]]+)/(?P<types>[^\s\]]+)\s+(?P<wor
 
 
 class Phrase(NamedTuple):
-    """Words of a sentence that name an entity."""
+    """Words of a sentence that name an entity, that is a person or thing of the image."""
     first_word: int  # its place in the sentence, in words
     text: str
     entity: str
@@ -25,7 +25,7 @@ class Sentence(NamedTuple):
 
 
 class ImageEntities(NamedTuple):
-    """What the annotation of an image says of its entities."""
+    """The entities of an image and their boxes."""
     width: int
     height: int
     depth: int

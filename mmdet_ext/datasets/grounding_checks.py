@@ -1,4 +1,4 @@
-"""A list of all that is wrong with an annotation file in MDETR's format."""
+"""Find all mistakes in an annotation file in MDETR's format."""
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +15,7 @@ _TOLERANCE = 1.0
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong: what kind of thing, at which image and annotation, in words."""
+    """A mistake: its kind, the image and annotation that have it, and a sentence about it."""
     kind: str
     position: str
     detail: str
@@ -25,7 +25,7 @@ class Problem(NamedTuple):
 
 
 def span_problem(span: object, caption: str) -> str:
-    """What keeps `span` from being characters [begin, end) of the caption, or ''."""
+    """Why `span` is no range of characters [begin, end) of the caption, or '' if it is one."""
     if not (isinstance(span, (list, tuple)) and len(span) == 2 and all(type(place) is int for place in span)):
         return f'{span!r} is not a span [begin, end)'
     begin, end = span
@@ -57,7 +57,7 @@ def displayed_size(path: Path) -> tuple[int, int]:
 def grounding_problems(content: dict, *, folders: Mapping[str, str] | None = None,
                        offsets: Callable[[str], Sequence[Sequence[int]]] | None = None,
                        on_image: Callable[[], object] = lambda: None) -> Iterator[Problem]:
-    """Everything that is wrong with a file.
+    """All mistakes in a file.
 
     Args:
         content: Of the json file, which `check_grounding_fields` finds nothing wrong with.

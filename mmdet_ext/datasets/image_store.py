@@ -22,7 +22,7 @@ class StoredImage(NamedTuple):
 
 
 class _Shared:
-    """Numbers that forked workers share: how many images and bytes there are, and whether that was logged."""
+    """Totals that forked workers share: numbers of images and bytes, and whether they were logged."""
 
     def __init__(self, name: str, limit: int, num_images: int) -> None:
         self.name = name

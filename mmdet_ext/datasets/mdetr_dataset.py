@@ -1,4 +1,4 @@
-"""The annotation files that MDETR was published with: pairs of image and caption, boxes tied to parts of the caption.
+"""Data set of MDETR's annotation files: pairs of image and caption, and boxes that parts of the caption name.
 
 https://arxiv.org/abs/2104.12763
 """
@@ -30,10 +30,11 @@ class MDETRDataset(SharedItems, BaseDetDataset):
 
     An item has the caption as `text`, and for each box of `instances` the spans [begin, end) of characters that name it
     in `gt_tokens_positive` (CLEVR's `tokens` too). Labels are 0. Further fields of the image (`dataset_name`,
-    `tokens_positive_eval`, `sentence_id`, `original_id`, `answer`, ...) are kept as they are, `tokens_negative` aside.
-    Pairs without a box stay: they teach "no object". An empty caption stays, and so does a box whose spans have no
-    token, such as a single space: only its place is learned. ``tools/data/check_grounding.py`` names both. Boxes are
-    clipped to the image; crowds, and boxes of which nothing is left, are dropped with their spans.
+    `tokens_positive_eval`, `sentence_id`, `original_id`, `answer`, ...) are kept as they are, except `tokens_negative`.
+    Pairs without a box are kept: the model learns "no object" from them. An empty caption is kept, and so is a box
+    whose spans have no token, such as a single space: the model then learns only the position of the box.
+    ``tools/data/check_grounding.py`` lists both. Boxes are clipped to the image; crowds, and boxes of which nothing is
+    left, are dropped with their spans.
 
     Args:
         data_prefix: Folder of the images as `img`. Images of several folders have a `data_source` in the file, such
@@ -44,8 +45,8 @@ class MDETRDataset(SharedItems, BaseDetDataset):
             them out with their spans and one warning.
 
     Raises:
-        ValueError: For what `check_grounding` finds, a pair without caption or folder, a box without spans, a span
-            outside its caption, a bad mask; naming file, image, annotation and value.
+        ValueError: For what `annotation_file.check_grounding` finds, a pair without caption or folder, a box without
+            spans, a span outside its caption, a bad mask; naming file, image, annotation and value.
     """
     METAINFO: ClassVar[dict] = dict(classes=('object', ), palette=[(220, 20, 60)])
 
@@ -79,12 +80,13 @@ class MDETRDataset(SharedItems, BaseDetDataset):
         return items
 
     def _read_content(self) -> object:
-        """What the file holds, with images and annotations."""
+        """The content of the file, with images and annotations."""
         return load_json(self.ann_file, self.backend_args)
 
     def _read_pair(self, image: dict, rows: Sequence[dict], bad_boxes: list[BadBox], bad_spans: list[str],
                    bad_masks: list[str]) -> dict:
-        """One item; what is left out is added to the last three."""
+        """One item. Boxes, spans and masks that are left out are added to the lists `bad_boxes`, `bad_spans` and
+        `bad_masks`."""
         caption, size = image.get('caption'), (image['width'], image['height'])
         if not isinstance(caption, str):
             raise ValueError(f'{self._row_name(image)} has no caption, got {caption!r}')

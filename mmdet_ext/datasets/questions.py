@@ -19,10 +19,10 @@ class Question(NamedTuple):
     """A question of a file.
 
     Args:
-        id: Which no other question of the file has.
+        id: Unique in the file.
         answer: None in splits without answers.
         type: Head that answers it, one of `GQA_TYPES` or `CLEVR_TYPES`; None where the file does not tell.
-        kind: Finer than `type`, such as 'count' or 'compare_number', or None.
+        kind: What is asked, such as 'count' or 'compare_number'; None if unknown.
     """
     id: int | str
     answer: str | None
@@ -30,16 +30,16 @@ class Question(NamedTuple):
     kind: str | None
 
     def fields(self) -> dict:
-        """As a data sample has them, without what is not known."""
+        """The fields under the names that data samples use, without those that are None."""
         known = dict(question_id=self.id, answer=self.answer, question_type=self.type, question_kind=self.kind)
         return {key: value for key, value in known.items() if value is not None}
 
 
 def gqa_question(row: Mapping, row_name: str) -> Question:
-    """Of an image of one of the files finetune_gqa_*.json.
+    """The question in an entry of `images` of a file finetune_gqa_*.json.
 
     Args:
-        row: With `questionId`; `answer` and `question_type` are absent or None where a split has none.
+        row: The entry, with `questionId`; `answer` and `question_type` are absent or None in splits without answers.
         row_name: What errors call the row.
 
     Raises:
@@ -57,7 +57,8 @@ def gqa_question(row: Mapping, row_name: str) -> Question:
 
 
 def clevr_question(row: Mapping, row_name: str) -> Question:
-    """Of an image of a CLEVR or Shapes file, whose id is `question_id`, or else that of the image.
+    """The question in an entry of `images` of a CLEVR or Shapes file. Its id is `question_id` or, without it, the
+    image's.
 
     The type follows from the answer.
 
@@ -83,7 +84,7 @@ def clevr_type(answer: str) -> str:
 
 
 def with_clevr_images(content: object, file: str) -> object:
-    """The content of one of CLEVR's or CLEVR-Humans' own question files as images with captions; any other as it is.
+    """The content of a question file of CLEVR or CLEVR-Humans in MDETR's format; any other content is not changed.
 
     The id is `question_index`, or the place in the file where one has none.
 

@@ -1,4 +1,4 @@
-"""Parameter-wise options without a parameter group for each parameter."""
+"""Options for single parameters, without a parameter group for each parameter."""
 import logging
 from copy import copy
 from typing import Any
@@ -48,7 +48,8 @@ class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
 
 def merge_groups(groups: list[dict], defaults: dict) -> list[dict]:
-    """Merge groups with equal options (`defaults` fill in missing ones), in the order in which they first appear."""
+    """Merge groups that have equal options after `defaults` fill in missing ones; the order is that of first
+    appearance."""
     parameters = [parameter for group in groups for parameter in group['params']]
     if len(set(parameters)) < len(parameters):  # torch forbids it between groups, and would update twice within one
         raise ValueError('some parameters appear in more than one parameter group: modules share them. Try '

@@ -14,10 +14,10 @@ _SUMMING = dict(OptimWrapper='SumOptimWrapper', AmpOptimWrapper='AmpSumOptimWrap
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class YOLOOptimWrapperConstructor:
-    """Build an optimizer wrapper with three parameter groups, decay and accumulation set by the batch size.
+    """Build an optimizer wrapper with three parameter groups; the batch size sets weight decay and accumulation.
 
-    Groups carry their name in `role`: 'weight' (decayed), 'norm' (scales of norm layers and other vectors, not
-    decayed) and 'bias' (not decayed; `YOLOWarmupHook` treats it in its own way). Frozen parameters are in no group.
+    Each group has a name, `role`: 'weight' (decayed), 'norm' (scales of norm layers and other vectors, not decayed) and
+    'bias' (not decayed; `YOLOWarmupHook` treats it in its own way). Frozen parameters are in no group.
 
     Gradients are accumulated over round(nominal / batch) iterations, at least 1, unless `accumulative_counts` is
     given, with batch = batch_size_per_gpu * number of processes; the weight decay is multiplied by batch *
@@ -63,7 +63,7 @@ class YOLOOptimWrapperConstructor:
 
 
 def parameter_groups(model: nn.Module) -> list[dict]:
-    """Return groups of all trainable parameters, each parameter in one of them, shared ones by their first place."""
+    """The groups of all trainable parameters. A parameter that modules share is in the group of the first one."""
     # weights first: mmengine logs the learning rate of the first group
     groups = dict(weight=[], norm=[], bias=[])
     seen = set()

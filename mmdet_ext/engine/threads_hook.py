@@ -44,7 +44,7 @@ class ThreadsHook(Hook):
 
     If OMP_NUM_THREADS is set, and on other devices than a CPU, the hook changes nothing. Rounding depends on the number
     of threads. A checkpoint therefore stores it, and a resumed run on as many cores keeps it. For runs that repeat
-    exactly, set that variable, or `randomness.deterministic`, which keeps the first number.
+    exactly, set that variable, or `randomness.deterministic`, with which the hook keeps the first number.
 
     Args:
         iters: Timed iterations for each number of threads.
@@ -135,7 +135,7 @@ class ThreadsHook(Hook):
         runner.logger.info(f'Threads: {self._thread_counts[index]} on {process_cores()} cores{why and f" ({why})"}.')
 
     def _keep(self, runner: Runner, index: int) -> None:
-        """Set a number, in training for a resumed run too."""
+        """Set the number of threads; in training also save it for a resumed run."""
         self._set(index)
         if self._mode == 'train':
             runner.message_hub.update_info('threads', (process_cores(), self._thread_counts[index]))
