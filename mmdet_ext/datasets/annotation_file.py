@@ -18,7 +18,8 @@ class Field(NamedTuple):
 
     key: Its name.
     types: Types that its value may have.
-    meaning: The types in words, for errors. needed: Whether every row has it.
+    meaning: The types in words, for errors.
+    needed: Whether every row has it.
     """
     key: str
     types: tuple[type, ...]

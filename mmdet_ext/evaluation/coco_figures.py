@@ -16,7 +16,7 @@ IOU_THRESHOLDS = np.linspace(.5, .95, 10)
 
 
 class CocoFigures(NamedTuple):
-    """What pycocotools computes; -1 where there is no ground truth.
+    """The results of pycocotools; -1 where there is no ground truth.
 
     stats: (12,), AP, AP50, AP75, AP of small, medium and large objects, AR at each of the three `max_dets`, AR of
         small, medium and large ones. The first AP is that at 100 detections, and -1 if 100 is not among `max_dets`.
@@ -29,7 +29,7 @@ class CocoFigures(NamedTuple):
 
 
 def indexed(content: dict) -> COCO:
-    """pycocotools' object of the content of a checked annotation file."""
+    """A pycocotools `COCO` object with the content of a checked annotation file."""
     coco = COCO()
     coco.dataset = content
     coco.createIndex()
@@ -44,7 +44,7 @@ def evaluator() -> type:
 def coco_figures(truth: COCO, detections: Sequence[dict], kind: str = 'bbox', *, cat_ids: Sequence[int] | None = None,
                  max_dets: Sequence[int] = (1, 10, 100), iou_thrs: Sequence[float] = IOU_THRESHOLDS,
                  by_class: bool = True) -> CocoFigures:
-    """Evaluate detections on all images of a COCO file, without its annotations marked as `ignore`, as data sets do.
+    """Evaluate detections on all images of a COCO file. As in data sets, annotations marked as `ignore` do not count.
 
     Args:
         truth: The annotations of a checked file, which are not changed.

@@ -1,4 +1,4 @@
-"""mmdet's `CocoMetric` without the json file in between."""
+"""mmdet's `CocoMetric`, but without writing detections to a json file and reading it again."""
 import os
 from collections.abc import Sequence
 from math import isnan
@@ -23,7 +23,7 @@ _PLACES = {item: place for place, item in enumerate(AP_ITEMS + AR_ITEMS)}
 
 
 def defined(figure: float) -> float:
-    """A figure of `CocoFigures`, NaN where it is -1, pycocotools' mark of no ground truth."""
+    """A value of `CocoFigures`, or NaN if it is -1, by which pycocotools says that there is no ground truth."""
     return float('nan') if figure == -1 else float(figure)
 
 
@@ -33,8 +33,8 @@ class FastCocoMetric(CocoMetric):
 
     Detections go directly to the evaluator, whereas mmdet writes them to a json file and reads it again; the evaluator
     is faster-coco-eval where that is installed. `use_mp_eval` is ignored. A model that detects nothing gets results of
-    0 instead of none. What the annotations do not define, such as the AP of small objects where none is small, is NaN
-    with one warning, which `save_best` never chooses; mmdet gives -1.
+    0 instead of no results. A result that the annotations do not define, such as the AP of small objects if there are
+    none, is NaN with one warning, and `save_best` never chooses it; mmdet gives -1.
 
     The file is checked as by `CheckedCocoDataset`, and as there `area` and `iscrowd` may be absent and annotations
     marked as `ignore` do not count.
@@ -46,8 +46,8 @@ class FastCocoMetric(CocoMetric):
         sort_categories: Whether classes are numbered in the order of the category ids, not of the file.
 
     Raises:
-        ValueError: For other than three `proposal_nums`, or without the 100 that 'mAP' is asked for at, unknown
-            `metric_items`, a broken file, or classes that are not the file's.
+        ValueError: If there are not three `proposal_nums`, or 100 is not among them although 'mAP' is to be computed;
+            for unknown `metric_items`, a broken file, or classes that the file does not have.
     """
 
     def __init__(self, ann_file: str | None = None, *args: Any, proposal_nums: Sequence[int] = (100, 300, 1000),

@@ -1,4 +1,4 @@
-"""What PhraseCut asks for: phrases, and the polygons and boxes of all instances that each refers to."""
+"""The tasks of PhraseCut: phrases, and the polygons and boxes of all instances that each phrase refers to."""
 from collections.abc import Callable, Hashable, Sequence
 from math import isfinite
 from typing import NamedTuple
@@ -23,8 +23,8 @@ class Task(NamedTuple):
 class Tasks(NamedTuple):
     """The tasks of a file.
 
-    key: What a data sample calls its task: 'task_id' or 'img_id'.
-    tasks: By that.
+    key: The field of a data sample that names its task: 'task_id' or 'img_id'.
+    tasks: The tasks by this field.
     rasterise: (outlines, height, width) -> bool (height, width), the union of the outlines.
     """
     key: str
@@ -39,7 +39,7 @@ def read_tasks(file: str) -> Tasks:
     are drawn as COCO's, which is what a model is trained on.
 
     Raises:
-        ValueError: If the file is neither, a task stands twice, has no instance, or an instance has no valid outline.
+        ValueError: If the file is neither, a task occurs twice or has no instance, or an instance has no valid outline.
     """
     content = load_json(file)
     if isinstance(content, list):
@@ -85,7 +85,7 @@ class Overlap(NamedTuple):
 
 
 def overlap(first: np.ndarray, second: np.ndarray) -> Overlap:
-    """Of two masks, bool of one shape."""
+    """The overlap of two masks, bool of one shape."""
     return Overlap(int((first & second).sum()), int((first | second).sum()))
 
 

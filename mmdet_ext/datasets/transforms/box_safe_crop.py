@@ -1,4 +1,4 @@
-"""A random crop that keeps every box in view, if it can."""
+"""A random crop that keeps a part of every box, if possible."""
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
@@ -7,14 +7,14 @@ from mmdet.structures.bbox import HorizontalBoxes, autocast_box_type
 
 @TRANSFORMS.register_module()
 class BoxSafeRandomCrop(BaseTransform):
-    """Crop an image at random, again and again until something of every box is left.
+    """Crop an image at random; try again until a part of every box is inside the crop.
 
-    The caption stays, so whatever it names has to stay as well. The last attempt is taken as it is: boxes of which
-    nothing is left then go, with their labels, masks and spans.
+    The caption is not changed, so the objects that it names should stay in the image. After `attempts` crops the last
+    one is used: boxes outside it are dropped, with their labels, masks and spans.
 
     Args:
-        min_size: Least side of the crop in pixels; an image's side that is shorter stays whole.
-        max_size: Largest side. Each side is uniform between the two, and at most the image's.
+        min_size: Smallest side of the crop in pixels; a side of the image that is shorter is not cropped.
+        max_size: Largest side. Each side is drawn uniformly between both, and is at most the image's.
         attempts: How often to try.
     """
 

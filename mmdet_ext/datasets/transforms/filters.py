@@ -1,4 +1,4 @@
-"""Filters that are applied once in a while: blur, median, grey, contrast."""
+"""Filters that are applied with a small probability: blur, median, grey, contrast."""
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform

@@ -1,4 +1,4 @@
-"""Random scale and place of an image, with the boxes that are worth keeping."""
+"""Random scale and position of an image; boxes of which too little is left are dropped."""
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -12,13 +12,13 @@ from .instances import boxes_of_polygons, get_boxes, has_polygon, select, set_bo
 class YOLOAffine(BaseTransform):
     """Scale an image about its centre and put the centre near the middle of a new image.
 
-    The same transform serves a mosaic, which it crops, and a single image, where it equals the published letterbox
-    to `size` followed by the affine: both put the image's centre into the middle and fill with the same colour. Where
-    the letterbox has an odd number of pixels to pad, it pads one less on the left or above.
+    It is used for a mosaic, which it crops, and for a single image. For a single image it gives the same as the
+    published letterbox to `size` with the published affine after it, because both centre the image and fill with the
+    same colour. If the letterbox pads an odd number of pixels, it pads one pixel less on the left or above.
 
-    Boxes are clipped to the new image. Those of instances with a polygon are the extent of the outline inside it,
-    which is tighter. Kept are boxes wider and higher than `min_side`, with aspect ratio below `max_aspect`, of which
-    more than `min_visible` is in the image.
+    Boxes are clipped to the new image. If an instance has a polygon, its box is computed from the points inside the
+    image, which is tighter. A box is kept if both sides are longer than `min_side`, the aspect ratio is below
+    `max_aspect`, and more than `min_visible` of its area is in the image.
 
     Args:
         size: (width, height) of the new image in pixels.
