@@ -33,9 +33,9 @@ PACKAGES = {package for packages in LOCATIONS.values() for package in packages}
 
 def add_locations() -> None:
     """Add our packages to the locations of mmdet's registries; import them where a registry has imported its own."""
-    asked = [package for name, packages in LOCATIONS.items() if _add(getattr(mmdet.registry, name), packages)
-             for package in packages]
-    for package in dict.fromkeys(asked):
+    late = [package for name, packages in LOCATIONS.items() if _add(getattr(mmdet.registry, name), packages)
+            for package in packages]
+    for package in dict.fromkeys(late):
         import_module(f'{__package__}.{package}')
 
 

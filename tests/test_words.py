@@ -14,9 +14,10 @@ NAMED = [
     'mmdet_ext/checkpoints', 'mmdet_ext/compat', 'mmdet_ext/datasets/shapes', 'mmdet_ext/datasets/transforms',
     'mmdet_ext/dictionary', 'mmdet_ext/engine', 'mmdet_ext/evaluation', 'mmdet_ext/experiments', 'mmdet_ext/launch',
     'mmdet_ext/models', 'mmdet_ext/predict', 'mmdet_ext/text', 'mmdet_ext/visualization',
-    *(file.relative_to(ROOT).as_posix() for folder in ('mmdet_ext', 'mmdet_ext/datasets')
+    *(file.relative_to(ROOT).as_posix() for folder in ('mmdet_ext', 'mmdet_ext/datasets', 'tests', 'tests/datasets')
       for file in sorted((ROOT / folder).glob('*.py'))),
-    'tools', 'benchmarks', 'configs', 'tests/golden',
+    'tools', 'benchmarks', 'configs', 'tests/checkpoints', 'tests/configs', 'tests/engine', 'tests/evaluation',
+    'tests/golden', 'tests/gpu', 'tests/models', 'tests/parity', 'tests/predict', 'tests/processes', 'tests/tools',
 ]
 WORDS = {
     'picture': 'image',

@@ -1,4 +1,5 @@
-"""All changes to other packages. A config (by `compat.apply`) or a command calls them, `import mmdet_ext` none."""
+"""All changes to other packages. A config (by `compat.apply`) or a command calls them; `import mmdet_ext` calls
+none."""
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module

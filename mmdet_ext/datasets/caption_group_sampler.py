@@ -51,11 +51,12 @@ class CaptionGroupSampler(Sampler):
             pairs = [pairs[i] for i in order]
             for start in range(0, len(pairs), self.group):
                 members = pairs[start:start + self.group]
-                others = pairs[:start] or members
-                groups.append(members + [others[i % len(others)] for i in range(self.group - len(members))])
+                extra_pairs = pairs[:start] or members
+                groups.append(members + [extra_pairs[i % len(extra_pairs)] for i in range(self.group - len(members))])
         order = torch.randperm(len(groups), generator=generator).tolist() if self.shuffle else range(len(groups))
-        for place in range(self.rank, self.world_size * ceil(self.num_groups / self.world_size), self.world_size):
-            yield from groups[order[place % self.num_groups]]
+        rounds = ceil(self.num_groups / self.world_size)
+        for number in range(self.rank, self.world_size * rounds, self.world_size):
+            yield from groups[order[number % self.num_groups]]
 
     def __len__(self) -> int:
         return self.group * ceil(self.num_groups / self.world_size)

@@ -26,7 +26,7 @@ class Problem(NamedTuple):
 
 def span_problem(span: object, caption: str) -> str:
     """Why `span` is no range of characters [begin, end) of the caption, or '' if it is one."""
-    if not (isinstance(span, (list, tuple)) and len(span) == 2 and all(type(place) is int for place in span)):
+    if not (isinstance(span, (list, tuple)) and len(span) == 2 and all(type(limit) is int for limit in span)):
         return f'{span!r} is not a span [begin, end)'
     begin, end = span
     if begin >= end:
@@ -80,8 +80,8 @@ def grounding_problems(content: dict, *, folders: Mapping[str, str] | None = Non
         tokens = offsets(image['caption']) if offsets and isinstance(image.get('caption'), str) else None
         if tokens is not None and len(tokens) > NUM_COLUMNS:
             yield Problem('caption too long', _name(image), f'{len(tokens)} tokens, more than {NUM_COLUMNS}')
-        for place, spans in enumerate(image.get('tokens_positive_eval', ())):
-            yield from _span_problems(spans, image, f'{_name(image)}, tokens_positive_eval {place}', tokens)
+        for index, spans in enumerate(image.get('tokens_positive_eval', ())):
+            yield from _span_problems(spans, image, f'{_name(image)}, tokens_positive_eval {index}', tokens)
         for annotation in rows.get(image['id'], ()):
             annotation_name = f'{_name(image)}, annotation {annotation["id"]}'
             yield from _span_problems(positive_spans(annotation), image, annotation_name, tokens)

@@ -40,7 +40,7 @@ class _Shared:
 
     def reserve(self, size: int) -> bool:
         """Reserve `size` bytes if they fit, and return whether they do. Call it with the lock held."""
-        count, used, _said = self.totals.tolist()
+        count, used, _logged = self.totals.tolist()
         if used + size > self.limit:
             self._say_once('it is full, other images are decoded each time')
             return False
@@ -50,8 +50,8 @@ class _Shared:
         return True
 
     def _say_once(self, why: str) -> None:
-        count, used, said = self.totals.tolist()
-        if not said:
+        count, used, logged = self.totals.tolist()
+        if not logged:
             self.totals[2] = 1
             print_log(f'{self.name} holds {count:,} of {self.num_images:,} images in {used / GIB:.2f} of '
                       f'{self.limit / GIB:.2f} GiB: {why}.', logger='current')
@@ -82,20 +82,20 @@ class MemoryStore(_Shared):
 
     def put(self, key: bytes, image: StoredImage) -> None:
         with self.lock:
-            place = self._find(key)
+            slot = self._find(key)
             begin = int(self.totals[1])
-            if self.slots[place, :2].any() or self.totals[0] >= self.num_images or not self.reserve(image.img.size):
+            if self.slots[slot, :2].any() or self.totals[0] >= self.num_images or not self.reserve(image.img.size):
                 return
             self.pixels[begin:begin + image.img.size] = image.img.ravel()
-            self.slots[place] = [*np.frombuffer(key, np.int64), begin, *image.read_shape, *image.img.shape]
+            self.slots[slot] = [*np.frombuffer(key, np.int64), begin, *image.read_shape, *image.img.shape]
 
     def _find(self, key: bytes) -> int:
         """The row of a key, or the empty row where it would be inserted."""
         halves = np.frombuffer(key, np.int64)
-        place = int(halves[0]) % len(self.slots)
-        while self.slots[place, :2].any() and (self.slots[place, :2] != halves).any():
-            place = (place + 1) % len(self.slots)
-        return place
+        slot = int(halves[0]) % len(self.slots)
+        while self.slots[slot, :2].any() and (self.slots[slot, :2] != halves).any():
+            slot = (slot + 1) % len(self.slots)
+        return slot
 
 
 class DiskStore(_Shared):

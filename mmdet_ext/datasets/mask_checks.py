@@ -21,9 +21,9 @@ def mask_problem(segmentation: object, width: int, height: int) -> str:
         return _emptiness(segmentation)
     if not segmentation:
         return 'segmentation has no polygon'
-    for place, polygon in enumerate(segmentation):
+    for index, polygon in enumerate(segmentation):
         if len(polygon) < 6:
-            return (f'polygon {place} of segmentation has {len(polygon)} numbers, which are not the x and y of three '
+            return (f'polygon {index} of segmentation has {len(polygon)} numbers, which are not the x and y of three '
                     'or more corners')
     return ''
 
@@ -41,8 +41,8 @@ def outline_problem(segmentation: object, width: int, height: int) -> str:
     if segmentation and all(type(value) in (int, float) for value in segmentation):
         return (f'segmentation is a flat list of numbers, {segmentation!r:.60}: a list of polygons is written '
                 '[[x, y, ...]]')
-    for place, polygon in enumerate(segmentation):
-        name = f'polygon {place} of segmentation'
+    for index, polygon in enumerate(segmentation):
+        name = f'polygon {index} of segmentation'
         if not isinstance(polygon, (list, tuple)) or set(map(type, polygon)) - {int, float}:
             return f'{name} is no list of numbers: {polygon!r:.60}'
         if len(polygon) % 2:

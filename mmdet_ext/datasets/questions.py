@@ -94,10 +94,10 @@ def with_clevr_images(content: object, file: str) -> object:
     if not isinstance(content, dict) or 'images' in content or not isinstance(content.get('questions'), list):
         return content
     images = []
-    for place, row in enumerate(content['questions']):
+    for index, row in enumerate(content['questions']):
         if missing := [key for key in ('question', 'image_filename') if not isinstance(row.get(key), str)]:
-            raise ValueError(f'{file}: question {place} has no {" and no ".join(missing)}')
-        image = dict(id=row.get('question_index', place), file_name=row['image_filename'], width=CLEVR_SIZE[0],
+            raise ValueError(f'{file}: question {index} has no {" and no ".join(missing)}')
+        image = dict(id=row.get('question_index', index), file_name=row['image_filename'], width=CLEVR_SIZE[0],
                      height=CLEVR_SIZE[1], caption=row['question'], dataset_name='clevr', answer=row.get('answer'),
                      question_kind=_program_kind(row.get('program')))
         images.append(image)

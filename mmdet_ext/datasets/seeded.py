@@ -52,8 +52,8 @@ class SeededSampler(DefaultSampler):
 
     def __iter__(self) -> Iterator[SeededIndex]:
         for step, index in enumerate(super().__iter__()):
-            place = step * self.world_size + self.rank
-            state = np.random.SeedSequence((self.seed, self.epoch, place)).generate_state(1)
+            position = step * self.world_size + self.rank
+            state = np.random.SeedSequence((self.seed, self.epoch, position)).generate_state(1)
             yield SeededIndex(index, int(state[0]))
 
 
@@ -75,7 +75,7 @@ class SeededMixDataset(MultiImageMixDataset):
             if kind in (self._skip_type_keys or ()):
                 continue
             if hasattr(transform, 'get_indexes'):
-                results['mix_results'] = self._others(transform)
+                results['mix_results'] = self._other_samples(transform)
             results = self._apply(transform, results)
             if 'mix_results' in results:
                 results.pop('mix_results')
@@ -86,7 +86,7 @@ class SeededMixDataset(MultiImageMixDataset):
         sample = self.dataset[idx]
         return sample if isinstance(self.dataset, BaseDataset) else copy.deepcopy(sample)
 
-    def _others(self, transform: Any) -> list[dict]:
+    def _other_samples(self, transform: Any) -> list[dict]:
         for _ in range(self.max_refetch):
             indexes = transform.get_indexes(self.dataset)
             samples = [self._load(index) for index in (indexes if isinstance(indexes, Sequence) else [indexes])]

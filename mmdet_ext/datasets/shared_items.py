@@ -75,10 +75,10 @@ class SharedItems:
         """The items as bytes, and where each of them ends; empties `data_list`."""
         pickled, items = bytearray(), self.data_list
         ends = np.empty(len(items), np.int64)
-        for place, item in enumerate(items):
+        for index, item in enumerate(items):
             pickled += pickle.dumps(item, protocol=4)
-            ends[place] = len(pickled)
-            items[place] = None  # its memory serves the next ones
+            ends[index] = len(pickled)
+            items[index] = None  # its memory serves the next ones
         items.clear()
         return np.frombuffer(pickled, np.uint8), ends
 

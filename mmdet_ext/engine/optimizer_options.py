@@ -21,8 +21,8 @@ def with_fused(optimizer_cfg: dict, model: nn.Module) -> dict:
         model: The model, on the device where it is trained.
     """
     parameters = list(model.parameters())
-    asked = any(name in optimizer_cfg for name in IMPLEMENTATIONS)
-    if asked or not (_on_cuda(parameters) and all(parameter.is_floating_point() for parameter in parameters)):
+    is_chosen = any(name in optimizer_cfg for name in IMPLEMENTATIONS)
+    if is_chosen or not (_on_cuda(parameters) and all(parameter.is_floating_point() for parameter in parameters)):
         return dict(optimizer_cfg)
     optimizer = optimizer_cfg['type']
     optimizer = OPTIMIZERS.get(optimizer) if isinstance(optimizer, str) else optimizer

@@ -81,8 +81,8 @@ def _changes(state: dict[str, Any], scheduler: _ParamScheduler) -> list[str]:
 def _schedulers(runner: Runner) -> Iterator[_ParamScheduler]:
     """All schedulers of a runner, none before they are built from its config."""
     schedulers = runner.param_schedulers or []
-    for some in schedulers.values() if isinstance(schedulers, dict) else [schedulers]:
-        yield from (scheduler for scheduler in some if isinstance(scheduler, _ParamScheduler))
+    for of_optimizer in schedulers.values() if isinstance(schedulers, dict) else [schedulers]:
+        yield from (scheduler for scheduler in of_optimizer if isinstance(scheduler, _ParamScheduler))
 
 
 def _groups(schedulers: list[_ParamScheduler]) -> list[dict[str, Any]]:

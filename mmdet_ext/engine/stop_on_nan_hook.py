@@ -65,9 +65,9 @@ class StopOnNaNHook(Hook):
             bad = [f'{name} is {value.item()}' for name, value in look.losses.items() if not _all_finite([value])]
             self._stop(runner, look.iteration, ', '.join(bad) or 'a loss of another process is not finite')
 
-    def _stop(self, runner: Runner, iteration: int, what: str) -> None:
+    def _stop(self, runner: Runner, iteration: int, finding: str) -> None:
         raise FloatingPointError(
-            f'epoch {runner.epoch + 1}, iteration {iteration} of {runner.max_iters}, process {get_rank()}: {what}. '
+            f'epoch {runner.epoch + 1}, iteration {iteration} of {runner.max_iters}, process {get_rank()}: {finding}. '
             f'Training stops; the checkpoints in {runner.work_dir} are from before. A lower learning rate, clip_grad, '
             'training without AMP or a look at the annotations may help')
 

@@ -82,12 +82,12 @@ def summarize(precision: np.ndarray, recall: np.ndarray, max_dets: Sequence[int]
         values = values[values > -1]
         return float(values.mean()) if values.size else -1.
 
-    at_100 = [place for place, number in enumerate(max_dets) if number == 100]
+    at_100 = [index for index, number in enumerate(max_dets) if number == 100]
     return np.array([
         mean(precision[..., [0], :][..., at_100]),
         *(mean(precision[iou_thrs == threshold][..., 0, 2]) for threshold in (.5, .75)),
         *(mean(precision[..., area, 2]) for area in (1, 2, 3)),
-        *(mean(recall[..., 0, place]) for place in range(3)),
+        *(mean(recall[..., 0, index]) for index in range(3)),
         *(mean(recall[..., area, 2]) for area in (1, 2, 3))])
 
 

@@ -19,7 +19,7 @@ from .coco_figures import AREAS, CocoFigures, coco_figures, indexed
 
 AP_ITEMS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
 AR_ITEMS = ('AR@100', 'AR@300', 'AR@1000', 'AR_s@1000', 'AR_m@1000', 'AR_l@1000')
-_PLACES = {item: place for place, item in enumerate(AP_ITEMS + AR_ITEMS)}
+_INDICES = {item: index for index, item in enumerate(AP_ITEMS + AR_ITEMS)}
 
 
 def defined(figure: float) -> float:
@@ -57,8 +57,8 @@ class FastCocoMetric(CocoMetric):
         self._undefined: set[str] = set()
         if len(self.proposal_nums) != 3:
             raise ValueError(f'proposal_nums should be three numbers of detections, got {self.proposal_nums}')
-        if unknown := set(self.metric_items or ()) - _PLACES.keys():
-            raise ValueError(f'metric_items should be among {list(_PLACES)}, got {sorted(unknown)}')
+        if unknown := set(self.metric_items or ()) - _INDICES.keys():
+            raise ValueError(f'metric_items should be among {list(_INDICES)}, got {sorted(unknown)}')
         if 100 not in self.proposal_nums and any('mAP' in self._items(metric) for metric in self.metrics):
             raise ValueError(f'proposal_nums should have 100, the number of detections that mAP is computed at, got '
                              f"{self.proposal_nums}; metric_items without 'mAP' need none")
@@ -109,7 +109,7 @@ class FastCocoMetric(CocoMetric):
             logger.info(f'{metric}:\n{self._table(figures.stats)}')
             if self.classwise and metric != 'proposal':
                 metrics |= self._class_figures(figures.precision, logger)
-            values = {item: round(defined(figures.stats[_PLACES[item]]), 3) for item in self._items(metric)}
+            values = {item: round(defined(figures.stats[_INDICES[item]]), 3) for item in self._items(metric)}
             metrics |= values if metric == 'proposal' else {f'{metric}_{item}': v for item, v in values.items()}
         self._warn_of_undefined(metrics, logger)
         return metrics
@@ -195,7 +195,7 @@ class FastCocoMetric(CocoMetric):
         rows, metrics = [], {}
         for cat_id in self.cat_ids:
             of_class = precision[:, :, sorted(self.cat_ids).index(cat_id), :, -1]  # (thresholds, recalls, areas)
-            values = [mean(of_class[..., 0]), *(mean(of_class[place, :, 0]) for place in (0, 5)),
+            values = [mean(of_class[..., 0]), *(mean(of_class[index, :, 0]) for index in (0, 5)),
                       *(mean(of_class[..., area]) for area in (1, 2, 3))]
             name = self._coco_api.cats[cat_id]['name']
             rows.append([name, *map(str, values)])

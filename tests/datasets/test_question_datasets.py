@@ -121,7 +121,7 @@ def test_isfinal_stays_with_its_box(read, tmp_path):
     assert [packed['data_samples'].gt_instances.isfinal.tolist() for packed in dataset] == [[1, 0], []]
     cropped = [packed['data_samples'].gt_instances
                for packed in read(ClevrDataset, *rows, images=[image(1)], pipeline=pipeline) for _ in range(20)]
-    assert all(len(found.isfinal) == len(found.bboxes) for found in cropped)
+    assert all(len(instances.isfinal) == len(instances.bboxes) for instances in cropped)
 
 
 @pytest.mark.parametrize('last, kind', [
@@ -184,9 +184,9 @@ def test_configs_name_them():
 
 def epoch(sampler, number):
     sampler.set_epoch(number)
-    found = list(sampler)
-    assert len(found) == len(sampler)
-    return found
+    indices = list(sampler)
+    assert len(indices) == len(sampler)
+    return indices
 
 
 @pytest.mark.parametrize('size, chunks', [(100, 25), (101, 25), (124, 25), (7, 7), (5, 1)])

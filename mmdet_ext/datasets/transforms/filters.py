@@ -23,8 +23,8 @@ class YOLOFilters(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         drawn = np.random.random(4) < self.prob
-        for apply, wanted in zip((_blur, _median, _grey, _clahe), drawn):
-            if wanted:
+        for apply, is_drawn in zip((_blur, _median, _grey, _clahe), drawn):
+            if is_drawn:
                 results['img'] = apply(results['img'])
         return results
 

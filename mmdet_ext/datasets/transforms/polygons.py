@@ -56,10 +56,10 @@ def sample_outline(parts: Sequence[np.ndarray], num_points: int) -> np.ndarray:
     positions = np.concatenate([[0.], np.cumsum(steps)])
     if len(points) <= num_points:
         spaced = np.linspace(0, positions[-1], num_points - len(points))
-        wanted = np.sort(np.concatenate([positions, spaced]))
+        sampled = np.sort(np.concatenate([positions, spaced]))
     else:
-        wanted = np.linspace(0, positions[-1], num_points)
-    return np.stack([np.interp(wanted, positions, points[:, axis]) for axis in (0, 1)], axis=1)
+        sampled = np.linspace(0, positions[-1], num_points)
+    return np.stack([np.interp(sampled, positions, points[:, axis]) for axis in (0, 1)], axis=1)
 
 
 def _valid_parts(mask: list | dict | None) -> list[np.ndarray]:

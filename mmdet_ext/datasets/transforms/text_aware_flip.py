@@ -55,18 +55,18 @@ def mirror_text(text: str) -> tuple[str, Callable[[int, int], list[int]]]:
         old, new = match.end(), new + len(word)
     parts.append(text[old:])
 
-    def move_place(place: int, spare: int) -> int:
+    def moved(position: int, spare: int) -> int:
         """The new place; within a swapped word it leaves at least `spare` characters of it behind."""
         shift = 0
         for start, end, new_start, length in changes:
-            if place <= start:
+            if position <= start:
                 break
-            if place < end:
-                return new_start + min(place - start, length - spare)
+            if position < end:
+                return new_start + min(position - start, length - spare)
             shift = new_start + length - end
-        return place + shift
+        return position + shift
 
-    return ''.join(parts), lambda begin, end: [move_place(begin, 1), move_place(end, 0)]
+    return ''.join(parts), lambda begin, end: [moved(begin, 1), moved(end, 0)]
 
 
 def _like(model: str, word: str) -> str:

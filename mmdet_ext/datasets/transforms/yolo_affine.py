@@ -54,13 +54,13 @@ class YOLOAffine(BaseTransform):
         matrix = np.array([[factor, 0, offset[0]], [0, factor, offset[1]]])
         img = results['img']
         if isinstance(img, Canvas):
-            img = img.draw(self._seen(factor, offset, img.shape))
+            img = img.draw(self._shown_region(factor, offset, img.shape))
         results['img'] = cv2.warpAffine(img, matrix, dsize=self.size, borderValue=(self.pad_value, ) * 3)
         results['img_shape'] = self.size[::-1]
         self._move_boxes(results, factor, offset)
         return results
 
-    def _seen(self, factor: float, offset: np.ndarray, shape: tuple[int, ...]) -> Region:
+    def _shown_region(self, factor: float, offset: np.ndarray, shape: tuple[int, ...]) -> Region:
         """What the new image shows of one of the shape (H, W, ...), and two pixels more for the interpolation."""
         first = np.floor(-offset / factor) - 2
         last = np.ceil((np.array(self.size) - offset) / factor) + 2

@@ -1,4 +1,4 @@
-"""The assigner against the dense textbook form, by hand, and in its limits."""
+"""The assigner against the dense textbook form and against values worked out by hand; limits."""
 import pytest
 import torch
 from benchmarks.counts import count
