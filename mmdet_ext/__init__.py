@@ -1,4 +1,4 @@
-"""Detectors for MMDetection 3.x, open for mixing: importing this package makes its parts known, and that is all.
+"""Detectors for MMDetection 3.x and parts for any of its detectors, which are registered by importing this package.
 
 `datasets`, `engine`, `evaluation`, `models` and `visualization` are imported when they are used (see `locations`).
 """

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class CellGrid(NamedTuple):
-    """The cells of a feature map, laid over the original image: resizing and padding undone.
+    """Where the cells of a feature map lie on the original image, which was resized and padded for the network.
 
     Args:
         size: (height, width) of the image.
@@ -24,8 +24,8 @@ class CellGrid(NamedTuple):
         """The grid of a feature map of `cells` (rows, columns).
 
         Args:
-            meta: What the test pipeline tells: `ori_shape` (height, width), `scale_factor` (x, y), (1, 1) if absent,
-                and `pad_param` (left, top) in pixels of the input, (0, 0) if absent.
+            meta: Meta information of the test pipeline: `ori_shape` (height, width), `scale_factor` (x, y), (1, 1) if
+                absent, and `pad_param` (left, top) in pixels of the input, (0, 0) if absent.
             input_shape: (height, width) of the network's input with all padding.
             cells: (rows, columns).
         """
@@ -36,10 +36,15 @@ class CellGrid(NamedTuple):
 
     @classmethod
     def from_stride(cls, meta: Mapping[str, Any], stride: float, cells: tuple[int, int]) -> 'CellGrid':
-        """The grid of a map whose cell number i has its middle at i * stride pixels of the network's input.
+        """The grid of a map whose cell i has its centre at i * stride pixels of the network's input.
 
-        There the strided convolutions of a ResNet, which pad by half their kernel, look; there, too, SMCA-DETR's
-        Gaussians have their cells. `from_meta` is half a cell further. Padding is right and below.
+        The cells of a ResNet are there, because its strided convolutions pad by half of their kernel; SMCA-DETR places
+        its Gaussians on such cells. With `from_meta` the centres are half a cell further right and below.
+
+        Args:
+            meta: `ori_shape` (height, width) and `scale_factor` (x, y), (1, 1) if absent. Padding is right and below.
+            stride: Pixels of the input per cell.
+            cells: (rows, columns), padding included.
         """
         step_x, step_y = (stride / scale for scale in meta.get('scale_factor', (1, 1))[:2])
         rows, columns = cells
@@ -47,16 +52,23 @@ class CellGrid(NamedTuple):
         return cls(tuple(meta['ori_shape'][:2]), tuple(cells), tuple(map(float, extent)))
 
     def pixels_of(self, points: Tensor) -> Tensor:
-        """(..., 2), x and y in cells, where whole numbers are middles of cells -> the same in pixels of the image."""
+        """(..., 2), x and y in cells, where whole numbers are centres of cells -> x and y in pixels of the image."""
         left, top, right, bottom = self.extent
         rows, columns = self.cells
         step = points.new_tensor([(right - left) / columns, (bottom - top) / rows])
         return points.new_tensor([left, top]) + (points + 0.5) * step
 
     def resample(self, maps: Tensor, shape: tuple[int, int]) -> Tensor:
-        """Interpolate maps (N, rows, columns) at the points of a raster (height, width) that divides the image evenly.
+        """Interpolate maps bilinearly at the points of a raster that divides the image evenly.
 
-        Where the image reaches beyond the middles of the outermost cells, their values go on.
+        Outside the centres of the outermost cells, the values of these cells are repeated.
+
+        Args:
+            maps: (N, rows, columns).
+            shape: (height, width) of the raster.
+
+        Returns:
+            (N, height, width).
         """
         left, top, right, bottom = self.extent
         x, y = ((torch.arange(count) + 0.5) * side / count for count, side in zip(shape[::-1], self.size[::-1]))

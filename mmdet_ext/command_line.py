@@ -1,4 +1,5 @@
-"""How a command line ends: a user's mistake in one message and exit status 2, a fault of the program in a traceback."""
+"""How a command line ends: one message and exit status 2 for a user's mistake, a traceback for a fault of the
+program."""
 import logging
 import os
 import re
@@ -19,7 +20,7 @@ class Interrupted(Exception):
 
 
 def run(main: Callable[[], int | None], *, interrupted: str = 'interrupted') -> None:
-    """Run the main function of a command line, and leave the process with the exit status that says how it went.
+    """Run the main function of a command line and exit with its status.
 
     The status is 0, or what `main` returns; 2 after a user's mistake, of which one message is printed; 130 after
     Ctrl-C. The traceback of a user's mistake is written to the log file of the run, if there is one, and is printed if
@@ -27,7 +28,7 @@ def run(main: Callable[[], int | None], *, interrupted: str = 'interrupted') -> 
 
     Args:
         main: The function.
-        interrupted: What Ctrl-C leaves behind, such as 'interrupted, nothing was written'.
+        interrupted: Message after Ctrl-C, such as 'interrupted, nothing was written'.
     """
     program = Path(sys.argv[0]).name
     try:
@@ -49,8 +50,8 @@ def run(main: Callable[[], int | None], *, interrupted: str = 'interrupted') -> 
 def wrong_config(file: str) -> Iterator[None]:
     """Turn what mmengine raises for wrong keys and values of a config into a ValueError.
 
-    That is what it raises while it reads or changes the config, or while it builds something from it, constructors of
-    mmdet and of this package included. Errors in what was built pass.
+    This covers errors while mmengine reads or changes the config, and while it builds objects from it, also in
+    constructors of mmdet and of this package. Other errors are not changed.
 
     Args:
         file: Config file, for the message.
@@ -67,8 +68,8 @@ def wrong_config(file: str) -> Iterator[None]:
 def message_of(error: BaseException) -> str:
     """The message of an error; of one that a data worker passed on, without the worker's traceback."""
     message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
-    if found := re.match(r'Caught (\w+) in DataLoader worker process', message):
-        message = message.rpartition(f'\n{found[1]}: ')[2]
+    if in_worker := re.match(r'Caught (\w+) in DataLoader worker process', message):
+        message = message.rpartition(f'\n{in_worker[1]}: ')[2]
     return message.strip() or type(error).__name__
 
 

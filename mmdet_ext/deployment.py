@@ -1,4 +1,4 @@
-"""From a training checkpoint to what is deployed: no auxiliary branch, batch norms and `RepConv` folded."""
+"""Make a deployed model of a training checkpoint: without auxiliary branch, with folded batch norms and `RepConv`."""
 import copy
 from collections.abc import Iterable
 from pathlib import Path
@@ -83,9 +83,9 @@ def count_flops(model: PGIDetector, size: int = 640, training: bool = False) -> 
 
 @torch.no_grad()
 def disagreement(model: PGIDetector, deployed: PGIDetector, size: int = 640) -> tuple[float, float, str]:
-    """How far the outputs of two forms are apart on one random image: difference, tolerance, unit.
+    """The largest difference between the outputs of two models on one random image: difference, tolerance, unit.
 
-    For `YOLOv9Head` boxes in pixels of all points before suppression; for other heads raw maps.
+    For a `YOLOv9Head` the boxes of all points before NMS are compared, in pixels; for other heads the raw maps.
     """
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, size, size, generator=generator).to(next(model.parameters()).device)

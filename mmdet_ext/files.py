@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and checkpoints that show whether they are."""
+"""Write a file completely or not at all, and find damaged checkpoints by their checksums."""
 import errno
 import hashlib
 import os
@@ -16,12 +16,13 @@ import numpy as np
 
 @contextmanager
 def replace_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, which takes the place of `path` at the end, and is dropped if an exception ends the block.
+    """Open a temporary file for writing, which replaces `path` at the end of the block.
 
-    It reaches the disk before it takes the place, and has the permissions that the umask gives a new file.
+    If an exception ends the block, the temporary file is deleted and `path` stays as it was. The content is on the disk
+    before `path` is replaced. The new file has the permissions that the umask gives.
 
     Raises:
-        OSError: If it cannot be written, naming `path`; a full disk is named too.
+        OSError: If the file cannot be written; names `path`, and the disk if it is full.
     """
     path = Path(path)
     file = None
@@ -50,7 +51,7 @@ def _umask() -> int:
 
 @contextmanager
 def read_arrays(path: Path) -> Iterator[np.lib.npyio.NpzFile]:
-    """The arrays of a saved file, each read when it is asked for.
+    """Open a saved npz file; each array is read when it is first used.
 
     Raises:
         ValueError: If the file is damaged.
@@ -77,7 +78,7 @@ def seal(content: bytes) -> bytes:
 
 
 def damage_of(path: Path) -> str:
-    """What is wrong with a checkpoint file, or '' if it is whole.
+    """What is wrong with a checkpoint file, or '' if it is complete and undamaged.
 
     A sealed file is compared with its SHA-256, another zip file with the CRC-32 of its members. Bare pickles, which
     torch wrote before 1.6, have no checksum and count as whole.

@@ -1,4 +1,4 @@
-"""Short values that stand for much content."""
+"""Hashes of texts, arrays and weights."""
 import hashlib
 from collections.abc import Iterable
 
@@ -9,12 +9,12 @@ import torch.nn as nn
 
 def digest(parts: Iterable[str | np.ndarray]) -> str:
     """SHA-256 of texts and arrays in their order, as hexadecimal digits."""
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     for part in parts:
         content = part.encode('utf-8', 'surrogateescape') if isinstance(part, str) else part.tobytes()
-        found.update(f'{len(content)}:'.encode())
-        found.update(content)
-    return found.hexdigest()
+        sha256.update(f'{len(content)}:'.encode())
+        sha256.update(content)
+    return sha256.hexdigest()
 
 
 def digest_weights(module: nn.Module) -> str:

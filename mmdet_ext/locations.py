@@ -1,4 +1,4 @@
-"""Tells mmdet's registries where our classes are: they import them at their first look-up, not `import mmdet_ext`.
+"""Tell mmdet's registries which packages have our classes; they are imported at the first look-up of a `type`.
 
 Our classes derive from classes of mmdet, and importing all of mmdet takes several seconds. `import mmdet` avoids that:
 each of its registries has a list of packages (mmengine's `locations`) that it imports when it first looks up a `type`.
@@ -33,9 +33,9 @@ PACKAGES = {package for packages in LOCATIONS.values() for package in packages}
 
 def add_locations() -> None:
     """Add our packages to the locations of mmdet's registries; import them where a registry has imported its own."""
-    asked = [package for name, packages in LOCATIONS.items() if _add(getattr(mmdet.registry, name), packages)
-             for package in packages]
-    for package in dict.fromkeys(asked):
+    late = [package for name, packages in LOCATIONS.items() if _add(getattr(mmdet.registry, name), packages)
+            for package in packages]
+    for package in dict.fromkeys(late):
         import_module(f'{__package__}.{package}')
 
 

@@ -1,4 +1,4 @@
-"""Copies between host and device; matching, losses and predictions make all of theirs by these functions."""
+"""Copies between host and device: the only functions by which matching, losses and predictions copy."""
 from collections.abc import Sequence
 
 import torch

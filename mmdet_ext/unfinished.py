@@ -1,4 +1,4 @@
-"""What an interrupted run keeps on disk, so that the same command goes on from there."""
+"""Results that a long command keeps on disk, so that after an interruption the same command goes on from there."""
 import json
 import shutil
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from .files import check_writable, replace_file
 class Unfinished:
     """A folder of finished pieces beside the file or folder that they are made for.
 
-    A piece is either whole or not there, so that a run may end at any moment. Processes that share the folder may use
+    A piece is written completely or not at all, so a run may end at any moment. Processes that share the folder may use
     it together: one of them calls `begin` before the others read or write, and no two write the same piece.
 
     Args:
@@ -24,7 +24,7 @@ class Unfinished:
         self.settings = self.folder / 'settings.json'
 
     def begin(self, settings: Mapping[str, Any], *, restart: bool = False) -> None:
-        """Make the folder, or take up the one that an earlier run with the same settings has left.
+        """Make the folder, or go on with the folder of an earlier run with the same settings.
 
         Args:
             settings: Everything that the pieces depend on, as json.

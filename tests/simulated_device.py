@@ -98,9 +98,9 @@ def dispatch(func: Any, args: tuple, kwargs: dict) -> Any:
         there = isinstance(args[0], SimulatedTensor)
     if wanted is not None:
         kwargs = kwargs | dict(device=torch.device('cpu'))
-    found = func(*tree_map(raw_of, args), **tree_map(raw_of, kwargs))
+    result = func(*tree_map(raw_of, args), **tree_map(raw_of, kwargs))
     known = {id(value.raw): value for value in simulated}
-    return tree_map(lambda value: placed(value, known, there), found)
+    return tree_map(lambda value: placed(value, known, there), result)
 
 
 def raw_of(value: Any) -> Any:

@@ -74,10 +74,10 @@ def test_a_spot_in_an_image_is_where_the_grid_says_it_is_in_the_network_input(co
     image = torch.where(data['inputs'] == 114, 0, data['inputs']).float().sum(0)
     height, width = image.shape
     rows, columns = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing='ij')
-    found = torch.stack([(columns * image).sum(), (rows * image).sum()]) / image.sum()
+    centre = torch.stack([(columns * image).sum(), (rows * image).sum()]) / image.sum()
 
     left, top, right, bottom = CellGrid.from_meta(data['data_samples'].metainfo, (height, width), (1, 1)).extent
-    seen = torch.tensor([left + found[0] / width * (right - left), top + found[1] / height * (bottom - top)])
+    seen = torch.tensor([left + centre[0] / width * (right - left), top + centre[1] / height * (bottom - top)])
     assert_close(seen, torch.tensor([40., 24.]), atol=0.75, rtol=0)
 
 

@@ -64,9 +64,9 @@ class Detector(torch.nn.Module):
     lambda: MODELS.build(dict(type=Detector, width='3')), lambda: MODELS.build(dict(width=3)),
     lambda: Config(dict(model=dict())).modle, lambda: Config(dict(model=dict())).model.width])
 def test_what_mmengine_raises_for_a_wrong_config_names_the_file(mistake):
-    with pytest.raises(ValueError, match='my_config.py: (KeyError|TypeError|AttributeError): '):
-        with wrong_config('my_config.py'):
-            mistake()
+    with pytest.raises(ValueError, match='my_config.py: (KeyError|TypeError|AttributeError): '), \
+            wrong_config('my_config.py'):
+        mistake()
 
 
 def test_what_the_program_does_wrong_is_not_blamed_on_the_config():

@@ -51,15 +51,15 @@ def module_files(package: Path = PACKAGE) -> dict[str, Path]:
 def imports_of(name: str, files: dict[str, Path]) -> set[str]:
     """Modules of the package that a module imports, relative names resolved."""
     package = name.split('.') if files[name].name == '__init__.py' else name.split('.')[:-1]
-    found = set()
+    packages = set()
     for node in ast.walk(ast.parse(files[name].read_text())):
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            packages.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = package[:len(package) - node.level + 1] if node.level else []
             module = '.'.join([*base, *([node.module] if node.module else [])])
-            found.update(full if (full := f'{module}.{alias.name}') in files else module for alias in node.names)
-    return (found & files.keys()) - {name}
+            packages.update(full if (full := f'{module}.{alias.name}') in files else module for alias in node.names)
+    return (packages & files.keys()) - {name}
 
 
 def unit_of(name: str) -> str:

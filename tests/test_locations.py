@@ -19,14 +19,14 @@ HEAVY = ('transformers', 'open_clip', 'sklearn', 'matplotlib', 'timm', 'scipy', 
 
 
 @pytest.fixture(scope='module')
-def ours() -> dict[str, list[str]]:
+def our_types() -> dict[str, list[str]]:
     """The names of our classes in each of mmdet's registries."""
-    found = {}
+    types = {}
     for variable, registry in vars(mmdet.registry).items():
         if isinstance(registry, Registry) and registry.scope == 'mmdet':
             classes = registry.module_dict.items()
-            found[variable] = [name for name, cls in classes if cls.__module__.startswith('mmdet_ext')]
-    return {variable: names for variable, names in found.items() if names}
+            types[variable] = [name for name, cls in classes if cls.__module__.startswith('mmdet_ext')]
+    return {variable: names for variable, names in types.items() if names}
 
 
 def run(*command: object) -> str:
@@ -69,8 +69,8 @@ print(mmdet_ext.engine is engine, mmdet_ext.models.detectors.PGIDetector.__name_
     assert out == 'True PGIDetector\n'
 
 
-def test_each_registry_of_ours_has_a_location(ours):
-    assert set(ours) == set(LOCATIONS) and sum(map(len, ours.values())) > 40
+def test_each_registry_of_ours_has_a_location(our_types):
+    assert set(our_types) == set(LOCATIONS) and sum(map(len, our_types.values())) > 40
 
 
 GET = 'getattr(mmdet.registry, variable).get(name)'
@@ -84,7 +84,7 @@ GET = 'getattr(mmdet.registry, variable).get(name)'
     ('[getattr(mmdet.registry, variable)._locations.append("late_plugin") for variable in ours]', GET),
     ('from mmdet_ext.models.detectors import MDETR', 'in_default_scope(getattr(mmdet.registry, variable).root, name)'),
 ], ids=['at_once', 'from_the_root', 'after_mmdet', 'after_a_look_up', 'during_a_look_up', 'in_the_default_scope'])
-def test_every_type_is_found(ours, tmp_path, start, look_up):
+def test_every_type_is_found(our_types, tmp_path, start, look_up):
     (tmp_path / 'late_plugin.py').write_text('import mmdet_ext')
     out = run('-c', f'''
 import sys; sys.path.append({str(tmp_path)!r})
@@ -98,7 +98,7 @@ def in_default_scope(root, name):
     with root.switch_scope_and_registry(None) as registry:  # what build_from_cfg does
         return registry.get(name)
 
-ours = {ours}
+ours = {our_types}
 {start}
 for variable, names in ours.items():
     for name in names:

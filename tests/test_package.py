@@ -53,8 +53,8 @@ changed = [name for name, value in before.items() if after.get(name) is not valu
            and not isinstance(after.get(name), types.ModuleType)]  # a submodule of torch that is imported late
 if changed: print('changed:', changed)
 ''')
-    ours = [line for line in printed.splitlines() if 'mmdet_ext' in line or line.startswith('changed')]
-    assert ours == [], printed
+    lines = [line for line in printed.splitlines() if 'mmdet_ext' in line or line.startswith('changed')]
+    assert lines == [], printed
     assert python("import warnings; warnings.simplefilter('ignore'); import mmdet_ext") == ''
 
 
@@ -64,10 +64,10 @@ def replace(monkeypatch):
 
     def set_modules(**modules: str | Exception) -> None:
         def import_module(name: str) -> types.ModuleType:
-            found = modules.get(name.replace('.', '_'), '')
-            if isinstance(found, Exception):
-                raise found
-            return types.SimpleNamespace(__version__=found) if found else sys.modules[name]
+            module = modules.get(name.replace('.', '_'), '')
+            if isinstance(module, Exception):
+                raise module
+            return types.SimpleNamespace(__version__=module) if module else sys.modules[name]
 
         monkeypatch.setattr(compat.dependencies, 'import_module', import_module)
 

@@ -19,9 +19,9 @@ def test_a_step_there_is_one_on_the_cpu():
         loss = there(images.to(NAME)).square().mean()
         assert isinstance(loss, SimulatedTensor) and loss.device.type == NAME
         loss.backward()
-        for ours, expected in zip(there.parameters(), here.parameters(), strict=True):
-            assert ours.grad.device.type == NAME
-            assert_close(ours.grad.cpu(), expected.grad)
+        for parameter, expected in zip(there.parameters(), here.parameters(), strict=True):
+            assert parameter.grad.device.type == NAME
+            assert_close(parameter.grad.cpu(), expected.grad)
         assert_close(there[1].running_mean.cpu(), here[1].running_mean)
 
 

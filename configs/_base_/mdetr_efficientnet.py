@@ -3,5 +3,5 @@ efficientnet = dict(
     _delete_=True,
     type='EfficientNet',
     out_indices=(5, ),
-    norm_cfg=dict(type='BN', eps=1e-5, requires_grad=False),  # as published: the weights were made with 1e-3
+    norm_cfg=dict(type='BN', eps=1e-5, requires_grad=False),  # as published, although the ImageNet weights use 1e-3
     norm_eval=True)

@@ -1,7 +1,7 @@
 """MDETR on ResNet-101 with RoBERTa-base, its published training, and images resized as published.
 
 Hooks have names: `default_hooks=dict(lr_schedule=dict(lr_drop=3))`. Published trainings average the weights:
-`default_hooks=dict(ema=_base_.ema)`. Pipelines are lists and change as a whole, for which their parts have names.
+`default_hooks=dict(ema=_base_.ema)`. A pipeline is a list, which a config can only replace, so its parts have names.
 """
 _base_ = 'mmdet::_base_/default_runtime.py'
 custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.compat.apply'], allow_failed_imports=False)
@@ -102,8 +102,8 @@ optim_wrapper = dict(
     paramwise_cfg=dict(
         custom_keys=dict(
             backbone=dict(lr_mult=0.1),
-            text_encoder=dict(lr_mult=0.5, role='text_encoder'))))  # a role of its own: a group of its own at any rate
-param_scheduler = None  # lr_schedule sets the rates, that of the text encoder by another rule
+            text_encoder=dict(lr_mult=0.5, role='text_encoder'))))  # the role gives it its own parameter group
+param_scheduler = None  # lr_schedule sets the rates, with another rule for the text encoder
 ema = dict(type='StepEMAHook', decay=0.9998, tau=0)
 default_hooks = dict(
     runtime_info=dict(type='NoWaitRuntimeInfoHook'),

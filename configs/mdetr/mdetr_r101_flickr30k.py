@@ -1,4 +1,4 @@
-"""The pre-trained MDETR on Flickr30k Entities, any box of a phrase counting (ANY-BOX): evaluated, not trained."""
+"""Evaluation of the pre-trained MDETR on Flickr30k Entities; any box of a phrase counts as right (ANY-BOX)."""
 _base_ = './mdetr_r101_pretrain.py'
 
 data_root = 'data/mdetr/'

@@ -11,4 +11,4 @@ train_dataloader = dict(
 train_cfg = dict(max_epochs=10, val_interval=1)
 optim_wrapper = dict(optimizer=dict(lr=7e-5))
 default_hooks = dict(lr_schedule=dict(lr_drop=10))
-find_unused_parameters = True  # of a distributed run: those of the boxes
+find_unused_parameters = True  # in a distributed run: the layers for boxes get no gradient

@@ -11,4 +11,4 @@ test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=60)
 default_hooks = dict(lr_schedule=dict(lr_drop=40))
-find_unused_parameters = True  # of a distributed run: those of the boxes
+find_unused_parameters = True  # in a distributed run: the layers for boxes get no gradient

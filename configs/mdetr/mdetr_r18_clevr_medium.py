@@ -1,4 +1,4 @@
-"""MDETR on CLEVR, first stage: boxes of questions that name no object twice, no answers yet.
+"""MDETR on CLEVR, first stage: boxes of questions that name no object twice; answers are not trained yet.
 
 `tools/data/build_clevr.py --medium` makes the files. Images are resized as published for CLEVR.
 """

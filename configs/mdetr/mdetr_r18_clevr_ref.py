@@ -1,7 +1,7 @@
-"""MDETR on CLEVR-Ref+: which of the objects that an expression goes through it refers to.
+"""MDETR on CLEVR-Ref+: an expression names several objects, and the model predicts which of them it refers to.
 
-`tools/data/build_clevr.py` makes the files from those of CLEVR-Ref+. The training was not published in detail: this is
-that of the first stage of CLEVR, whose checkpoint may be `load_from`.
+`tools/data/build_clevr.py` makes the files from those of CLEVR-Ref+. The training was not published in detail:
+this config has that of the first stage of CLEVR, whose checkpoint may be `load_from`.
 """
 _base_ = './mdetr_r18_clevr_medium.py'
 

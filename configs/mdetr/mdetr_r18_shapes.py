@@ -49,7 +49,7 @@ referring = dict(
 train_dataloader = dict(
     batch_size=24,
     num_workers=1,
-    sampler=dict(_delete_=True, type='CaptionGroupSampler', group=3),  # of a batch's 24 captions 3 share an image
+    sampler=dict(_delete_=True, type='CaptionGroupSampler', group=3),  # each 3 captions of a batch have the same image
     dataset=dict(type='ConcatDataset', datasets=[grounding, referring]))
 evaluated = dict(test_mode=True, pipeline=test_pipeline, **shapes)
 val_dataloader = dict(

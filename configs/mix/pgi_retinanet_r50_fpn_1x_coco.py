@@ -1,6 +1,6 @@
 """mmdet's RetinaNet-R50 with a reversible branch (a GELAN-S fused with C3, C4, C5) that exists in training only.
 
-The auxiliary head is YOLOv9's, to show that it need not be of the main head's kind.
+The auxiliary head is YOLOv9's, to show that it may have another type than the main head.
 """
 _base_ = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
 custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.compat.apply'], allow_failed_imports=False)

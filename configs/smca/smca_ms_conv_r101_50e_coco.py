@@ -1,4 +1,4 @@
-"""The released multi-scale SMCA-DETR on ResNet-101, whose pairs of neighbouring maps have a convolution each."""
+"""The released multi-scale SMCA-DETR on ResNet-101, where each pair of neighbouring maps has convolutions."""
 _base_ = './smca_ms_conv_r50_50e_coco.py'
 
 model = dict(

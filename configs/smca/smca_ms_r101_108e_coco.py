@@ -1,4 +1,4 @@
-"""SMCA-DETR with three scales on ResNet-101 in the long schedule; when the rate drops was not published."""
+"""SMCA-DETR with three scales on ResNet-101 in the long schedule; the epoch of the drop is not published."""
 _base_ = './smca_ms_r50_50e_coco.py'
 
 model = dict(backbone=dict(depth=101, init_cfg=dict(checkpoint='torchvision://resnet101')))

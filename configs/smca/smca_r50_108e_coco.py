@@ -1,4 +1,4 @@
-"""SMCA-DETR, single scale, on ResNet-50 in the long schedule; when the rate drops was not published."""
+"""SMCA-DETR, single scale, on ResNet-50 in the long schedule; the epoch of the drop is not published."""
 _base_ = './smca_r50_50e_coco.py'
 
 train_cfg = dict(max_epochs=108)

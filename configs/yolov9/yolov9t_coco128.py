@@ -32,6 +32,6 @@ val_evaluator = dict(ann_file=data_root + 'annotations/instances_val2017.json')
 test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=300, val_interval=10)
-# an epoch has 8 iterations: a step in each of them
+# an epoch has 8 iterations: an optimizer step in each
 optim_wrapper = dict(paramwise_cfg=dict(nominal_batch_size=16))
 default_hooks = dict(logger=dict(interval=8))

@@ -40,7 +40,7 @@ test_dataloader = dict(
 val_evaluator = dict(ann_file=data_root + 'annotations/instances_val.json')
 test_evaluator = dict(ann_file=data_root + 'annotations/instances_test.json')
 
-# an epoch has 50 iterations: a step in each of them, a warm-up of one epoch, and an average over fewer steps
+# an epoch has 50 iterations: an optimizer step in each, a warm-up of one epoch, an average over fewer steps
 train_cfg = dict(max_epochs=15, val_interval=5)
 optim_wrapper = dict(paramwise_cfg=dict(batch_size_per_gpu=batch_size, nominal_batch_size=batch_size))
 default_hooks = dict(

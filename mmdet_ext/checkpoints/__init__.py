@@ -1,4 +1,4 @@
-"""Published checkpoints: reading them safely, renaming their tensors, and writing ours."""
+"""Read published checkpoints safely, rename their tensors, and write checkpoints for this package."""
 from .config_check import check_conversion
 from .conversion import SYSTEMS, Conversion, convert, convert_with_report
 from .reader import Published, read_checkpoint

@@ -1,4 +1,4 @@
-"""Whether a converted checkpoint fits the config that it is said to be for."""
+"""Check that a converted checkpoint fits the config that the converter prints."""
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,8 @@ def check_conversion(conversion: Conversion) -> None:
 
 
 def build_recipe(conversion: Conversion) -> nn.Module:
-    """The model of the recipe's config and options, whose tensors mostly have no memory; it cannot run."""
+    """The model of the recipe's config and options. Most of its tensors are on torch's meta device: they have shapes,
+    but no values."""
     recipe = conversion.recipe
     folder = PACKAGE / '.mim' if (PACKAGE / '.mim' / recipe.config).is_file() else PACKAGE.parent
     cfg = Config.fromfile(folder / recipe.config)
@@ -50,7 +51,7 @@ def build_recipe(conversion: Conversion) -> nn.Module:
 
 
 class TextShapes(nn.Module):
-    """The tensors of `RobertaTextEncoder`, without the tokenizer, which would have to be downloaded.
+    """A module with the tensors of `RobertaTextEncoder`, but without its tokenizer, which would have to be downloaded.
 
     Args:
         config: As in `RobertaTextEncoder`.

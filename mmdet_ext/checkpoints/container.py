@@ -1,7 +1,7 @@
 """The two file formats of `torch.save`, read through the restricted unpickler.
 
 Since torch 1.6 a file is a zip archive: one pickle, and one record per storage. Before, it is a row of pickles with the
-storages behind them. Storages are read on demand, so that optimizer states cost nothing.
+storages behind them. A storage is read only when one of its tensors is used, so unused optimizer states cost no time.
 """
 import math
 import sys

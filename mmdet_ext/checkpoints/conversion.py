@@ -1,4 +1,4 @@
-"""From a published state dict to ours, whatever the system."""
+"""Convert a published state dict of any system to the names of this package."""
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -8,14 +8,14 @@ from torch import Tensor
 from . import mdetr, smca, yolo_rd, yolov9
 from .rules import Recipe, Row, rename
 
-# What recognises a system's files and says how to rename their tensors; ValueError for a file of something else.
+# For each system a function that recognises its files and returns how to convert them; ValueError for other files.
 SYSTEMS: dict[str, Callable[[Mapping[str, Tensor]], Recipe]] = dict(
     yolov9=yolov9.recognise, yolo_rd=yolo_rd.recognise, smca=smca.recognise, mdetr=mdetr.recognise)
 AUX_PREFIX = 'aux_head.'
 
 
 class Conversion(NamedTuple):
-    """A converted state dict, a row for each tensor of the published one, and the recipe that was followed."""
+    """A converted state dict, one row for each tensor of the published one, and the recipe of the conversion."""
     state_dict: dict[str, Tensor]
     rows: list[Row]
     recipe: Recipe
@@ -37,7 +37,7 @@ def convert(system: str, state_dict: Mapping[str, Tensor], *, drop_aux: bool = F
 
 
 def convert_with_report(system: str, state_dict: Mapping[str, Tensor], *, drop_aux: bool = False) -> Conversion:
-    """As `convert`, with the table of what became of each tensor."""
+    """As `convert`; also returns one row for each tensor, with its old and new name."""
     if system not in SYSTEMS:
         raise ValueError(f'system should be one of {", ".join(SYSTEMS)}, got {system!r}')
     recipe = SYSTEMS[system](state_dict)

@@ -1,7 +1,8 @@
-"""How mmengine reads files and loads them into models: by the policy of `load`.
+"""Make mmengine read checkpoint files and load them by the rules of `load`.
 
-Whatever reads a file in mmengine and mmdet (`load_from`, `init_detector`, `DetInferencer`) calls `CheckpointLoader`,
-which calls `load_from_file`. The weights bring the policy with them to the model.
+Everything in mmengine and mmdet that reads a checkpoint (`load_from`, `init_detector`, `DetInferencer`) calls
+`CheckpointLoader`, which calls `load_from_file`. That puts a `FilePolicy` into the metadata of the state dict, and a
+detector that loads the state dict calls it.
 """
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -16,18 +17,20 @@ from .load import ENTRIES, SHOWN, Weights, load_tensors, misfits, read_address, 
 
 
 class FilePolicy:
-    """Loads weights that mmengine has read from a file into a model by the policy of `load`.
+    """Loads weights that mmengine has read from a file into a model, by the rules of `load`.
 
-    It is in the metadata of the state dict, which torch hands to each module that loads it. A state dict from elsewhere
-    has none, and is loaded as torch does. A deep copy of it is for a copy of the model, such as averaged weights, and
-    reports nothing. In a file that is saved it is an empty dict.
+    It is kept in the metadata of the state dict, which torch passes to each module that loads it. A state dict from
+    another source has no policy, and torch loads it as usual. A deep copy is for a copy of the model, such as averaged
+    weights: it loads the same way, but writes nothing to the log. When a state dict is saved, an empty dict is written
+    in place of the policy.
     """
 
     def __init__(self, weights: Weights, is_copy: bool = False) -> None:
         self.meta, self.path, self.is_copy = weights.meta, weights.path, is_copy
 
     def __call__(self, model: nn.Module, state_dict: dict[str, Tensor]) -> None:
-        """Load `state_dict`; in fine-tuning it becomes that of the model, so that mmengine finds nothing to warn of."""
+        """Load `state_dict`. In fine-tuning it is replaced by the model's state dict, so that mmengine does not warn
+        again."""
         fine_tuning = self.is_copy or getattr(model, 'is_init', False)
         weights = Weights(state_dict, self.meta, self.path)
         load_tensors(model, weights, 'the config', fine_tuning, report=not self.is_copy)
@@ -43,7 +46,7 @@ class FilePolicy:
 
 
 def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Read a file of any form for mmengine's `CheckpointLoader`: it becomes a dict with `state_dict` and `meta`."""
+    """Read a file of any form for mmengine's `CheckpointLoader`; returns a dict with `state_dict` and `meta`."""
     content = (read_address if '://' in filename else read_file)(filename, map_location)
     weights = weights_in(content, filename)
     metadata = weights.state_dict._metadata
@@ -53,11 +56,12 @@ def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
 
 
 def check_resumed(runner: Runner, checkpoint: Mapping[str, Any]) -> None:
-    """Raise a ValueError unless a run can go on from a checkpoint with all of its tensors; none starts afresh then.
+    """Raise a ValueError unless a checkpoint has all that a run needs to resume: its epoch, and every tensor of the
+    model.
 
     Args:
         runner: The run.
-        checkpoint: What it has read.
+        checkpoint: The content of the checkpoint.
     """
     if 'epoch' not in checkpoint.get('meta', {}):
         raise ValueError(f'{runner._load_from} holds weights alone, and a run goes on from a checkpoint of a run: '
@@ -68,12 +72,12 @@ def check_resumed(runner: Runner, checkpoint: Mapping[str, Any]) -> None:
 
 
 def follow_policy(model: nn.Module) -> None:
-    """Let any detector load what mmengine reads from a file for it by the policy of `load`."""
+    """Let any detector load the files that mmengine reads for it by the rules of `load`."""
     unwrapped(model).register_load_state_dict_pre_hook(_apply_policy)
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """The detector in a wrapper, such as that of several processes or of test-time augmentation."""
+    """The detector inside a wrapper, such as DistributedDataParallel or test-time augmentation."""
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
     return model

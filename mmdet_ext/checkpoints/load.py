@@ -1,9 +1,9 @@
-"""Weights of this package's models: reading them from a file, and loading them into a model by one policy.
+"""Read weights from a file, and load them into a model by one set of rules.
 
-Prediction needs all that predicts, in the right shape. Fine-tuning needs a network that fits (backbone, neck,
-transformers); heads and added parts may be missing or have another shape, as for other classes. They keep the values of
-`init_weights` and are named in one line. A model is fine-tuned if `init_weights` has been called, as in mmengine's
-training; without it, what a file lacks would stay random.
+For prediction the file must have every tensor that prediction uses, in the right shape. For fine-tuning the file must
+fit the network (backbone, neck, transformers); heads and added parts may be missing or have another shape, for example
+because of other classes. These keep the values of `init_weights`, and one line of the log names them. A model counts as
+fine-tuned if `init_weights` has been called, as mmengine's training does.
 """
 import logging
 import os
@@ -39,11 +39,11 @@ SHOWN = 3  # tensors that a message names
 
 
 class Weights(NamedTuple):
-    """What a file holds.
+    """The content of a checkpoint file.
 
     Attributes:
         state_dict: Name -> tensor.
-        meta: What the file says of itself, as mmengine's `meta`; empty if it says nothing.
+        meta: The file's `meta` entry, as mmengine writes it; empty if it has none.
         path: The file or address.
     """
     state_dict: dict[str, Tensor]
@@ -52,7 +52,7 @@ class Weights(NamedTuple):
 
     @property
     def dataset_meta(self) -> dict[str, Any]:
-        """Names of the classes (`classes`) and the like; empty if the file does not say."""
+        """Names of the classes (`classes`) and other facts about the data set; empty if the file has none."""
         return {key.lower(): value for key, value in (self.meta.get('dataset_meta') or {}).items()}
 
 
@@ -170,7 +170,7 @@ def load_weights(model: nn.Module, weights: Weights | str | os.PathLike, *, conf
     """Load weights into a model.
 
     Args:
-        model: In prediction all of it must be in the file, but for what only training uses.
+        model: The model. In prediction every tensor of it must be in the file, except those that only training uses.
         weights: From `read_weights`, or the path of a file.
         config: File that describes the model, for messages.
         fine_tuning: Whether layers that the file lacks, or has in another shape, may keep their initial values. They
@@ -191,14 +191,14 @@ def load_weights(model: nn.Module, weights: Weights | str | os.PathLike, *, conf
 
 
 def misfits(model: nn.Module, state_dict: Mapping[str, Tensor]) -> list[str]:
-    """What of `state_dict` does not fit the model for prediction, a line for each tensor."""
+    """One line for each tensor of `state_dict` that does not fit the model for prediction."""
     in_model = model.state_dict()
     missing, unknown = in_model.keys() - state_dict.keys(), state_dict.keys() - in_model.keys()
     return _problems(in_model, state_dict, _reshaped(in_model, state_dict), missing, unknown)
 
 
 def load_tensors(model: nn.Module, weights: Weights, config: str, fine_tuning: bool, report: bool) -> None:
-    """What `load_weights` does, with or without its line in the log."""
+    """As `load_weights`; `report` says whether it writes its line to the log."""
     in_model, in_file = model.state_dict(), weights.state_dict
     if in_model.keys().isdisjoint(in_file):
         raise ValueError(f'{weights.path} is of another model: {type(model).__name__} knows no tensor of it, the first '
@@ -232,7 +232,7 @@ def _reshaped(in_model: Mapping[str, Tensor], in_file: Mapping[str, Tensor]) -> 
 
 def _problems(in_model: Mapping[str, Tensor], in_file: Mapping[str, Tensor], reshaped: Collection[str],
               missing: Collection[str], unknown: Collection[str]) -> list[str]:
-    """What prediction does not bear. Parts of the file that the model does not have at all are not used."""
+    """Tensors that make prediction impossible. Parts of the file that the model does not have at all are ignored."""
     parts = {_part(name) for name in in_model}
     problems = [_described(name, in_model, in_file) for name in in_model if name in reshaped]
     problems += [f'{name} is missing' for name in in_model if name in missing and not TRAINING_ONLY.search(name)]
@@ -242,7 +242,8 @@ def _problems(in_model: Mapping[str, Tensor], in_file: Mapping[str, Tensor], res
 
 def _network_problems(in_model: Mapping[str, Tensor], in_file: Mapping[str, Tensor], reshaped: Collection[str],
                       missing: Collection[str]) -> list[str]:
-    """What fine-tuning does not bear: a part of the network that is there in part, or no part at all."""
+    """Tensors that make fine-tuning impossible: of a part of the network that the file has incompletely, or of all
+    parts if it has none."""
     needed = [name for name in in_model if _part(name) in NETWORK and not TRAINING_ONLY.search(name)]
     sizes, lacking = Counter(map(_part, needed)), Counter(_part(name) for name in needed if name in missing)
     partial = {part for part, count in lacking.items() if (1 - LEAST_SHARE) * sizes[part] < count < sizes[part]}

@@ -122,10 +122,10 @@ def _efficientnet_rules(depths: tuple[int, ...]) -> list[Rule]:
     for stage, depth in enumerate(depths):
         layer, before = MERGED[stage]
         for block in range(depth):
-            place = f'backbone.layers.{layer}.{block + (depths[before] if before is not None else 0)}'
+            target_block = f'backbone.layers.{layer}.{block + (depths[before] if before is not None else 0)}'
             for source, target in {**(FIRST_BLOCK if stage == 0 else BLOCK), **SQUEEZE}.items():
                 pattern = rf'{start}blocks\.{stage}\.{block}\.{re.escape(source)}\.([^.]+)'
-                rules.append(Rule(pattern, rf'{place}.{target}.\1'))
+                rules.append(Rule(pattern, rf'{target_block}.{target}.\1'))
     return rules
 
 

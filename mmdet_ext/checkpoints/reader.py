@@ -1,4 +1,4 @@
-"""Reading a published checkpoint: which of its weights, and what it says about itself."""
+"""Read a published checkpoint: its weights, and what it says about itself."""
 import os
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping

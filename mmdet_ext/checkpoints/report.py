@@ -1,4 +1,4 @@
-"""The table of a conversion: what became of each tensor."""
+"""Tables of a conversion: the old and new name of each tensor."""
 import math
 from collections.abc import Iterable, Sequence
 from itertools import takewhile

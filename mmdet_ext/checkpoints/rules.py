@@ -9,13 +9,14 @@ from .unpickler import CheckpointError
 
 
 class Rule(NamedTuple):
-    """What becomes of the tensors whose whole name a pattern matches.
+    """How to rename, or drop, the tensors whose whole name matches a pattern.
 
     Attributes:
         pattern: Regular expression.
         target: Our name, with the pattern's groups as in `re.sub`; None drops the tensor.
-        check: Called with a tensor before it is dropped: whether it holds what the rule takes for granted.
-        change: Called with a tensor that is kept: what to keep of it. None for all of it, as it is.
+        check: Called with a tensor before it is dropped; returns whether it has the constant values that the rule
+            expects.
+        change: Called with a tensor that is kept; returns the part of it to keep. None: the tensor is kept unchanged.
     """
     pattern: str
     target: str | None
@@ -28,7 +29,7 @@ class Recipe(NamedTuple):
 
     Attributes:
         model: What the file holds, such as 'yolov9-c'.
-        rules: The first one that matches a name holds.
+        rules: For each name the first rule that matches is used.
         tensors: Number of tensors in a whole file.
         num_classes: Number of classes.
         config: Config of the converted checkpoint.

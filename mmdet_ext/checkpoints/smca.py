@@ -37,7 +37,7 @@ def recognise(state_dict: Mapping[str, Tensor]) -> Recipe:
 
 
 def _options(state_dict: Mapping[str, Tensor], multi_scale: bool, depth: int, classes: int) -> tuple[dict, int]:
-    """What the file's shapes say that its config does not, and how many tensors such a file has."""
+    """The options in which the file differs from its config, and how many tensors such a file has."""
     scales = 4 if multi_scale else 1
     decoder, encoder = _depth(state_dict, DECODER), _depth(state_dict, ENCODER)
     point3 = state_dict.get('transformer.decoder.layers.0.point3.weight')

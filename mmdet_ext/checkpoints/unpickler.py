@@ -117,9 +117,9 @@ class RestrictedUnpickler(pickle.Unpickler):
 
     def _tensor(self, storage: StorageRef, offset: int, size: Sequence[int], stride: Sequence[int],
                 *_: Any) -> TensorRef:
-        numbers = (offset, *size, *stride)
-        if not isinstance(storage, StorageRef) or any(type(number) is not int or number < 0 for number in numbers):
-            raise CheckpointError(f'{self.path}: a tensor of {storage!r} at {numbers} cannot be')
+        position = (offset, *size, *stride)
+        if not isinstance(storage, StorageRef) or any(type(value) is not int or value < 0 for value in position):
+            raise CheckpointError(f'{self.path}: a tensor of {storage!r} at {position} cannot be')
         return TensorRef(storage, offset, tuple(size), tuple(stride))
 
     def _parameter(self, data: TensorRef, *_: Any) -> TensorRef:

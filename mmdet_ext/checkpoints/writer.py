@@ -11,7 +11,7 @@ from .reader import Published
 def write_checkpoint(path: str | os.PathLike, conversion: Conversion, published: Published) -> None:
     """Write what mmengine loads: the weights, the names of the classes, and where they come from.
 
-    A file that is there already is replaced, at once and only when the new one is whole.
+    A file that exists already is replaced only when the new one is complete.
 
     Raises:
         ValueError: `path` is the published file.

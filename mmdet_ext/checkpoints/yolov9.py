@@ -28,7 +28,7 @@ TOP_DOWN = {0: 'top_down.spp', 3: 'top_down.middle', 6: 'top_down.fine'}
 PAN = {**TOP_DOWN, 7: 'down_fine', 9: 'middle', 10: 'down_middle', 12: 'coarse'}
 
 
-def _place(first: int, prefix: str, part: Mapping[int, str]) -> dict[int, str]:
+def _layer_names(first: int, prefix: str, part: Mapping[int, str]) -> dict[int, str]:
     return {first + step: f'{prefix}.{name}' for step, name in part.items()}
 
 
@@ -40,18 +40,18 @@ class Form(NamedTuple):
     layers: Mapping[int, str]
 
 
-SINGLE = _place(0, 'backbone.trunk', TRUNK) | _place(9, 'neck', PAN)
-PYRAMID = SINGLE | _place(22, 'aux_head.branch', TOP_DOWN)
+SINGLE = _layer_names(0, 'backbone.trunk', TRUNK) | _layer_names(9, 'neck', PAN)
+PYRAMID = SINGLE | _layer_names(22, 'aux_head.branch', TOP_DOWN)
 REVERSIBLE = {
-    **_place(1, 'backbone.trunk', TRUNK),
-    **_place(10, 'neck', PAN),
-    **_place(23, 'aux_head.branch', {k: LINKS[k] for k in range(3)}),
-    **_place(26, 'aux_head.branch.trunk', FUSED_TRUNK)
+    **_layer_names(1, 'backbone.trunk', TRUNK),
+    **_layer_names(10, 'neck', PAN),
+    **_layer_names(23, 'aux_head.branch', {k: LINKS[k] for k in range(3)}),
+    **_layer_names(26, 'aux_head.branch.trunk', FUSED_TRUNK)
 }
 TWO_PASSES = {
-    **_place(1, 'backbone.trunk', TRUNK),
-    **_place(10, 'backbone', LINKS),
-    **_place(15, 'backbone.second_trunk', SECOND_TRUNK)
+    **_layer_names(1, 'backbone.trunk', TRUNK),
+    **_layer_names(10, 'backbone', LINKS),
+    **_layer_names(15, 'backbone.second_trunk', SECOND_TRUNK)
 }
 # (number of the last layer, channels after the first ELAN block) -> form
 FORMS = {
@@ -59,13 +59,13 @@ FORMS = {
     (22, 64): Form('s', False, 1339, SINGLE),
     (22, 128): Form('m', False, 907, SINGLE),
     (22, 256): Form('c', False, 937, SINGLE),
-    (42, 256): Form('e', False, 1811, TWO_PASSES | _place(29, 'neck', PAN)),
+    (42, 256): Form('e', False, 1811, TWO_PASSES | _layer_names(29, 'neck', PAN)),
     (29, 32): Form('t', True, 1772, PYRAMID),
     (29, 64): Form('s', True, 1772, PYRAMID),
     (38, 128): Form('m', True, 1412, REVERSIBLE),
     (38, 256): Form('c', True, 1460, REVERSIBLE),
     (49, 256): Form('e', True, 2172,
-                    TWO_PASSES | _place(29, 'aux_head.branch', TOP_DOWN) | _place(36, 'neck', PAN)),
+                    TWO_PASSES | _layer_names(29, 'aux_head.branch', TOP_DOWN) | _layer_names(36, 'neck', PAN)),
 }
 
 # Names inside a block, published -> our name. Each is followed by the tensors of a convolution and its batch norm.

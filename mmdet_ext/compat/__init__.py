@@ -1,4 +1,4 @@
-"""Where mmengine, mmcv, mmdet and lvis need help to work with each other and with newer versions of torch and NumPy."""
+"""Checks of versions, and changes to mmengine, mmcv, mmdet and lvis so that they work with newer torch and NumPy."""
 from .dependencies import check_dependencies
 from .patches import allow_lvis_evaluation, allow_mmengine_checkpoints, without_cuda
 

@@ -1,8 +1,8 @@
-"""Importing this module lets torch read mmengine's checkpoints, mmengine read files by the policy of
-`checkpoints.file_policy`, and the package lvis run under NumPy 1.24 and later.
+"""After this module is imported, torch reads mmengine's checkpoints, mmengine loads files by the rules of
+`checkpoints.file_policy`, and the package lvis runs with NumPy 1.24 and later.
 
-For the `custom_imports` of configs, so that whatever reads the config, mmdet's `DetInferencer` among others, can read
-the checkpoints that were trained with it. `import mmdet_ext` does not import it.
+Configs have it in `custom_imports`, so that every program that reads the config, such as mmdet's `DetInferencer`, can
+also read checkpoints that were trained with it. `import mmdet_ext` does not import it.
 """
 from typing import Any
 
@@ -12,7 +12,7 @@ from .patches import allow_lvis_evaluation, allow_mmengine_checkpoints
 
 
 def load_from_file(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """What mmengine's `CheckpointLoader` calls for a file or a web address."""
+    """Called by mmengine's `CheckpointLoader` for a file or a web address."""
     from ..checkpoints import file_policy  # only now: the package imports all models
 
     return file_policy.load_from_file(filename, map_location)

@@ -1,4 +1,4 @@
-"""Which versions of mmengine, mmcv and mmdet work, and what to install where others are found."""
+"""Check the versions of mmengine, mmcv and mmdet, and say what to install if one of them does not work."""
 from importlib import import_module
 
 from packaging.version import Version
@@ -13,8 +13,9 @@ REQUIRED = {  # module: lowest version, first version that does not work, what t
 def check_dependencies() -> None:
     """Import mmengine, mmcv, mmdet and mmcv's operators; raise an ImportError that says what to install if one fails.
 
-    Of the operators only the compiled library is loaded, which takes no time; `mmcv.ops` imports mmengine's models.
-    Versions are read from the modules, since distributions of other names (the maintained fork's) provide the same.
+    Only the compiled library of the operators is loaded, which is fast; importing `mmcv.ops` would also import
+    mmengine's models. Versions are read from the modules, because distributions of other names, such as those of the
+    maintained fork, provide the same modules.
     """
     for module, (lowest, excluded, _) in REQUIRED.items():
         version = _version_of(module)

@@ -1,4 +1,5 @@
-"""All changes to other packages. A config (by `compat.apply`) or a command calls them, `import mmdet_ext` none."""
+"""All changes to other packages. A config (by `compat.apply`) or a command calls them; `import mmdet_ext` calls
+none."""
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -11,12 +12,12 @@ import torch
 
 
 def allow_mmengine_checkpoints() -> None:
-    """Let ``torch.load`` read the checkpoints that mmengine's runner writes, without letting it run anything they name.
+    """Let ``torch.load`` read the checkpoints that mmengine's runner writes, but still run no code from them.
 
     mmengine 0.10.7 calls ``torch.load(path)``, which since torch 2.6 refuses every class it does not know. A checkpoint
     of a run holds the log (`HistoryBuffer`, which pickles its methods through ``getattr``) and numpy values, so that
-    neither resuming nor testing works. For a process that reads such files: the command lines and the configs call it,
-    importing the package does not.
+    neither resuming nor testing works. The command lines and configs that read such files call this function; importing
+    the package does not.
     """
     from mmengine.logging import HistoryBuffer
 
@@ -33,7 +34,7 @@ def allow_mmengine_checkpoints() -> None:
 def allow_lvis_evaluation() -> None:
     """Let the package lvis, if it is installed, evaluate under NumPy 1.24 and later.
 
-    lvis 0.5.3 says ``np.float``, which numpy dropped in 1.24: mmdet's LVIS metrics fail when they compute figures.
+    lvis 0.5.3 uses ``np.float``, which numpy removed in 1.24, so mmdet's LVIS metrics fail when they compute AP.
     """
     try:
         evaluation = import_module('lvis.eval')

@@ -1,4 +1,4 @@
-"""Data sets and their transforms; the generator of Shapes (`datasets.shapes`) stands apart and is not imported here."""
+"""Data sets and their transforms. The generator of Shapes (`datasets.shapes`) is not imported here."""
 from . import transforms
 from .batch_shape_sampler import BatchShapeSampler
 from .caption_group_sampler import CaptionGroupSampler

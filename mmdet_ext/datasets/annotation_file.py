@@ -1,7 +1,7 @@
 """Annotation files in COCO's and MDETR's formats: read and checked, with errors that name file, row, key and value.
 
-Every data set and metric of this package reads its file here. Checks go column by column, which costs little on a
-million rows; a row is looked at alone only to be named.
+Every data set and metric of this package reads its file here. A check tests the values of a key in all rows at once,
+which is fast for a million rows. Only if it fails is the wrong row looked for.
 """
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
@@ -18,7 +18,7 @@ class Field(NamedTuple):
 
     key: Its name.
     types: Types that its value may have.
-    meaning: These in words.
+    meaning: The types in words, for errors.
     needed: Whether every row has it.
     """
     key: str
@@ -64,11 +64,11 @@ def check_coco(content: object, file: str, *, check_boxes: bool = True, file_nam
         content: Of the file.
         file: Its name, for errors.
         check_boxes: Whether each `bbox` must be four finite numbers. Otherwise rows are not completed.
-        file_names: Whether each image must have a `file_name`, which LVIS's have not.
+        file_names: Whether each image must have a `file_name`; LVIS's files have none.
 
     Raises:
         ValueError: For a missing or empty table, a field that is missing or of a wrong type, an id that comes twice, an
-            `image_id` or `category_id` of no row; naming file, table, row, key and value.
+            `image_id` or `category_id` that belongs to no row; naming file, table, row, key and value.
     """
     with paused_collector():
         _check_object(content, file, ('images', 'categories'))
@@ -108,15 +108,15 @@ def check_rows(content: dict, table: str, file: str, fields: Sequence[Field]) ->
     if not isinstance(rows, list):
         raise ValueError(f'{file}: {table} should be a list, got {rows!r:.60}')
     if set(map(type, rows)) - {dict}:
-        place, row = next((place, row) for place, row in enumerate(rows) if type(row) is not dict)
-        raise ValueError(f'{file}: row {place} of {table} should be an object with fields, got {row!r:.60}')
+        row_number, row = next((row_number, row) for row_number, row in enumerate(rows) if type(row) is not dict)
+        raise ValueError(f'{file}: row {row_number} of {table} should be an object with fields, got {row!r:.60}')
     for field in fields:
         try:
             values = list(map(itemgetter(field.key), rows))
         except KeyError:
             if field.needed:
-                place, row = next((place, row) for place, row in enumerate(rows) if field.key not in row)
-                raise ValueError(f'{_where(file, table, place, row)} has no {field.key}') from None
+                row_number, row = next((row_number, row) for row_number, row in enumerate(rows) if field.key not in row)
+                raise ValueError(f'{_row_name(file, table, row_number, row)} has no {field.key}') from None
             values = [row[field.key] for row in rows if field.key in row]
         if set(map(type, values)) - set(field.types):
             _refuse(rows, field.key, lambda value, types=field.types: type(value) in types, field.meaning, file, table)
@@ -133,16 +133,16 @@ def check_masks(content: dict, file: str, *, needed: bool) -> None:
         needed: Whether each annotation must have one.
     """
     sizes = {image['id']: (image['width'], image['height']) for image in content['images']}
-    for place, row in enumerate(content['annotations']):
+    for row_number, row in enumerate(content['annotations']):
         segmentation = row.get('segmentation')
         problem = outline_problem(segmentation, *sizes[row['image_id']])
         if problem or (needed and not segmentation):
             problem = problem or f'segmentation should be a mask, got {segmentation!r}'
-            raise ValueError(f'{_where(file, "annotations", place, row)}: {problem}')
+            raise ValueError(f'{_row_name(file, "annotations", row_number, row)}: {problem}')
 
 
 def match_categories(categories: Sequence[dict], classes: Sequence[str], file: str) -> list[int]:
-    """Return the category id of each class.
+    """The category id of each class.
 
     Their order must be the file's: mmdet's `CocoMetric` and its data sets number the classes in that order, whatever
     the order of `metainfo['classes']` is.
@@ -171,13 +171,13 @@ def match_categories(categories: Sequence[dict], classes: Sequence[str], file: s
 
 
 def size_of(image: dict) -> tuple[int, int] | None:
-    """(width, height) of an image in pixels, which may be texts of digits; None if they are no sizes."""
+    """(width, height) of an image in pixels; the row may have them as texts of digits. None if they are no sizes."""
     sizes = _pixels(image.get('width')), _pixels(image.get('height'))
     return None if None in sizes else sizes
 
 
 def size_problem(path: str, size: tuple[int, int], expected: tuple[int, int]) -> str:
-    """In what the (width, height) of an image differs from that of its annotation file, or ''."""
+    """How the (width, height) of an image differs from that of its annotation file, or '' if it does not."""
     if size == expected:
         return ''
     swapped = ': width and height are swapped (an EXIF orientation?)' if size == expected[::-1] else ''
@@ -238,17 +238,18 @@ def _check_sizes(images: Sequence[dict], file: str) -> None:
 
 def _check_unique(rows: Sequence[dict], file: str, table: str) -> None:
     if len(set(map(itemgetter('id'), rows))) < len(rows):
-        seen = set()
-        place, row = next((place, row) for place, row in enumerate(rows) if row['id'] in seen or seen.add(row['id']))
-        raise ValueError(f'{_where(file, table, place, row)}: {table} has this id twice')
+        ids = set()
+        row_number, row = next((row_number, row) for row_number, row in enumerate(rows)
+                               if row['id'] in ids or ids.add(row['id']))
+        raise ValueError(f'{_row_name(file, table, row_number, row)}: {table} has this id twice')
 
 
 def _check_boxes(rows: Sequence[dict], file: str) -> None:
     boxes = [row.get('bbox') for row in rows]
     try:
         if set(map(type, boxes)) <= {list} and set(map(len, boxes)) <= {4}:
-            numbers = list(chain.from_iterable(boxes))
-            if set(map(type, numbers)) <= {int, float} and all(map(isfinite, numbers)):
+            values = list(chain.from_iterable(boxes))
+            if set(map(type, values)) <= {int, float} and all(map(isfinite, values)):
                 return
     except OverflowError:
         pass
@@ -258,7 +259,7 @@ def _check_boxes(rows: Sequence[dict], file: str) -> None:
 
 def _refuse_any(rows: Sequence[dict], key: str, is_good: Callable[[Any], object], meaning: str, file: str,
                 table: str) -> None:
-    """`_refuse` if a value is not good; of equal values one is looked at."""
+    """`_refuse` if a value is not good; equal values are tested once."""
     if not all(map(is_good, {row.get(key) for row in rows})):
         _refuse(rows, key, is_good, meaning, file, table)
 
@@ -266,13 +267,13 @@ def _refuse_any(rows: Sequence[dict], key: str, is_good: Callable[[Any], object]
 def _refuse(rows: Iterable[dict], key: str, is_good: Callable[[Any], object], meaning: str, file: str,
             table: str) -> None:
     """Raise a ValueError that names the first row whose value is not good."""
-    place, row = next((place, row) for place, row in enumerate(rows) if not is_good(row.get(key)))
-    raise ValueError(f'{_where(file, table, place, row)}: {key} should be {meaning}, got {row.get(key)!r:.60}')
+    row_number, row = next((row_number, row) for row_number, row in enumerate(rows) if not is_good(row.get(key)))
+    raise ValueError(f'{_row_name(file, table, row_number, row)}: {key} should be {meaning}, got {row.get(key)!r:.60}')
 
 
-def _where(file: str, table: str, place: int, row: dict) -> str:
+def _row_name(file: str, table: str, row_number: int, row: dict) -> str:
     name = f' (id {row["id"]!r})' if 'id' in row else ''
-    return f'{file}: row {place} of {table}{name}'
+    return f'{file}: row {row_number} of {table}{name}'
 
 
 def _known_id(table: str, known: set) -> str:

@@ -1,4 +1,4 @@
-"""Json files of annotations: read faster than by json, and errors that name the file and the place."""
+"""Read json files of annotations, faster than Python's json does; errors name the file and the line or byte."""
 import codecs
 import gc
 import json
@@ -53,7 +53,7 @@ def load_json(file: str, backend_args: dict | None = None) -> Any:
 
 @contextmanager
 def paused_collector() -> Iterator[None]:
-    """Pause Python's garbage collector, which visits all objects again and again while millions are made."""
+    """Pause Python's garbage collector, which would visit all objects again and again while millions are made."""
     enabled = gc.isenabled()
     gc.disable()
     try:

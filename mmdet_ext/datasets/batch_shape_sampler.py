@@ -1,4 +1,4 @@
-"""Evaluation by several processes in which the images of one padded shape stay together."""
+"""Evaluation by several processes, where each batch has images of one padded shape."""
 import math
 from collections.abc import Iterator
 
@@ -11,16 +11,17 @@ from .yolo_coco import YOLOCocoDataset
 
 @DATA_SAMPLERS.register_module()
 class BatchShapeSampler(Sampler):
-    """Deal a data set to the processes in its batches of one shape, in order.
+    """Distribute a data set to the processes in batches of one padded shape, in order.
 
-    mmengine's `DefaultSampler` deals image by image: the batch of a process then has images of as many shapes as
-    there are processes, which are padded further to the greatest. The last batches, fewer than the processes, are
-    dealt image by image, because results are gathered in that way: at most one batch per process.
+    mmengine's `DefaultSampler` distributes single images: the batch of a process then has images of as many shapes as
+    there are processes, and all are padded to the largest shape. Here whole batches are distributed. If fewer batches
+    than processes remain at the end, their images are distributed one by one, as mmengine needs it to gather the
+    results: this is at most one batch per process.
 
     Args:
-        dataset: With `batch_shapes.batch_size`, the length of its batches; without, it is 1.
-        shuffle: Not allowed; the argument is there because configs name it.
-        seed: Not read; mmengine passes it.
+        dataset: Data set; its `batch_shapes.batch_size` is the length of a batch, 1 if it has none.
+        shuffle: Must be False; the argument exists because mmdet's configs set it.
+        seed: Not used; mmengine passes it.
     """
 
     def __init__(self, dataset: YOLOCocoDataset, shuffle: bool = False, seed: int | None = None) -> None:

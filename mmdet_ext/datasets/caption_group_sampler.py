@@ -1,4 +1,4 @@
-"""Batches that have the captions of an image side by side."""
+"""Batches in which several captions of an image follow each other."""
 from collections import defaultdict
 from collections.abc import Iterator
 from math import ceil
@@ -12,20 +12,21 @@ from torch.utils.data import Sampler
 
 @DATA_SAMPLERS.register_module()
 class CaptionGroupSampler(Sampler):
-    """Pairs of image and caption in groups of one image, in random order; all pairs come once in an epoch.
+    """Sample groups of pairs of image and caption; the pairs of a group have the same image. An epoch has all pairs
+    once.
 
     MDETR runs its backbone once for samples of the same image that are neighbours in a batch. They are neighbours if
     `batch_size` is a multiple of `group`, and have the same pixels if the pipeline does not change them at random. An
     image whose pairs do not fill its last group repeats some of them.
 
     Args:
-        dataset: Of pairs, whose items have an `img_path`.
+        dataset: Data set of pairs, whose items have an `img_path`.
         group: Pairs in a group, at least 1.
-        shuffle: Whether groups and the pairs in them come in random order, another in each epoch.
+        shuffle: Whether groups, and the pairs in them, are in random order, which differs in each epoch.
         seed: Shared by all processes; mmengine's runner passes its own.
 
     Raises:
-        ValueError: For a `group` that is none.
+        ValueError: If `group` is not a whole number of at least 1.
     """
 
     def __init__(self, dataset: BaseDataset | ConcatDataset, group: int, shuffle: bool = True,
@@ -50,11 +51,12 @@ class CaptionGroupSampler(Sampler):
             pairs = [pairs[i] for i in order]
             for start in range(0, len(pairs), self.group):
                 members = pairs[start:start + self.group]
-                others = pairs[:start] or members
-                groups.append(members + [others[i % len(others)] for i in range(self.group - len(members))])
+                extra_pairs = pairs[:start] or members
+                groups.append(members + [extra_pairs[i % len(extra_pairs)] for i in range(self.group - len(members))])
         order = torch.randperm(len(groups), generator=generator).tolist() if self.shuffle else range(len(groups))
-        for place in range(self.rank, self.world_size * ceil(self.num_groups / self.world_size), self.world_size):
-            yield from groups[order[place % self.num_groups]]
+        rounds = ceil(self.num_groups / self.world_size)
+        for number in range(self.rank, self.world_size * rounds, self.world_size):
+            yield from groups[order[number % self.num_groups]]
 
     def __len__(self) -> int:
         return self.group * ceil(self.num_groups / self.world_size)

@@ -1,4 +1,4 @@
-"""mmdet's COCO data set with a file that is checked while read."""
+"""mmdet's COCO data set, with checks of the annotation file and of the images."""
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -11,14 +11,14 @@ from .shared_items import SharedItems, mask_readers
 
 @DATASETS.register_module()
 class CheckedCocoDataset(SharedItems, CocoDataset):
-    """mmdet's `CocoDataset`, item by item, of a file and of images that are checked.
+    """mmdet's `CocoDataset` with checks of the file and of the images; it gives the same items.
 
     `area` and `iscrowd` may be absent. Masks are checked if the pipeline reads them.
 
     Raises:
-        ValueError: For a file that is no json, a field that is missing or of a wrong type, an id that comes twice or
-            names nothing, a class that the file lacks, classes in another order than the file's, a broken mask; and,
-            when an item is read, for an image of another size than the file says.
+        ValueError: For a file that is no json, a field that is missing or of a wrong type, an id that comes twice, or
+            that belongs to no row, a class that the file lacks, classes in another order than the file's, a broken
+            mask; and, when an item is read, for an image of another size than the file says.
     """
     malformed_boxes_are_errors = True
 
@@ -36,7 +36,7 @@ class CheckedCocoDataset(SharedItems, CocoDataset):
                 for image in content['images']]
 
     def read_image(self, image: dict, annotations: Sequence[dict]) -> dict:
-        """The item of an image of the file, which has its id as `img_id` too, and its annotations."""
+        """The item of one image: its row of the file, which also has its id as `img_id`, and its annotations."""
         return self.parse_data_info(dict(raw_img_info=image, raw_ann_info=annotations))
 
     def filter_data(self) -> list[dict]:

@@ -1,4 +1,4 @@
-"""Epochs that are parts of a large data set."""
+"""Epochs that have one part of a large data set each."""
 from collections.abc import Iterator, Sized
 
 import torch
@@ -8,18 +8,19 @@ from mmengine.dataset import DefaultSampler
 
 @DATA_SAMPLERS.register_module()
 class ChunkSampler(DefaultSampler):
-    """mmengine's `DefaultSampler` of which an epoch is one of `num_chunks` parts of the data set.
+    """mmengine's `DefaultSampler`, where an epoch has one of `num_chunks` parts of the data set.
 
-    That many epochs in a row see each sample once, but that parts which are a sample short, or with `round_up` no
-    multiple of the number of processes, repeat their first ones. MDETR trains on GQA in 125 epochs of 1/25
-    (https://arxiv.org/abs/2104.12763), so that it is evaluated and saved in between.
+    So `num_chunks` epochs have each sample once. A part that is one sample shorter than the others repeats its first
+    sample; with `round_up` a part whose length is no multiple of the number of processes repeats its first samples.
+    MDETR trains on GQA in 125 epochs of 1/25 (https://arxiv.org/abs/2104.12763), so that it is evaluated and saved more
+    often.
 
     Args:
-        dataset: What to sample from.
-        num_chunks: Parts, at most as many as there are samples.
-        shuffle: Whether in random order; it changes after each pass through the whole set.
+        dataset: Data set.
+        num_chunks: Number of parts, at most the number of samples.
+        shuffle: Whether the order is random; it changes after each pass through the whole data set.
         seed: Shared by all processes; mmengine's runner passes its own.
-        round_up: Whether to repeat samples until all processes have as many.
+        round_up: Whether to repeat samples until all processes have the same number.
     """
 
     def __init__(self, dataset: Sized, num_chunks: int, shuffle: bool = True, seed: int | None = None,
@@ -34,10 +35,10 @@ class ChunkSampler(DefaultSampler):
         self.total_size = self.num_samples * self.world_size if round_up else self.chunk_size
 
     def __iter__(self) -> Iterator[int]:
-        whole, chunk = divmod(self.epoch, self.num_chunks)
+        full_pass, chunk = divmod(self.epoch, self.num_chunks)
         order = torch.arange(len(self.dataset))
         if self.shuffle:
-            order = torch.randperm(len(self.dataset), generator=torch.Generator().manual_seed(self.seed + whole))
+            order = torch.randperm(len(self.dataset), generator=torch.Generator().manual_seed(self.seed + full_pass))
         # every num_chunks-th sample: parts differ by one sample at most, which is filled up
         indices = order[chunk::self.num_chunks]
         indices = indices[torch.arange(self.total_size) % len(indices)]

@@ -36,15 +36,15 @@ def coco_to_grounding(coco: dict, dataset_name: str = 'coco', *,
             rows[row['image_id']].append(row)
     images, annotations, bad = [], [], []
     for image in coco['images']:
-        kept = []
+        good_rows = []
         for row in rows[image['id']]:
             _, problem = clip_box(row.get('bbox'), image['width'], image['height'])
             if problem:
                 bad.append(BadBox(row['id'], image['file_name'], row.get('bbox'), problem))
             else:
-                kept.append(row)
-        present = [id_ for id_ in names if any(row['category_id'] == id_ for row in kept)]
-        counts = [(names[id_], sum(row['category_id'] == id_ for row in kept)) for id_ in present]
+                good_rows.append(row)
+        present = [id_ for id_ in names if any(row['category_id'] == id_ for row in good_rows)]
+        counts = [(names[id_], sum(row['category_id'] == id_ for row in good_rows)) for id_ in present]
         caption, spans = counting_caption(counts)
         images.append(
             dict(id=image['id'], file_name=image['file_name'], height=image['height'], width=image['width'],
@@ -54,7 +54,7 @@ def coco_to_grounding(coco: dict, dataset_name: str = 'coco', *,
         annotations += [
             dict(id=row['id'], image_id=image['id'], category_id=1, bbox=row['bbox'],
                  area=row.get('area') or row['bbox'][2] * row['bbox'][3], iscrowd=0,
-                 tokens_positive=[span_of[row['category_id']]]) for row in kept
+                 tokens_positive=[span_of[row['category_id']]]) for row in good_rows
         ]
         on_image()
     categories = [dict(id=1, name='object', supercategory='object')]
@@ -64,9 +64,9 @@ def coco_to_grounding(coco: dict, dataset_name: str = 'coco', *,
 def counting_caption(counts: Sequence[tuple[str, int]]) -> tuple[str, list[list[int]]]:
     """[('person', 1), ('dog', 2)] -> 'a person and two dogs', and the span [begin, end) of each."""
     text, spans = '', []
-    for place, (name, count) in enumerate(counts):
-        if place:
-            text += ' and ' if place == len(counts) - 1 else ', '
+    for index, (name, count) in enumerate(counts):
+        if index:
+            text += ' and ' if index == len(counts) - 1 else ', '
         words = counted(count, name)
         spans.append([len(text), len(text) + len(words)])
         text += words

@@ -1,4 +1,4 @@
-"""The boxes of an annotation file: clipped to their image, and what keeps one from being trained on."""
+"""Clip the boxes of an annotation file to their image, and find those that cannot be trained on."""
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,14 +17,14 @@ class BadBox(NamedTuple):
 
 
 class Instances(NamedTuple):
-    """Annotations of one image, sorted out."""
+    """Annotations of one image: those to train on, and those with bad boxes."""
     kept: list[dict]  # in mmdet's form: `bbox` (x1, y1, x2, y2) in pixels, `bbox_label`, `ignore_flag`, maybe `mask`
     bad: list[BadBox]
     num_duplicates: int
 
 
 def read_instances(annotations: Sequence[dict], image: dict, cat2label: dict[int, int]) -> Instances:
-    """Sort out the annotations of an image: boxes are clipped to it, and of equal (class, box) rows one is kept.
+    """Clip the boxes of an image to it, and drop bad boxes and rows that repeat class and box of another row.
 
     Args:
         annotations: Rows of the file with `bbox` (x, y, w, h) in pixels. Those of other categories are left out.
@@ -53,7 +53,8 @@ def read_instances(annotations: Sequence[dict], image: dict, cat2label: dict[int
 
 
 def clip_box(bbox: object, width: int, height: int) -> tuple[list[float], str]:
-    """Return the part (x1, y1, x2, y2) of a box (x, y, w, h) inside the image, or what is wrong with it."""
+    """The part (x1, y1, x2, y2) of a box (x, y, w, h) that is inside the image, and '' or what is wrong with the
+    box."""
     if not is_box(bbox):
         return [], 'is not four finite numbers'
     x, y, w, h = bbox

@@ -11,7 +11,7 @@ _PHRASE = re.compile(r'\[/EN#(?P<entity>[^/\s\]]+)/(?P<types>[^\s\]]+)\s+(?P<wor
 
 
 class Phrase(NamedTuple):
-    """Words of a sentence that name an entity."""
+    """Words of a sentence that name an entity, that is a person or thing of the image."""
     first_word: int  # its place in the sentence, in words
     text: str
     entity: str
@@ -25,7 +25,7 @@ class Sentence(NamedTuple):
 
 
 class ImageEntities(NamedTuple):
-    """What the annotation of an image says of its entities."""
+    """The entities of an image and their boxes."""
     width: int
     height: int
     depth: int
@@ -66,17 +66,17 @@ def read_entities(path: str | Path) -> ImageEntities:
     return entities
 
 
-def _sentence(line: str, place: str) -> Sentence:
+def _sentence(line: str, line_name: str) -> Sentence:
     words, phrases, end = [], [], 0
     for mark in _PHRASE.finditer(line):
         words += line[end:mark.start()].split()
-        own = mark['words'].split()
-        phrases.append(Phrase(len(words), ' '.join(own), mark['entity'], tuple(mark['types'].split('/'))))
-        words += own
+        phrase_words = mark['words'].split()
+        phrases.append(Phrase(len(words), ' '.join(phrase_words), mark['entity'], tuple(mark['types'].split('/'))))
+        words += phrase_words
         end = mark.end()
     text = ' '.join(words + line[end:].split())
     if '[/EN#' in text:
-        raise ValueError(f'{place}: a phrase should be marked as [/EN#ENTITY/TYPE words], got {line.strip()!r}')
+        raise ValueError(f'{line_name}: a phrase should be marked as [/EN#ENTITY/TYPE words], got {line.strip()!r}')
     return Sentence(text, phrases)
 
 

@@ -1,4 +1,4 @@
-"""A list of all that is wrong with an annotation file in MDETR's format."""
+"""Find all mistakes in an annotation file in MDETR's format."""
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,18 +15,18 @@ _TOLERANCE = 1.0
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong: what kind of thing, at which image and annotation, in words."""
+    """A mistake: its kind, the image and annotation that have it, and a sentence about it."""
     kind: str
-    where: str
+    position: str
     detail: str
 
     def __str__(self) -> str:
-        return f'{self.where}: {self.detail}'
+        return f'{self.position}: {self.detail}'
 
 
 def span_problem(span: object, caption: str) -> str:
-    """What keeps `span` from being characters [begin, end) of the caption, or ''."""
-    if not (isinstance(span, (list, tuple)) and len(span) == 2 and all(type(place) is int for place in span)):
+    """Why `span` is no range of characters [begin, end) of the caption, or '' if it is one."""
+    if not (isinstance(span, (list, tuple)) and len(span) == 2 and all(type(limit) is int for limit in span)):
         return f'{span!r} is not a span [begin, end)'
     begin, end = span
     if begin >= end:
@@ -57,7 +57,7 @@ def displayed_size(path: Path) -> tuple[int, int]:
 def grounding_problems(content: dict, *, folders: Mapping[str, str] | None = None,
                        offsets: Callable[[str], Sequence[Sequence[int]]] | None = None,
                        on_image: Callable[[], object] = lambda: None) -> Iterator[Problem]:
-    """Everything that is wrong with a file.
+    """All mistakes in a file.
 
     Args:
         content: Of the json file, which `check_grounding_fields` finds nothing wrong with.
@@ -80,12 +80,12 @@ def grounding_problems(content: dict, *, folders: Mapping[str, str] | None = Non
         tokens = offsets(image['caption']) if offsets and isinstance(image.get('caption'), str) else None
         if tokens is not None and len(tokens) > NUM_COLUMNS:
             yield Problem('caption too long', _name(image), f'{len(tokens)} tokens, more than {NUM_COLUMNS}')
-        for place, spans in enumerate(image.get('tokens_positive_eval', ())):
-            yield from _span_problems(spans, image, f'{_name(image)}, tokens_positive_eval {place}', tokens)
+        for index, spans in enumerate(image.get('tokens_positive_eval', ())):
+            yield from _span_problems(spans, image, f'{_name(image)}, tokens_positive_eval {index}', tokens)
         for annotation in rows.get(image['id'], ()):
-            where = f'{_name(image)}, annotation {annotation["id"]}'
-            yield from _span_problems(positive_spans(annotation), image, where, tokens)
-            yield from _box_problems(annotation.get('bbox'), size_of(image), where)
+            annotation_name = f'{_name(image)}, annotation {annotation["id"]}'
+            yield from _span_problems(positive_spans(annotation), image, annotation_name, tokens)
+            yield from _box_problems(annotation.get('bbox'), size_of(image), annotation_name)
         on_image()
 
 
@@ -96,12 +96,12 @@ def _name(image: dict) -> str:
 def _id_problems(annotations: Sequence[dict], images: dict) -> Iterator[Problem]:
     seen = set()
     for annotation in annotations:
-        where = f'image {annotation["image_id"]}, annotation {annotation["id"]}'
+        annotation_name = f'image {annotation["image_id"]}, annotation {annotation["id"]}'
         if annotation['id'] in seen:
-            yield Problem('id twice', where, 'annotations has this id twice')
+            yield Problem('id twice', annotation_name, 'annotations has this id twice')
         seen.add(annotation['id'])
         if annotation['image_id'] not in images:
-            yield Problem('unknown image', where, 'there is no such image')
+            yield Problem('unknown image', annotation_name, 'there is no such image')
 
 
 def _image_problems(image: dict, folders: Mapping[str, str] | None) -> Iterator[Problem]:
@@ -130,33 +130,33 @@ def _image_problems(image: dict, folders: Mapping[str, str] | None) -> Iterator[
         yield Problem('other size', _name(image), problem)
 
 
-def _span_problems(spans: Spans | None, image: dict, where: str,
+def _span_problems(spans: Spans | None, image: dict, position: str,
                    tokens: Sequence[Sequence[int]] | None) -> Iterator[Problem]:
     caption = image.get('caption')
     if not isinstance(spans, (list, tuple)):
-        yield Problem('spans missing', where, 'there is no tokens_positive, and no tokens')
+        yield Problem('spans missing', position, 'there is no tokens_positive, and no tokens')
         return
     if not spans:
-        yield Problem('spans missing', where, 'the list of spans is empty')
+        yield Problem('spans missing', position, 'the list of spans is empty')
     for span in spans if isinstance(caption, str) else ():
         if problem := span_problem(span, caption):
-            yield Problem('bad span', where, problem)
+            yield Problem('bad span', position, problem)
             continue
         begin, end = span
         if not caption[begin:end].strip():
-            yield Problem('span on spaces', where, f'span [{begin}, {end}) covers nothing but spaces of {caption!r}')
+            yield Problem('span on spaces', position, f'span [{begin}, {end}) covers nothing but spaces of {caption!r}')
         elif tokens is not None and not span_tokens(tokens, begin, end):
-            yield Problem('span without token', where,
+            yield Problem('span without token', position,
                           f'span [{begin}, {end}), {caption[begin:end]!r} of {caption!r}, has no token')
 
 
-def _box_problems(bbox: object, size: tuple[int, int] | None, where: str) -> Iterator[Problem]:
+def _box_problems(bbox: object, size: tuple[int, int] | None, position: str) -> Iterator[Problem]:
     if size is None:
         return
     clipped, problem = clip_box(bbox, *size)
     if problem:
-        yield Problem('bad box', where, f'bbox {bbox} {problem}')
+        yield Problem('bad box', position, f'bbox {bbox} {problem}')
         return
     x, y, width, height = bbox
     if max(abs(after - before) for after, before in zip(clipped, (x, y, x + width, y + height))) > _TOLERANCE:
-        yield Problem('box sticks out', where, f'bbox {bbox} sticks out of the image of {size[0]} x {size[1]}')
+        yield Problem('box sticks out', position, f'bbox {bbox} sticks out of the image of {size[0]} x {size[1]}')

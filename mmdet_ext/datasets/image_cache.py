@@ -50,7 +50,7 @@ def cached_steps(steps: Sequence[Callable], cache: str, limit: float | None, fol
               logger='current')
     size //= local_processes()
     store = MemoryStore(size, num_images) if cache == 'ram' else DiskStore(folder, size, num_images)
-    between = next((place for place, step in enumerate(steps[1:], 1)
+    between = next((index for index, step in enumerate(steps[1:], 1)
                     if not isinstance(step, (LoadAnnotations, LoadPolygons))), len(steps))
     resize = steps[between] if between < len(steps) and isinstance(steps[between], YOLOResize) else None
     return [CachedLoading(steps[0], resize, store), *steps[1:]]
@@ -88,9 +88,9 @@ class CachedLoading:
 
     def _key(self, path: str, stat: os.stat_result) -> bytes:
         target = None if self.resize is None else (self.resize.size, self.resize.shrink)
-        how = self.load.color_type, self.load.imdecode_backend
-        said = repr((os.path.abspath(path), stat.st_mtime_ns, stat.st_size, target, how))
-        return hashlib.blake2b(said.encode(), digest_size=16).digest()
+        decoding = self.load.color_type, self.load.imdecode_backend
+        identity = repr((os.path.abspath(path), stat.st_mtime_ns, stat.st_size, target, decoding))
+        return hashlib.blake2b(identity.encode(), digest_size=16).digest()
 
 
 def available_memory() -> int:

@@ -22,14 +22,14 @@ class StoredImage(NamedTuple):
 
 
 class _Shared:
-    """Numbers that forked workers share: how many images and bytes there are, and whether that was logged."""
+    """Totals that forked workers share: numbers of images and bytes, and whether they were logged."""
 
     def __init__(self, name: str, limit: int, num_images: int) -> None:
         self.name = name
         self.limit = limit
         self.num_images = num_images
         self.lock = multiprocessing.Lock()
-        self.numbers = np.frombuffer(mmap.mmap(-1, 24), np.int64)  # images, bytes, whether said
+        self.totals = np.frombuffer(mmap.mmap(-1, 24), np.int64)  # images, bytes, whether they were logged
 
     def __deepcopy__(self, memo: dict) -> '_Shared':
         return self
@@ -40,19 +40,19 @@ class _Shared:
 
     def reserve(self, size: int) -> bool:
         """Reserve `size` bytes if they fit, and return whether they do. Call it with the lock held."""
-        count, used, _said = self.numbers.tolist()
+        count, used, _logged = self.totals.tolist()
         if used + size > self.limit:
             self._say_once('it is full, other images are decoded each time')
             return False
-        self.numbers[:2] += 1, size
+        self.totals[:2] += 1, size
         if count + 1 == self.num_images:
             self._say_once('these are all')
         return True
 
     def _say_once(self, why: str) -> None:
-        count, used, said = self.numbers.tolist()
-        if not said:
-            self.numbers[2] = 1
+        count, used, logged = self.totals.tolist()
+        if not logged:
+            self.totals[2] = 1
             print_log(f'{self.name} holds {count:,} of {self.num_images:,} images in {used / GIB:.2f} of '
                       f'{self.limit / GIB:.2f} GiB: {why}.', logger='current')
 
@@ -82,20 +82,20 @@ class MemoryStore(_Shared):
 
     def put(self, key: bytes, image: StoredImage) -> None:
         with self.lock:
-            place = self._find(key)
-            begin = int(self.numbers[1])
-            if self.slots[place, :2].any() or self.numbers[0] >= self.num_images or not self.reserve(image.img.size):
+            slot = self._find(key)
+            begin = int(self.totals[1])
+            if self.slots[slot, :2].any() or self.totals[0] >= self.num_images or not self.reserve(image.img.size):
                 return
             self.pixels[begin:begin + image.img.size] = image.img.ravel()
-            self.slots[place] = [*np.frombuffer(key, np.int64), begin, *image.read_shape, *image.img.shape]
+            self.slots[slot] = [*np.frombuffer(key, np.int64), begin, *image.read_shape, *image.img.shape]
 
     def _find(self, key: bytes) -> int:
         """The row of a key, or the empty row where it would be inserted."""
         halves = np.frombuffer(key, np.int64)
-        place = int(halves[0]) % len(self.slots)
-        while self.slots[place, :2].any() and (self.slots[place, :2] != halves).any():
-            place = (place + 1) % len(self.slots)
-        return place
+        slot = int(halves[0]) % len(self.slots)
+        while self.slots[slot, :2].any() and (self.slots[slot, :2] != halves).any():
+            slot = (slot + 1) % len(self.slots)
+        return slot
 
 
 class DiskStore(_Shared):
@@ -115,7 +115,7 @@ class DiskStore(_Shared):
             raise ValueError(f"cache='disk' cannot write into cache_dir {folder}: {error}") from error
         self.folder = folder
         sizes = [entry.stat().st_size for entry in os.scandir(folder) if entry.name.endswith('.image')]
-        self.numbers[:2] = len(sizes), sum(sizes)
+        self.totals[:2] = len(sizes), sum(sizes)
 
     def get(self, key: bytes) -> StoredImage | None:
         try:

@@ -1,4 +1,4 @@
-"""What must hold of the `segmentation` of an annotation before a mask is made of it."""
+"""Check the `segmentation` of an annotation before a mask is made of it."""
 from collections.abc import Sequence
 from math import isfinite
 
@@ -9,9 +9,9 @@ Segmentation = Sequence[Sequence[float]] | dict
 
 
 def mask_problem(segmentation: object, width: int, height: int) -> str:
-    """What keeps `segmentation` from being polygons [x, y, x, y, ...] or a run-length mask of the image, or ''.
+    """Why `segmentation` is neither polygons [x, y, x, y, ...] nor a run-length mask of the image, or '' if it is one.
 
-    Masks without a pixel and polygons with fewer than three corners are a problem here.
+    Empty masks and polygons with fewer than three corners are mistakes here, unlike in `outline_problem`.
     """
     if segmentation is None:
         return 'there is no segmentation'
@@ -21,15 +21,15 @@ def mask_problem(segmentation: object, width: int, height: int) -> str:
         return _emptiness(segmentation)
     if not segmentation:
         return 'segmentation has no polygon'
-    for place, polygon in enumerate(segmentation):
+    for index, polygon in enumerate(segmentation):
         if len(polygon) < 6:
-            return (f'polygon {place} of segmentation has {len(polygon)} numbers, which are not the x and y of three '
+            return (f'polygon {index} of segmentation has {len(polygon)} numbers, which are not the x and y of three '
                     'or more corners')
     return ''
 
 
 def outline_problem(segmentation: object, width: int, height: int) -> str:
-    """What keeps `segmentation` from being a list of polygons or a run-length mask, which may be empty, or ''."""
+    """Why `segmentation` is neither a list of polygons nor a run-length mask, or '' if it is one; both may be empty."""
     if segmentation is None:
         return ''
     if isinstance(segmentation, dict):
@@ -41,8 +41,8 @@ def outline_problem(segmentation: object, width: int, height: int) -> str:
     if segmentation and all(type(value) in (int, float) for value in segmentation):
         return (f'segmentation is a flat list of numbers, {segmentation!r:.60}: a list of polygons is written '
                 '[[x, y, ...]]')
-    for place, polygon in enumerate(segmentation):
-        name = f'polygon {place} of segmentation'
+    for index, polygon in enumerate(segmentation):
+        name = f'polygon {index} of segmentation'
         if not isinstance(polygon, (list, tuple)) or set(map(type, polygon)) - {int, float}:
             return f'{name} is no list of numbers: {polygon!r:.60}'
         if len(polygon) % 2:
@@ -65,7 +65,7 @@ def decode_masks(segmentations: Sequence[Segmentation], height: int, width: int)
 
 
 def _has_only_numbers(polygons: Sequence) -> bool:
-    """Whether these are lists of finite numbers, of even length; a sum costs less than a look at each number."""
+    """Whether these are lists of finite numbers, of even length; testing the sum is faster than testing each number."""
     try:
         return all(type(polygon) is list and len(polygon) % 2 == 0 and isfinite(sum(polygon)) for polygon in polygons)
     except (TypeError, OverflowError):

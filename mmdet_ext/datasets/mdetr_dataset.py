@@ -1,4 +1,4 @@
-"""The annotation files that MDETR was published with: pairs of image and caption, boxes tied to parts of the caption.
+"""Data set of MDETR's annotation files: pairs of image and caption, and boxes that parts of the caption name.
 
 https://arxiv.org/abs/2104.12763
 """
@@ -6,7 +6,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
@@ -30,10 +30,11 @@ class MDETRDataset(SharedItems, BaseDetDataset):
 
     An item has the caption as `text`, and for each box of `instances` the spans [begin, end) of characters that name it
     in `gt_tokens_positive` (CLEVR's `tokens` too). Labels are 0. Further fields of the image (`dataset_name`,
-    `tokens_positive_eval`, `sentence_id`, `original_id`, `answer`, ...) are kept as they are, `tokens_negative` aside.
-    Pairs without a box stay: they teach "no object". An empty caption stays, and so does a box whose spans have no
-    token, such as a single space: only its place is learned. ``tools/data/check_grounding.py`` names both. Boxes are
-    clipped to the image; crowds, and boxes of which nothing is left, are dropped with their spans.
+    `tokens_positive_eval`, `sentence_id`, `original_id`, `answer`, ...) are kept as they are, except `tokens_negative`.
+    Pairs without a box are kept: the model learns "no object" from them. An empty caption is kept, and so is a box
+    whose spans have no token, such as a single space: the model then learns only the position of the box.
+    ``tools/data/check_grounding.py`` lists both. Boxes are clipped to the image; crowds, and boxes of which nothing is
+    left, are dropped with their spans.
 
     Args:
         data_prefix: Folder of the images as `img`. Images of several folders have a `data_source` in the file, such
@@ -44,10 +45,10 @@ class MDETRDataset(SharedItems, BaseDetDataset):
             them out with their spans and one warning.
 
     Raises:
-        ValueError: For what `check_grounding` finds, a pair without caption or folder, a box without spans, a span
-            outside its caption, a bad mask; naming file, image, annotation and value.
+        ValueError: For what `annotation_file.check_grounding` finds, a pair without caption or folder, a box without
+            spans, a span outside its caption, a bad mask; naming file, image, annotation and value.
     """
-    METAINFO = dict(classes=('object', ), palette=[(220, 20, 60)])
+    METAINFO: ClassVar[dict] = dict(classes=('object', ), palette=[(220, 20, 60)])
 
     def __init__(self, *args: Any, bad_spans: str = 'error', with_mask: bool = False, bad_masks: str = 'error',
                  **kwargs: Any) -> None:
@@ -70,37 +71,38 @@ class MDETRDataset(SharedItems, BaseDetDataset):
                 rows[annotation['image_id']].append(annotation)
         items = content['images']
         bad_boxes, bad_spans, bad_masks = [], [], []
-        for place, image in enumerate(items):
+        for index, image in enumerate(items):
             # in the place of what it is made from: of a million pairs there are no two copies
-            items[place] = self._read_pair(image, rows.pop(image['id'], ()), bad_boxes, bad_spans, bad_masks)
+            items[index] = self._read_pair(image, rows.pop(image['id'], ()), bad_boxes, bad_spans, bad_masks)
         self._warn('boxes without area inside their image', bad_boxes)
         self._warn('spans outside their caption or reversed', bad_spans)
         self._warn('boxes without a usable mask', bad_masks)
         return items
 
     def _read_content(self) -> object:
-        """What the file holds, with images and annotations."""
+        """The content of the file, with images and annotations."""
         return load_json(self.ann_file, self.backend_args)
 
     def _read_pair(self, image: dict, rows: Sequence[dict], bad_boxes: list[BadBox], bad_spans: list[str],
                    bad_masks: list[str]) -> dict:
-        """One item; what is left out is added to the last three."""
+        """One item. Boxes, spans and masks that are left out are added to the lists `bad_boxes`, `bad_spans` and
+        `bad_masks`."""
         caption, size = image.get('caption'), (image['width'], image['height'])
         if not isinstance(caption, str):
-            raise ValueError(f'{self._where(image)} has no caption, got {caption!r}')
+            raise ValueError(f'{self._row_name(image)} has no caption, got {caption!r}')
         item = {key: value for key, value in image.items() if key not in _CONSUMED}
         item.update(img_id=image['id'], img_path=self._path(image), width=size[0], height=size[1], text=caption,
                     instances=[], gt_tokens_positive=[])
         for row in rows:
             spans = positive_spans(row)
             if spans is None:
-                raise ValueError(f'{self._where(image, row)} has neither tokens_positive nor tokens')
-            spans = self._checked(spans, caption, lambda row=row: self._where(image, row), bad_spans)
+                raise ValueError(f'{self._row_name(image, row)} has neither tokens_positive nor tokens')
+            spans = self._checked(spans, caption, lambda row=row: self._row_name(image, row), bad_spans)
             box, problem = clip_box(row['bbox'], *size)
             if problem:
                 bad_boxes.append(BadBox(row['id'], image['file_name'], row['bbox'], problem))
                 continue
-            if self.with_mask and not self._has_good_mask(row, size, self._where(image, row), bad_masks):
+            if self.with_mask and not self._has_good_mask(row, size, self._row_name(image, row), bad_masks):
                 continue
             instance = dict(bbox=box, bbox_label=0, ignore_flag=0)
             if row.get('segmentation'):
@@ -111,47 +113,48 @@ class MDETRDataset(SharedItems, BaseDetDataset):
             item['gt_tokens_positive'].append(spans)
         if 'tokens_positive_eval' in image:
             item['tokens_positive_eval'] = [
-                self._checked(spans, caption, lambda place=place: f'{self._where(image)}, tokens_positive_eval {place}',
-                              bad_spans)
-                for place, spans in enumerate(image['tokens_positive_eval'])]
+                self._checked(spans, caption,
+                              lambda index=index: f'{self._row_name(image)}, tokens_positive_eval {index}', bad_spans)
+                for index, spans in enumerate(image['tokens_positive_eval'])]
         return item
 
-    def _where(self, image: dict, row: dict | None = None) -> str:
-        place = f'{self.ann_file}: image {image["id"]}'
-        return place if row is None else f'{place}, annotation {row["id"]}'
+    def _row_name(self, image: dict, row: dict | None = None) -> str:
+        name = f'{self.ann_file}: image {image["id"]}'
+        return name if row is None else f'{name}, annotation {row["id"]}'
 
     def _path(self, image: dict) -> str:
         folder = image_folder(image, self.data_prefix)
         if folder is None:
-            raise ValueError(f'{self._where(image)} has the data_source {image.get("data_source")!r}, and data_prefix '
-                             f"has neither that nor 'img': {self.data_prefix}")
+            raise ValueError(f'{self._row_name(image)} has the data_source {image.get("data_source")!r}, and '
+                             f"data_prefix has neither that nor 'img': {self.data_prefix}")
         return _backend(folder).join_path(folder, image['file_name'])
 
-    def _checked(self, spans: Spans, caption: str, where: Callable[[], str], bad_spans: list[str]) -> Spans:
+    def _checked(self, spans: Spans, caption: str, row_name: Callable[[], str], bad_spans: list[str]) -> Spans:
         """The spans that lie inside the caption."""
         if not isinstance(spans, (list, tuple)):
-            raise ValueError(f'{where()}: {spans!r} is not a list of spans [begin, end)')
+            raise ValueError(f'{row_name()}: {spans!r} is not a list of spans [begin, end)')
         problems = [span_problem(span, caption) for span in spans]
         if not any(problems):
             return spans
         if self.bad_spans == 'error':
-            raise ValueError(f"{where()}: {next(filter(None, problems))}. Correct it, or leave such spans out with "
+            raise ValueError(f"{row_name()}: {next(filter(None, problems))}. Correct it, or leave such spans out with "
                              "bad_spans='skip'")
-        bad_spans += [f'{where()}: {problem}' for problem in problems if problem]
+        bad_spans += [f'{row_name()}: {problem}' for problem in problems if problem]
         return [span for span, problem in zip(spans, problems) if not problem]
 
-    def _has_good_mask(self, row: dict, size: tuple[int, int], where: str, bad_masks: list[str]) -> bool:
+    def _has_good_mask(self, row: dict, size: tuple[int, int], row_name: str, bad_masks: list[str]) -> bool:
         problem = mask_problem(row.get('segmentation'), *size)
         if problem and self.bad_masks == 'error':
-            raise ValueError(f"{where}: {problem}. Correct it, or leave such boxes out with bad_masks='skip'")
+            raise ValueError(f"{row_name}: {problem}. Correct it, or leave such boxes out with bad_masks='skip'")
         if problem:
-            bad_masks.append(f'{where}: {problem}')
+            bad_masks.append(f'{row_name}: {problem}')
         return not problem
 
-    def _warn(self, what: str, found: list) -> None:
-        if found:
-            print_log(f'{self.ann_file}: {len(found)} {what} are left out. The first: {"; ".join(map(str, found[:5]))}',
-                      logger='current', level=logging.WARNING)
+    def _warn(self, kind: str, dropped: list) -> None:
+        if dropped:
+            first = '; '.join(map(str, dropped[:5]))
+            print_log(f'{self.ann_file}: {len(dropped)} {kind} are left out. The first: {first}', logger='current',
+                      level=logging.WARNING)
 
 
 @cache

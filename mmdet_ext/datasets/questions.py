@@ -19,10 +19,10 @@ class Question(NamedTuple):
     """A question of a file.
 
     Args:
-        id: Which no other question of the file has.
+        id: Unique in the file.
         answer: None in splits without answers.
         type: Head that answers it, one of `GQA_TYPES` or `CLEVR_TYPES`; None where the file does not tell.
-        kind: Finer than `type`, such as 'count' or 'compare_number', or None.
+        kind: What is asked, such as 'count' or 'compare_number'; None if unknown.
     """
     id: int | str
     answer: str | None
@@ -30,48 +30,50 @@ class Question(NamedTuple):
     kind: str | None
 
     def fields(self) -> dict:
-        """As a data sample has them, without what is not known."""
+        """The fields under the names that data samples use, without those that are None."""
         known = dict(question_id=self.id, answer=self.answer, question_type=self.type, question_kind=self.kind)
         return {key: value for key, value in known.items() if value is not None}
 
 
-def gqa_question(row: Mapping, where: str) -> Question:
-    """Of an image of one of the files finetune_gqa_*.json.
+def gqa_question(row: Mapping, row_name: str) -> Question:
+    """The question in an entry of `images` of a file finetune_gqa_*.json.
 
     Args:
-        row: With `questionId`; `answer` and `question_type` are absent or None where a split has none.
-        where: Of the row, for errors.
+        row: The entry, with `questionId`; `answer` and `question_type` are absent or None in splits without answers.
+        row_name: What errors call the row.
 
     Raises:
         ValueError: If a field is missing or is not what it should be.
     """
     if row.get('questionId') is None:
-        raise ValueError(f'{where} has no questionId')
-    answer = _answer(row, where)
+        raise ValueError(f'{row_name} has no questionId')
+    answer = _answer(row, row_name)
     kind = row.get('question_type')
     if kind is None and answer is not None:
-        raise ValueError(f'{where} has the answer {answer!r} and no question_type')
+        raise ValueError(f'{row_name} has the answer {answer!r} and no question_type')
     if kind not in (None, *GQA_TYPES):
-        raise ValueError(f'{where}: question_type should be one of {", ".join(GQA_TYPES)}, got {kind!r}')
+        raise ValueError(f'{row_name}: question_type should be one of {", ".join(GQA_TYPES)}, got {kind!r}')
     return Question(row['questionId'], answer, kind, None)
 
 
-def clevr_question(row: Mapping, where: str) -> Question:
-    """Of an image of a CLEVR or Shapes file, whose id is `question_id`, or else that of the image.
+def clevr_question(row: Mapping, row_name: str) -> Question:
+    """The question in an entry of `images` of a CLEVR or Shapes file. Its id is `question_id` or, without it, the
+    image's.
 
     The type follows from the answer.
 
     Raises:
         ValueError: If a field is not what it should be, or a `question_type` is not that of the answer.
     """
-    answer = _answer(row, where)
+    answer = _answer(row, row_name)
     kind = None if answer is None else clevr_type(answer)
-    said = row.get('question_type')
-    if said not in (None, *CLEVR_TYPES):
-        raise ValueError(f'{where}: question_type should be one of {", ".join(CLEVR_TYPES)}, got {said!r}')
-    if None not in (said, kind) and said != kind:
-        raise ValueError(f'{where}: question_type is {said!r}, and the answer {answer!r} is of the type {kind!r}')
-    return Question(row.get('question_id', row['id']), answer, kind or said, row.get('question_kind'))
+    file_type = row.get('question_type')
+    if file_type not in (None, *CLEVR_TYPES):
+        raise ValueError(f'{row_name}: question_type should be one of {", ".join(CLEVR_TYPES)}, got {file_type!r}')
+    if None not in (file_type, kind) and file_type != kind:
+        raise ValueError(f'{row_name}: question_type is {file_type!r}, and the answer {answer!r} is of the type '
+                         f'{kind!r}')
+    return Question(row.get('question_id', row['id']), answer, kind or file_type, row.get('question_kind'))
 
 
 def clevr_type(answer: str) -> str:
@@ -82,7 +84,7 @@ def clevr_type(answer: str) -> str:
 
 
 def with_clevr_images(content: object, file: str) -> object:
-    """The content of one of CLEVR's or CLEVR-Humans' own question files as images with captions; any other as it is.
+    """The content of a question file of CLEVR or CLEVR-Humans in MDETR's format; any other content is not changed.
 
     The id is `question_index`, or the place in the file where one has none.
 
@@ -92,10 +94,10 @@ def with_clevr_images(content: object, file: str) -> object:
     if not isinstance(content, dict) or 'images' in content or not isinstance(content.get('questions'), list):
         return content
     images = []
-    for place, row in enumerate(content['questions']):
+    for index, row in enumerate(content['questions']):
         if missing := [key for key in ('question', 'image_filename') if not isinstance(row.get(key), str)]:
-            raise ValueError(f'{file}: question {place} has no {" and no ".join(missing)}')
-        image = dict(id=row.get('question_index', place), file_name=row['image_filename'], width=CLEVR_SIZE[0],
+            raise ValueError(f'{file}: question {index} has no {" and no ".join(missing)}')
+        image = dict(id=row.get('question_index', index), file_name=row['image_filename'], width=CLEVR_SIZE[0],
                      height=CLEVR_SIZE[1], caption=row['question'], dataset_name='clevr', answer=row.get('answer'),
                      question_kind=_program_kind(row.get('program')))
         images.append(image)
@@ -136,10 +138,10 @@ def _by_id(questions: Sequence[Question], file: str) -> dict[int | str, Question
     return {question.id: question for question in questions}
 
 
-def _answer(row: Mapping, where: str) -> str | None:
+def _answer(row: Mapping, row_name: str) -> str | None:
     answer = row.get('answer')
     if answer is not None and not (isinstance(answer, str) and answer):
-        raise ValueError(f'{where}: answer should be a text, or absent where a split has none, got {answer!r}')
+        raise ValueError(f'{row_name}: answer should be a text, or absent where a split has none, got {answer!r}')
     return answer
 
 

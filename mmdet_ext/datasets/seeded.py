@@ -1,7 +1,7 @@
-"""Augmentation that depends on seed, epoch and place in the epoch alone.
+"""Augmentation that depends only on the seed, the epoch, and the position of the sample in the epoch.
 
-mmengine seeds a worker once, when it starts. Where a run is resumed, or has another number of workers, the same image
-is then augmented in another way than in a run that went through. Here each index carries the seed of its own sample.
+mmengine seeds a data worker once, when it starts. So the same image is augmented in another way if a run is resumed, or
+has another number of workers. Here each index has a seed for its sample.
 """
 import copy
 import random
@@ -36,13 +36,13 @@ class SeededIndex(int):
 
 @DATA_SAMPLERS.register_module()
 class SeededSampler(DefaultSampler):
-    """mmengine's `DefaultSampler` whose indices are `SeededIndex`.
+    """mmengine's `DefaultSampler`, but its indices are `SeededIndex`.
 
     Args:
-        dataset: What to sample from.
-        shuffle: Whether in random order, which depends on seed and epoch.
+        dataset: Data set.
+        shuffle: Whether the order is random; it depends on seed and epoch.
         seed: Shared by all processes; mmengine's runner passes its own.
-        round_up: Whether to repeat samples until all processes have as many.
+        round_up: Whether to repeat samples until all processes have the same number.
     """
 
     seeds_samples = True  # for EpochSeedHook
@@ -52,8 +52,8 @@ class SeededSampler(DefaultSampler):
 
     def __iter__(self) -> Iterator[SeededIndex]:
         for step, index in enumerate(super().__iter__()):
-            place = step * self.world_size + self.rank
-            state = np.random.SeedSequence((self.seed, self.epoch, place)).generate_state(1)
+            position = step * self.world_size + self.rank
+            state = np.random.SeedSequence((self.seed, self.epoch, position)).generate_state(1)
             yield SeededIndex(index, int(state[0]))
 
 
@@ -61,8 +61,8 @@ class SeededSampler(DefaultSampler):
 class SeededMixDataset(MultiImageMixDataset):
     """mmdet's `MultiImageMixDataset` that seeds Python's, NumPy's and torch's CPU generator from a `SeededIndex`.
 
-    With plain indices it is mmdet's. Samples are the same as there, and images are copied only where a step could
-    ask for them again.
+    With plain indices it does the same as mmdet's class. Images are copied only if a step may return None, because it
+    is then called again.
     """
 
     def __getitem__(self, idx: int) -> Any:
@@ -75,18 +75,18 @@ class SeededMixDataset(MultiImageMixDataset):
             if kind in (self._skip_type_keys or ()):
                 continue
             if hasattr(transform, 'get_indexes'):
-                results['mix_results'] = self._others(transform)
+                results['mix_results'] = self._other_samples(transform)
             results = self._apply(transform, results)
             if 'mix_results' in results:
                 results.pop('mix_results')
         return results
 
     def _load(self, idx: int) -> dict:
-        """A sample that nobody else holds; mmengine's data sets make a new one each time."""
+        """A sample that may be changed: mmengine's data sets make a new one each time, samples of others are copied."""
         sample = self.dataset[idx]
         return sample if isinstance(self.dataset, BaseDataset) else copy.deepcopy(sample)
 
-    def _others(self, transform: Any) -> list[dict]:
+    def _other_samples(self, transform: Any) -> list[dict]:
         for _ in range(self.max_refetch):
             indexes = transform.get_indexes(self.dataset)
             samples = [self._load(index) for index in (indexes if isinstance(indexes, Sequence) else [indexes])]

@@ -1,4 +1,5 @@
-"""What the data sets of this package share: images that are checked and cached, items that workers hold in one copy."""
+"""A base of all data sets of this package: images are checked and may be cached, and data workers share one copy of the
+items."""
 import gc
 import pickle
 from collections.abc import Callable, Sequence
@@ -19,10 +20,12 @@ from .transforms import LoadPolygons
 
 
 class SharedItems:
-    """Mixin listed before mmengine's `BaseDataset`: items are pickled one by one, and workers share them.
+    """Mixin for a data set, listed before mmengine's `BaseDataset` among its base classes: data workers share the
+    items.
 
-    mmengine holds all items at once with the bytes of all items, and these twice. A forked worker shares the memory of
-    its parent until it writes there, and Python's garbage collector writes to every list and dict that it visits.
+    Items are pickled one by one, so that memory never holds all items and all their bytes together, as mmengine's does.
+    A forked worker shares the memory of its parent until one of them writes to it. Python's garbage collector writes to
+    every list and dict that it visits, so a worker does not let it visit the objects of the parent.
 
     An image is compared with the `width` and `height` of the annotation file as soon as the pipeline has loaded it.
 
@@ -72,10 +75,10 @@ class SharedItems:
         """The items as bytes, and where each of them ends; empties `data_list`."""
         pickled, items = bytearray(), self.data_list
         ends = np.empty(len(items), np.int64)
-        for place, item in enumerate(items):
+        for index, item in enumerate(items):
             pickled += pickle.dumps(item, protocol=4)
-            ends[place] = len(pickled)
-            items[place] = None  # its memory serves the next ones
+            ends[index] = len(pickled)
+            items[index] = None  # its memory serves the next ones
         items.clear()
         return np.frombuffer(pickled, np.uint8), ends
 

@@ -1,4 +1,4 @@
-"""COCO annotations for YOLO: boxes that cannot be trained on, and evaluation in the order of aspect ratios."""
+"""COCO data set for YOLO: rules for boxes, and evaluation in the order of aspect ratios."""
 import inspect
 import logging
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from .coco_checks import BadBox, read_instances
 
 @DATASETS.register_module()
 class YOLOCocoDataset(CheckedCocoDataset):
-    """`CheckedCocoDataset` with YOLO's boxes.
+    """`CheckedCocoDataset` with YOLO's rules for boxes.
 
     Boxes that cannot be trained on (not four finite numbers, negative size, no area, outside the image) are a
     ValueError. Boxes that stick out are clipped, rows that repeat class and box are dropped, images without a box stay,

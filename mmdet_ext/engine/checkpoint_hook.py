@@ -1,4 +1,4 @@
-"""Checkpoints that a crash, a full disk or a flipped bit cannot take away."""
+"""Checkpoints that survive a crash, a full disk or a flipped bit."""
 import logging
 import re
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ BACKEND = 'whole_files'
 
 @register_backend(BACKEND)
 class WholeFilesBackend(LocalBackend):
-    """Write checkpoints to the disk whole and with their SHA-256, or not at all."""
+    """Write checkpoints with their SHA-256, completely or not at all."""
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         path = Path(filepath)
@@ -33,12 +33,12 @@ class WholeFilesBackend(LocalBackend):
 class WholeCheckpointHook(CheckpointHook):
     """mmengine's `CheckpointHook`, safe against interruptions; the arguments are the same.
 
-    - A checkpoint is written under a temporary name, with its SHA-256 in the comment of the zip file, reaches the disk
-      and then takes its name. A full disk ends the run with an OSError that names disk and file.
+    - A checkpoint is written under a temporary name, with its SHA-256 in the comment of the zip file. When it is on the
+      disk it is renamed. A full disk ends the run with an OSError that names disk and file.
     - An older checkpoint is deleted after the newer one is on the disk. At least two are kept: `max_keep_ckpts=1`
       becomes 2.
-    - `resume=True` without `load_from` goes on from the newest checkpoint that is whole, in mmdet's own command line
-      too. A damaged `load_from` is a ValueError.
+    - `resume=True` without `load_from` resumes from the newest checkpoint that is not damaged, also with mmdet's own
+      `train.py`. A damaged `load_from` is a ValueError.
 
     Checkpoints whose `out_dir` is no local folder are written as mmengine does.
     """
@@ -110,9 +110,9 @@ class WholeCheckpointHook(CheckpointHook):
 
 
 def newest_whole_checkpoint(work_dir: Path, template: str = 'epoch_{}.pth', out_dir: str | None = None) -> str | None:
-    """The checkpoint from which a run goes on: the last one, or the newest one before it if that is damaged.
+    """The checkpoint to resume from: the last one or, if it is damaged, the newest undamaged one before it.
 
-    Files that are passed over are named in the log. The main process decides for all.
+    The log names damaged files. The main process chooses for all processes.
 
     Args:
         work_dir: Folder of the run.
@@ -147,16 +147,16 @@ def _choose(candidates: list[Path]) -> str | ValueError | None:
 
 
 def checkpoints_of_run(work_dir: Path, template: str, out_dir: str | None = None) -> list[Path]:
-    """Checkpoints in the order in which a run tries them: the last one, those before it, and then those behind it.
+    """Checkpoints in the order in which a run tries them: the last one, older ones, then those with higher numbers.
 
     Without `last_checkpoint`, which mmengine writes after each checkpoint, the last one is that of the highest number.
-    Checkpoints behind the last one may be those of an older run in the same folder.
+    Checkpoints with higher numbers than the last one may be left from an older run in the same folder.
     """
     folder = Path(out_dir) / work_dir.name if out_dir else work_dir
     prefix, suffix = map(re.escape, template.split('{}'))
     names = re.compile(f'{prefix}(\\d+){suffix}')
-    numbers = {path: int(match[1]) for path in folder.glob('*') if (match := names.fullmatch(path.name))}
-    newest_first = sorted(numbers, key=numbers.get, reverse=True)
+    steps = {path: int(match[1]) for path in folder.glob('*') if (match := names.fullmatch(path.name))}
+    newest_first = sorted(steps, key=steps.get, reverse=True)
     pointer = work_dir / 'last_checkpoint'
     last = Path(pointer.read_text().strip()) if pointer.is_file() else Path()
     if last.name and not last.is_file():  # the folder was moved
@@ -164,6 +164,6 @@ def checkpoints_of_run(work_dir: Path, template: str, out_dir: str | None = None
     match = names.fullmatch(last.name)
     if not match:
         return [last, *newest_first] if last.is_file() else newest_first
-    before = [path for path in newest_first if numbers[path] <= int(match[1])]
+    before = [path for path in newest_first if steps[path] <= int(match[1])]
     before = before if last in before else [last, *before]
     return before + [path for path in newest_first if path not in before]

@@ -1,4 +1,4 @@
-"""The last epochs without mixing images."""
+"""Train the last epochs without transforms that mix several images."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +15,7 @@ class CloseMosaicHook(Hook):
     mmdet's `YOLOXModeSwitchHook` begins one epoch earlier and changes the head's loss.
 
     Args:
-        num_last_epochs: Number of epochs; from `max_epochs` on, all of them.
+        num_last_epochs: Number of epochs; if it is `max_epochs` or more, all epochs.
         skip_type_keys: Types of the transforms that are left out.
     """
 

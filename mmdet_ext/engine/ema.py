@@ -20,10 +20,10 @@ Tensors = Mapping[str, Tensor]
 class RampedEMA(BaseAveragedModel):
     """average = d * average + (1 - d) * weights, where d = decay * (1 - exp(-u / tau)) at update u = 1, 2, ...
 
-    The average begins with the weights that the model has when the average is made. Running statistics are averaged
-    too; integer tensors are copied. All tensors are updated at once, a tensor that several modules share once, and
-    nothing is read from the device. mmengine's `ExponentialMovingAverage` and mmdet's `ExpMomentumEMA` copy the model
-    at the first update instead, and update tensor by tensor.
+    The average begins with the weights that the model has when the average is made. Running statistics of batch norms
+    are averaged too; integer tensors are copied. All tensors are updated in one call, a tensor that several modules
+    share only once, and no value is read from the device. mmengine's `ExponentialMovingAverage` and mmdet's
+    `ExpMomentumEMA` copy the model at the first update instead, and update tensor by tensor.
 
     Args:
         model: The model to average.
@@ -61,7 +61,8 @@ class RampedEMA(BaseAveragedModel):
             torch._foreach_copy_(list(others.values()), _like(others, sources))
 
     def count_update(self) -> int:
-        """Add 1 to `steps` and return it. It is read only if something else, such as loading, has changed it."""
+        """Add 1 to `steps` and return it. The tensor is read from the device only if something else has changed it,
+        such as loading a checkpoint."""
         if self._seen != (id(self.steps), self.steps._version):
             self._count = int(self.steps)
         self.steps += 1

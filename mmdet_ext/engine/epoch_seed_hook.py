@@ -1,4 +1,4 @@
-"""Randomness that a resumed run has in common with one that was not stopped."""
+"""Random numbers that are the same in a resumed run and in a run that was not stopped."""
 import random
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,14 +15,14 @@ from mmengine.runner import Runner
 class EpochSeedHook(DistSamplerSeedHook):
     """Seed each epoch of training from the run's seed, the number of the epoch and the rank of the process.
 
-    mmengine seeds a process and its data workers once, when they start. In a resumed run dropout and augmentation are
-    then others than in a run that went through. This hook takes the place of `DistSamplerSeedHook`: it gives the
-    sampler the epoch as well, seeds Python's, NumPy's and torch's generators, and starts new data workers, each with a
-    seed of its own, unless the sampler seeds each sample (`SeededSampler`). With the same number of workers, a run
-    that resumes after an epoch repeats the other to the digit.
+    mmengine seeds a process and its data workers once, when they start. So after a resume, dropout and augmentation
+    differ from those of a run that was not stopped. This hook replaces `DistSamplerSeedHook`. It also tells the sampler
+    the epoch. At the start of each epoch it seeds Python's, NumPy's and torch's generators, and starts new data
+    workers, each with a seed of its own. If the sampler seeds each sample (`SeededSampler`), the workers are kept. With
+    the same number of workers, a run that resumes after an epoch gives exactly the same weights.
 
-    Where the config gives no seed, mmengine draws one and saves it, but its sampler keeps the seed that the resumed
-    run drew: the sampler gets the saved one.
+    If the config has no seed, mmengine draws one and saves it in the checkpoint. In a resumed run mmengine's sampler
+    would use a new seed; this hook gives it the saved one.
     """
 
     def before_train(self, runner: Runner) -> None:

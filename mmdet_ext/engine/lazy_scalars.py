@@ -13,7 +13,7 @@ MAX_WAITING = 1000  # rows, so that a run whose log is never read does not fill 
 
 
 def update_scalars(hub: MessageHub, scalars: Mapping[str, Any]) -> None:
-    """Do what `hub.update_scalar` does with each of `scalars`, without waiting for the device.
+    """As `hub.update_scalar` for each of `scalars`, but without waiting for the device.
 
     mmengine reads the numbers immediately, so that the host waits for all queued work. Here floating-point tensors of
     one element are kept as copies on their device; the first read of any history moves all waiting values to the host
@@ -63,11 +63,11 @@ class _WaitingRows:
         rows, self._rows = self._rows, []
         if not rows:
             return
-        numbers = iter(torch.cat([row for _, row in rows]).tolist())
+        values_in_order = iter(torch.cat([row for _, row in rows]).tolist())
         new = defaultdict(list)
         for buffers, _ in rows:
             for buffer in buffers:
-                new[buffer].append(next(numbers))
+                new[buffer].append(next(values_in_order))
         for buffer, values in new.items():
             buffer.extend(values)
 

@@ -8,7 +8,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 
 class Progress(NamedTuple):
-    """Where a training stands, and what its schedule was told."""
+    """The state of a training, and the arguments of its schedule."""
     step: int  # iteration, from 0
     num_steps: int  # of the whole training
     epoch: int  # from 0
@@ -26,16 +26,17 @@ class MDETRLrHook(Hook):
     - step: all times 0.1 after each `lr_drop` epochs.
     - multistep: all times 0.5 from epoch `lr_drop` on, and again after each further 50 epochs.
 
-    As published, the value of an iteration is set behind it: iteration 0 has the factor 1, and iteration i that of
-    i - 1. Nothing but the optimizer's own state is kept. A resumed training goes on as it would have, and where its
-    length or this hook's arguments are others, at the rates of a training that had them from the beginning. The hook
-    takes the place of `param_scheduler`, which must be empty, since mmengine's schedulers do not know names.
+    As published, the rate for an iteration is set after it: iteration 0 has the factor 1, and iteration i the factor
+    that the schedule gives for i - 1. The hook saves no state of its own. A resumed training goes on as if it had not
+    been stopped; if its length or this hook's arguments have changed, it has the rates of a training that had them from
+    the beginning. The hook replaces `param_scheduler`, which must be empty: mmengine's schedulers cannot treat the text
+    encoder in another way than the rest.
 
     Args:
         schedule: One of the above.
         lr_drop: Epoch of the (first) drop.
         warmup_fraction: Share of all iterations that warm up.
-        text_key: Parameters with it in their names belong to the text encoder, as in mmengine's `custom_keys`.
+        text_key: Parameters whose names contain it belong to the text encoder, as in mmengine's `custom_keys`.
     """
 
     priority = 'LOW'  # as mmengine's ParamSchedulerHook: before the checkpoint is written

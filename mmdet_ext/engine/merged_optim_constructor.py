@@ -1,4 +1,4 @@
-"""Parameter-wise options without a parameter group for each parameter."""
+"""Options for single parameters, without a parameter group for each parameter."""
 import logging
 from copy import copy
 from typing import Any
@@ -38,9 +38,9 @@ class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         wrapper = super(MergedOptimWrapperConstructor, builder).__call__(model)
         if self.paramwise_cfg:
             trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-            places = {parameter: place for place, parameter in enumerate(trained)}  # of mmengine's groups
+            group_indices = {parameter: index for index, parameter in enumerate(trained)}  # of mmengine's groups
             wrapper.optimizer.register_load_state_dict_pre_hook(
-                lambda optimizer, state_dict: merge_state(optimizer, state_dict, places))
+                lambda optimizer, state_dict: merge_state(optimizer, state_dict, group_indices))
             if isinstance(wrapper, NoWaitMixin):
                 wrapper.clip_order = trained
         keep_implementation(wrapper.optimizer)
@@ -48,7 +48,8 @@ class MergedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
 
 def merge_groups(groups: list[dict], defaults: dict) -> list[dict]:
-    """Merge groups with equal options (`defaults` fill in missing ones), in the order in which they first appear."""
+    """Merge groups that have equal options after `defaults` fill in missing ones; the order is that of first
+    appearance."""
     parameters = [parameter for group in groups for parameter in group['params']]
     if len(set(parameters)) < len(parameters):  # torch forbids it between groups, and would update twice within one
         raise ValueError('some parameters appear in more than one parameter group: modules share them. Try '
@@ -65,23 +66,24 @@ def merge_groups(groups: list[dict], defaults: dict) -> list[dict]:
     return [dict(params=members, **options) for options, members in merged]
 
 
-def merge_state(optimizer: Optimizer, state_dict: dict[str, Any], places: dict[nn.Parameter, int]) -> dict[str, Any]:
+def merge_state(optimizer: Optimizer, state_dict: dict[str, Any],
+                group_indices: dict[nn.Parameter, int]) -> dict[str, Any]:
     """Merge the groups of a saved state that has one per parameter; any other state must have the optimizer's groups.
 
     Args:
         optimizer: The optimizer that loads the state.
         state_dict: As `Optimizer.state_dict` gives it.
-        places: Index of each parameter's group in a state with one group per parameter.
+        group_indices: Index of each parameter's group in a state with one group per parameter.
     """
     saved, current = state_dict['param_groups'], optimizer.param_groups
     if len(saved) == len(current):
         return state_dict
-    if [len(group['params']) for group in saved] != [1] * len(places):
+    if [len(group['params']) for group in saved] != [1] * len(group_indices):
         raise ValueError(f'the optimizer in the checkpoint has {len(saved)} parameter groups, that of this config '
                          f'{len(current)}: resume with the model and optim_wrapper that it was trained with')
     groups = []
     for group in current:
-        members = [saved[places[parameter]] for parameter in group['params']]
+        members = [saved[group_indices[parameter]] for parameter in group['params']]
         options = _options(members[0])
         if any(_options(member) != options for member in members):
             raise ValueError('the optimizer in the checkpoint treats parameters differently that are in one group now: '

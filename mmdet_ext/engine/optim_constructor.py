@@ -14,10 +14,10 @@ _SUMMING = dict(OptimWrapper='SumOptimWrapper', AmpOptimWrapper='AmpSumOptimWrap
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class YOLOOptimWrapperConstructor:
-    """Build an optimizer wrapper with three parameter groups, decay and accumulation set by the batch size.
+    """Build an optimizer wrapper with three parameter groups; the batch size sets weight decay and accumulation.
 
-    Groups carry their name in `role`: 'weight' (decayed), 'norm' (scales of norm layers and other vectors, not
-    decayed) and 'bias' (not decayed; `YOLOWarmupHook` treats it in its own way). Frozen parameters are in no group.
+    Each group has a name, `role`: 'weight' (decayed), 'norm' (scales of norm layers and other vectors, not decayed) and
+    'bias' (not decayed; `YOLOWarmupHook` treats it in its own way). Frozen parameters are in no group.
 
     Gradients are accumulated over round(nominal / batch) iterations, at least 1, unless `accumulative_counts` is
     given, with batch = batch_size_per_gpu * number of processes; the weight decay is multiplied by batch *
@@ -48,7 +48,7 @@ class YOLOOptimWrapperConstructor:
         optimizer_cfg = with_fused(wrapper_cfg.pop('optimizer'), model)
         batch_size = self.batch_size_per_gpu * get_world_size()
         nominal_counts = self.nominal_batch_size / batch_size
-        given = 'accumulative_counts' in wrapper_cfg
+        counts_are_given = 'accumulative_counts' in wrapper_cfg
         counts = wrapper_cfg.setdefault('accumulative_counts', max(round(nominal_counts), 1))
         optimizer_cfg['weight_decay'] *= batch_size * counts / self.nominal_batch_size
         optimizer_cfg['params'] = parameter_groups(model.module if is_model_wrapper(model) else model)
@@ -58,19 +58,19 @@ class YOLOOptimWrapperConstructor:
         keep_implementation(wrapper.optimizer)
         if isinstance(wrapper, (SumOptimWrapper, AmpSumOptimWrapper)):
             wrapper.batch_size_per_gpu = self.batch_size_per_gpu
-            wrapper.nominal_counts = None if given else nominal_counts
+            wrapper.nominal_counts = None if counts_are_given else nominal_counts
         return wrapper
 
 
 def parameter_groups(model: nn.Module) -> list[dict]:
-    """Return groups of all trainable parameters, each parameter in one of them, shared ones by their first place."""
+    """The groups of all trainable parameters. A parameter that modules share is in the group of the first one."""
     # weights first: mmengine logs the learning rate of the first group
     groups = dict(weight=[], norm=[], bias=[])
-    seen = set()
+    grouped = set()
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):
-            if parameter.requires_grad and parameter not in seen:
-                seen.add(parameter)
+            if parameter.requires_grad and parameter not in grouped:
+                grouped.add(parameter)
                 groups[_role(module, name, parameter)].append(parameter)
     groups = [dict(params=parameters, role=role) for role, parameters in groups.items() if parameters]
     return [group if group['role'] == 'weight' else dict(group, weight_decay=0.) for group in groups]

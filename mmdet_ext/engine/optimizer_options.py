@@ -1,4 +1,4 @@
-"""How an optimizer computes: its fused kernels on CUDA, also where a run resumes what another implementation began."""
+"""Use an optimizer's fused kernels on CUDA, also in a run that resumes from an optimizer that was not fused."""
 import inspect
 from typing import Any
 
@@ -11,7 +11,7 @@ WITHOUT_CUDA = (torch.optim.Adagrad, )  # take `fused`, for the CPU only
 
 
 def with_fused(optimizer_cfg: dict, model: nn.Module) -> dict:
-    """A copy of an optimizer's config, with ``fused=True`` where the model is on a GPU and nothing else is asked for.
+    """A copy of an optimizer's config, with ``fused=True`` if the model is on a GPU and the config has no other choice.
 
     Fused optimizers read the scale of the gradients and whether they are finite on the device, so that GradScaler
     does not wait for it in each step of mixed precision.
@@ -21,8 +21,8 @@ def with_fused(optimizer_cfg: dict, model: nn.Module) -> dict:
         model: The model, on the device where it is trained.
     """
     parameters = list(model.parameters())
-    asked = any(name in optimizer_cfg for name in IMPLEMENTATIONS)
-    if asked or not (_on_cuda(parameters) and all(parameter.is_floating_point() for parameter in parameters)):
+    is_chosen = any(name in optimizer_cfg for name in IMPLEMENTATIONS)
+    if is_chosen or not (_on_cuda(parameters) and all(parameter.is_floating_point() for parameter in parameters)):
         return dict(optimizer_cfg)
     optimizer = optimizer_cfg['type']
     optimizer = OPTIMIZERS.get(optimizer) if isinstance(optimizer, str) else optimizer
@@ -31,12 +31,12 @@ def with_fused(optimizer_cfg: dict, model: nn.Module) -> dict:
 
 
 def keep_implementation(optimizer: torch.optim.Optimizer) -> None:
-    """Let a state that is loaded not change how the optimizer computes, and let it begin with momentum of 0.
+    """Keep the optimizer's implementation when a state is loaded, and start fused SGD with a momentum of 0.
 
-    torch takes `fused` and `foreach` from the state: one of a CPU, or of an optimizer that was not fused, would undo
-    the choice that was made for this run. Fused kernels want states with the strides of the weights, which a state of
-    another memory format does not have. Fused SGD makes its momentum without filling it and, where the first gradients
-    of mixed precision are not finite, does not fill it later either.
+    torch takes `fused` and `foreach` from the loaded state: a state from a CPU, or from an optimizer that was not
+    fused, would undo the choice for this run. Fused kernels need states with the same strides as the weights, which a
+    state in another memory format does not have. Fused SGD allocates its momentum without filling it and, if the first
+    gradients of mixed precision are not finite, never fills it.
     """
     optimizer.register_load_state_dict_pre_hook(_keep)
     optimizer.register_load_state_dict_post_hook(_match_strides)

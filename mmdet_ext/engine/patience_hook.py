@@ -8,11 +8,11 @@ from mmengine.runner import IterBasedTrainLoop, Runner
 class PatienceHook(Hook):
     """Stop training when a metric has not reached its best value again for `patience` epochs.
 
-    mmengine's `EarlyStoppingHook` counts evaluations, forgets its count at a resume, and builds the training data when
-    a model is only tested.
+    mmengine's `EarlyStoppingHook` counts evaluations instead of epochs, starts to count anew after a resume, and builds
+    the training data even if a model is only tested.
 
     Args:
-        monitor: Key of the metric, which is better the greater it is.
+        monitor: Key of the metric; greater values must be better.
         patience: Number of epochs.
     """
 

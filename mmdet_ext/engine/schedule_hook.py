@@ -1,4 +1,4 @@
-"""Schedules that a resumed run takes from its config."""
+"""Learning-rate schedules of a resumed run follow its config, not the checkpoint."""
 import warnings
 from collections.abc import Iterator
 from copy import deepcopy
@@ -14,7 +14,7 @@ POSITION = ('last_step', '_global_step', '_last_value')  # where a scheduler sta
 
 @HOOKS.register_module()
 class ScheduleHook(ParamSchedulerHook):
-    """`ParamSchedulerHook` with which a resumed run follows its own config, of another length for example.
+    """`ParamSchedulerHook` with which a resumed run follows its own config, for example with another `max_epochs`.
 
     mmengine loads schedulers from the checkpoint with all their settings, so that a run of 100 epochs that is resumed
     with `max_epochs=200` trains the added epochs at the last rate. Here schedulers that differ from those of the config
@@ -81,8 +81,8 @@ def _changes(state: dict[str, Any], scheduler: _ParamScheduler) -> list[str]:
 def _schedulers(runner: Runner) -> Iterator[_ParamScheduler]:
     """All schedulers of a runner, none before they are built from its config."""
     schedulers = runner.param_schedulers or []
-    for some in schedulers.values() if isinstance(schedulers, dict) else [schedulers]:
-        yield from (scheduler for scheduler in some if isinstance(scheduler, _ParamScheduler))
+    for of_optimizer in schedulers.values() if isinstance(schedulers, dict) else [schedulers]:
+        yield from (scheduler for scheduler in of_optimizer if isinstance(scheduler, _ParamScheduler))
 
 
 def _groups(schedulers: list[_ParamScheduler]) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 class _Look(NamedTuple):
-    """The check of one iteration, over all processes, whose result is on its way to the host."""
+    """The check of one iteration, over all processes; its result is being copied to the host."""
     iteration: int  # from 1
     losses: dict[str, Tensor]
     went_wrong: Callable[[], bool]  # waits for the answer
@@ -24,8 +24,8 @@ class StopOnNaNHook(Hook):
 
     On the CPU losses are checked after each iteration, before averaged weights are updated. On CUDA that would make the
     host wait for the device: there they are checked one iteration later, and immediately if a checkpoint or an
-    evaluation follows. Either way the last saved checkpoint is sound. Several processes exchange one number per
-    iteration and stop together.
+    evaluation follows. In both cases the last saved checkpoint has no such values. Several processes exchange one
+    number per iteration and stop together.
     """
 
     priority = 'VERY_HIGH'  # before EMAHook and CheckpointHook
@@ -65,9 +65,9 @@ class StopOnNaNHook(Hook):
             bad = [f'{name} is {value.item()}' for name, value in look.losses.items() if not _all_finite([value])]
             self._stop(runner, look.iteration, ', '.join(bad) or 'a loss of another process is not finite')
 
-    def _stop(self, runner: Runner, iteration: int, what: str) -> None:
+    def _stop(self, runner: Runner, iteration: int, finding: str) -> None:
         raise FloatingPointError(
-            f'epoch {runner.epoch + 1}, iteration {iteration} of {runner.max_iters}, process {get_rank()}: {what}. '
+            f'epoch {runner.epoch + 1}, iteration {iteration} of {runner.max_iters}, process {get_rank()}: {finding}. '
             f'Training stops; the checkpoints in {runner.work_dir} are from before. A lower learning rate, clip_grad, '
             'training without AMP or a look at the annotations may help')
 

@@ -10,19 +10,19 @@ from .no_wait_optim_wrapper import NoWaitMixin
 
 
 class _SumMixin(NoWaitMixin):
-    """Step after `accumulative_counts` iterations since the last step, on the sum of their gradients.
+    """Make an optimizer step after each `accumulative_counts` iterations, on the sum of their gradients.
 
     mmengine divides the loss by the number of iterations. A loss that is summed over the images of a batch must not
     be: four iterations of 16 images stand for one of 64.
 
-    `accumulative_counts` may be changed between iterations, as a warm-up does. As published, gradients that wait for
-    a step at the end of the training are dropped. Those that wait when a run is stopped are not in its checkpoint: a
-    resumed run begins to count anew.
+    `accumulative_counts` may be changed between iterations, as a warm-up does. As published, gradients that are
+    accumulated at the end of the training without a step are dropped. If a run is stopped, such gradients are not in
+    its checkpoint: a resumed run begins to count anew.
 
     Attributes:
         stepped: Whether the last `update_params` changed the parameters.
-        batch_size_per_gpu: Batch size that the optimizer's settings were made for; None: unknown.
-        nominal_counts: Iterations that make up the nominal batch, a fraction; None: `accumulative_counts` do.
+        batch_size_per_gpu: Batch size for which the optimizer's options were computed; None: unknown.
+        nominal_counts: Nominal batch size / batch size, not rounded; None: use `accumulative_counts`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

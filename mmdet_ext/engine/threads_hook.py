@@ -44,7 +44,7 @@ class ThreadsHook(Hook):
 
     If OMP_NUM_THREADS is set, and on other devices than a CPU, the hook changes nothing. Rounding depends on the number
     of threads. A checkpoint therefore stores it, and a resumed run on as many cores keeps it. For runs that repeat
-    exactly, set that variable, or `randomness.deterministic`, which keeps the first number.
+    exactly, set that variable, or `randomness.deterministic`, with which the hook keeps the first number.
 
     Args:
         iters: Timed iterations for each number of threads.
@@ -57,7 +57,7 @@ class ThreadsHook(Hook):
             raise ValueError(f'iters must be at least 1, got {iters}')
         self.iters = iters
         self._mode = ''  # 'train' or 'test', once it has begun
-        self._numbers: list[int] = []  # to be tried or in use, in this order, from `_index` on
+        self._thread_counts: list[int] = []  # to be tried or in use, in this order, from `_index` on
         self._index = 0
         self._usual: dict[int, Iteration] = {}  # by number of threads
         self._iterations: list[Iteration] = []  # with the present number
@@ -76,14 +76,14 @@ class ThreadsHook(Hook):
         if get_device() != 'cpu' or 'OMP_NUM_THREADS' in os.environ:
             return
         self._mode, self._usual, self._chosen = mode, {}, False
-        self._numbers = numbers_to_try(process_cores(), num_workers)
+        self._thread_counts = thread_counts(process_cores(), num_workers)
         if torch.are_deterministic_algorithms_enabled():
-            del self._numbers[1:]
+            del self._thread_counts[1:]
         self._set(0)
-        cores, number = runner.message_hub.runtime_info.get('threads', (None, None))
-        if mode == 'train' and cores == process_cores() and number in self._numbers:
-            self._choose(runner, self._numbers.index(number), 'as before')
-        elif len(self._numbers) == 1:
+        cores, threads = runner.message_hub.runtime_info.get('threads', (None, None))
+        if mode == 'train' and cores == process_cores() and threads in self._thread_counts:
+            self._choose(runner, self._thread_counts.index(threads), 'as before')
+        elif len(self._thread_counts) == 1:
             self._choose(runner, 0)
 
     def _before_epoch(self, runner: Runner, mode: str = 'train') -> None:
@@ -105,15 +105,15 @@ class ThreadsHook(Hook):
             self._warm = True
             return
         self._iterations.append(iteration)
-        before = self._usual.get(self._numbers[self._index - 1]) if self._index else None
+        before = self._usual.get(self._thread_counts[self._index - 1]) if self._index else None
         spent = sum(map(sum, self._iterations))
         if len(self._iterations) < self.iters and not (before and spent > self.iters * sum(before)):
             return
         usual = Iteration(*map(median, zip(*self._iterations)))
-        self._usual[self._numbers[self._index]] = usual
+        self._usual[self._thread_counts[self._index]] = usual
         if before and sum(usual) >= sum(before):
             self._choose(runner, self._index - 1)
-        elif self._index + 1 == len(self._numbers):
+        elif self._index + 1 == len(self._thread_counts):
             self._choose(runner, self._index)
         else:
             self._set(self._index + 1)
@@ -121,28 +121,28 @@ class ThreadsHook(Hook):
     def _watch(self, runner: Runner, iteration: Iteration) -> None:
         if self._index == 0 or not self._usual:
             return
-        slow = iteration.compute > SLOW * self._usual[self._numbers[self._index]].compute
+        slow = iteration.compute > SLOW * self._usual[self._thread_counts[self._index]].compute
         self._iterations = [*self._iterations, iteration] if slow else []
         if len(self._iterations) == self.iters:
             runner.logger.info(f'Threads: iterations became {SLOW} times slower, which happens where another program '
-                               f'needs the cores. Back to {self._numbers[0]}.')
+                               f'needs the cores. Back to {self._thread_counts[0]}.')
             self._keep(runner, 0)
 
     def _choose(self, runner: Runner, index: int, why: str = '') -> None:
         self._keep(runner, index)
         self._chosen = True
-        why = why or '; '.join(f'with {number}: {usual}' for number, usual in self._usual.items())
-        runner.logger.info(f'Threads: {self._numbers[index]} on {process_cores()} cores{why and f" ({why})"}.')
+        why = why or '; '.join(f'with {threads}: {usual}' for threads, usual in self._usual.items())
+        runner.logger.info(f'Threads: {self._thread_counts[index]} on {process_cores()} cores{why and f" ({why})"}.')
 
     def _keep(self, runner: Runner, index: int) -> None:
-        """Set a number, in training for a resumed run too."""
+        """Set the number of threads; in training also save it for a resumed run."""
         self._set(index)
         if self._mode == 'train':
-            runner.message_hub.update_info('threads', (process_cores(), self._numbers[index]))
+            runner.message_hub.update_info('threads', (process_cores(), self._thread_counts[index]))
 
     def _set(self, index: int) -> None:
         self._index, self._iterations, self._warm = index, [], False
-        torch.set_num_threads(self._numbers[index])
+        torch.set_num_threads(self._thread_counts[index])
 
 
 def process_cores() -> int:
@@ -151,9 +151,9 @@ def process_cores() -> int:
     return max(1, cores // local_processes())
 
 
-def numbers_to_try(cores: int, num_workers: int) -> list[int]:
+def thread_counts(cores: int, num_workers: int) -> list[int]:
     """Numbers of threads: the cores that `num_workers` leave, twice as many, and so on up to all cores."""
-    numbers = [max(1, cores - num_workers)]
-    while numbers[-1] < cores:
-        numbers.append(min(2 * numbers[-1], cores))
-    return numbers
+    counts = [max(1, cores - num_workers)]
+    while counts[-1] < cores:
+        counts.append(min(2 * counts[-1], cores))
+    return counts

@@ -8,16 +8,16 @@ from mmengine.runner import Runner
 
 @HOOKS.register_module()
 class YOLOWarmupHook(Hook):
-    """Lead learning rates and momentum to their scheduled values linearly, on top of mmengine's schedulers.
+    """Move learning rates and momentum linearly to the values of mmengine's schedulers.
 
     Over the first max(round(warmup_epochs * iterations per epoch), min_iters) iterations, the learning rate of weights
-    goes from 0, that of the group with `role` 'bias' from `bias_lr` and the momentum from `start_momentum` to what is
-    scheduled in the current epoch; the iterations that are accumulated go from 1 to nominal batch / batch, which is
-    rounded in each iteration only, or to the wrapper's `accumulative_counts` if the config gives them.
+    goes from 0 to the scheduled value of the current epoch, the learning rate of the group with `role` 'bias' from
+    `bias_lr`, and the momentum from `start_momentum`. The number of accumulated iterations goes from 1 to nominal batch
+    / batch and is rounded in each iteration; if the config sets `accumulative_counts`, it goes to that number.
 
-    Schedulers compute the next value from the current one: values are set before an iteration and put back behind it,
-    so that schedulers and checkpoints see scheduled values only. The log shows those of the warm-up as `lr`, and the
-    scheduled ones as `base_lr`.
+    Schedulers compute the next value from the current one. So this hook sets its values before an iteration and
+    restores the scheduled ones after it: schedulers and checkpoints see scheduled values only. The log shows those of
+    the warm-up as `lr`, and the scheduled ones as `base_lr`.
 
     Args:
         warmup_epochs: Length in epochs.

@@ -1,4 +1,4 @@
-"""COCO AP without classes: how well a caption's boxes are found, whatever they are."""
+"""COCO AP without classes: how well the boxes of a caption are found."""
 from collections.abc import Sequence
 from typing import Any
 

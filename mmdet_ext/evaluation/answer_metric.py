@@ -1,4 +1,4 @@
-"""Accuracy of answers, and the answers in a file: what the metrics of GQA and CLEVR share."""
+"""The base of the metrics of GQA and CLEVR: accuracy of answers, and a file with the answers."""
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,18 +20,18 @@ class AnswerMetric(BaseMetric):
 
     - ``accuracy``: the answer is right; ``accuracy_TYPE`` and ``accuracy_KIND``: of questions of a type or kind;
     - ``type_accuracy``: the type of the question was recognised;
-    - ``typed_accuracy``: both at once. By this one MDETR chose its checkpoints; there an answer that the vocabulary has
-      not counts as "unknown", which a model may say, here as itself.
+    - ``typed_accuracy``: answer and type are right. The published code chose checkpoints by it. There an answer outside
+      the vocabulary counts as "unknown", so a model that says "unknown" is right; here it is wrong.
 
     Args:
         ann_file: The questions. If they have no answers, nothing is measured.
-        read: Reads that file.
-        types: Types of question that there are.
-        dump_file: Where to write the predicted answers; whole, or not at all.
-        dump: Makes its content of the ids and answers in the order of the questions.
+        read: Function that reads `ann_file`.
+        types: All types of questions.
+        dump_file: File for the predicted answers, written completely or not at all; None: none is written.
+        dump: Function from pairs (id, answer), in the order of the questions, to the content of `dump_file`.
 
     Raises:
-        ValueError: If a prediction is missing, stands there twice, or is of no question of the file.
+        ValueError: If a question has no prediction or two, or a prediction belongs to no question of the file.
     """
 
     def __init__(self, ann_file: str, *, read: Callable[[str], Mapping[int | str, Question]], types: Sequence[str],

@@ -1,4 +1,4 @@
-"""How many questions are answered without a look at the image: a model that sees has to be clearly better."""
+"""How many questions can be answered without the image. A model that uses the image should be clearly better."""
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -11,8 +11,8 @@ Answers = Mapping[tuple[str, ...], Counter]
 def blind_accuracy(train_file: str, test_file: str) -> dict[str, float]:
     """Answer each question of a file with the most frequent answer of the most similar questions of another file.
 
-    These are the questions of the same words or, if there are none, those that begin with as many of the same words as
-    possible; all questions begin with no word. Of answers that are equally frequent it is the first in the alphabet.
+    The most similar questions are those with exactly the same words or, if there are none, those that have the most
+    words at their beginning in common. Of equally frequent answers the first in the alphabet is taken.
 
     Args:
         train_file: Questions with answers: of GQA, CLEVR, CLEVR-Humans or Shapes, as their data sets read them.
@@ -43,9 +43,9 @@ def blind_accuracy(train_file: str, test_file: str) -> dict[str, float]:
 
 
 def _most_frequent(answers: Answers, words: Sequence[str]) -> str:
-    whole = (*words, '')
-    length = next(length for length in range(len(whole), -1, -1) if whole[:length] in answers)
-    return min(answers[whole[:length]].items(), key=lambda item: (-item[1], item[0]))[0]
+    with_end = (*words, '')
+    length = next(length for length in range(len(with_end), -1, -1) if with_end[:length] in answers)
+    return min(answers[with_end[:length]].items(), key=lambda item: (-item[1], item[0]))[0]
 
 
 def _read(file: str) -> list[tuple[tuple[str, ...], str, str | None]]:

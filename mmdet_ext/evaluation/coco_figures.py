@@ -16,7 +16,7 @@ IOU_THRESHOLDS = np.linspace(.5, .95, 10)
 
 
 class CocoFigures(NamedTuple):
-    """What pycocotools computes; -1 where there is no ground truth.
+    """The results of pycocotools; -1 where there is no ground truth.
 
     stats: (12,), AP, AP50, AP75, AP of small, medium and large objects, AR at each of the three `max_dets`, AR of
         small, medium and large ones. The first AP is that at 100 detections, and -1 if 100 is not among `max_dets`.
@@ -29,7 +29,7 @@ class CocoFigures(NamedTuple):
 
 
 def indexed(content: dict) -> COCO:
-    """pycocotools' object of the content of a checked annotation file."""
+    """A pycocotools `COCO` object with the content of a checked annotation file."""
     coco = COCO()
     coco.dataset = content
     coco.createIndex()
@@ -44,7 +44,7 @@ def evaluator() -> type:
 def coco_figures(truth: COCO, detections: Sequence[dict], kind: str = 'bbox', *, cat_ids: Sequence[int] | None = None,
                  max_dets: Sequence[int] = (1, 10, 100), iou_thrs: Sequence[float] = IOU_THRESHOLDS,
                  by_class: bool = True) -> CocoFigures:
-    """Evaluate detections on all images of a COCO file, without its annotations marked as `ignore`, as data sets do.
+    """Evaluate detections on all images of a COCO file. As in data sets, annotations marked as `ignore` do not count.
 
     Args:
         truth: The annotations of a checked file, which are not changed.
@@ -61,13 +61,13 @@ def coco_figures(truth: COCO, detections: Sequence[dict], kind: str = 'bbox', *,
     """
     if len(max_dets) != 3:
         raise ValueError(f'max_dets should be three numbers of detections, got {list(max_dets)}')
-    numbers = {key: number for number, key in enumerate(truth.imgs)}  # ids may be texts, which no evaluator sorts
+    image_numbers = {key: number for number, key in enumerate(truth.imgs)}  # ids may be texts, which no evaluator sorts
     cat_ids = sorted(truth.cats) if cat_ids is None else list(cat_ids)
     evaluation = evaluator()(iouType=kind)
-    evaluation.cocoGt = _Rows(_truth_rows(truth, numbers, cat_ids, by_class), truth, kind)
-    evaluation.cocoDt = _Rows(_detection_rows(detections, numbers, cat_ids, by_class, kind), truth, kind)
+    evaluation.cocoGt = _Rows(_truth_rows(truth, image_numbers, cat_ids, by_class), truth, kind)
+    evaluation.cocoDt = _Rows(_detection_rows(detections, image_numbers, cat_ids, by_class, kind), truth, kind)
     parameters = evaluation.params
-    parameters.imgIds, parameters.catIds = list(numbers.values()), sorted(cat_ids) if by_class else [1]
+    parameters.imgIds, parameters.catIds = list(image_numbers.values()), sorted(cat_ids) if by_class else [1]
     parameters.maxDets, parameters.iouThrs = sorted(max_dets), np.asarray(iou_thrs)
     evaluation.evaluate()
     evaluation.accumulate()
@@ -82,12 +82,12 @@ def summarize(precision: np.ndarray, recall: np.ndarray, max_dets: Sequence[int]
         values = values[values > -1]
         return float(values.mean()) if values.size else -1.
 
-    at_100 = [place for place, number in enumerate(max_dets) if number == 100]
+    at_100 = [index for index, number in enumerate(max_dets) if number == 100]
     return np.array([
         mean(precision[..., [0], :][..., at_100]),
         *(mean(precision[iou_thrs == threshold][..., 0, 2]) for threshold in (.5, .75)),
         *(mean(precision[..., area, 2]) for area in (1, 2, 3)),
-        *(mean(recall[..., 0, place]) for place in range(3)),
+        *(mean(recall[..., 0, index]) for index in range(3)),
         *(mean(recall[..., area, 2]) for area in (1, 2, 3))])
 
 
@@ -107,26 +107,26 @@ class _Rows:
     annToRLE = COCO.annToRLE
 
 
-def _truth_rows(truth: COCO, numbers: dict, cat_ids: Sequence[int], by_class: bool) -> list[dict]:
+def _truth_rows(truth: COCO, image_numbers: dict, cat_ids: Sequence[int], by_class: bool) -> list[dict]:
     known = set(cat_ids)
     annotations = [row for row in truth.dataset.get('annotations', ())
                    if row['category_id'] in known and not row.get('ignore')]
     rows = []
     for number, row in enumerate(_ordered(annotations, cat_ids, by_class), 1):  # the id 0 would count as no match
-        rows.append(dict(row, id=number, image_id=numbers[row['image_id']],
+        rows.append(dict(row, id=number, image_id=image_numbers[row['image_id']],
                          category_id=row['category_id'] if by_class else 1))
     return rows
 
 
-def _detection_rows(rows: Sequence[dict], numbers: dict, cat_ids: Sequence[int], by_class: bool,
+def _detection_rows(rows: Sequence[dict], image_numbers: dict, cat_ids: Sequence[int], by_class: bool,
                     kind: str) -> Sequence[dict]:
-    if unknown := {row['image_id'] for row in rows} - numbers.keys():
+    if unknown := {row['image_id'] for row in rows} - image_numbers.keys():
         raise ValueError(f'there are detections of the image {min(unknown, key=str)!r}, which the annotation file does '
                          'not have')
     rows = _ordered(rows, cat_ids, by_class)
     for number, row in enumerate(rows, 1):
         area = int(coco_mask.area(row['segmentation'])) if kind == 'segm' else row['bbox'][2] * row['bbox'][3]
-        row.update(id=number, image_id=numbers[row['image_id']], area=area, iscrowd=0)
+        row.update(id=number, image_id=image_numbers[row['image_id']], area=area, iscrowd=0)
         if not by_class:
             row['category_id'] = 1
     return rows
@@ -136,5 +136,5 @@ def _ordered(rows: Sequence[dict], cat_ids: Sequence[int], by_class: bool) -> Se
     """Without classes, the order in which pycocotools matches objects and detections of one image: class by class."""
     if by_class:
         return rows
-    places = {cat_id: place for place, cat_id in enumerate(cat_ids)}
-    return sorted(rows, key=lambda row: places.get(row['category_id'], 0))
+    class_order = {cat_id: order for order, cat_id in enumerate(cat_ids)}
+    return sorted(rows, key=lambda row: class_order.get(row['category_id'], 0))

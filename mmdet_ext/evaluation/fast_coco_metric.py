@@ -1,4 +1,4 @@
-"""mmdet's `CocoMetric` without the json file in between."""
+"""mmdet's `CocoMetric`, but without writing detections to a json file and reading it again."""
 import os
 from collections.abc import Sequence
 from math import isnan
@@ -11,7 +11,7 @@ from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
 from mmengine.fileio import dump
 from mmengine.logging import MMLogger
-from terminaltables import AsciiTable
+from tabulate import tabulate
 
 from ..datasets.annotation_file import check_masks, match_categories, read_coco
 from ..datasets.annotation_json import paused_collector
@@ -19,11 +19,11 @@ from .coco_figures import AREAS, CocoFigures, coco_figures, indexed
 
 AP_ITEMS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
 AR_ITEMS = ('AR@100', 'AR@300', 'AR@1000', 'AR_s@1000', 'AR_m@1000', 'AR_l@1000')
-_PLACES = {item: place for place, item in enumerate(AP_ITEMS + AR_ITEMS)}
+_INDICES = {item: index for index, item in enumerate(AP_ITEMS + AR_ITEMS)}
 
 
 def defined(figure: float) -> float:
-    """A figure of `CocoFigures`, NaN where it is -1, pycocotools' mark of no ground truth."""
+    """A value of `CocoFigures`, or NaN if it is -1, by which pycocotools says that there is no ground truth."""
     return float('nan') if figure == -1 else float(figure)
 
 
@@ -33,8 +33,8 @@ class FastCocoMetric(CocoMetric):
 
     Detections go directly to the evaluator, whereas mmdet writes them to a json file and reads it again; the evaluator
     is faster-coco-eval where that is installed. `use_mp_eval` is ignored. A model that detects nothing gets results of
-    0 instead of none. What the annotations do not define, such as the AP of small objects where none is small, is NaN
-    with one warning, which `save_best` never chooses; mmdet gives -1.
+    0 instead of no results. A result that the annotations do not define, such as the AP of small objects if there are
+    none, is NaN with one warning, and `save_best` never chooses it; mmdet gives -1.
 
     The file is checked as by `CheckedCocoDataset`, and as there `area` and `iscrowd` may be absent and annotations
     marked as `ignore` do not count.
@@ -46,8 +46,8 @@ class FastCocoMetric(CocoMetric):
         sort_categories: Whether classes are numbered in the order of the category ids, not of the file.
 
     Raises:
-        ValueError: For other than three `proposal_nums`, or without the 100 that 'mAP' is asked for at, unknown
-            `metric_items`, a broken file, or classes that are not the file's.
+        ValueError: If there are not three `proposal_nums`, or 100 is not among them although 'mAP' is to be computed;
+            for unknown `metric_items`, a broken file, or classes that the file does not have.
     """
 
     def __init__(self, ann_file: str | None = None, *args: Any, proposal_nums: Sequence[int] = (100, 300, 1000),
@@ -57,8 +57,8 @@ class FastCocoMetric(CocoMetric):
         self._undefined: set[str] = set()
         if len(self.proposal_nums) != 3:
             raise ValueError(f'proposal_nums should be three numbers of detections, got {self.proposal_nums}')
-        if unknown := set(self.metric_items or ()) - _PLACES.keys():
-            raise ValueError(f'metric_items should be among {list(_PLACES)}, got {sorted(unknown)}')
+        if unknown := set(self.metric_items or ()) - _INDICES.keys():
+            raise ValueError(f'metric_items should be among {list(_INDICES)}, got {sorted(unknown)}')
         if 100 not in self.proposal_nums and any('mAP' in self._items(metric) for metric in self.metrics):
             raise ValueError(f'proposal_nums should have 100, the number of detections that mAP is computed at, got '
                              f"{self.proposal_nums}; metric_items without 'mAP' need none")
@@ -109,7 +109,7 @@ class FastCocoMetric(CocoMetric):
             logger.info(f'{metric}:\n{self._table(figures.stats)}')
             if self.classwise and metric != 'proposal':
                 metrics |= self._class_figures(figures.precision, logger)
-            values = {item: round(defined(figures.stats[_PLACES[item]]), 3) for item in self._items(metric)}
+            values = {item: round(defined(figures.stats[_INDICES[item]]), 3) for item in self._items(metric)}
             metrics |= values if metric == 'proposal' else {f'{metric}_{item}': v for item, v in values.items()}
         self._warn_of_undefined(metrics, logger)
         return metrics
@@ -183,7 +183,7 @@ class FastCocoMetric(CocoMetric):
         rows = [['AP', *values[:6]], ['AR', *values[6:]]]
         heads = [['', 'all', 'IoU 0.5', 'IoU 0.75', *AREAS[1:]],
                  ['', *(f'{number} detections' for number in sorted(self.proposal_nums)), *AREAS[1:]]]
-        return '\n'.join(AsciiTable([head, row]).table for head, row in zip(heads, rows))
+        return '\n'.join(_outlined([row], head) for head, row in zip(heads, rows))
 
     def _class_figures(self, precision: np.ndarray, logger: MMLogger) -> dict[str, float]:
         """AP of each class, and a table of all of them; NaN where a class has no objects."""
@@ -192,13 +192,17 @@ class FastCocoMetric(CocoMetric):
             values = values[values > -1]
             return round(values.mean(), 3) if values.size else float('nan')
 
-        table, metrics = [['category', *AP_ITEMS]], {}
+        rows, metrics = [], {}
         for cat_id in self.cat_ids:
             of_class = precision[:, :, sorted(self.cat_ids).index(cat_id), :, -1]  # (thresholds, recalls, areas)
-            values = [mean(of_class[..., 0]), *(mean(of_class[place, :, 0]) for place in (0, 5)),
+            values = [mean(of_class[..., 0]), *(mean(of_class[index, :, 0]) for index in (0, 5)),
                       *(mean(of_class[..., area]) for area in (1, 2, 3))]
             name = self._coco_api.cats[cat_id]['name']
-            table.append([name, *map(str, values)])
+            rows.append([name, *map(str, values)])
             metrics[f'{name}_precision'] = values[0]
-        logger.info('\n' + AsciiTable(table).table)
+        logger.info('\n' + _outlined(rows, ['category', *AP_ITEMS]))
         return metrics
+
+
+def _outlined(rows: list[list[str]], head: list[str]) -> str:
+    return tabulate(rows, head, tablefmt='outline', disable_numparse=True)

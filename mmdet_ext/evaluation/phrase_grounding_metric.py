@@ -22,13 +22,13 @@ class PhraseGroundingMetric(BaseMetric):
     """Recall@k and upper bound of the phrases of captions, over all of them ('all') and by type of entity.
 
     Per phrase, all boxes are sorted by its score; the phrase is found at k if one of the first k boxes has a plain IoU
-    of at least `iou_thr` with a target. The upper bound counts all boxes. Predictions are `pred_instances` with
+    of at least `iou_thr` with a target. For the upper bound all boxes count. Predictions are `pred_instances` with
     `bboxes` (N, 4) in pixels of the original image and `phrase_scores` (N, P), phrases in the order of the ground
-    truth. Results are named ``any_box/recall@1_all``, where a `prefix` takes the place of the protocol.
+    truth. Results have names such as ``any_box/recall@1_all``; `prefix` replaces the protocol in front.
 
-    The ground truth is either the official one, `entities_root` and `split_file`, whose phrases are those of entities
-    with a box, or a grounding json, `ann_file`, whose phrases are `tokens_positive_eval` of an entry; the boxes of a
-    phrase are there those whose `tokens_positive` share a span with it, and types are not known.
+    There are two sources of ground truth. With `entities_root` and `split_file` it is the official one: the phrases are
+    those of entities with a box. With `ann_file`, a grounding json, the phrases are the `tokens_positive_eval` of an
+    entry; the boxes of a phrase are those whose `tokens_positive` share a span with it, and types are not known.
 
     Args:
         ann_file: Grounding json: COCO's format, an image for each pair of image and caption.

@@ -15,7 +15,7 @@ PROTOCOLS = ('any_box', 'merged_boxes')
 
 
 class PhraseTarget(NamedTuple):
-    """What a phrase should be grounded to."""
+    """The boxes that a phrase should be grounded to."""
     boxes: Tensor  # (M, 4) float64, (x1, y1, x2, y2) in pixels, any of which is right
     types: tuple[str, ...]  # of the entity; none are known in most files
 

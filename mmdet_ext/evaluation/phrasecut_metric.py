@@ -13,20 +13,20 @@ Result = tuple[str | int, int, int, float]  # task, intersection and union of ma
 
 @METRICS.register_module()
 class PhraseCutMetric(BaseMetric):
-    """IoU of all that is predicted for a phrase with all that it refers to, pixel by pixel.
+    """IoU of the union of all predicted masks of a phrase with the union of all masks that it refers to.
 
     Results are ``phrasecut/mean_iou`` over the phrases, ``phrasecut/precision@T``, the share of the phrases with an IoU
     strictly above T, and ``phrasecut/cumulative_iou``, the sum of all intersections by that of all unions; and, of
-    boxes in place of masks, ``phrasecut/box_mean_iou`` and ``phrasecut/box_precision@T``. The published code prints
-    the precision of masks, and returns that of boxes as if it were it.
+    boxes in place of masks, ``phrasecut/box_mean_iou`` and ``phrasecut/box_precision@T``. The published code prints the
+    precision of masks, but returns the precision of boxes under the same name.
 
-    Predictions are `pred_instances` with `masks` bool (N, H, W) and `bboxes` (N, 4) of the original image. All of
-    them count: the model leaves out what it is not sure of (`score_thr` of `MDETRSegmenter`).
+    Predictions are `pred_instances` with `masks` bool (N, H, W) and `bboxes` (N, 4) of the original image. All of them
+    count, so the model must leave out those with low scores (`score_thr` of `MDETRSegmenter`).
 
     Args:
         ann_file: PhraseCut's own file, such as ``refer_val.json``, and samples with `task_id`; or one in MDETR's format
             with `segmentation`, and samples with `img_id`. The published conversion to MDETR's format keeps one
-            polygon of each instance: figures to compare with others need PhraseCut's own.
+            polygon of each instance: to compare with published results use PhraseCut's own file.
         thresholds: Values of T.
     """
 

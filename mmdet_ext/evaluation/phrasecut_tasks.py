@@ -1,4 +1,4 @@
-"""What PhraseCut asks for: phrases, and the polygons and boxes of all instances that each refers to."""
+"""The tasks of PhraseCut: phrases, and the polygons and boxes of all instances that each phrase refers to."""
 from collections.abc import Callable, Hashable, Sequence
 from math import isfinite
 from typing import NamedTuple
@@ -23,8 +23,8 @@ class Task(NamedTuple):
 class Tasks(NamedTuple):
     """The tasks of a file.
 
-    key: What a data sample calls its task: 'task_id' or 'img_id'.
-    tasks: By that.
+    key: The field of a data sample that names its task: 'task_id' or 'img_id'.
+    tasks: The tasks by this field.
     rasterise: (outlines, height, width) -> bool (height, width), the union of the outlines.
     """
     key: str
@@ -39,7 +39,7 @@ def read_tasks(file: str) -> Tasks:
     are drawn as COCO's, which is what a model is trained on.
 
     Raises:
-        ValueError: If the file is neither, a task stands twice, has no instance, or an instance has no valid outline.
+        ValueError: If the file is neither, a task occurs twice or has no instance, or an instance has no valid outline.
     """
     content = load_json(file)
     if isinstance(content, list):
@@ -85,24 +85,24 @@ class Overlap(NamedTuple):
 
 
 def overlap(first: np.ndarray, second: np.ndarray) -> Overlap:
-    """Of two masks, bool of one shape."""
+    """The overlap of two masks, bool of one shape."""
     return Overlap(int((first & second).sum()), int((first | second).sum()))
 
 
 def _phrasecut_tasks(content: list, file: str) -> dict[Hashable, Task]:
     tasks = {}
-    for place, row in enumerate(content):
+    for row_number, row in enumerate(content):
         if missing := [key for key in ('task_id', 'Polygons', 'instance_boxes') if key not in row]:
-            raise ValueError(f'{file}: row {place} has no {missing[0]}')
-        where = f'{file}: task {row["task_id"]}'
+            raise ValueError(f'{file}: row {row_number} has no {missing[0]}')
+        task_name = f'{file}: task {row["task_id"]}'
         if row['task_id'] in tasks:
-            raise ValueError(f'{where} is there twice')
+            raise ValueError(f'{task_name} is there twice')
         polygons = [polygon for instance in row['Polygons'] for polygon in instance]
         if not polygons or not row['instance_boxes']:
-            raise ValueError(f'{where} has no instance: Polygons or instance_boxes is empty')
+            raise ValueError(f'{task_name} has no instance: Polygons or instance_boxes is empty')
         for polygon in polygons:
             if len(polygon) < 2 or not all(len(point) == 2 and all(map(isfinite, point)) for point in polygon):
-                raise ValueError(f'{where} has a polygon that is no list of points (x, y): {polygon}')
+                raise ValueError(f'{task_name} has a polygon that is no list of points (x, y): {polygon}')
         tasks[row['task_id']] = Task(polygons, row['instance_boxes'])
     return tasks
 

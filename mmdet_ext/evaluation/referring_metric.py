@@ -20,15 +20,16 @@ class ReferringMetric(BaseMetric):
 
     Boxes are sorted by (score, box), descending; a box is right if its overlap with the one target is at least
     `overlap_thr`. Predictions are `pred_instances` with `bboxes` (N, 4) in pixels of the original image and `scores`
-    (N,), or rather `scores_refexp` (N,) where the model says which box is meant (`predict_final`).
+    (N,); if the model predicts which box is meant (`predict_final`), `scores_refexp` (N,) are used instead.
 
-    The paper writes IoU. The published numbers were measured with GIoU, which is never larger and so a little stricter.
+    The paper says IoU. The published numbers were measured with GIoU, which is never larger than IoU and so a little
+    stricter.
 
     Args:
         ann_file: Grounding json: COCO's format, an image for each expression, whose `dataset_name` names the data set,
             and exactly one annotation for each image, crowds aside.
-        unique_only: Whether images with another number of annotations are left out, as is done for CLEVR-Ref+, whose
-            expressions may mean several objects, or are an error.
+        unique_only: Whether images that do not have exactly one annotation are left out, as is done for CLEVR-Ref+,
+            whose expressions may refer to several objects. Otherwise they are an error.
         overlap: 'giou', as published, or 'iou'.
         topk: Values of k.
         overlap_thr: Lowest overlap of a right box.

@@ -16,7 +16,8 @@ class YOLOCocoMetric(FastCocoMetric):
     in AP50 and AP75, where `CocoMetric` counts 1000. A model that detects nothing has an AP of 0 instead of none.
 
     Args:
-        proposal_nums: pycocotools' maximal numbers of detections; the last one is that of all AP but the first.
+        proposal_nums: pycocotools' limits for the number of detections per image; the largest is used for all AP except
+            mAP, which uses 100.
     """
 
     def __init__(self, *args: Any, proposal_nums: Sequence[int] = (1, 10, 100), **kwargs: Any) -> None:

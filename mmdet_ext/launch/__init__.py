@@ -1,4 +1,4 @@
-"""What the command lines of training and testing do to a config and to the runner that is built from it."""
+"""Functions of the command lines of training and testing, which prepare a config and its runner."""
 from .config import load_config, pin_batches, use_amp, use_auto_scale_lr, use_tta
 from .processes import add_threads_hook, init_cpu_processes, leave_cores_to_workers, named_data_workers
 from .resume import begin_from, use_own_hooks

@@ -1,4 +1,4 @@
-"""Options of the command lines, laid over a config before the runner is built from it."""
+"""Apply the options of the command lines to a config."""
 import logging
 from copy import deepcopy
 from pathlib import Path
@@ -13,12 +13,12 @@ from ..command_line import wrong_config
 
 def load_config(
         path: str, *, options: dict | None = None, work_dir: str | None = None, launcher: str = 'none') -> Config:
-    """Read a config file and lay the command line's choices over it.
+    """Read a config file and apply the options of the command line to it.
 
     Args:
         path: Config file, relative to the current folder.
         options: Values that replace the file's, by dotted key.
-        work_dir: Where logs and checkpoints go; otherwise where the config says, or ``./work_dirs/NAME_OF_CONFIG``.
+        work_dir: Folder of logs and checkpoints; None: the config's, or ``./work_dirs/NAME_OF_CONFIG``.
         launcher: 'none', 'pytorch', 'slurm' or 'mpi'.
     """
     if not Path(path).is_file():
@@ -32,9 +32,9 @@ def load_config(
 
 
 def pin_batches(cfg: Config) -> None:
-    """On CUDA, copy training batches from pinned memory, so that the host does not wait for the device at each of them.
+    """On CUDA, copy training batches from pinned memory, so that the host does not wait for the device at each batch.
 
-    What the config says of `train_dataloader.pin_memory` and of the preprocessor's `non_blocking` stays.
+    If the config sets `train_dataloader.pin_memory` or the preprocessor's `non_blocking`, they are not changed.
     """
     if torch.cuda.is_available():
         cfg.train_dataloader.setdefault('pin_memory', True)
@@ -44,7 +44,7 @@ def pin_batches(cfg: Config) -> None:
 
 
 def use_amp(cfg: Config) -> None:
-    """Replace the config's optimizer wrapper by its mixed-precision twin, which has ``Amp`` before the same name."""
+    """Replace the config's optimizer wrapper by the one for mixed precision, whose name has ``Amp`` in front."""
     if not torch.cuda.is_available():
         raise ValueError('--amp trains in mixed precision on a GPU, and no CUDA device is visible')
     name = cfg.optim_wrapper.get('type', 'OptimWrapper')
@@ -59,7 +59,7 @@ def use_amp(cfg: Config) -> None:
 
 
 def use_auto_scale_lr(cfg: Config) -> None:
-    """Scale the learning rate by the batch size over the one that the config was written for."""
+    """Multiply the learning rate by the batch size divided by the config's `auto_scale_lr.base_batch_size`."""
     if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
         raise ValueError('--auto-scale-lr: the config has no auto_scale_lr=dict(base_batch_size=...)')
     cfg.auto_scale_lr.enable = True

@@ -16,12 +16,12 @@ from ..compat import without_cuda
 
 
 def init_cpu_processes(cfg: Config) -> None:
-    """Join the processes of a distributed run where there is no CUDA device; with one it is left to the runner.
+    """Join the processes of a distributed run without CUDA devices; with CUDA the runner does it.
 
-    mmengine 0.10.7 means GPUs wherever it says distributed: it calls ``torch.cuda.set_device``, which raises where
-    torch finds no driver, and gives DistributedDataParallel a device id, which torch takes for GPUs only. mmdet's
-    configs ask for nccl and ours for SyncBN, both of which need GPUs. The runner joins no processes that are joined
-    already.
+    mmengine 0.10.7 takes for granted that a distributed run has GPUs: it calls ``torch.cuda.set_device``, which raises
+    where torch finds no driver, and gives DistributedDataParallel a device id, which torch takes for GPUs only. mmdet's
+    configs use nccl and ours SyncBN, both of which need GPUs. After this function the runner does not join the
+    processes again.
     """
     if cfg.launcher == 'none' or torch.cuda.is_available():
         return
@@ -41,9 +41,10 @@ def init_cpu_processes(cfg: Config) -> None:
 
 @contextmanager
 def named_data_workers() -> Iterator[None]:
-    """Turn what comes of a killed data worker into a ChildProcessError that says so.
+    """If a data worker was killed, raise a ChildProcessError that says so.
 
-    torch raises a RuntimeError with the worker's number, or, where it was sending a batch, one of the connection only.
+    torch raises a RuntimeError with the worker's process id or, if the worker was sending a batch, an error that
+    mentions only the connection.
     """
     try:
         yield
@@ -60,7 +61,8 @@ def named_data_workers() -> Iterator[None]:
 
 
 def _killed_worker() -> RuntimeError | None:
-    """What torch says of a data worker that was killed; the system may tell a little later than the connection."""
+    """torch's error about a data worker that was killed. The system may report it a little later than the
+    connection."""
     try:
         for _ in range(20):
             torch._C._error_if_any_worker_fails()
@@ -71,20 +73,20 @@ def _killed_worker() -> RuntimeError | None:
 
 
 def leave_cores_to_workers(dataloader: dict) -> None:
-    """On the CPU, compute with the cores that the data workers do not take, unless OMP_NUM_THREADS says otherwise.
+    """On the CPU, use one thread for each core that no data worker takes, unless OMP_NUM_THREADS is set.
 
-    For loops of our own; a runner finds out by `ThreadsHook` whether it may use more.
+    For loops without a runner; in a runner `ThreadsHook` finds the best number.
     """
-    from ..engine.threads_hook import numbers_to_try, process_cores  # only now: it imports mmdet's hooks
+    from ..engine.threads_hook import thread_counts, process_cores  # only now: it imports mmdet's hooks
 
     if not torch.cuda.is_available() and 'OMP_NUM_THREADS' not in os.environ:
-        torch.set_num_threads(numbers_to_try(process_cores(), dataloader.get('num_workers', 0))[0])
+        torch.set_num_threads(thread_counts(process_cores(), dataloader.get('num_workers', 0))[0])
 
 
 def add_threads_hook(runner: Runner) -> None:
-    """Let the runner find out with how many threads to compute on the CPU, unless its config has the hook already.
+    """Add a `ThreadsHook` to the runner, which finds the best number of CPU threads, unless its config has one already.
 
-    The config that the runner writes for later stays as it is.
+    The config file that the runner saves does not have the hook.
     """
     from ..engine.threads_hook import ThreadsHook  # only now: it imports mmdet's hooks
 

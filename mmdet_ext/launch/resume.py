@@ -1,4 +1,4 @@
-"""How a training run begins: from a checkpoint of its own, from other weights, or anew."""
+"""Choose how a training run begins: from one of its own checkpoints, from other weights, or anew."""
 from pathlib import Path
 
 from mmengine.config import Config
@@ -13,7 +13,7 @@ HOOKS = dict(  # default hook: mmengine's type, and the one of this package, whi
 
 
 def use_own_hooks(cfg: Config) -> None:
-    """Put the hooks by which a run resumes safely and to the digit in the place of mmengine's."""
+    """Replace mmengine's hooks by those of this package, with which a run resumes safely and gives the same weights."""
     cfg.setdefault('default_hooks', {})
     hooks = cfg.default_hooks
     for name, (usual, safe) in HOOKS.items():
@@ -26,16 +26,16 @@ def use_own_hooks(cfg: Config) -> None:
 
 
 def begin_from(cfg: Config, resume: str | None = None) -> None:
-    """Settle from which checkpoint a training run begins.
+    """Choose the checkpoint that a training run begins from.
 
     Args:
         cfg: Config, of which `resume` and `load_from` are set.
-        resume: The checkpoint of a run that goes on. 'auto': the newest whole one in the work directory, which the
-            checkpoint hook chooses, or `load_from` where there is none yet. None: begin with `load_from`, if there is
-            one.
+        resume: Path of the checkpoint to resume from. 'auto': the checkpoint hook takes the newest undamaged one in the
+            work directory; if there is none, the run begins with `load_from`. None: the run begins with `load_from`, if
+            there is one.
 
     Raises:
-        OSError, ValueError: If the file that was named is no whole checkpoint.
+        OSError, ValueError: If the given file is missing, damaged or no checkpoint.
     """
     if resume == 'auto' and not (cfg.get('load_from') and not _has_checkpoints(cfg)):
         cfg.resume, cfg.load_from = True, None

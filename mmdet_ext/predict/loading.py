@@ -1,4 +1,4 @@
-"""From a config and a checkpoint to a model that predicts."""
+"""Build a model for prediction from a config and a checkpoint."""
 import copy
 import warnings
 from pathlib import Path

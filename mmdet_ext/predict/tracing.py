@@ -10,7 +10,7 @@ from ..models.detectors import PGIDetector
 
 
 class _HeadOutputs(nn.Module):
-    """(B, 3, H, W) -> what the head's `forward` returns."""
+    """(B, 3, H, W) -> the outputs of the head's `forward`."""
 
     def __init__(self, model: PGIDetector) -> None:
         super().__init__()

@@ -73,8 +73,8 @@ def phrase_text(spans: Spans, caption: str) -> str:
 def number_phrases(spans: Sequence[Spans]) -> list[int]:
     """For each of N lists of spans the index of its phrase among the different ones, in the order of the caption."""
     keys = [tuple(map(tuple, phrase)) for phrase in spans]
-    numbers = {key: number for number, key in enumerate(sorted(set(keys)))}
-    return [numbers[key] for key in keys]
+    phrase_numbers = {key: number for number, key in enumerate(sorted(set(keys)))}
+    return [phrase_numbers[key] for key in keys]
 
 
 def _phrases_of(chosen: np.ndarray, offsets: Offsets, caption: str) -> GroundedPhrases:

@@ -72,8 +72,8 @@ def _two_passes(result: Shapes, arch: Arch) -> int:
     return 29
 
 
-def _trunk(result: Shapes, first: int, arch: Arch, places: Sequence[int]) -> None:
-    stem, second, block, *rest = (f'model.{first + place}' for place in places)
+def _trunk(result: Shapes, first: int, arch: Arch, steps: Sequence[int]) -> None:
+    stem, second, block, *rest = (f'model.{first + place}' for place in steps)
     _unit(result, stem, 3, arch.stem[0], 3)
     _unit(result, second, *arch.stem, 3)
     _elan(result, block, arch.stem[1], *arch.blocks[0], 0 if arch.depth == 3 else arch.depth)

@@ -8,19 +8,19 @@ def shapes(depth: int = 50, *, kinds: int = 2, classes: int = 92, layers: int = 
     """The state dict of a file; `encoder` as `conv_encoder` takes it for the released multi-scale form."""
     multi_scale = encoder is not None
     scales, width = (4, 1024) if multi_scale else (1, 2048)
-    found = {'query_embed.weight': (300, 256), **linear('class_embed', 256, classes), **backbone(depth)}
+    tensors = {'query_embed.weight': (300, 256), **linear('class_embed', 256, classes), **backbone(depth)}
     for i, out in enumerate((256, 256, 4)):
-        found |= linear(f'bbox_embed.layers.{i}', 256, out)
+        tensors |= linear(f'bbox_embed.layers.{i}', 256, out)
     for i in range(layers):
         start = f'transformer.decoder.layers.{i}'
-        found |= attention(f'{start}.self_attn') | attention(f'{start}.multihead_attn') | ffn(start, width)
-        found |= norms(start, 1, 2, 3, 4) | linear(f'{start}.point2', 256, scales * 16)
-        found |= linear(f'{start}.point3', 256, scales * 8 * kinds) if kinds else {}
-        found |= linear(f'{start}.point4', 256, 4) if multi_scale else {}
+        tensors |= attention(f'{start}.self_attn') | attention(f'{start}.multihead_attn') | ffn(start, width)
+        tensors |= norms(start, 1, 2, 3, 4) | linear(f'{start}.point2', 256, scales * 16)
+        tensors |= linear(f'{start}.point3', 256, scales * 8 * kinds) if kinds else {}
+        tensors |= linear(f'{start}.point4', 256, 4) if multi_scale else {}
     for i, out in enumerate((256, 256, 2)):
-        found |= linear(f'transformer.decoder.layers.0.point1.layers.{i}', 256, out)
-    found |= {f'transformer.decoder.norm.{leaf}': (256, ) for leaf in ('weight', 'bias')}
-    return found | (conv_encoder(**encoder) if multi_scale else attention_encoder())
+        tensors |= linear(f'transformer.decoder.layers.0.point1.layers.{i}', 256, out)
+    tensors |= {f'transformer.decoder.norm.{leaf}': (256, ) for leaf in ('weight', 'bias')}
+    return tensors | (conv_encoder(**encoder) if multi_scale else attention_encoder())
 
 
 def linear(name: str, inputs: int, outputs: int, kernel: tuple[int, ...] = ()) -> Shapes:
@@ -36,49 +36,49 @@ def ffn(start: str, width: int) -> Shapes:
     return linear(f'{start}.linear1', 256, width) | linear(f'{start}.linear2', width, 256)
 
 
-def norms(start: str, *numbers: int) -> Shapes:
-    return {f'{start}.norm{i}.{leaf}': (256, ) for i in numbers for leaf in ('weight', 'bias')}
+def norms(start: str, *indices: int) -> Shapes:
+    return {f'{start}.norm{i}.{leaf}': (256, ) for i in indices for leaf in ('weight', 'bias')}
 
 
 def attention_encoder() -> Shapes:
-    found = linear('input_proj', 2048, 256, (1, 1))
+    tensors = linear('input_proj', 2048, 256, (1, 1))
     for i in range(6):
         start = f'transformer.encoder.layers.{i}'
-        found |= attention(f'{start}.self_attn') | ffn(start, 2048) | norms(start, 1, 2)
-    return found
+        tensors |= attention(f'{start}.self_attn') | ffn(start, 2048) | norms(start, 1, 2)
+    return tensors
 
 
 def conv_encoder(kernel: int = 7, layers: int = 6, pointwise: bool = True, share_cross: bool = True) -> Shapes:
-    found = {'transformer.level_embed': (4, 256), **linear('transformer.conv', 256, 256, (3, 3))}
+    tensors = {'transformer.level_embed': (4, 256), **linear('transformer.conv', 256, 256, (3, 3))}
     for channels in (512, 1024, 2048):
-        found |= linear(f'input_proj_{channels}', channels, 256, (1, 1))
-    found |= linear('input_proj_2048_3', 2048, 256, (3, 3))
+        tensors |= linear(f'input_proj_{channels}', channels, 256, (1, 1))
+    tensors |= linear('input_proj_2048_3', 2048, 256, (3, 3))
     for i in range(layers):
         start = f'transformer.encoder.layers.{i}'
         depthwise = [f'self_attn_{stride}' for stride in (8, 16, 32, 64)]
         for name in ('high_to_low', 'low_to_high'):
             depthwise += [name] if share_cross else [f'{name}_{pair}' for pair in (1, 2, 3)]
         for name in depthwise:
-            found |= linear(f'{start}.{name}', 1, 256, (kernel, kernel))
+            tensors |= linear(f'{start}.{name}', 1, 256, (kernel, kernel))
         for name in ('conv_1', 'conv_2') if pointwise else ():
-            found |= linear(f'{start}.{name}', 256, 256, (1, 1))
-        found |= ffn(start, 1024) | norms(start, 1, 2)
-    return found
+            tensors |= linear(f'{start}.{name}', 256, 256, (1, 1))
+        tensors |= ffn(start, 1024) | norms(start, 1, 2)
+    return tensors
 
 
 def backbone(depth: int) -> Shapes:
-    found, inputs = conv_norm('conv1', 'bn1', 3, 64, 7), 64
+    tensors, inputs = conv_norm('conv1', 'bn1', 3, 64, 7), 64
     for stage, blocks in enumerate(BLOCKS[depth], 1):
         width = 32 * 2**stage
         for block in range(blocks):
             name = f'layer{stage}.{block}'
-            found |= conv_norm(f'{name}.conv1', f'{name}.bn1', inputs, width, 1)
-            found |= conv_norm(f'{name}.conv2', f'{name}.bn2', width, width, 3)
-            found |= conv_norm(f'{name}.conv3', f'{name}.bn3', width, 4 * width, 1)
+            tensors |= conv_norm(f'{name}.conv1', f'{name}.bn1', inputs, width, 1)
+            tensors |= conv_norm(f'{name}.conv2', f'{name}.bn2', width, width, 3)
+            tensors |= conv_norm(f'{name}.conv3', f'{name}.bn3', width, 4 * width, 1)
             if not block:
-                found |= conv_norm(f'{name}.downsample.0', f'{name}.downsample.1', inputs, 4 * width, 1)
+                tensors |= conv_norm(f'{name}.downsample.0', f'{name}.downsample.1', inputs, 4 * width, 1)
             inputs = 4 * width
-    return {f'backbone.0.body.{name}': shape for name, shape in found.items()}
+    return {f'backbone.0.body.{name}': shape for name, shape in tensors.items()}
 
 
 def conv_norm(conv: str, norm: str, inputs: int, outputs: int, kernel: int) -> Shapes:

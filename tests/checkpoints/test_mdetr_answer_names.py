@@ -16,11 +16,11 @@ GQA = {'type': 5, 'obj': 3, 'rel': 1594, 'attr': 403, 'cat': 678, 'global': 111}
 
 def with_answers(heads: dict[str, int], queries: int, **arguments) -> dict:
     """A pre-trained file without alignment, as those of GQA are, and linear heads of answers."""
-    found = {name: tensor for name, tensor in weights(**arguments).items() if 'contrastive_align' not in name}
+    tensors = {name: tensor for name, tensor in weights(**arguments).items() if 'contrastive_align' not in name}
     shapes = {'qa_embed.weight': (queries, 256)}
     for name, size in heads.items():
         shapes |= linear(name, 256, size)
-    return found | {name: torch.empty(shape, device='meta') for name, shape in shapes.items()}
+    return tensors | {name: torch.empty(shape, device='meta') for name, shape in shapes.items()}
 
 
 def gqa(sizes: dict[str, int] | None = None, **arguments) -> dict:
@@ -36,9 +36,9 @@ def clevr(counts: int = 20) -> dict:
     """The golden file of CLEVR with distilroberta; RoBERTa's layers have the same names whatever their number."""
     shapes = {name: tuple(shape) for name, shape, _ in Case('mdetr', 'model_clevr').weights.tensors}
     body = {name: shape for name, shape in shapes.items() if name.startswith('backbone.')}
-    found = weights('model_clevr', body=body, text_layers=6, channels=512)
-    return found | {name: torch.empty((counts, *found[name].shape[1:]), device='meta')
-                    for name in ('answer_reg_head.layers.2.weight', 'answer_reg_head.layers.2.bias')}
+    tensors = weights('model_clevr', body=body, text_layers=6, channels=512)
+    return tensors | {name: torch.empty((counts, *tensors[name].shape[1:]), device='meta')
+                      for name in ('answer_reg_head.layers.2.weight', 'answer_reg_head.layers.2.bias')}
 
 
 WITHOUT_ALIGNMENT = {'model.bbox_head.loss_align': None}
@@ -82,24 +82,26 @@ def test_a_config_with_these_options_can_be_written():
 
 
 def resized(name: str, rows: int) -> Callable[[dict], object]:
-    return lambda found: found.update({name: torch.empty((rows, *found[name].shape[1:]), device='meta')})
+    return lambda tensors: tensors.update({name: torch.empty((rows, *tensors[name].shape[1:]), device='meta')})
 
 
 @pytest.mark.parametrize('make, change, message', [
-    (gqa, lambda found: found.pop('answer_rel_head.bias'), '930 tensors, these are 929'),
-    (gqa, lambda found: found.pop('answer_rel_head.weight'), '930 tensors, these are 929'),
-    (clevr, lambda found: found.pop('answer_reg_head.layers.1.weight'), '420 tensors, these are 419'),
-    (gqa, lambda found: found.update({'answer_colour_head.bias': torch.zeros(1)}), 'no rule for 1 of .*answer_colour'),
-    (unified, lambda found: found.update({'answer_type_head.bias': torch.zeros(1)}), 'no rule for 1 of .*answer_type'),
-    (gqa, lambda found: found.pop('answer_obj_head.weight'), 'qa_embed.weight is there, but answer_head.weight, '),
+    (gqa, lambda tensors: tensors.pop('answer_rel_head.bias'), '930 tensors, these are 929'),
+    (gqa, lambda tensors: tensors.pop('answer_rel_head.weight'), '930 tensors, these are 929'),
+    (clevr, lambda tensors: tensors.pop('answer_reg_head.layers.1.weight'), '420 tensors, these are 419'),
+    (gqa, lambda tensors: tensors.update({'answer_colour_head.bias': torch.zeros(1)}),
+     'no rule for 1 of .*answer_colour'),
+    (unified, lambda tensors: tensors.update({'answer_type_head.bias': torch.zeros(1)}),
+     'no rule for 1 of .*answer_type'),
+    (gqa, lambda tensors: tensors.pop('answer_obj_head.weight'), 'qa_embed.weight is there, but answer_head.weight, '),
     (gqa, resized('qa_embed.weight', 5), 'has 5 queries, the heads of gqa need 6'),
     (clevr, resized('answer_attr_head.weight', 16), 'answer_attr_head.weight is of 16 attributes, CLEVR has 15'),
 ])
 def test_files_that_are_not_whole_are_refused(make, change, message):
-    found = make()
-    change(found)
+    tensors = make()
+    change(tensors)
     with pytest.raises((CheckpointError, ValueError), match='(?s)' + message):
-        convert_with_report('mdetr', found)
+        convert_with_report('mdetr', tensors)
 
 
 @pytest.mark.parametrize('make, config', [

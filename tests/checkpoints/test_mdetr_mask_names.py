@@ -13,12 +13,14 @@ from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokeniz
 def segmenter(maps: tuple[int, ...] = (256, 512, 1024), **arguments) -> dict:
     """The tensors of a PhraseCut file, for backbone maps of these channels."""
     shapes = {name: tuple(shape) for name, shape, _ in Case('mdetr', 'model_segm').weights.tensors}
-    found = {f'detr.{name}': tensor for name, tensor in weights(**arguments).items() if 'contrastive_align' not in name}
-    found |= {name: torch.empty(shape, device='meta') for name, shape in shapes.items() if not name.startswith('detr.')}
+    tensors = {f'detr.{name}': tensor for name, tensor in weights(**arguments).items()
+               if 'contrastive_align' not in name}
+    tensors |= {name: torch.empty(shape, device='meta') for name, shape in shapes.items()
+                if not name.startswith('detr.')}
     for number, width in enumerate(reversed(maps), 1):
         name = f'mask_head.adapter{number}.weight'
-        found[name] = torch.empty((shapes[name][0], width, 1, 1), device='meta')
-    return found
+        tensors[name] = torch.empty((shapes[name][0], width, 1, 1), device='meta')
+    return tensors
 
 
 @pytest.mark.parametrize('maps, arguments, model, tensors, options', [
@@ -56,20 +58,21 @@ def test_every_adapter_and_convolution_gets_the_tensor_of_its_place():
     for i, name in enumerate(marked):
         layer, leaf = name.split('.')[1:]
         kind, number = layer.rstrip('0123456789'), layer[-1]
-        ours = {'q_linear': 'attention.query', 'k_linear': 'attention.key', 'out_lay': 'out_conv'}.get(layer) \
+        target = {'q_linear': 'attention.query', 'k_linear': 'attention.key', 'out_lay': 'out_conv'}.get(layer) \
             or f'{parts[kind]}.{int(number) - 1}'
-        assert converted[f'mask_head.{ours}.{leaf}'].flatten()[0] == i
+        assert converted[f'mask_head.{target}.{leaf}'].flatten()[0] == i
 
 
 @pytest.mark.parametrize('change, message', [
-    (lambda found: found.pop('mask_head.gn4.bias'), '949 tensors, these are 948'),
-    (lambda found: found.pop('detr.query_embed.weight'), 'no checkpoint of MDETR: query_embed.weight is missing'),
-    (lambda found: found.pop('mask_head.adapter2.weight'), "'detr.', .* mask_head.adapter2.weight is missing"),
-    (lambda found: found.update({'mask_head.lay6.weight': torch.zeros(1)}), 'for 1 of 950 tensors:\n  mask_head.lay6'),
-    (lambda found: found.update({'query_embed.weight': torch.zeros(1)}), 'for 1 of 950 tensors:\n  query_embed'),
+    (lambda tensors: tensors.pop('mask_head.gn4.bias'), '949 tensors, these are 948'),
+    (lambda tensors: tensors.pop('detr.query_embed.weight'), 'no checkpoint of MDETR: query_embed.weight is missing'),
+    (lambda tensors: tensors.pop('mask_head.adapter2.weight'), "'detr.', .* mask_head.adapter2.weight is missing"),
+    (lambda tensors: tensors.update({'mask_head.lay6.weight': torch.zeros(1)}),
+     'for 1 of 950 tensors:\n  mask_head.lay6'),
+    (lambda tensors: tensors.update({'query_embed.weight': torch.zeros(1)}), 'for 1 of 950 tensors:\n  query_embed'),
 ])
 def test_other_files_are_refused(change, message):
-    found = segmenter()
-    change(found)
+    tensors = segmenter()
+    change(tensors)
     with pytest.raises((CheckpointError, ValueError), match=message):
-        convert_with_report('mdetr', found)
+        convert_with_report('mdetr', tensors)

@@ -16,15 +16,16 @@ def weights(case: str = 'model', body: dict | None = None, text_layers: int = 12
     """The tensors of a golden case with RoBERTa of its published size and another backbone, without memory."""
     shapes = {name: tuple(shape) for name, shape, _ in Case('mdetr', case).weights.tensors}
     body = backbone(101) if body is None else body
-    found = {name: shape for name, shape in shapes.items() if not name.startswith(('backbone.', TEXT + 'encoder.'))}
-    found |= body
+    named_shapes = {name: shape for name, shape in shapes.items()
+                    if not name.startswith(('backbone.', TEXT + 'encoder.'))}
+    named_shapes |= body
     first = f'{TEXT}encoder.layer.0.'
     for name, shape in shapes.items():
         if name.startswith(first):
-            found |= {f'{TEXT}encoder.layer.{i}.{name.removeprefix(first)}': shape for i in range(text_layers)}
-    found |= {f'{TEXT}embeddings.word_embeddings.weight': (50265, 768),
+            named_shapes |= {f'{TEXT}encoder.layer.{i}.{name.removeprefix(first)}': shape for i in range(text_layers)}
+    named_shapes |= {f'{TEXT}embeddings.word_embeddings.weight': (50265, 768),
               f'{TEXT}embeddings.position_embeddings.weight': (514, 768), 'input_proj.weight': (256, channels, 1, 1)}
-    tensors = {name: torch.empty(shape, device='meta') for name, shape in found.items()}
+    tensors = {name: torch.empty(shape, device='meta') for name, shape in named_shapes.items()}
     tensors[f'{TEXT}embeddings.position_ids'] = torch.arange(514)[None]
     return tensors
 
@@ -76,7 +77,7 @@ def test_files_without_alignment_say_so():
      r'no ResNet.*\(3, 4, 23, 4\)'),
 ])
 def test_other_files_are_refused(change, message):
-    found = weights()
-    change(found)
+    named_shapes = weights()
+    change(named_shapes)
     with pytest.raises((CheckpointError, ValueError), match=message):
-        convert_with_report('mdetr', found)
+        convert_with_report('mdetr', named_shapes)

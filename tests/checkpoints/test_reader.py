@@ -78,8 +78,8 @@ def test_a_state_dict_is_read_alone_or_as_an_entry(tmp_path, options, source):
 
 @FORMATS
 def test_views_of_one_storage_keep_their_values(tmp_path, options):
-    whole = torch.arange(12.0).view(3, 4)
-    weights = dict(row=whole[1], transposed=whole.T, corner=whole[1:, ::2], empty=whole[:0], number=whole[2, 3])
+    full = torch.arange(12.0).view(3, 4)
+    weights = dict(row=full[1], transposed=full.T, corner=full[1:, ::2], empty=full[:0], number=full[2, 3])
     torch.save(weights, tmp_path / 'file.pth', **options)
     assert_equal_weights(read_checkpoint(tmp_path / 'file.pth').state_dict, weights)
 

@@ -25,14 +25,14 @@ def operators_of(model: nn.Module) -> set[str]:
 
     But FocalLoss in a mask head, whose targets are as dense as its logits: then it computes in Python on every device.
     """
-    found, dense = set(), getattr(getattr(model, 'mask_head', None), 'loss_mask', None)
+    operators, dense = set(), getattr(getattr(model, 'mask_head', None), 'loss_mask', None)
     for cls in {type(part) for part in parts_of(model) if part is not dense}:
         for name in dir(cls):
             method = getattr(cls, name)
             method = getattr(method, '__func__', method)
             if isinstance(method, FunctionType) and method.__qualname__ not in NOT_CALLED:
-                found |= {f'{method.__qualname__}: {operator}' for operator in operators_in(method, set())}
-    return found
+                operators |= {f'{method.__qualname__}: {operator}' for operator in operators_in(method, set())}
+    return operators
 
 
 def parts_of(thing: Any, seen: set[int] | None = None) -> Iterator[Any]:
@@ -54,14 +54,14 @@ def operators_in(function: FunctionType, seen: set[FunctionType]) -> set[str]:
     if function in seen or not (function.__module__ or '').startswith(PACKAGES):
         return set()
     seen.add(function)
-    found = set()
+    operators = set()
     for name in names_in(function.__code__):
         value = function.__globals__.get(name)
         if name.startswith('mmcv.ops') or home_of(value).startswith(('mmcv.ops.', 'mmcv._ext.')):
-            found.add(name)
+            operators.add(name)
         elif isinstance(value, FunctionType):
-            found |= operators_in(value, seen)
-    return found
+            operators |= operators_in(value, seen)
+    return operators
 
 
 def home_of(value: Any) -> str:
@@ -85,9 +85,9 @@ def cuda_without_operators() -> Iterator[None]:
 
     is_cuda, is_available = torch._C.TensorBase.is_cuda, torch.cuda.is_available
     with mock.patch.object(torch.Tensor, 'is_cuda', property(lambda self: asked_by_mm() or is_cuda.__get__(self))), \
-            mock.patch('torch.cuda.is_available', lambda: asked_by_mm() or is_available()):
-        with without_operators():
-            yield
+            mock.patch('torch.cuda.is_available', lambda: asked_by_mm() or is_available()), \
+            without_operators():
+        yield
 
 
 @contextmanager

@@ -112,27 +112,28 @@ def test_no_base_is_deeper_than_two():
     def depth(path: Path) -> int:
         text = path.read_text()
         bases = Config._get_base_files(str(path)) if '_base_' in text else []
-        own = [(path.parent / base).resolve() for base in bases if '::' not in base]
-        return 1 + max(map(depth, own)) if own else 0
+        base_files = [(path.parent / base).resolve() for base in bases if '::' not in base]
+        return 1 + max(map(depth, base_files)) if base_files else 0
 
     assert {path.stem: depth(path) for path in CONFIGS if depth(path) > 2} == {}
 
 
 def test_every_registered_class_is_named_by_a_config():
     registries = [value for value in vars(registry).values() if isinstance(value, Registry)]
-    for each in registries:
-        each.import_from_location()
-    ours = {
+    for parts_registry in registries:
+        parts_registry.import_from_location()
+    names = {
         name
-        for each in registries for name, cls in each.module_dict.items() if cls.__module__.startswith('mmdet_ext.')
+        for parts_registry in registries for name, cls in parts_registry.module_dict.items()
+        if cls.__module__.startswith('mmdet_ext.')
     }
-    assert len(ours) > 20
+    assert len(names) > 20
     named = set().union(*(types_in(loaded(path)._cfg_dict.to_dict()) for path in CONFIGS))
-    assert ours - named == UNNAMED
+    assert names - named == UNNAMED
 
 
 def test_every_kind_of_model_of_ours_has_one_representative():
     kinds = [kind_of(loaded(ROOT / f'configs/{name}.py')) for name in REPRESENTATIVES]
     assert len(kinds) == len(set(kinds))
-    ours = {kind_of(loaded(path)) for path in CONFIGS if path.parent.name != 'mix'}
-    assert ours == set(kinds)
+    our_kinds = {kind_of(loaded(path)) for path in CONFIGS if path.parent.name != 'mix'}
+    assert our_kinds == set(kinds)

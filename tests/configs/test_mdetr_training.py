@@ -113,22 +113,22 @@ def shrink_data(cfg: Config, folder: Path) -> None:
         if loader.sampler.type == 'CaptionGroupSampler':
             loader.sampler.group = 2
         kind = KINDS[asked if split != 'test' else metrics(cfg.test_evaluator)[0].type][0]
-        for each in dicts_in(loader.dataset):
-            if 'ann_file' in each:
-                if split == 'train' and each.type == 'MDETRDataset':
-                    kind = 'refexp' if each.get('with_mask') else 'grounding'
+        for config in dicts_in(loader.dataset):
+            if 'ann_file' in config:
+                if split == 'train' and config.type == 'MDETRDataset':
+                    kind = 'refexp' if config.get('with_mask') else 'grounding'
                 images = folder / 'shapes' / split
-                each.update(data_root='', ann_file=str(annotations / f'{kind}_{split}.json'),
-                            data_prefix=dict(img=f'{images}/'))
+                config.update(data_root='', ann_file=str(annotations / f'{kind}_{split}.json'),
+                              data_prefix=dict(img=f'{images}/'))
                 if split == 'train':
                     parts = len(loader.dataset.get('datasets', [1]))
-                    each.indices = 2 * 2 * loader.sampler.get('num_chunks', 1) // parts
-                if each.type in ('LVISV1Dataset', 'CheckedCocoDataset'):
-                    each.metainfo = dict(classes=CLASSES)
-            if 'scales' in each:
-                each.scales = [(64, 96)]
-            if each.get('type') == 'BoxSafeRandomCrop':
-                each.update(min_size=32, max_size=64)
+                    config.indices = 2 * 2 * loader.sampler.get('num_chunks', 1) // parts
+                if config.type in ('LVISV1Dataset', 'CheckedCocoDataset'):
+                    config.metainfo = dict(classes=CLASSES)
+            if 'scales' in config:
+                config.scales = [(64, 96)]
+            if config.get('type') == 'BoxSafeRandomCrop':
+                config.update(min_size=32, max_size=64)
         if split != 'train':
             for metric in metrics(cfg[f'{split}_evaluator']):
                 for key in ('entities_root', 'split_file'):
@@ -162,10 +162,10 @@ def test_it_trains_two_steps_and_evaluates(path, data, tmp_path, monkeypatch):
     assert runner.iter in (2, 3)  # groups of captions may need one more
     history = runner.message_hub.log_scalars['train/loss'].data[0]
     assert len(history) == runner.iter and all(math.isfinite(loss) for loss in history)
-    found = runner.test()
+    measured = runner.test()
     for name in asked:
-        figures = [figure for key, figure in found.items() if KINDS[name][1] in key]
-        assert figures, f'{name} gives none of its figures: {sorted(found)}'
+        figures = [figure for key, figure in measured.items() if KINDS[name][1] in key]
+        assert figures, f'{name} gives none of its figures: {sorted(measured)}'
         assert any(map(math.isfinite, figures)), figures  # NaN is that of objects or phrases that are not among so few
     if cfg.model.get('answer_head', {}).get('type') == 'GQAAnswerHead':
         assert len(json.loads((tmp_path / 'dump.json').read_text())) > 0

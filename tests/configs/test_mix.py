@@ -61,10 +61,10 @@ def test_two_steps_of_training_and_a_prediction(path, bert_folder):
     with torch.no_grad():
         results = model(**model.data_preprocessor(batch()), mode='predict')
     for result in results:
-        found = result.pred_instances
-        assert found.bboxes.shape == (len(found.scores), 4)
-        assert found.bboxes.isfinite().all()
-        assert ((found.labels >= 0) & (found.labels < 80)).all()
+        instances = result.pred_instances
+        assert instances.bboxes.shape == (len(instances.scores), 4)
+        assert instances.bboxes.isfinite().all()
+        assert ((instances.labels >= 0) & (instances.labels < 80)).all()
 
 
 def check_alignment(model: torch.nn.Module, losses: dict[str, torch.Tensor]) -> None:

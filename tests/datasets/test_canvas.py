@@ -72,11 +72,11 @@ def test_pixels_boxes_and_draws_are_those_of_the_whole_canvas(scale, prob):
 def test_a_canvas_is_drawn_in_its_region_only():
     img = np.full((10, 10, 3), 7, np.uint8)
     canvas = Canvas([Tile(img, -3, -4), Tile(img, 7, 6)], 20, 114)
-    whole = np.asarray(canvas)
+    full_image = np.asarray(canvas)
     expected = np.full((20, 20, 3), 114, np.uint8)
     expected[:6, :7] = 7
     expected[6:16, 7:17] = 7
-    assert_array_equal(whole, expected)
+    assert_array_equal(full_image, expected)
     assert_array_equal(canvas.draw((5, 3, 9, 12))[3:12, 5:9], expected[3:12, 5:9])
 
 

@@ -62,7 +62,7 @@ def test_images_that_a_mosaic_adds_are_checked(tmp_path, kind):
     good = build(kind, write(tmp_path, kind), pipeline=PIPELINES['yolo training'])
     mix = SeededMixDataset(dataset=good, pipeline=[dict(type='YOLOMosaic', size=48)])
     assert mix[0]['img'].shape == (96, 96, 3)
-    mix._others = lambda transform: [dataset[0]] * 3
+    mix._other_samples = lambda transform: [dataset[0]] * 3
     with pytest.raises(ValueError, match='width and height are swapped'):
         mix[0]
 

@@ -39,8 +39,8 @@ def test_spans_of_any_letters_go_from_the_file_through_the_tokens_to_the_phrase(
     offsets = tokenize(tokenizer, [caption]).offsets
     chosen = positive_map(offsets[0], sample.gt_instances.tokens_positive)  # (1, 256)
     assert {char for column in chosen[0].nonzero() for char in range(*offsets[0][column])} == set(range(*span))
-    found, = grounded_phrases(chosen[None] / chosen.sum(), offsets, [caption])
-    assert found.phrases == [phrase] and found.spans == [[span]]
+    phrases, = grounded_phrases(chosen[None] / chosen.sum(), offsets, [caption])
+    assert phrases.phrases == [phrase] and phrases.spans == [[span]]
 
 
 def test_an_empty_caption_and_a_span_on_a_space_are_kept_and_reported(tmp_path):

@@ -82,7 +82,7 @@ def test_names_of_lvis_are_cleaned():
 
 
 def test_every_phrase_of_coco128_has_as_many_boxes_as_its_number_says(coco128):
-    numbers = {number_word(count): count for count in range(1, 100)} | dict(a=1, an=1)
+    counts_by_word = {number_word(count): count for count in range(1, 100)} | dict(a=1, an=1)
     source = json.loads((coco128 / 'annotations' / 'instances_val2017.json').read_text())
     content, bad = coco_to_grounding(source)
     assert not bad and len(content['annotations']) == len(source['annotations'])
@@ -91,5 +91,5 @@ def test_every_phrase_of_coco128_has_as_many_boxes_as_its_number_says(coco128):
         spans.setdefault(row['image_id'], []).extend(row['tokens_positive'])
     for image in content['images']:
         for ((begin, end), ) in image['tokens_positive_eval']:
-            number = numbers[image['caption'][begin:end].split()[0]]
+            number = counts_by_word[image['caption'][begin:end].split()[0]]
             assert spans[image['id']].count([begin, end]) == number

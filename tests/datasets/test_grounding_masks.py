@@ -102,10 +102,10 @@ def test_boxes_that_a_crop_loses_take_their_masks_along(tmp_path):
     dataset = MDETRDataset(with_mask=True, pipeline=pipeline, **write_grounding(tmp_path, *rows))
     counts = set()
     for _ in range(30):
-        found = dataset[0]['data_samples'].gt_instances
-        assert len(found.masks) == len(found.bboxes) == len(found.tokens_positive)
-        assert found.masks.masks.shape[1:] == (20, 20)
-        counts.add(len(found.masks))
+        instances = dataset[0]['data_samples'].gt_instances
+        assert len(instances.masks) == len(instances.bboxes) == len(instances.tokens_positive)
+        assert instances.masks.masks.shape[1:] == (20, 20)
+        counts.add(len(instances.masks))
     assert counts >= {0, 1}
 
 

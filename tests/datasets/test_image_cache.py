@@ -84,7 +84,7 @@ def test_workers_share_one_copy(files, tmp_path, kind):
     dataset = recipe(files, cache=kind)
     assert samples(dataset, (0, 1), workers=2) == expected
     store = dataset.dataset.pipeline.transforms[0].store
-    assert store.numbers[0] == 5  # seen here, though the workers put them there
+    assert store.totals[0] == 5  # seen here, though the workers put them there
     assert kind == 'ram' or len(list(Path(f'{tmp_path}_cache').iterdir())) == 5
 
 

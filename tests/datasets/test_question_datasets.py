@@ -1,6 +1,7 @@
 """GQADataset, ClevrDataset and the epochs of ChunkSampler."""
 import json
 from collections import Counter
+from itertools import chain
 
 import cv2
 import numpy as np
@@ -120,7 +121,7 @@ def test_isfinal_stays_with_its_box(read, tmp_path):
     assert [packed['data_samples'].gt_instances.isfinal.tolist() for packed in dataset] == [[1, 0], []]
     cropped = [packed['data_samples'].gt_instances
                for packed in read(ClevrDataset, *rows, images=[image(1)], pipeline=pipeline) for _ in range(20)]
-    assert all(len(found.isfinal) == len(found.bboxes) for found in cropped)
+    assert all(len(instances.isfinal) == len(instances.bboxes) for instances in cropped)
 
 
 @pytest.mark.parametrize('last, kind', [
@@ -183,9 +184,9 @@ def test_configs_name_them():
 
 def epoch(sampler, number):
     sampler.set_epoch(number)
-    found = list(sampler)
-    assert len(found) == len(sampler)
-    return found
+    indices = list(sampler)
+    assert len(indices) == len(sampler)
+    return indices
 
 
 @pytest.mark.parametrize('size, chunks', [(100, 25), (101, 25), (124, 25), (7, 7), (5, 1)])
@@ -205,12 +206,12 @@ def test_processes_share_a_part(monkeypatch):
         monkeypatch.setattr('mmengine.dataset.sampler.get_dist_info', lambda: (rank, 4))
         return epoch(ChunkSampler(range(103), 10, seed=1, round_up=round_up), 4)
 
-    whole = epoch(ChunkSampler(range(103), 10, seed=1), 4)
+    of_one_process = epoch(ChunkSampler(range(103), 10, seed=1), 4)
     shares = [of_rank(rank, True) for rank in range(4)]
-    assert [len(share) for share in shares] == [3] * 4 and set(sum(shares, [])) == set(whole)
+    assert [len(share) for share in shares] == [3] * 4 and set(chain(*shares)) == set(of_one_process)
     shares = [of_rank(rank, False) for rank in range(4)]
     assert [len(share) for share in shares] == [3, 3, 3, 2]
-    assert sorted(sum(shares, [])) == sorted(whole)
+    assert sorted(chain(*shares)) == sorted(of_one_process)
 
 
 def test_without_shuffle_the_order_is_the_files():

@@ -60,12 +60,12 @@ def test_samples_of_an_epoch_differ():
 
 
 def test_two_processes_share_the_samples_of_one(monkeypatch):
-    whole = {(int(i), i.seed) for i in SeededSampler(noisy(), seed=1)}
+    of_one_process = {(int(i), i.seed) for i in SeededSampler(noisy(), seed=1)}
     parts = set()
     for rank in range(2):
         monkeypatch.setattr('mmengine.dataset.sampler.get_dist_info', lambda rank=rank: (rank, 2))
         parts |= {(int(i), i.seed) for i in SeededSampler(noisy(), seed=1)}
-    assert parts == whole
+    assert parts == of_one_process
 
 
 def test_an_index_is_a_number_that_survives_the_way_to_a_worker():
@@ -125,9 +125,9 @@ def test_samples_are_those_of_mmdets_data_set(coco128, deferred):
         np.random.seed(2)
         dataset = DATASETS.build(cfg)
         samples.append([dataset[i] for i in range(8)])
-    for theirs, ours in zip(*samples, strict=True):
-        assert ours['inputs'].equal(theirs['inputs'])
+    for expected, seeded in zip(*samples, strict=True):
+        assert seeded['inputs'].equal(expected['inputs'])
         for key in ('labels', 'bboxes'):
-            values = [sample['data_samples'].gt_instances[key] for sample in (theirs, ours)]
+            values = [sample['data_samples'].gt_instances[key] for sample in (expected, seeded)]
             values = [value if torch.is_tensor(value) else value.tensor for value in values]
             assert values[0].equal(values[1])

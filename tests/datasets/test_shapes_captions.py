@@ -75,16 +75,16 @@ def evaluate_name(scene, words, among=None):
     assert (noun in (*SHAPE_CLASSES, 'shape')) == (number == 1)
     if first in ('a', 'an'):
         assert (first == 'an') == (words.split()[1][0] in 'aeiou')
-    found = [obj for obj in scene.objects
-             if size in (None, obj.size) and color in (None, obj.color) and NOUNS[noun] in (None, obj.shape)]
+    objects = [obj for obj in scene.objects
+               if size in (None, obj.size) and color in (None, obj.color) and NOUNS[noun] in (None, obj.shape)]
     if direction:
-        best = max(found, key=lambda obj: obj.center[direction[0]] * direction[1])
-        assert len(found) > 1 and all(gap(scene, best, obj, direction) > 1 for obj in found if obj is not best)
-        found = [best]
+        best = max(objects, key=lambda obj: obj.center[direction[0]] * direction[1])
+        assert len(objects) > 1 and all(gap(scene, best, obj, direction) > 1 for obj in objects if obj is not best)
+        objects = [best]
     if among:
-        found = [obj for obj in found if among(obj)]
-    assert len(found) == number
-    return found
+        objects = [obj for obj in objects if among(obj)]
+    assert len(objects) == number
+    return objects
 
 
 def evaluate_reference(scene, text):
@@ -94,9 +94,9 @@ def evaluate_reference(scene, text):
         return [evaluate_name(scene, head)]
     (beside, ) = evaluate_name(scene, landmark)
     direction = RELATIONS[relation]
-    found = evaluate_name(scene, head, lambda obj: obj is not beside and gap(scene, obj, beside, direction) > 0)
-    assert all(gap(scene, obj, beside, direction) > 1 for obj in found)
-    return [found, [beside]]
+    objects = evaluate_name(scene, head, lambda obj: obj is not beside and gap(scene, obj, beside, direction) > 0)
+    assert all(gap(scene, obj, beside, direction) > 1 for obj in objects)
+    return [objects, [beside]]
 
 
 def evaluate_sentence(scene, text):
@@ -166,9 +166,9 @@ def test_lists_name_every_object_once(scenes, captions):
     rows = rows_of(captions)
     for image in captions['images']:
         if image['sentence_id'] == 0:
-            found = rows[image['id']]
-            assert boxes(by_name[image['file_name']].objects) == sorted(row['bbox'] for row in found)
-            assert all(len(row['tokens_positive']) == 1 for row in found)
+            image_rows = rows[image['id']]
+            assert boxes(by_name[image['file_name']].objects) == sorted(row['bbox'] for row in image_rows)
+            assert all(len(row['tokens_positive']) == 1 for row in image_rows)
 
 
 def test_captions_show_what_a_model_has_to_learn(captions):
@@ -195,8 +195,8 @@ def test_the_file_is_what_mdetr_publishes(scenes, coco, captions):
     for row in captions['annotations']:
         assert list(row) == ['id', 'image_id', 'category_id', 'bbox', 'area', 'segmentation', 'iscrowd',
                              'tokens_positive']
-        own = shown[images[row['image_id']], tuple(row['bbox'])]
-        assert (row['area'], row['segmentation']) == (own['area'], own['segmentation'])
+        obj = shown[images[row['image_id']], tuple(row['bbox'])]
+        assert (row['area'], row['segmentation']) == (obj['area'], obj['segmentation'])
     for table in ('images', 'annotations'):
         assert [entry['id'] for entry in captions[table]] == list(range(1, len(captions[table]) + 1))
 
@@ -281,9 +281,9 @@ def test_texts_are_these_on_every_machine(captions, expressions):
 
 def test_the_files_of_earlier_sets_keep_their_bytes(made):
     splits = ('train', 'val', 'test')
-    found = {kind: crc32(b''.join((made / 'annotations' / f'{kind}_{split}.json').read_bytes() for split in splits))
-             for kind in ('instances', 'scenes')}
-    assert found == dict(instances=0x4a96b3e0, scenes=0xdc97a297)
+    checksums = {kind: crc32(b''.join((made / 'annotations' / f'{kind}_{split}.json').read_bytes() for split in splits))
+                 for kind in ('instances', 'scenes')}
+    assert checksums == dict(instances=0x4a96b3e0, scenes=0xdc97a297)
     assert crc32((made / 'shapes.json').read_bytes()) == 0xe0c90401
 
 

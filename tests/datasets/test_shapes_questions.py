@@ -52,11 +52,11 @@ def fitting(scene, words):
 
 def fitting_there(scene, words, relation, landmark):
     """Those of them beside a landmark: clearly there, or not at all."""
-    found = fitting(scene, words)
+    objects = fitting(scene, words)
     if not relation:
-        return [found]
+        return [objects]
     (beside, ) = evaluate_reference(scene, landmark)[0]
-    gaps = [(obj, gap(scene, obj, beside, RELATIONS[relation])) for obj in found if obj is not beside]
+    gaps = [(obj, gap(scene, obj, beside, RELATIONS[relation])) for obj in objects if obj is not beside]
     assert all(distance > 1 or distance <= 0 for _, distance in gaps)
     return [[obj for obj, distance in gaps if distance > 0], [beside]]
 
@@ -109,7 +109,7 @@ def test_the_scene_alone_gives_every_answer_and_all_boxes(scenes, questions):
         kind, right, names = answer(by_name[image['file_name']], text)
         assert (image['question_kind'], image['answer']) == (kind, right), text
         assert image['question_type'] == dict(count='reg', query_attribute='attr').get(kind, 'binary')
-        named = {obj.id: list(obj.box) for found in names for obj in found}
+        named = {obj.id: list(obj.box) for objects in names for obj in objects}
         assert sorted(row['bbox'] for row in rows[image['id']]) == sorted(named.values()), text
         for row in rows[image['id']]:
             for begin, end in row['tokens_positive']:
@@ -151,7 +151,7 @@ def test_images_have_four_to_six_different_questions(scenes, questions):
     for image in questions['images']:
         texts[image['original_img_id']].append(image['caption'])
     objects = {scene.image_id: len(scene.objects) for scene in scenes}
-    assert all(len(set(own)) == len(own) <= 6 for own in texts.values())
+    assert all(len(set(image_texts)) == len(image_texts) <= 6 for image_texts in texts.values())
     assert all(len(texts[id_]) >= 4 for id_, count in objects.items() if count > 1)
     assert all(len(texts[id_]) >= 3 for id_, count in objects.items() if count == 1)
     empty = [text for id_, count in objects.items() if not count for text in texts[id_]]
@@ -176,26 +176,27 @@ def test_the_ids_and_fields_of_the_file_are_these(questions):
 # ---- a question does not tell its answer
 
 def test_answers_are_even(questions):
-    found = defaultdict(Counter)
+    counts = defaultdict(Counter)
     for image in questions['images']:
         word = re.match('what (colour|shape|size)', image['caption'])
-        found[word[1] if word else image['question_kind']][image['answer']] += 1
+        counts[word[1] if word else image['question_kind']][image['answer']] += 1
     for kind in ('exist', 'compare_number', 'compare_attribute'):
-        assert abs(found[kind]['yes'] / found[kind].total() - 0.5) < 0.06
+        assert abs(counts[kind]['yes'] / counts[kind].total() - 0.5) < 0.06
     for kind, values in dict(colour=COLORS, shape=SHAPE_CLASSES, size=SIZES).items():
-        assert set(found[kind]) == set(values) and max(found[kind].values()) < 2.2 * found[kind].total() / len(values)
-    assert max(found['count'].values()) < 0.36 * found['count'].total() and set(found['count']) >= set('01234567')
+        assert set(counts[kind]) == set(values)
+        assert max(counts[kind].values()) < 2.2 * counts[kind].total() / len(values)
+    assert max(counts['count'].values()) < 0.36 * counts['count'].total() and set(counts['count']) >= set('01234567')
 
 
 def test_the_words_of_a_question_hardly_tell_its_answer(tmp_path, scenes, coco, questions):
     others = [sample_scene(5, 'val', image_id, SCREENS) for image_id in range(1, 121)]
     for name, content in dict(train=questions, val=to_questions(others, to_coco(others), 5, 'val')).items():
         (tmp_path / f'{name}.json').write_text(json.dumps(content))
-    found = blind_accuracy(str(tmp_path / 'train.json'), str(tmp_path / 'val.json'))
-    assert found['accuracy'] < 0.48
+    accuracies = blind_accuracy(str(tmp_path / 'train.json'), str(tmp_path / 'val.json'))
+    assert accuracies['accuracy'] < 0.48
     for kind in ('exist', 'compare_number', 'compare_attribute'):
-        assert found[f'accuracy_{kind}'] < 0.6
-    assert found['accuracy_count'] < 0.45 and found['accuracy_query_attribute'] < 0.35
+        assert accuracies[f'accuracy_{kind}'] < 0.6
+    assert accuracies['accuracy_count'] < 0.45 and accuracies['accuracy_query_attribute'] < 0.35
 
 
 # ---- determinism and the folder

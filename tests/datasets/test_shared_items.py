@@ -73,8 +73,8 @@ def test_items_are_bytes_as_mmengine_makes_them(tmp_path):
                                                                 for i, item in enumerate(items)]
         dataset.data_list = items
         expected = BaseDataset._serialize_data(dataset)
-        for ours, theirs in zip((dataset.data_bytes, dataset.data_address), expected, strict=True):
-            assert ours.dtype == theirs.dtype and np.array_equal(ours, theirs)
+        for array, expected_array in zip((dataset.data_bytes, dataset.data_address), expected, strict=True):
+            assert array.dtype == expected_array.dtype and np.array_equal(array, expected_array)
 
 
 def test_a_data_set_keeps_no_annotation_outside_of_its_bytes(tmp_path):

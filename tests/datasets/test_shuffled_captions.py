@@ -45,9 +45,9 @@ def test_boxes_stay_and_belong_to_the_phrase_of_the_same_number():
 
 
 def test_a_caption_that_fits_no_other_image_is_left_out_with_its_boxes():
-    found = content()
-    found['images'][0]['tokens_positive_eval'] = [[[0, 1]], [[1, 2]], [[2, 3]]]
-    shuffled = shuffle_captions(found)
+    grounding = content()
+    grounding['images'][0]['tokens_positive_eval'] = [[[0, 1]], [[1, 2]], [[2, 3]]]
+    shuffled = shuffle_captions(grounding)
     assert shuffled.left_out == 1 and {row['image_id'] for row in shuffled.content['annotations']} == set(range(1, 16))
 
 
@@ -57,10 +57,10 @@ def test_the_seed_decides():
 
 
 def test_errors_name_the_image():
-    found = content()
-    del found['images'][3]['tokens_positive_eval']
+    grounding = content()
+    del grounding['images'][3]['tokens_positive_eval']
     with pytest.raises(ValueError, match='image 3 has no tokens_positive_eval'):
-        shuffle_captions(found)
+        shuffle_captions(grounding)
     with pytest.raises(ValueError, match='no two images'):
         shuffle_captions(dict(images=content()['images'][:2], annotations=[]))
 

@@ -127,8 +127,8 @@ def test_a_run_logs_and_saves_what_it_logs_with_mmengines_hook(tmp_path, checkpo
 
 
 def test_a_resumed_run_continues_the_histories(tmp_path):
-    whole, _ = run(tmp_path / 'whole', 'NoWaitRuntimeInfoHook')
+    unstopped, _ = run(tmp_path / 'whole', 'NoWaitRuntimeInfoHook')
     rest, _ = run(tmp_path / 'rest', 'NoWaitRuntimeInfoHook', load_from=str(tmp_path / 'whole/epoch_1.pth'),
                   resume=True)
     for key in ('train/loss', 'train/grad_norm', 'train/lr'):
-        np.testing.assert_array_equal(rest[key].data, whole[key].data, err_msg=key)
+        np.testing.assert_array_equal(rest[key].data, unstopped[key].data, err_msg=key)

@@ -87,11 +87,11 @@ def test_without_a_warm_up_the_text_encoder_starts_at_its_own_rate(tmp_path):
 @pytest.mark.parametrize('schedule', sorted(SCHEDULES))
 def test_a_resumed_training_equals_one_that_did_not_stop(tmp_path, schedule):
     hook = dict(schedule=schedule, lr_drop=1, warmup_fraction=0.4)
-    whole, whole_weights = train(tmp_path / 'whole', hook=hook)
+    unstopped, unstopped_weights = train(tmp_path / 'whole', hook=hook)
     part = tmp_path / 'whole/epoch_1.pth'  # in the warm-up
     rest, rest_weights = train(tmp_path / 'rest', hook=hook, load_from=str(part), resume=True)
-    assert rest == whole[5:]
-    torch.testing.assert_close(rest_weights, whole_weights, rtol=0, atol=0)
+    assert rest == unstopped[5:]
+    torch.testing.assert_close(rest_weights, unstopped_weights, rtol=0, atol=0)
 
 
 def test_a_checkpoint_between_epochs_holds_the_rates_of_the_next_iteration(tmp_path):

@@ -155,11 +155,11 @@ def test_schedules_and_the_log_see_the_same_rates(tmp_path):
 
 @pytest.mark.parametrize('saved_by', ['DefaultOptimWrapperConstructor', 'MergedOptimWrapperConstructor'])
 def test_a_resumed_training_equals_one_that_did_not_stop(tmp_path, saved_by):
-    whole = train(tmp_path / 'whole', saved_by).model.state_dict()
+    unstopped = train(tmp_path / 'whole', saved_by).model.state_dict()
     rest = train(tmp_path / 'rest', 'MergedOptimWrapperConstructor', resume=True,
                  load_from=str(tmp_path / 'whole/epoch_1.pth'))
     assert len(rest.optim_wrapper.optimizer.param_groups) == 2
-    assert_close(rest.model.state_dict(), whole, rtol=0, atol=0)
+    assert_close(rest.model.state_dict(), unstopped, rtol=0, atol=0)
 
 
 def test_states_of_other_groups_are_refused():

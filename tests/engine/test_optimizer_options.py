@@ -110,17 +110,17 @@ def test_fused_sgd_has_its_momentum_before_the_first_step(dampening):
     """Where the first gradients are not finite, its kernel leaves memory that was never filled."""
     model, plain = net(), net()
     plain.load_state_dict(model.state_dict())
-    optimizers = [torch.optim.SGD(each.parameters(), lr=0.1, momentum=0.9, dampening=dampening, fused=True)
-                  for each in (model, plain)]
+    optimizers = [torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, dampening=dampening, fused=True)
+                  for network in (model, plain)]
     optimizer_options.keep_implementation(optimizers[0])
     buffers = [state['momentum_buffer'] for state in optimizers[0].state.values()]
     assert len(buffers) == (len(list(model.parameters())) if not dampening else 0)
     assert all(not buffer.any() for buffer in buffers)
     for _ in range(3):
         images = torch.randn(2, 4)
-        for each, optimizer in zip((model, plain), optimizers):
+        for network, optimizer in zip((model, plain), optimizers):
             optimizer.zero_grad()
-            each(images).square().sum().backward()
+            network(images).square().sum().backward()
             optimizer.step()
     for kept, expected in zip(model.parameters(), plain.parameters()):
         assert kept.equal(expected)

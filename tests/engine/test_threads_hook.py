@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from mmdet_ext import launch
 from mmdet_ext.engine import ThreadsHook
-from mmdet_ext.engine.threads_hook import numbers_to_try, process_cores
+from mmdet_ext.engine.threads_hook import thread_counts, process_cores
 
 
 class Machine:
@@ -184,11 +184,11 @@ def test_processes_of_a_run_share_the_cores(machine, monkeypatch):
     assert process_cores() == 1
 
 
-@pytest.mark.parametrize('cores, num_workers, numbers', [
+@pytest.mark.parametrize('cores, num_workers, counts', [
     (1, 0, [1]), (1, 8, [1]), (2, 0, [2]), (2, 1, [1, 2]), (4, 1, [3, 4]), (4, 8, [1, 2, 4]), (16, 12, [4, 8, 16]),
 ])
-def test_numbers_to_try(cores, num_workers, numbers):
-    assert numbers_to_try(cores, num_workers) == numbers
+def test_thread_counts(cores, num_workers, counts):
+    assert thread_counts(cores, num_workers) == counts
 
 
 def test_iters_are_at_least_one():

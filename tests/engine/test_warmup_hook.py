@@ -78,10 +78,10 @@ def test_accumulation_grows_to_the_fraction_of_the_nominal_batch(tmp_path):
 
 
 def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(tmp_path):
-    whole = train(tmp_path / 'whole')
+    unstopped = train(tmp_path / 'whole')
     train(tmp_path / 'part')
     rest = train(tmp_path / 'part', load_from=str(tmp_path / 'part/epoch_1.pth'), resume=True)
-    assert_allclose(rest.used, whole.used[4:])
+    assert_allclose(rest.used, unstopped.used[4:])
 
 
 def test_an_optimizer_without_momentum_is_fine(tmp_path):

@@ -54,8 +54,8 @@ def predictions(ann_file: str, seed: int = 1, num: int = 40) -> list[dict]:
     content = json.loads(Path(ann_file).read_text())
     samples = []
     for image in content['images']:
-        found = [row['bbox'] for row in content['annotations'] if row['image_id'] == image['id']]
-        boxes = np.array(found * 3 + rng.uniform(1, 60, (num - 3 * len(found), 4)).tolist())
+        image_boxes = [row['bbox'] for row in content['annotations'] if row['image_id'] == image['id']]
+        boxes = np.array(image_boxes * 3 + rng.uniform(1, 60, (num - 3 * len(image_boxes), 4)).tolist())
         boxes[:, 2:] += boxes[:, :2]
         boxes += rng.normal(0, 3, boxes.shape)
         labels = rng.integers(0, 3, num)

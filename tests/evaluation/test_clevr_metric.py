@@ -26,18 +26,18 @@ def test_accuracy_by_type_and_by_kind(tmp_path):
     file = write(tmp_path, image(1, 'yes', 'exist'), image(2, 'no', 'compare_number'), image(3, '4', 'count'),
                  image(4, 'red', 'query_attribute'), image(5, 'no', 'exist'))
     metric = METRICS.build(dict(type='ClevrMetric', ann_file=file))
-    found = evaluate(metric, (1, 'yes', 'binary'), (2, 'no', 'binary'), (3, '5', 'reg'), (4, '4', 'reg'),
-                     (5, 'yes', 'binary'))
-    assert found == {
+    metrics = evaluate(metric, (1, 'yes', 'binary'), (2, 'no', 'binary'), (3, '5', 'reg'), (4, '4', 'reg'),
+                       (5, 'yes', 'binary'))
+    assert metrics == {
         'clevr/accuracy': 2 / 5, 'clevr/accuracy_binary': 2 / 3, 'clevr/accuracy_reg': 0, 'clevr/accuracy_attr': 0,
         'clevr/accuracy_exist': 1 / 2, 'clevr/accuracy_compare_number': 1, 'clevr/accuracy_count': 0,
         'clevr/accuracy_query_attribute': 0, 'clevr/type_accuracy': 4 / 5, 'clevr/typed_accuracy': 2 / 5}
 
 
 def test_without_kinds_there_are_types_alone(tmp_path):
-    found = evaluate(ClevrMetric(write(tmp_path, image(1, 'yes'))), (1, 'yes', 'binary'))
+    metrics = evaluate(ClevrMetric(write(tmp_path, image(1, 'yes'))), (1, 'yes', 'binary'))
     names = ('accuracy', 'accuracy_binary', 'type_accuracy', 'typed_accuracy')
-    assert set(found) == {f'clevr/{name}' for name in names}
+    assert set(metrics) == {f'clevr/{name}' for name in names}
 
 
 def test_answers_stand_one_a_line_in_the_order_of_the_questions(tmp_path):

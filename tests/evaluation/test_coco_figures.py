@@ -52,9 +52,9 @@ def test_figures_are_those_of_pycocotools(evaluator, tmp_path, kind, max_dets, b
 
 def test_classes_of_a_part_of_the_file_alone_count(evaluator, tmp_path):
     truth, rows = rows_of(write_scene(tmp_path), 'bbox')
-    own = coco_figures.coco_figures(truth, [dict(row) for row in rows if row['category_id'] == 2], cat_ids=[2])
+    of_class = coco_figures.coco_figures(truth, [dict(row) for row in rows if row['category_id'] == 2], cat_ids=[2])
     every = coco_figures.coco_figures(truth, rows)
-    assert_array_equal(own.precision[:, :, 0], every.precision[:, :, 1])
+    assert_array_equal(of_class.precision[:, :, 0], every.precision[:, :, 1])
 
 
 def test_an_annotation_with_the_id_0_is_found_as_any_other(evaluator, tmp_path):

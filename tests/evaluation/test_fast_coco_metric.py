@@ -51,9 +51,9 @@ def test_files_for_a_test_server_are_mmdets(tmp_path):
         assert evaluate(kind, predictions(ann_file), ann_file, metric=['bbox', 'segm'], format_only=True,
                         outfile_prefix=str(tmp_path / kind.__name__)) == {}
     for name in ('bbox', 'segm'):
-        ours, theirs = (json.loads((tmp_path / f'{kind}.{name}.json').read_text())
-                        for kind in ('FastCocoMetric', 'CocoMetric'))
-        assert len(ours) == 480 and ours == theirs
+        rows, rows_of_mmdet = (json.loads((tmp_path / f'{kind}.{name}.json').read_text())
+                               for kind in ('FastCocoMetric', 'CocoMetric'))
+        assert len(rows) == 480 and rows == rows_of_mmdet
 
 
 def test_a_model_that_detects_nothing_has_figures_of_0(tmp_path):

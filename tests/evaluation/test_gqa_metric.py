@@ -35,9 +35,9 @@ def evaluate(metric, *predictions) -> dict:
 
 def test_accuracy_counts_answers_in_all_and_by_the_true_type(write):
     metric = METRICS.build(dict(type='GQAMetric', ann_file=write()))
-    found = evaluate(metric, ('a', 'rel', 'left'), ('b', 'attr', 'yes'), ('c', 'cat', 'cat'), ('d', 'rel', 'no'))
-    assert found == {'gqa/accuracy': 2 / 4, 'gqa/accuracy_obj': 1, 'gqa/accuracy_rel': 1 / 2, 'gqa/accuracy_cat': 0,
-                     'gqa/type_accuracy': 3 / 4, 'gqa/typed_accuracy': 1 / 4}
+    metrics = evaluate(metric, ('a', 'rel', 'left'), ('b', 'attr', 'yes'), ('c', 'cat', 'cat'), ('d', 'rel', 'no'))
+    assert metrics == {'gqa/accuracy': 2 / 4, 'gqa/accuracy_obj': 1, 'gqa/accuracy_rel': 1 / 2, 'gqa/accuracy_cat': 0,
+                       'gqa/type_accuracy': 3 / 4, 'gqa/typed_accuracy': 1 / 4}
 
 
 def test_evalais_file_has_every_question_in_the_files_order(write, tmp_path):

@@ -43,8 +43,8 @@ def ann_file(tmp_path) -> str:
 
 def write(folder, phrases: list | None, rows: list[tuple]) -> str:
     images = [dict(id=i, file_name='7.jpg', width=40, height=20) for i in range(2)]
-    for image, own in zip(images, phrases or ()):
-        image['tokens_positive_eval'] = own
+    for image, image_phrases in zip(images, phrases or ()):
+        image['tokens_positive_eval'] = image_phrases
     annotations = [
         dict(id=i, image_id=image, category_id=1, bbox=[x1, y1, x2 - x1, y2 - y1], area=1, iscrowd=0,
              tokens_positive=spans) for i, (image, (x1, y1, x2, y2), spans) in enumerate(rows)
@@ -110,9 +110,9 @@ def _one_of_two_processes(rank: int, folder, ann_file: str, answers) -> None:
     dist.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
     metric = PhraseGroundingMetric(ann_file, topk=(1, ), collect_dir=str(folder / 'parts'))
     # caption 0 in process 0, caption 1 in process 1, and caption 0 again, as the sampler fills up
-    for own in (dict(img_id=0), dict(img_id=1), dict(img_id=0), dict(img_id=0))[rank::2]:
-        boxes, scores = (BOXES, SCORES) if own['img_id'] == 0 else ([LEFT, RIGHT], [[0.1], [0.9]])
-        metric.process({}, [sample(boxes, scores, **own)])
+    for fields in (dict(img_id=0), dict(img_id=1), dict(img_id=0), dict(img_id=0))[rank::2]:
+        boxes, scores = (BOXES, SCORES) if fields['img_id'] == 0 else ([LEFT, RIGHT], [[0.1], [0.9]])
+        metric.process({}, [sample(boxes, scores, **fields)])
     answers.put(metric.evaluate(size=2))
     dist.destroy_process_group()
 

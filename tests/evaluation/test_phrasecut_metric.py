@@ -46,8 +46,8 @@ def test_boxes_and_masks_have_the_published_iou():
         assert box_set_iou(*pair) == row['iou'] == box_set_iou(*pair[::-1])
     expected = case.results['mask_iou']
     predicted = case['pred_mask'].numpy().astype(bool)
-    found = overlap(predicted, draw_polygons(expected['polygons'], *predicted.shape))
-    assert (*found, found.iou) == tuple(expected[key] for key in ('intersection', 'union', 'iou'))
+    shared = overlap(predicted, draw_polygons(expected['polygons'], *predicted.shape))
+    assert (*shared, shared.iou) == tuple(expected[key] for key in ('intersection', 'union', 'iou'))
 
 
 def test_polygons_are_drawn_with_their_edges_and_cut_corners():
@@ -69,12 +69,12 @@ def test_figures_by_hand(write):
     metric.process({}, [sample('a', (0, 0, 2, 2), (2, 0, 4, 2))])  # IoU 1, of two masks together
     metric.process({}, [sample('b', (0, 0, 4, 4)), sample('c', (0, 0, 4, 1), (0, 0, 2, 2))])  # 8 of 16, 6 of 8
     metric.process({}, [sample('d')])  # nothing is found
-    found = metric.evaluate(size=4)
+    metrics = metric.evaluate(size=4)
     shares = {0.5: 2, 0.6: 2, 0.7: 2, 0.8: 1, 0.9: 1}  # an IoU of exactly 0.5 is not above it
     expected = {'phrasecut/mean_iou': (1 + 0.5 + 0.75) / 4, 'phrasecut/cumulative_iou': (8 + 8 + 6) / (8 + 16 + 8 + 8)}
     expected |= {f'phrasecut/precision@{threshold}': count / 4 for threshold, count in shares.items()}
-    boxes = {name: found.pop(name) for name in list(found) if name.startswith('phrasecut/box_')}
-    assert found == pytest.approx(expected)
+    boxes = {name: metrics.pop(name) for name in list(metrics) if name.startswith('phrasecut/box_')}
+    assert metrics == pytest.approx(expected)
     # the target has 4 x 4 pixels, the first boxes 1 x 1 each, the second one 3 x 3, the third none and 1 x 1
     assert boxes.pop('phrasecut/box_mean_iou') == pytest.approx((2 / 16 + 9 / 16 + 1 / 16) / 4)
     assert boxes == {f'phrasecut/box_precision@{threshold}': 0.25 if threshold == 0.5 else 0. for threshold in shares}
@@ -93,16 +93,16 @@ def test_shapes_masks_are_all_right_where_all_is_found(tmp_path):
     file = tmp_path / 'shapes/annotations/refexp_train.json'
     content = json.loads(file.read_text())
     metric = METRICS.build(dict(type='PhraseCutMetric', ann_file=str(file)))
-    for id_, own in metric.tasks.items():
+    for id_, phrase_task in metric.tasks.items():
         image = next(image for image in content['images'] if image['id'] == id_)
         shape = (image['height'], image['width'])
-        masks = torch.from_numpy(metric.rasterise(own.outlines, *shape))[None]
-        (x, y, w, h), = own.boxes
+        masks = torch.from_numpy(metric.rasterise(phrase_task.outlines, *shape))[None]
+        (x, y, w, h), = phrase_task.boxes
         metric.process({}, [dict(img_id=id_, ori_shape=shape, pred_instances=dict(
             masks=masks, bboxes=torch.tensor([[x, y, x + w, y + h]])))])
         assert masks.sum() == sum(row['area'] for row in content['annotations'] if row['image_id'] == id_)
-    found = metric.evaluate(size=len(metric.tasks))
-    assert_close(torch.tensor(list(found.values())), torch.ones(len(found)))
+    metrics = metric.evaluate(size=len(metric.tasks))
+    assert_close(torch.tensor(list(metrics.values())), torch.ones(len(metrics)))
 
 
 @pytest.mark.parametrize('content, message', [
@@ -124,12 +124,12 @@ def test_files_that_cannot_be_measured_with_are_named(write, content, message):
 
 def test_wrong_predictions_are_named(write):
     metric = PhraseCutMetric(write([task('a'), task('b')]))
-    for own, message in ((sample('a', name='img_id'), 'the data samples have no task_id'),
-                         (sample('z'), 'has no task_id z'),
+    for wrong_sample, message in ((sample('a', name='img_id'), 'the data samples have no task_id'),
+                                  (sample('z'), 'has no task_id z'),
                          (sample('a') | dict(pred_instances=dict(bboxes=torch.zeros(0, 4))), 'task_id a: .* no masks'),
                          (sample('a') | dict(ori_shape=(5, 5)), r'are of \(10, 20\), the image is of \(5, 5\)')):
         with pytest.raises(ValueError, match=message):
-            metric.process({}, [own])
+            metric.process({}, [wrong_sample])
     metric.process({}, [sample('a')])
     with pytest.raises(ValueError, match='no predictions for 1 of its phrases. The first: b'):
         metric.evaluate(size=1)

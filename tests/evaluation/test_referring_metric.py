@@ -88,7 +88,7 @@ def test_expressions_of_several_objects_may_be_left_out(tmp_path):
 
 def test_the_score_of_being_meant_goes_first(tmp_path):
     metric = ReferringMetric(write(tmp_path, ['clevr']), topk=(1, ))
-    found = sample(0, [FAR, TARGET], [0.9, 0.8])
-    found['pred_instances']['scores_refexp'] = torch.tensor([0.1, 0.7])
-    metric.process({}, [found])
+    data_sample = sample(0, [FAR, TARGET], [0.9, 0.8])
+    data_sample['pred_instances']['scores_refexp'] = torch.tensor([0.1, 0.7])
+    metric.process({}, [data_sample])
     assert metric.evaluate(size=1) == {'refexp/clevr_precision@1': 1}

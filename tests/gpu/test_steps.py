@@ -39,10 +39,11 @@ def full_float32() -> Iterator[None]:
 def step_on(device: str, system: str, folder: Path, dtype: torch.dtype | None = None) -> Step:
     """The step of the same weights and images on a device; its result is on the CPU."""
     model, batch = build(system, folder).to(device), images(sum(BOXES, ()))
-    batch = dict(inputs=batch['inputs'].to(device), data_samples=[each.to(device) for each in batch['data_samples']])
+    batch = dict(inputs=batch['inputs'].to(device),
+                 data_samples=[data_sample.to(device) for data_sample in batch['data_samples']])
     with without_operators():
-        found = step(model, batch, torch.autocast(device, dtype) if dtype else nullcontext())
-    return Step(*({name: value.cpu() for name, value in part.items()} for part in found))
+        result = step(model, batch, torch.autocast(device, dtype) if dtype else nullcontext())
+    return Step(*({name: value.cpu() for name, value in part.items()} for part in result))
 
 
 @pytest.mark.parametrize('device', [CUDA, 'simulated'])
@@ -51,10 +52,10 @@ def test_a_step_in_float32_is_that_of_the_cpu(system, device, folder):
     expected = step_on('cpu', system, folder)
     simulated = device == 'simulated'
     with simulated_device.SimulatedDevice() if simulated else nullcontext():
-        found = step_on(simulated_device.NAME if simulated else device, system, folder)
-    assert_close(found.losses, expected.losses, rtol=1e-4, atol=1e-5)
+        result = step_on(simulated_device.NAME if simulated else device, system, folder)
+    assert_close(result.losses, expected.losses, rtol=1e-4, atol=1e-5)
     largest = max(gradient.abs().max() for gradient in expected.gradients.values())
-    assert_close(found.gradients, expected.gradients, rtol=1e-3, atol=1e-4 * largest.item())
+    assert_close(result.gradients, expected.gradients, rtol=1e-3, atol=1e-4 * largest.item())
 
 
 @pytest.mark.parametrize('device, dtype', [
@@ -62,23 +63,23 @@ def test_a_step_in_float32_is_that_of_the_cpu(system, device, folder):
     pytest.param('cuda', torch.float16, marks=pytest.mark.gpu)])
 @pytest.mark.parametrize('system', CONFIGS)
 def test_a_step_under_autocast_has_nearly_the_losses_of_float32(system, device, dtype, folder):
-    expected, found = step_on('cpu', system, folder), step_on(device, system, folder, dtype)
-    assert found.losses.keys() == expected.losses.keys()
+    expected, result = step_on('cpu', system, folder), step_on(device, system, folder, dtype)
+    assert result.losses.keys() == expected.losses.keys()
     for name, loss in expected.losses.items():
         if 'loss' in name:
-            assert found.losses[name].item() == pytest.approx(loss.item(), rel=HALF_TOLERANCE), name
+            assert result.losses[name].item() == pytest.approx(loss.item(), rel=HALF_TOLERANCE), name
     if dtype == torch.bfloat16:  # float16 needs a scaled loss, and skips the step where that is too large
-        assert all(gradient.isfinite().all() for gradient in found.gradients.values())
+        assert all(gradient.isfinite().all() for gradient in result.gradients.values())
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
 def test_focal_loss_on_a_gpu_is_mmdets_on_the_cpu(dtype):
     logits, labels, weight = torch.randn(64, 80, dtype=dtype), torch.randint(0, 81, (64, )), torch.rand(64, dtype=dtype)
-    found = []
+    losses = []
     for loss, device in ((SigmoidFocalLoss(), 'cuda'), (FocalLoss(), 'cpu')):
         leaf = logits.to(device, copy=True).requires_grad_()
         value = loss(leaf, labels.to(device), weight.to(device), avg_factor=7.)
         value.backward()
-        found.append((value.detach().cpu(), leaf.grad.cpu()))
-    assert_close(*found, rtol=1e-5, atol=1e-8)
+        losses.append((value.detach().cpu(), leaf.grad.cpu()))
+    assert_close(*losses, rtol=1e-5, atol=1e-8)

@@ -41,12 +41,12 @@ def samples_of(answers: dict) -> list[DetDataSample]:
     return samples
 
 
-def check_losses(found: dict, expected: dict, device: torch.device) -> None:
+def check_losses(losses: dict, expected: dict, device: torch.device) -> None:
     """Names and values."""
     expected = {name: value for name, value in expected.items() if name != 'rows'}
-    assert found.keys() == expected.keys()
+    assert losses.keys() == expected.keys()
     for name, value in expected.items():
-        assert found[name].item() == approx(value, device, rel=1e-5, abs=1e-6), name
+        assert losses[name].item() == approx(value, device, rel=1e-5, abs=1e-6), name
 
 
 @torch.no_grad()
@@ -62,8 +62,8 @@ def test_answers_objects_and_losses_of_clevr(tmp_path, device):
     assert_close(answer_states[-1].float(), case['answer_embeds_last'], **TOLERANCE)
     logits = model.answer_head(answer_states)
     assert list(logits) == ['type', 'binary', 'reg', 'attr']
-    for name, own in logits.items():
-        assert_close(own, case[f'pred_answer_{name}'], rtol=0, atol=1e-4)
+    for name, logit in logits.items():
+        assert_close(logit, case[f'pred_answer_{name}'], rtol=0, atol=1e-4)
 
     outputs = model.bbox_head(states, fused.text)
     assert_close(outputs.logits[-1], case['pred_logits'], rtol=0, atol=2e-4)
@@ -86,16 +86,16 @@ def test_the_answers_that_follow_from_published_logits(name, start, device):
     case = load_case('mdetr', name)
     logits = {part: case[f'{start}pred_answer_{part}'].to(device) for part in ('type', 'binary', 'reg', 'attr')}
     head = MODELS.build(dict(type='ClevrAnswerHead')).to(device)
-    found = head.predict_by_feat(logits, [DetDataSample() for _ in logits['type']])
+    predictions = head.predict_by_feat(logits, [DetDataSample() for _ in logits['type']])
     types = logits['type'].argmax(dim=1).tolist()
-    for i, (answer, number) in enumerate(zip(found, types)):
+    for i, (answer, number) in enumerate(zip(predictions, types)):
         kind = CLEVR_TYPES[number]
-        own = logits[kind][i]
+        logit = logits[kind][i]
         if kind == 'binary':
-            expected, share = 'yes' if own.sigmoid() > 0.5 else 'no', max(own.sigmoid(), 1 - own.sigmoid())
+            expected, share = 'yes' if logit.sigmoid() > 0.5 else 'no', max(logit.sigmoid(), 1 - logit.sigmoid())
         else:
-            expected = CLEVR_ATTRIBUTES[own.argmax()] if kind == 'attr' else str(own.argmax().item())
-            share = own.softmax(dim=0).max()
+            expected = CLEVR_ATTRIBUTES[logit.argmax()] if kind == 'attr' else str(logit.argmax().item())
+            share = logit.softmax(dim=0).max()
         score = logits['type'][i].softmax(dim=0).max() * share
         assert answer == dict(answer=expected, question_type=kind, score=pytest.approx(score.item(), rel=1e-5))
 

@@ -36,31 +36,32 @@ def predictions(case) -> list[dict]:
     """Per sentence `bboxes` and `phrase_scores`, as a model gives them."""
     inputs = case.inputs
     maps = case['positive_map_eval'].split(inputs['items_per_sentence'])
-    found = []
-    for logits, boxes, (height, width), own in zip(
+    results = []
+    for logits, boxes, (height, width), phrase_maps in zip(
             case['in.pred_logits'], case['in.pred_boxes'], inputs['target_sizes_hw'], maps, strict=True):
         probability = logits.softmax(dim=-1)
-        scores = [probability[:, row > 1e-6].amax(dim=1) for row in own]
+        scores = [probability[:, row > 1e-6].amax(dim=1) for row in phrase_maps]
         boxes = box_convert(boxes, 'cxcywh', 'xyxy') * torch.tensor([width, height, width, height])
-        found.append(dict(bboxes=boxes, phrase_scores=torch.stack(scores, 1) if scores else torch.zeros(len(boxes), 0)))
-    return found
+        phrase_scores = torch.stack(scores, 1) if scores else torch.zeros(len(boxes), 0)
+        results.append(dict(bboxes=boxes, phrase_scores=phrase_scores))
+    return results
 
 
 def test_sentences_and_their_phrases(case, root):
     for image, parsed in case.results['parsed'].items():
-        ours = [
+        sentences = [
             dict(sentence=sentence.text,
                  phrases=[dict(first_word_index=phrase.first_word, phrase=phrase.text, phrase_id=phrase.entity,
                                phrase_type=list(phrase.types)) for phrase in sentence.phrases])
             for sentence in read_sentences(root / 'Sentences' / f'{image}.txt')
         ]
-        assert ours == parsed['sentences']
+        assert sentences == parsed['sentences']
 
 
 def test_boxes_of_entities(case, root):
     for image, parsed in case.results['parsed'].items():
-        ours = read_entities(root / 'Annotations' / f'{image}.xml')._asdict()
-        assert ours | dict(nobox=ours.pop('no_box')) == parsed['annotations']
+        entities = read_entities(root / 'Annotations' / f'{image}.xml')._asdict()
+        assert entities | dict(nobox=entities.pop('no_box')) == parsed['annotations']
 
 
 def test_ranking(case, predictions):

@@ -32,11 +32,12 @@ def make_head(**options) -> torch.nn.Module:
 @pytest.mark.parametrize('number', range(22))
 def test_positive_maps(number):
     case = load_case('mdetr', 'positive_map')
-    own = case.results['cases'][number]
-    found = positive_map(own['offsets'], own['tokens_positive'], normalised=True)
-    assert_close(found, case[f'map.{number}'], rtol=0, atol=1e-7)
-    columns = [row.nonzero().flatten().tolist() for row in positive_map(own['offsets'], own['tokens_positive'])]
-    assert columns == own['positive_tokens']
+    published = case.results['cases'][number]
+    rows = positive_map(published['offsets'], published['tokens_positive'], normalised=True)
+    assert_close(rows, case[f'map.{number}'], rtol=0, atol=1e-7)
+    maps = positive_map(published['offsets'], published['tokens_positive'])
+    columns = [row.nonzero().flatten().tolist() for row in maps]
+    assert columns == published['positive_tokens']
 
 
 @pytest.mark.parametrize('span', [(0, 0), (-1, 5)])
@@ -46,7 +47,7 @@ def test_spans_before_the_caption_are_errors(span):
 
 
 def samples_of(case, device: torch.device, with_final: bool = False) -> list[DetDataSample]:
-    scale, found = torch.tensor([SIZE[1], SIZE[0]] * 2), []
+    scale, samples = torch.tensor([SIZE[1], SIZE[0]] * 2), []
     for target in case.inputs['targets']:
         boxes = bbox_cxcywh_to_xyxy(torch.tensor(target['boxes_cxcywh'])) * scale
         instances = InstanceData(bboxes=boxes, labels=torch.zeros(len(boxes), dtype=torch.long),
@@ -55,8 +56,8 @@ def samples_of(case, device: torch.device, with_final: bool = False) -> list[Det
             instances.isfinal = torch.tensor(target['isfinal'])
         sample = DetDataSample(gt_instances=instances.to(device))
         sample.set_metainfo(dict(img_shape=SIZE, ori_shape=SIZE))
-        found.append(sample)
-    return found
+        samples.append(sample)
+    return samples
 
 
 @pytest.mark.parametrize('kind', ['binary', 'normalised'])
@@ -74,26 +75,28 @@ def test_losses_matching_and_gradients(name, kind, device):
     losses = head.loss_by_feat(outputs, offsets, samples)
 
     published = case.results[kind]
-    ours = dict(ce=('ce', 1), bbox=('bbox', 5), iou=('giou', 2), align=('contrastive_align', 1), isfinal=('isfinal', 1))
+    published_names = dict(ce=('ce', 1), bbox=('bbox', 5), iou=('giou', 2), align=('contrastive_align', 1),
+                           isfinal=('isfinal', 1))
     last = len(outputs.logits) - 1
     for layer in range(last + 1):
         start, end = ('', '') if layer == last else (f'd{layer}.', f'_{layer}')
-        for key, (theirs, weight) in ours.items():
-            if f'loss_{theirs}{end}' in published['losses']:
-                expected = weight * published['losses'][f'loss_{theirs}{end}']
+        for key, (published_name, weight) in published_names.items():
+            if f'loss_{published_name}{end}' in published['losses']:
+                expected = weight * published['losses'][f'loss_{published_name}{end}']
                 assert losses.pop(f'{start}loss_{key}').item() == approx(expected, device, rel=2e-6)
         for key in ('cardinality_error', *(['accuracy_isfinal'] if final else [])):
             expected = published['losses'][f'{key}{end}']
             assert losses.pop(f'{start}{key}').item() == approx(expected, device, rel=1e-6)
     assert losses == {}
 
-    maps = [head.object_maps(own, sample).to(device) for own, sample in zip(offsets, samples)]
+    maps = [head.object_maps(tokens, sample).to(device) for tokens, sample in zip(offsets, samples)]
     assert_close(torch.cat(maps), case[f'{kind}.positive_map'])
     for number, expected in enumerate(published['indices']):
         matched = head.match(outputs.logits, outputs.boxes, maps, samples)[number]
         for i, (queries, objects) in enumerate(expected):
-            own = matched.image == i
-            assert dict(zip(matched.query[own].tolist(), matched.object[own].tolist())) == dict(zip(queries, objects))
+            of_image = matched.image == i
+            pairs = zip(matched.query[of_image].tolist(), matched.object[of_image].tolist())
+            assert dict(pairs) == dict(zip(queries, objects))
 
     if not final:  # the published sum of the other case has losses of masks
         losses = head.loss_by_feat(outputs, offsets, samples)

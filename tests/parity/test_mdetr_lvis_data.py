@@ -44,12 +44,12 @@ def test_names(case):
 
 @pytest.mark.parametrize('fraction', ['1', '0.5', '0.3'])
 def test_balanced_subsets(case, build, fraction):
-    found = build(float(fraction))
-    assert sorted({image['original_id'] for image in found['images']}) == case.results['kept_image_ids'][fraction]
+    built = build(float(fraction))
+    assert sorted({image['original_id'] for image in built['images']}) == case.results['kept_image_ids'][fraction]
 
 
 def test_the_file_of_a_subset(case, build):
-    expected, found = case.results['output']['finetune_lvis30_train.json'], build(0.3)
-    assert len(found['images']) == len(expected['images']) and as_sets(found) == as_sets(expected)
-    assert without(found, 'images', 'annotations') == without(expected, 'images', 'annotations')
-    assert [row['id'] for row in found['annotations']] == list(range(len(expected['annotations'])))
+    expected, built = case.results['output']['finetune_lvis30_train.json'], build(0.3)
+    assert len(built['images']) == len(expected['images']) and as_sets(built) == as_sets(expected)
+    assert without(built, 'images', 'annotations') == without(expected, 'images', 'annotations')
+    assert [row['id'] for row in built['annotations']] == list(range(len(expected['annotations'])))

@@ -75,8 +75,8 @@ def test_masks_in_pixels(case, model, device):
     samples = inputs_of(case, device)[1]
     for sample, size in zip(samples, case.inputs['orig_sizes_hw']):
         sample.set_metainfo(dict(ori_shape=tuple(size)))
-    found = model.mask_head.predict_by_feat(list(case['pred_masks'].to(device)), samples)
-    for i, masks in enumerate(found):
+    predicted_masks = model.mask_head.predict_by_feat(list(case['pred_masks'].to(device)), samples)
+    for i, masks in enumerate(predicted_masks):
         assert masks.cpu().equal(case[f'masks.{i}'][:, 0].bool())
 
 
@@ -88,13 +88,13 @@ def test_what_is_kept_for_phrasecut_through_the_whole_model(case, model, monkeyp
     for sample, size, caption in zip(samples, case.inputs['orig_sizes_hw'], case.inputs['captions']):
         sample.set_metainfo(dict(ori_shape=tuple(size), text=caption))
     for i, sample in enumerate(model.predict(images, samples)):
-        found = sample.pred_instances
+        instances = sample.pred_instances
         boxes = torch.tensor(case.results['phrasecut_boxes_xywh'][i])
-        assert_close(box_convert(found.bboxes, 'xyxy', 'xywh'), boxes, rtol=0, atol=2e-2)
+        assert_close(box_convert(instances.bboxes, 'xyxy', 'xywh'), boxes, rtol=0, atol=2e-2)
         scores = case['post_scores'][i]
-        assert_close(found.scores, scores[scores > threshold(case)], **TOLERANCE)
+        assert_close(instances.scores, scores[scores > threshold(case)], **TOLERANCE)
         # a logit that two ways of adding put on different sides of 0 may cost a pixel
-        assert (found.masks.any(0).cpu() != case[f'phrasecut.{i}'].bool()).sum() <= 2
+        assert (instances.masks.any(0).cpu() != case[f'phrasecut.{i}'].bool()).sum() <= 2
 
 
 @pytest.mark.parametrize('kind', ['binary', 'normalised'])

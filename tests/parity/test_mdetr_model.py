@@ -55,7 +55,7 @@ def inputs_of(case: Case, device: torch.device) -> tuple[torch.Tensor, list[DetD
 
 def text_of(model: torch.nn.Module, case: Case) -> tuple[torch.Tensor, TextTokens]:
     ids, mask = (torch.tensor(case.inputs[key]) for key in ('input_ids', 'attention_mask'))
-    ids, mask = (each.to(model.query_embedding.weight.device) for each in (ids, mask))
+    ids, mask = (tensor.to(model.query_embedding.weight.device) for tensor in (ids, mask))
     hidden, pooled = model.text_encoder.encode_tokens(ids, mask)
     return hidden, TextTokens(model.resizer(hidden), mask == 0, pooled, case.inputs['offsets'])
 
@@ -114,8 +114,8 @@ def test_the_contrast_of_images_and_captions(tmp_path, device):
     assert fused.padding.cpu().equal(case['mask'])
     assert_close(fused.memory[seen], case['img_memory'].transpose(0, 1)[seen.cpu()], **TOLERANCE)
     pooled = model.pool(fused, text)
-    for ours, theirs in zip(pooled, ('img_pooled', 'text_pooled')):
-        assert_close(ours, case[theirs], **TOLERANCE)
+    for vectors, published_name in zip(pooled, ('img_pooled', 'text_pooled')):
+        assert_close(vectors, case[published_name], **TOLERANCE)
     assert model.loss_image_text(*pooled).item() == approx(case.results['contrastive_loss'], device, rel=1e-4)
     outputs = model.bbox_head(model.decode(fused).objects, fused.text)
     assert_close(outputs.logits, case['pred_logits'], rtol=0, atol=1e-4)

@@ -75,17 +75,18 @@ def test_gaussians_and_the_attention_that_they_modulate(transformer, device):
     assert_close(points[:, chosen], case['head_points'], **TOLERANCE)
     assert_close(last.offsets[:, chosen, 0], case['offset_layer5'], **TOLERANCE)
     assert_close(first.scales[:, chosen, 0], case['point3_layer0'].square(), **TOLERANCE)
-    found = log_gaussian(points, first.scales[:, :, 0], (10, 13))
-    assert_close(found[:, :, chosen].transpose(1, 2).unflatten(3, (10, 13)), case['gaussian_layer0'], rtol=1e-4, atol=3e-4)
-    weights = (transformer['products'] + found).masked_fill(case['mask'].to(device).view(2, 1, 1, -1), -torch.inf)
+    bias = log_gaussian(points, first.scales[:, :, 0], (10, 13))
+    assert_close(bias[:, :, chosen].transpose(1, 2).unflatten(3, (10, 13)), case['gaussian_layer0'], rtol=1e-4,
+                 atol=3e-4)
+    weights = (transformer['products'] + bias).masked_fill(case['mask'].to(device).view(2, 1, 1, -1), -torch.inf)
     weights = weights.softmax(dim=-1)
     assert_close(weights[:, :, chosen].transpose(1, 2).unflatten(3, (10, 13)), case['attention_layer0'], **TOLERANCE)
 
 
 def sample(img_shape: tuple[int, int], batch_shape: tuple[int, int], **instances: torch.Tensor) -> DetDataSample:
-    found = DetDataSample(gt_instances=InstanceData(**instances))
-    found.set_metainfo(dict(img_shape=img_shape, batch_input_shape=batch_shape, scale_factor=(1., 1.)))
-    return found
+    data_sample = DetDataSample(gt_instances=InstanceData(**instances))
+    data_sample.set_metainfo(dict(img_shape=img_shape, batch_input_shape=batch_shape, scale_factor=(1., 1.)))
+    return data_sample
 
 
 def test_the_whole_detector_with_padding_through_the_converter(device):
@@ -133,10 +134,10 @@ def test_losses_and_their_gradients(criterion, device):
     losses = head.loss_by_feat(logits, boxes, [s.gt_instances for s in samples], [s.metainfo for s in samples])
     names = dict(cls=('ce', 2), bbox=('bbox', 5), iou=('giou', 2))
     for layer in range(6):
-        ours, theirs = (f'd{layer}.', f'_{layer}') if layer < 5 else ('', '')
+        prefix, published_suffix = (f'd{layer}.', f'_{layer}') if layer < 5 else ('', '')
         for name, (published, weight) in names.items():
-            expected = case.results['losses'][f'loss_{published}{theirs}'] * weight
-            assert losses[f'{ours}loss_{name}'].item() == approx(expected, device, rel=1e-5)
+            expected = case.results['losses'][f'loss_{published}{published_suffix}'] * weight
+            assert losses[f'{prefix}loss_{name}'].item() == approx(expected, device, rel=1e-5)
     total = sum(losses.values())
     assert total.item() == approx(case.results['total'], device, rel=1e-5)
     total.backward()
@@ -150,8 +151,9 @@ def test_matching(criterion, device):
     case, head, samples = criterion
     logits, boxes = (case[name].to(device) for name in ('pred_logits', 'pred_boxes'))
     for layer in range(6):
-        for i, each in enumerate(samples):
-            *_, pos, _ = head._get_targets_single(logits[layer, i], boxes[layer, i], each.gt_instances, each.metainfo)
+        for i, data_sample in enumerate(samples):
+            *_, pos, _ = head._get_targets_single(logits[layer, i], boxes[layer, i], data_sample.gt_instances,
+                                                  data_sample.metainfo)
             assert pos.tolist() == sorted(case[f'match_l{layer}_i{i}'][0].tolist())
 
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMES = dict(CG='generator', GIE='exchanger', D='dictionary')
 
 
-def ours(name: str) -> str:
+def our_name(name: str) -> str:
     part, leaf = name.split('.', 1)
     return f'{NAMES[part]}.{leaf}'
 
@@ -31,7 +31,7 @@ def case():
 @pytest.fixture
 def rd(case, device) -> RetrieverDictionary:
     module = RetrieverDictionary(512, num_atoms=512, alpha=0.8)
-    weights = {ours(name): torch.from_numpy(fill(name, tuple(shape), case.weights.gain))
+    weights = {our_name(name): torch.from_numpy(fill(name, tuple(shape), case.weights.gain))
                for name, shape, *_ in case.weights.tensors}
     module.load_state_dict(weights, strict=True)
     return module.to(device)
@@ -66,7 +66,7 @@ def test_training_and_gradients_are_the_published_ones(case, rd, feat, device):
     assert loss.item() == approx(case.results['train']['loss'], device, rel=1e-5)
     loss.backward()
     for name, norm in case.results['train']['grad_norm'].items():
-        gradient = rd.get_parameter(ours(name)).grad
+        gradient = rd.get_parameter(our_name(name)).grad
         assert gradient.norm().item() == approx(norm, device, rel=1e-3)
         published = case[f'train_grad_head/{name}']
         assert_close(gradient.flatten()[:64], published, rtol=1e-3, atol=1e-5 * published.abs().max().item())
@@ -74,7 +74,7 @@ def test_training_and_gradients_are_the_published_ones(case, rd, feat, device):
 
 
 @pytest.fixture(scope='module')
-def whole(device):
+def detector(device):
     """The whole rd-9c with the case's weights, through the converter."""
     init_default_scope('mmdet')
     case = load_case('yolo_rd', 'rd9c_full')
@@ -83,15 +83,16 @@ def whole(device):
     return case, model.to(device).eval()
 
 
-def test_the_whole_network_gives_the_published_numbers(whole, device):
-    case, model = whole
+def test_the_whole_network_gives_the_published_numbers(detector, device):
+    case, model = detector
     image = torch.from_numpy(fill_image('rd9c_full', (2, 3, 192, 256))).to(device)
     kept = {}
     module = model.backbone.trunk.rd['1']
     handle = module.register_forward_hook(lambda _, inputs, output: kept.update(before=inputs[0], after=output))
     with torch.no_grad():
         feats = model.backbone(image)
-        heads = dict(main=(model.bbox_head, model.neck(feats)), aux=(model.aux_head.head, model.aux_head.branch(image, feats)))
+        heads = dict(main=(model.bbox_head, model.neck(feats)),
+                     aux=(model.aux_head.head, model.aux_head.branch(image, feats)))
         coefficients = module.coefficients(kept['before'])
         handle.remove()
         assert_close(kept['before'][:, :8], case['b3_before_8'], rtol=0, atol=1e-4)
@@ -105,22 +106,22 @@ def test_the_whole_network_gives_the_published_numbers(whole, device):
             assert_close(head.predictions(class_maps, box_maps).boxes().mT, case[f'{name}_boxes'], rtol=0, atol=0.05)
 
 
-def test_the_whole_network_has_the_published_number_of_parameters(whole):
-    case, model = whole
+def test_the_whole_network_has_the_published_number_of_parameters(detector):
+    case, model = detector
     # the published heads hold six frozen ramps of 16 bins, which are constants here
     assert sum(p.numel() for p in model.parameters()) + 6 * 16 == case.results['parameters'] == 51_722_304
 
 
-def test_lightnings_form_converts_to_the_same(whole):
-    case, model = whole
+def test_lightnings_form_converts_to_the_same(detector):
+    case, model = detector
     weights = convert('yolo_rd', {f'model.model.{name}': value for name, value in case.state_dict.items()})
     assert weights.keys() == model.state_dict().keys()
     name = 'backbone.trunk.rd.1.dictionary.conv.weight'
     assert weights[name].equal(case.state_dict['4.dconv.D.conv.weight'])
 
 
-def test_another_number_of_atoms_is_read_off_the_file(whole):
-    case, _ = whole
+def test_another_number_of_atoms_is_read_off_the_file(detector):
+    case, _ = detector
     wide = {name: torch.zeros(512, 4096, 1, 1) if name == '4.dconv.D.conv.weight' else value
             for name, value in case.state_dict.items()}
     assert convert_with_report('yolo_rd', wide).recipe.options == {'model.backbone.rd.num_atoms': 4096}

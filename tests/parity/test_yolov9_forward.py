@@ -72,11 +72,13 @@ def check_layers(case: Case, outputs: dict, prefix: str, atol: float) -> None:
     assert outputs
     for index in sorted(outputs):
         output = outputs[index]
-        found = torch.stack([output.mean(), output.std(correction=0)]).float()
-        where = f'layer {index}: '
-        assert_close(found, case[f'{prefix}layer_mean_std'][rows[index]], rtol=1e-5, atol=atol, msg=lambda m: where + m)
+        statistics = torch.stack([output.mean(), output.std(correction=0)]).float()
+        layer_name = f'layer {index}: '
+        assert_close(statistics, case[f'{prefix}layer_mean_std'][rows[index]], rtol=1e-5, atol=atol,
+                     msg=lambda m: layer_name + m)
         first = output.flatten()[:16].float()
-        assert_close(first, case[f'{prefix}layer_first16'][rows[index]], rtol=1e-5, atol=atol, msg=lambda m: where + m)
+        assert_close(first, case[f'{prefix}layer_first16'][rows[index]], rtol=1e-5, atol=atol,
+                     msg=lambda m: layer_name + m)
 
 
 @pytest.mark.parametrize('name', CASES)
@@ -86,8 +88,8 @@ def test_evaluation_gives_the_published_numbers(name, device):
     raw, outputs = run(model, case.image().to(device), name)
     check_layers(case, outputs, '', 1e-5)
     for head, maps in raw.items():
-        for level, found in zip(('P3', 'P4', 'P5'), maps, strict=True):
-            assert_close(found, case[f'{head}_raw_{level}'], rtol=0, atol=1e-5)
+        for level, level_map in zip(('P3', 'P4', 'P5'), maps, strict=True):
+            assert_close(level_map, case[f'{head}_raw_{level}'], rtol=0, atol=1e-5)
     with torch.no_grad():
         predictions = model.bbox_head.predictions(*model(case.image().to(device), mode='tensor'))
     assert_close(predictions.boxes().mT, case['main_boxes'], rtol=0, atol=2e-3)
@@ -108,7 +110,7 @@ def test_training_mode_gives_the_published_numbers(name, device):
         assert_close(maps[2][0].float(), case[f'train_{head}_raw_P5_map0'], rtol=0, atol=1e-5)
     buffers = model.state_dict()
     for i, key in enumerate(case.inputs['train_bn_keys']):
-        ours = case.our_name(convert, 'yolov9', key)
-        variance = ours.replace('running_mean', 'running_var')
-        assert_close(buffers[ours].float(), case[f'train_bn{i}_running_mean'], rtol=0, atol=1e-5)
+        our_name = case.our_name(convert, 'yolov9', key)
+        variance = our_name.replace('running_mean', 'running_var')
+        assert_close(buffers[our_name].float(), case[f'train_bn{i}_running_mean'], rtol=0, atol=1e-5)
         assert_close(buffers[variance].float(), case[f'train_bn{i}_running_var'], rtol=0, atol=1e-5)

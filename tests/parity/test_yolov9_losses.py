@@ -21,7 +21,7 @@ def head(device) -> YOLOv9Head:
 
 
 def truth(case: Case, device: torch.device, boxes: bool = True) -> list[InstanceData]:
-    return [each.to(device) for each in (case.instances() if boxes else case.no_instances())]
+    return [instances.to(device) for instances in (case.instances() if boxes else case.no_instances())]
 
 
 def items(losses: dict) -> torch.Tensor:
@@ -86,11 +86,11 @@ def test_detections_are_the_published_ones(head, setting, device):
     with torch.no_grad():
         maps = case.raw_maps('main', -4, device)
         detections = head.predict_by_feat(*maps, [{}, {}], cfg=NMS[setting])
-    for i, found in enumerate(detections):
+    for i, image_detections in enumerate(detections):
         published = case[f'nms_{setting}_{i}']
-        assert_close(found.bboxes, published[:, :4], rtol=0, atol=2e-4)
-        assert_close(found.scores, published[:, 4], rtol=0, atol=1e-6)
-        assert found.labels.cpu().equal(published[:, 5].long())
+        assert_close(image_detections.bboxes, published[:, :4], rtol=0, atol=2e-4)
+        assert_close(image_detections.scores, published[:, 4], rtol=0, atol=1e-6)
+        assert image_detections.labels.cpu().equal(published[:, 5].long())
 
 
 def test_boxes_go_back_to_the_original_image_as_published(device):

@@ -48,8 +48,8 @@ def test_a_training_step_in_double_precision_is_the_published_one(case, device):
     assert_close(total, case['grad_l2_norm_all_parameters'].view(()), rtol=1e-4, atol=0)
     for i, key in enumerate(case.inputs['grad_full_names']):
         published = case[f'grad_full_{i}']
-        found = gradient_of(model, case, key).float().view_as(published)
-        assert_close(found, published, rtol=1e-4, atol=1e-6 * published.abs().max().item())
+        gradient = gradient_of(model, case, key).float().view_as(published)
+        assert_close(gradient, published, rtol=1e-4, atol=1e-6 * published.abs().max().item())
     for name, assignment in assignments.items():
         assignment = on_cpu(assignment)
         order = (assignment.images * 10_000 + assignment.points).argsort()

@@ -24,13 +24,13 @@ class Pairs(BaseDataset):
 
 def epochs() -> dict[str, list[int]]:
     """What each sampler gives this process, without a seed: the processes have to agree on one."""
-    found = {}
+    orders = {}
     for name, (options, count) in SAMPLERS.items():
         loader = Runner.build_dataloader(
             dict(dataset=Pairs(), batch_size=2, num_workers=0, sampler=dict(type=name, **options)))
-        found[name] = []
+        orders[name] = []
         for epoch in range(count):
             if hasattr(loader.sampler, 'set_epoch'):
                 loader.sampler.set_epoch(epoch)
-            found[name] += [int(i) for batch in loader.batch_sampler for i in batch]
-    return found
+            orders[name] += [int(i) for batch in loader.batch_sampler for i in batch]
+    return orders

@@ -48,10 +48,10 @@ def build(system: str, text_folder: Path) -> nn.Module:
     return model
 
 
-def images(numbers: Sequence[int], first: int = 0) -> dict[str, Any]:
+def images(box_counts: Sequence[int], first: int = 0) -> dict[str, Any]:
     """A batch of images with so many boxes; `first` is the number of the first image, on which its pixels depend."""
     inputs, samples = [], []
-    for image, boxes in zip(count(first), numbers):
+    for image, boxes in zip(count(first), box_counts):
         generator = torch.Generator().manual_seed(100 + image)
         inputs.append(torch.randn(3, HEIGHT, WIDTH, generator=generator))
         corner = torch.rand(boxes, 2, generator=generator) * torch.tensor([WIDTH / 2, HEIGHT / 2])

@@ -17,13 +17,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 def run(rank: int, folder: Path) -> None:
     dist.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
-    found = {}
+    outcome = {}
     for system in CONFIGS:
         # as mmengine's runner does before it wraps a model, which may lay out its weights then
         model = DistributedDataParallel(build(system, folder / 'text').to('cpu'))
         batches = dict(halves=images(BOXES[rank], 2 * rank), same=images(BOXES[0]))
-        found[system] = {name: tuple(step(model, batch)) for name, batch in batches.items()}
-    torch.save(dict(steps=found, epochs=epochs()), folder / f'{rank}.pth')
+        outcome[system] = {name: tuple(step(model, batch)) for name, batch in batches.items()}
+    torch.save(dict(steps=outcome, epochs=epochs()), folder / f'{rank}.pth')
     dist.destroy_process_group()
 
 

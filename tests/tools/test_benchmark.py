@@ -38,9 +38,9 @@ def test_without_a_checkout_it_says_where_the_benchmarks_are(in_process, tmp_pat
 def test_measures_a_form_and_prints_its_ratio(run):
     message, out = run('modulation', '--repeats', 1, '--device', 'cpu')
     assert message == ''
-    textbook, ours = out.splitlines()[-2:]
+    textbook, modulated = out.splitlines()[-2:]
     assert 'textbook' in textbook and ' 1.00 ' in textbook and 'MiB' in textbook
-    assert ': ours' in ours and 0 < float(ours.split()[-4]) < 1
+    assert ': ours' in modulated and 0 < float(modulated.split()[-4]) < 1
 
 
 def test_ratios_are_to_the_first_row(capsys):

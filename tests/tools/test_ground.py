@@ -97,6 +97,6 @@ def test_images_that_cannot_be_read_are_named_and_the_others_done(run, tmp_path)
     ((FIRST, CAPTION, '--cfg-options', 'model.text_encoder.name=data/shapes'), {}, 'data/shapes'),
 ])
 def test_errors_are_one_clear_line(run, arguments, options, message):
-    found, out, files = run(*arguments, **options)
-    assert message in found and 'Traceback' not in found and out == '' and files == []
-    assert len([line for line in found.splitlines() if line.startswith('ground.py')]) == 1
+    status, out, files = run(*arguments, **options)
+    assert message in status and 'Traceback' not in status and out == '' and files == []
+    assert len([line for line in status.splitlines() if line.startswith('ground.py')]) == 1

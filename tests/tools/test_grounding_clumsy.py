@@ -67,8 +67,8 @@ def test_a_tokenizer_that_is_torn_or_none_is_one_line(in_process, write, tmp_pat
     (tmp_path / 'torn').mkdir()
     (tmp_path / 'torn/tokenizer.json').write_text('{')
     for folder in ('torn', '.'):
-        found, _ = in_process(str(DATA / 'check_grounding.py'), write(), '--tokenizer', tmp_path / folder)
-        assert f'--tokenizer={tmp_path / folder}' in found and '\n' not in found
+        outcome, _ = in_process(str(DATA / 'check_grounding.py'), write(), '--tokenizer', tmp_path / folder)
+        assert f'--tokenizer={tmp_path / folder}' in outcome and '\n' not in outcome
 
 
 @pytest.mark.parametrize('tool', ['coco_to_grounding.py', 'check_grounding.py', 'make_tokenizer.py'])
@@ -80,16 +80,16 @@ def test_files_that_are_no_annotations_are_named(in_process, tmp_path, tool, con
     out = ['--out', tmp_path / 'out']
     arguments = {'coco_to_grounding.py': [file, *out], 'check_grounding.py': [file],
                  'make_tokenizer.py': ['--texts', file, '--vocab-size', 270, *out]}[tool]
-    found, _ = in_process(str(DATA / tool), *arguments)
-    assert found.startswith(f'{tool}: ') and str(file) in found and '\n' not in found.strip()
+    outcome, _ = in_process(str(DATA / tool), *arguments)
+    assert outcome.startswith(f'{tool}: ') and str(file) in outcome and '\n' not in outcome.strip()
     assert not (tmp_path / 'out').exists()
 
 
 def test_captions_of_a_wrong_kind_are_named(in_process, write, tmp_path):
     file = write(images=[IMAGE, 5])
-    found, _ = in_process(str(DATA / 'make_tokenizer.py'), '--texts', file, '--vocab-size', 270, '--out',
-                          tmp_path / 'out')
-    assert f"{file}: entry 2 of 'images' has the caption None, should be a text" in found and '\n' not in found
+    outcome, _ = in_process(str(DATA / 'make_tokenizer.py'), '--texts', file, '--vocab-size', 270, '--out',
+                            tmp_path / 'out')
+    assert f"{file}: entry 2 of 'images' has the caption None, should be a text" in outcome and '\n' not in outcome
 
 
 @pytest.fixture(scope='module')
@@ -125,8 +125,8 @@ def ground(in_process, workplace, checkpoint, tmp_path, monkeypatch):
 ])
 def test_a_checkpoint_of_something_else_is_refused(ground, tmp_path, content, message):
     torch.save(content, tmp_path / 'other.pth')
-    found = ground(weights=tmp_path / 'other.pth')
-    assert f'{tmp_path}/other.pth {message}' in found and '\n' not in found
+    outcome = ground(weights=tmp_path / 'other.pth')
+    assert f'{tmp_path}/other.pth {message}' in outcome and '\n' not in outcome
 
 
 @pytest.mark.parametrize('content, message', [
@@ -137,13 +137,13 @@ def test_a_checkpoint_of_something_else_is_refused(ground, tmp_path, content, me
 ])
 def test_a_config_of_something_else_is_refused(ground, tmp_path, content, message):
     (tmp_path / 'other.py').write_text(content)
-    found = ground(config=tmp_path / 'other.py')
-    assert f'{tmp_path}/other.py' in found and message in found and '\n' not in found
+    outcome = ground(config=tmp_path / 'other.py')
+    assert f'{tmp_path}/other.py' in outcome and message in outcome and '\n' not in outcome
 
 
 def test_an_argument_that_the_model_has_not_is_named_with_its_config(ground):
-    found = ground(IMAGE_FILE, 'a star', '--cfg-options', 'model.nonsense=1')
-    assert f'{CONFIG}: ' in found and "'nonsense'" in found and '\n' not in found
+    outcome = ground(IMAGE_FILE, 'a star', '--cfg-options', 'model.nonsense=1')
+    assert f'{CONFIG}: ' in outcome and "'nonsense'" in outcome and '\n' not in outcome
 
 
 def test_folders_and_long_captions_are_skipped_with_a_reason(ground):
@@ -153,6 +153,6 @@ def test_folders_and_long_captions_are_skipped_with_a_reason(ground):
 
 def test_out_must_be_a_folder(in_process, tmp_path):
     (tmp_path / 'file').touch()
-    found, _ = in_process(str(GROUND), IMAGE_FILE, 'a star', '--config', CONFIG, '--checkpoint', 'k', '--out',
-                          tmp_path / 'file')
-    assert f'--out {tmp_path}/file is a file, should be a folder' in found
+    outcome, _ = in_process(str(GROUND), IMAGE_FILE, 'a star', '--config', CONFIG, '--checkpoint', 'k', '--out',
+                            tmp_path / 'file')
+    assert f'--out {tmp_path}/file is a file, should be a folder' in outcome

@@ -31,7 +31,7 @@ class Relation(NamedTuple):
 
 @dataclass(frozen=True)
 class SceneObject:
-    """One shape of a image; all lengths are whole pixels.
+    """One shape of an image; all lengths are whole pixels.
 
     Args:
         id: Index in the scene's list, which runs from the back to the front.

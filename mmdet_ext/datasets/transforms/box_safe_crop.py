@@ -1,4 +1,4 @@
-"""A random crop that keeps every box in view, if it can."""
+"""A random crop that keeps a part of every box, if possible."""
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
@@ -7,14 +7,14 @@ from mmdet.structures.bbox import HorizontalBoxes, autocast_box_type
 
 @TRANSFORMS.register_module()
 class BoxSafeRandomCrop(BaseTransform):
-    """Crop an image at random, again and again until something of every box is left.
+    """Crop an image at random; try again until a part of every box is inside the crop.
 
-    The caption stays, so whatever it names has to stay as well. The last attempt is taken as it is: boxes of which
-    nothing is left then go, with their labels, masks and spans.
+    The caption is not changed, so the objects that it names should stay in the image. After `attempts` crops the last
+    one is used: boxes outside it are dropped, with their labels, masks and spans.
 
     Args:
-        min_size: Least side of the crop in pixels; an image's side that is shorter stays whole.
-        max_size: Largest side. Each side is uniform between the two, and at most the image's.
+        min_size: Smallest side of the crop in pixels; a side of the image that is shorter is not cropped.
+        max_size: Largest side. Each side is drawn uniformly between both, and is at most the image's.
         attempts: How often to try.
     """
 
@@ -33,22 +33,22 @@ class BoxSafeRandomCrop(BaseTransform):
         for _ in range(self.attempts):
             region = self._sample(*results['img'].shape[:2])
             cropped = _crop_boxes(boxes, region)
-            kept = ((cropped.widths > 0) & (cropped.heights > 0)).numpy()
-            if kept.all():
+            visible = ((cropped.widths > 0) & (cropped.heights > 0)).numpy()
+            if visible.all():
                 break
         x1, y1, x2, y2 = region
         results['img'] = results['img'][y1:y2, x1:x2]
         results['img_shape'] = (y2 - y1, x2 - x1)
         if 'gt_bboxes' in results:
-            results['gt_bboxes'] = cropped[kept]
+            results['gt_bboxes'] = cropped[visible]
         for key in ('gt_bboxes_labels', 'gt_ignore_flags', 'gt_isfinal'):
             if key in results:
-                results[key] = results[key][kept]
+                results[key] = results[key][visible]
         if 'gt_tokens_positive' in results and 'gt_bboxes' in results:
             spans = results['gt_tokens_positive']
-            results['gt_tokens_positive'] = [own for own, keep in zip(spans, kept, strict=True) if keep]
+            results['gt_tokens_positive'] = [box_spans for box_spans, keep in zip(spans, visible, strict=True) if keep]
         if 'gt_masks' in results:
-            results['gt_masks'] = results['gt_masks'][np.flatnonzero(kept)].crop(np.array(region))
+            results['gt_masks'] = results['gt_masks'][np.flatnonzero(visible)].crop(np.array(region))
         return results
 
     def _sample(self, height: int, width: int) -> tuple[int, int, int, int]:

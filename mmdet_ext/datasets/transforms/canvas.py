@@ -1,4 +1,4 @@
-"""The image of a mosaic, of which only what is asked for is drawn."""
+"""The image of a mosaic, of which only the region that is needed is drawn."""
 from typing import NamedTuple
 from collections.abc import Sequence
 
@@ -9,14 +9,14 @@ Region = tuple[int, int, int, int]  # x1, y1, x2, y2 in pixels of the canvas, th
 
 
 class Tile(NamedTuple):
-    """An image (H, W, 3) and where its first pixel lies, which may be outside the canvas."""
+    """An image (H, W, 3), and the position of its first pixel, which may be outside the canvas."""
     img: np.ndarray
     left: int
     top: int
 
 
 class Canvas:
-    """An image (side, side, 3), uint8, of tiles that do not overlap and of outlines that are pasted mirrored.
+    """An image (side, side, 3), uint8, made of tiles that do not overlap, and of pasted mirror images of instances.
 
     `YOLOCopyPaste` and `YOLOAffine` take it in place of an array; `np.asarray(canvas)` is the whole image.
     """
@@ -32,11 +32,11 @@ class Canvas:
         return self.draw((0, 0, *self.shape[1::-1])).astype(dtype or np.uint8, copy=False)
 
     def paste_mirrored(self, polygons: np.ndarray) -> None:
-        """Paste the canvas's mirror image, as it is without any pasting, inside the polygons (N, P, 2), in pixels."""
+        """Inside the polygons (N, P, 2), in pixels, show the mirror image of the canvas without pasted instances."""
         self.outlines += list(polygons.astype(np.int32))
 
     def draw(self, region: Region) -> np.ndarray:
-        """The image (side, side, 3), of which the region alone is drawn: what lies outside of it has any value."""
+        """The image (side, side, 3), drawn inside the region only: pixels outside of it have arbitrary values."""
         image = np.empty(self.shape, np.uint8)
         x1, y1, x2, y2 = region
         self._draw_tiles(image[y1:y2, x1:x2], x1, y1)
@@ -45,7 +45,7 @@ class Canvas:
         return image
 
     def _draw_tiles(self, part: np.ndarray, left: int, top: int) -> None:
-        """Draw the pixels of `part`, whose first one has the place (left, top) on the canvas."""
+        """Draw the pixels of `part`, whose first pixel is at (left, top) of the canvas."""
         height, width = part.shape[:2]
         free = height * width
         boxes = []
@@ -75,7 +75,7 @@ class Canvas:
 
 
 def polygon_extent(polygon: np.ndarray, shape: Sequence[int]) -> Region:
-    """Of a polygon (P, 2) in whole pixels, clipped to an image of the shape (H, W, ...)."""
+    """The box around a polygon (P, 2) of whole pixels, clipped to an image of the shape (H, W, ...)."""
     x1, y1 = polygon.min(axis=0).clip(0).tolist()
     x2, y2 = np.minimum(polygon.max(axis=0) + 1, shape[1::-1]).tolist()
     return x1, y1, x2, y2

@@ -1,4 +1,4 @@
-"""Copy-paste within an image (https://arxiv.org/abs/2012.07177): instances pasted again at the mirrored place."""
+"""Copy-paste within an image (https://arxiv.org/abs/2012.07177): mirror images of instances are pasted."""
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
@@ -9,7 +9,7 @@ from .instances import KEYS, concatenate, get_boxes, has_polygon, select, set_bo
 
 @TRANSFORMS.register_module()
 class YOLOCopyPaste(BaseTransform):
-    """Paste the mirror images of some instances at the mirrored place, where they cover little of any box.
+    """Paste the mirror image of some instances at the mirrored position, if it covers little of every box.
 
     Only instances with a polygon are pasted; without `gt_polygons` nothing happens.
 

@@ -1,4 +1,4 @@
-"""Filters that are applied once in a while: blur, median, grey, contrast."""
+"""Filters that are applied with a small probability: blur, median, grey, contrast."""
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -23,8 +23,8 @@ class YOLOFilters(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         drawn = np.random.random(4) < self.prob
-        for apply, wanted in zip((_blur, _median, _grey, _clahe), drawn):
-            if wanted:
+        for apply, is_drawn in zip((_blur, _median, _grey, _clahe), drawn):
+            if is_drawn:
                 results['img'] = apply(results['img'])
         return results
 

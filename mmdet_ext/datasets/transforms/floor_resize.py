@@ -1,4 +1,4 @@
-"""Resizing as DETR's family does: the short side to a size, the long side rounded down."""
+"""Resizing as in DETR and its successors: the short side gets a given size, the long side is rounded down."""
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,7 +8,7 @@ from mmdet.registry import TRANSFORMS
 
 
 def floor_size(width: int, height: int, short: int, longest: int | None) -> tuple[int, int]:
-    """The new (width, height): the short side is `short`, or less where the long side would pass `longest`."""
+    """The new (width, height): the short side is `short`, or less if the long side would be longer than `longest`."""
     low, high = min(width, height), max(width, height)
     if longest is not None and high / low * short > longest:
         short = round(longest * low / high)
@@ -24,7 +24,7 @@ class FloorResize(BaseTransform):
     filter skips pixels where Pillow's averages them.
 
     Args:
-        scales: (short, long) sides in pixels, of which each image gets one at random: the short side becomes `short`,
+        scales: Pairs (short, long) of sides in pixels. Each image gets a random one: the short side becomes `short`,
             unless the long one would then be longer than `long`; `long` may be None, no limit.
     """
 

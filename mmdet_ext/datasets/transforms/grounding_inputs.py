@@ -16,17 +16,17 @@ META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'fl
 class PackGroundingInputs(PackDetInputs):
     """mmdet's `PackDetInputs` with the caption, and with `tokens_positive` among the instances.
 
-    In training a sample has an `image_digest` of its pixels, by which `MDETR` knows the same image in several
+    In training a sample has `image_digest`, a hash of its pixels, by which `MDETR` recognises the same image in several
     samples of a batch.
 
     `gt_instances.tokens_positive` is a list with one entry per box, each a list of spans [begin, end) of characters.
     `gt_instances.isfinal` (N,) float32 is there if the results have `gt_isfinal`.
 
     Args:
-        meta_keys: Entries of the results that become metainfo, those of them that are there.
+        meta_keys: Entries of the results that become metainfo if they exist.
 
     Raises:
-        ValueError: If a step in front of it dropped boxes and kept their spans.
+        ValueError: If an earlier step dropped boxes and kept their spans.
     """
 
     def __init__(self, meta_keys: Sequence[str] = META_KEYS) -> None:
@@ -44,7 +44,7 @@ class PackGroundingInputs(PackDetInputs):
                              'boxes: a transform of this pipeline drops boxes without their spans')
         ignored = results.get('gt_ignore_flags', np.zeros(num_boxes, bool))
         instances = packed['data_samples'].gt_instances
-        instances.tokens_positive = [own for own, flag in zip(spans, ignored) if not flag]
+        instances.tokens_positive = [box_spans for box_spans, flag in zip(spans, ignored) if not flag]
         if 'gt_isfinal' in results:
             instances.isfinal = torch.from_numpy(results['gt_isfinal'][~ignored])
         return packed

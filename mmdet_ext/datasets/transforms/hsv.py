@@ -12,7 +12,7 @@ class YOLOHSV(BaseTransform):
     `YOLOXHSVRandomAug` of mmdet adds to them instead.
 
     Args:
-        hue: Gain of the hue, which turns round, 0 to 1.
+        hue: Gain of the hue, 0 to 1; hues beyond the largest begin again at 0.
         saturation: Gain of the saturation, 0 to 1.
         value: Gain of the value, 0 to 1.
     """

@@ -1,4 +1,4 @@
-"""The annotated instances of an image in mmdet's results dict, handled together: one row per instance in every entry.
+"""Functions on all annotated instances of an image in mmdet's results dict: every entry has one row per instance.
 
 `gt_polygons` (N, P, 2), float32, are P points (x, y) in pixels on the outline of each instance; NaN where it has none.
 """
@@ -21,14 +21,14 @@ def set_boxes(results: dict, boxes: np.ndarray) -> None:
 
 
 def select(results: dict, index: np.ndarray) -> None:
-    """Keep the instances of a mask (N,) or of indices, in their order."""
+    """Keep the instances that a mask (N,) or a list of indices selects, in the order of the selection."""
     for key in KEYS:
         if key in results:
             results[key] = results[key][index]
 
 
 def concatenate(parts: Sequence[dict]) -> dict:
-    """Return the entries of the instances of all results dicts, one after the other."""
+    """Join the instances of several results dicts, in their order."""
     merged = {}
     for key in KEYS:
         present = [key in part for part in parts]
@@ -47,7 +47,7 @@ def has_polygon(polygons: np.ndarray) -> np.ndarray:
 
 
 def boxes_of_polygons(polygons: np.ndarray, width: int, height: int) -> np.ndarray:
-    """Return the extent (N, 4) of the outline points inside the image; zeros where none is."""
+    """The boxes (N, 4) around the points of each outline that are inside the image; zeros if there are none."""
     x, y = polygons[..., 0], polygons[..., 1]  # (N, P)
     inside = (x >= 0) & (y >= 0) & (x <= width) & (y <= height)
     lowest = np.where(inside[..., None], polygons, np.inf).min(axis=1)  # (N, 2)

@@ -12,15 +12,15 @@ from .instances import concatenate, shift_and_clip
 
 @TRANSFORMS.register_module()
 class YOLOMosaic(BaseTransform):
-    """Lay four images around a random point of a canvas of twice the size; what sticks out is cut off.
+    """Put four images around a random point of a canvas of twice the size; parts outside the canvas are cut off.
 
     The point is uniform in the middle half of the canvas. `YOLOAffine` then crops the canvas to one image.
 
     Args:
-        size: Long side in pixels that the images have; the canvas is 2 size x 2 size.
+        size: Long side of the images in pixels; the canvas is 2 size x 2 size.
         pad_value: Colour of the canvas, 0 to 255.
-        deferred: Whether the image stays a `Canvas`, which the next steps, `YOLOCopyPaste` and `YOLOAffine`, draw no
-            more of than the crop keeps. Pixels are the same. Other steps want an array.
+        deferred: Whether to return the image as a `Canvas`, of which `YOLOAffine` draws only the part that it crops.
+            Pixels are the same. The next steps must then be `YOLOCopyPaste` and `YOLOAffine`: others need an array.
     """
 
     def __init__(self, size: int = 640, pad_value: int = 114, deferred: bool = False) -> None:
@@ -57,7 +57,7 @@ class YOLOMixUp(BaseTransform):
 
     Args:
         prob: Probability of mixing, 0 to 1.
-        transforms: What makes the second image of four more, beginning with `YOLOMosaic`, as the first one was made.
+        transforms: Steps that make the second image from four more images, beginning with `YOLOMosaic`.
         beta: The first image's weight is drawn from Beta(beta, beta).
     """
 
@@ -69,7 +69,7 @@ class YOLOMixUp(BaseTransform):
         self.beta = beta
 
     def get_indexes(self, dataset: Sequence) -> list[int]:
-        """Draw whether to mix at all, and the images if so: those of no mixing need not be loaded."""
+        """Decide at random whether to mix. If so, draw four images; otherwise none needs to be loaded."""
         if np.random.random() >= self.prob:
             return []
         return np.random.randint(len(dataset), size=4).tolist()

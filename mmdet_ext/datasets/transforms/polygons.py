@@ -10,11 +10,11 @@ _BRIDGE = 1e-3  # pixels that the way from one part to the next counts, so that 
 
 @TRANSFORMS.register_module()
 class LoadPolygons(BaseTransform):
-    """Sample the COCO polygons of each instance; to stand behind `LoadAnnotations(with_bbox=True)`.
+    """Sample points on the COCO polygons of each instance; put it after `LoadAnnotations(with_bbox=True)`.
 
-    Instances without polygons (boxes only, or a run-length mask) have NaN and are treated by their box. From here to
-    `YOLOAffine`, which needs the outlines last and removes them, only transforms of this package may move pixels.
-    The key `instances` is removed: mixing images would copy its lists many times.
+    Instances without polygons (boxes only, or a run-length mask) get NaN, and later steps use their box. Between this
+    step and `YOLOAffine`, which removes the outlines, only transforms of this package may move pixels. The key
+    `instances` is removed: otherwise its lists would be copied many times when images are mixed.
 
     Args:
         num_points: Points on each outline.
@@ -38,10 +38,10 @@ class LoadPolygons(BaseTransform):
 
 
 def sample_outline(parts: Sequence[np.ndarray], num_points: int) -> np.ndarray:
-    """Return points (num_points, 2) along closed polygons: every vertex, if they are enough, and evenly spaced ones.
+    """Points (num_points, 2) along closed polygons: every vertex, if there are few enough, and evenly spaced points.
 
-    The points of all parts make one polygon that covers them and nothing else: from each part there is a straight way
-    to the next one, and back by the same ways at the end.
+    All parts are joined to one polygon that covers the same area: a straight line goes from each part to the next one,
+    and at the end the outline goes back along the same lines.
 
     Args:
         parts: Vertices (V, 2) of each polygon.
@@ -56,10 +56,10 @@ def sample_outline(parts: Sequence[np.ndarray], num_points: int) -> np.ndarray:
     positions = np.concatenate([[0.], np.cumsum(steps)])
     if len(points) <= num_points:
         spaced = np.linspace(0, positions[-1], num_points - len(points))
-        wanted = np.sort(np.concatenate([positions, spaced]))
+        sampled = np.sort(np.concatenate([positions, spaced]))
     else:
-        wanted = np.linspace(0, positions[-1], num_points)
-    return np.stack([np.interp(wanted, positions, points[:, axis]) for axis in (0, 1)], axis=1)
+        sampled = np.linspace(0, positions[-1], num_points)
+    return np.stack([np.interp(sampled, positions, points[:, axis]) for axis in (0, 1)], axis=1)
 
 
 def _valid_parts(mask: list | dict | None) -> list[np.ndarray]:

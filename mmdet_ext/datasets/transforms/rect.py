@@ -20,8 +20,8 @@ class YOLOResize(BaseTransform):
         published_factor: Whether `scale_factor` is the ratio of the heights for both axes, as in the published
             evaluation. On an image of 1366 x 768 boxes then come back up to 3 pixels off.
 
-    Boxes and outlines that are there already are scaled with it; annotations loaded behind it stay in original pixels.
-    Sets `scale_factor` to the ratios (of the widths, of the heights): `RectLetterbox` tells how boxes go back.
+    Boxes and outlines in the results are scaled too; annotations that a later step loads are in original pixels. Sets
+    `scale_factor` to (ratio of the widths, ratio of the heights); `RectLetterbox` says how boxes are mapped back.
     """
 
     def __init__(self, size: int = 640, shrink: str = 'area', *, published_factor: bool = False) -> None:
@@ -64,11 +64,11 @@ class RectLetterbox(BaseTransform):
     Args:
         stride: Sides become multiples of it, in pixels.
         pad_value: Colour of the padding, 0 to 255.
-        published_padding: Whether `pad_param` is half of all padding, as in the published evaluation, also where an
-            odd number of pixels is padded and half a pixel less is drawn.
+        published_padding: Whether `pad_param` is exactly half of all padding, as in the published evaluation. If the
+            padding is odd, this is half a pixel more than is really added on the left or above.
 
-    Sets `pad_param` to (x, y), the padding left and above in pixels: boxes of the padded image go back by
-    (box - pad_param) / scale_factor.
+    Sets `pad_param` to (x, y), the padding left and above in pixels: boxes of the padded image are mapped back by (box
+    - pad_param) / scale_factor.
     """
 
     def __init__(self, stride: int = 32, pad_value: int = 114, *, published_padding: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""A mirror image with a caption that is still true of it."""
+"""Flip an image and change its caption so that it is still true."""
 import re
 from collections.abc import Callable
 
@@ -16,8 +16,8 @@ Spans = list[list[int]]
 class TextAwareFlip(RandomFlip):
     """Mirror an image left to right, and swap the words left and right of its caption and answer.
 
-    Spans move with their words. "Right" in the sense of "correct" and "left" in that of "gone" are swapped too, and
-    what can be read in the image becomes a mirror image: published recipes flip nothing.
+    Spans move with their words. "Right" in the sense of "correct" and "left" in the sense of "gone" are swapped too,
+    and letters in the image become mirrored: the published recipes do not flip.
 
     Args:
         prob: Probability of a flip, 0 to 1.
@@ -43,8 +43,8 @@ def mirror_text(text: str) -> tuple[str, Callable[[int, int], list[int]]]:
     """Swap the words left and right.
 
     Returns:
-        The new text, and what turns a span [begin, end) of the old one into that of the new one. A span that covered a
-        part of a swapped word covers as much of the other one, at least one character.
+        The new text, and a function from a span [begin, end) of the old text to the span of the new one. A span that
+        covers a part of a swapped word then covers as many characters of the other word, at least one.
     """
     parts, changes, old, new = [], [], 0, 0
     for match in _SIDES.finditer(text):
@@ -55,18 +55,18 @@ def mirror_text(text: str) -> tuple[str, Callable[[int, int], list[int]]]:
         old, new = match.end(), new + len(word)
     parts.append(text[old:])
 
-    def move_place(place: int, spare: int) -> int:
+    def moved(position: int, spare: int) -> int:
         """The new place; within a swapped word it leaves at least `spare` characters of it behind."""
         shift = 0
         for start, end, new_start, length in changes:
-            if place <= start:
+            if position <= start:
                 break
-            if place < end:
-                return new_start + min(place - start, length - spare)
+            if position < end:
+                return new_start + min(position - start, length - spare)
             shift = new_start + length - end
-        return place + shift
+        return position + shift
 
-    return ''.join(parts), lambda begin, end: [move_place(begin, 1), move_place(end, 0)]
+    return ''.join(parts), lambda begin, end: [moved(begin, 1), moved(end, 0)]
 
 
 def _like(model: str, word: str) -> str:

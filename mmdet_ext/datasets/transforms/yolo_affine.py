@@ -1,4 +1,4 @@
-"""Random scale and place of an image, with the boxes that are worth keeping."""
+"""Random scale and position of an image; boxes of which too little is left are dropped."""
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -12,13 +12,13 @@ from .instances import boxes_of_polygons, get_boxes, has_polygon, select, set_bo
 class YOLOAffine(BaseTransform):
     """Scale an image about its centre and put the centre near the middle of a new image.
 
-    The same transform serves a mosaic, which it crops, and a single image, where it equals the published letterbox
-    to `size` followed by the affine: both put the image's centre into the middle and fill with the same colour. Where
-    the letterbox has an odd number of pixels to pad, it pads one less on the left or above.
+    It is used for a mosaic, which it crops, and for a single image. For a single image it gives the same as the
+    published letterbox to `size` with the published affine after it, because both centre the image and fill with the
+    same colour. If the letterbox pads an odd number of pixels, it pads one pixel less on the left or above.
 
-    Boxes are clipped to the new image. Those of instances with a polygon are the extent of the outline inside it,
-    which is tighter. Kept are boxes wider and higher than `min_side`, with aspect ratio below `max_aspect`, of which
-    more than `min_visible` is in the image.
+    Boxes are clipped to the new image. If an instance has a polygon, its box is computed from the points inside the
+    image, which is tighter. A box is kept if both sides are longer than `min_side`, the aspect ratio is below
+    `max_aspect`, and more than `min_visible` of its area is in the image.
 
     Args:
         size: (width, height) of the new image in pixels.
@@ -54,13 +54,13 @@ class YOLOAffine(BaseTransform):
         matrix = np.array([[factor, 0, offset[0]], [0, factor, offset[1]]])
         img = results['img']
         if isinstance(img, Canvas):
-            img = img.draw(self._seen(factor, offset, img.shape))
+            img = img.draw(self._shown_region(factor, offset, img.shape))
         results['img'] = cv2.warpAffine(img, matrix, dsize=self.size, borderValue=(self.pad_value, ) * 3)
         results['img_shape'] = self.size[::-1]
         self._move_boxes(results, factor, offset)
         return results
 
-    def _seen(self, factor: float, offset: np.ndarray, shape: tuple[int, ...]) -> Region:
+    def _shown_region(self, factor: float, offset: np.ndarray, shape: tuple[int, ...]) -> Region:
         """What the new image shows of one of the shape (H, W, ...), and two pixels more for the interpolation."""
         first = np.floor(-offset / factor) - 2
         last = np.ceil((np.array(self.size) - offset) / factor) + 2
@@ -69,8 +69,8 @@ class YOLOAffine(BaseTransform):
 
     def _move_boxes(self, results: dict, factor: float, offset: np.ndarray) -> None:
         width, height = self.size
-        whole = (get_boxes(results) * factor + np.tile(offset, 2)).astype(np.float32)
-        boxes = whole.clip(0, np.float32([width, height, width, height]))
+        unclipped = (get_boxes(results) * factor + np.tile(offset, 2)).astype(np.float32)
+        boxes = unclipped.clip(0, np.float32([width, height, width, height]))
         min_visible = np.full(len(boxes), self.min_visible)
         if 'gt_polygons' in results:
             polygons = results.pop('gt_polygons')
@@ -79,12 +79,12 @@ class YOLOAffine(BaseTransform):
             boxes[by_polygon] = boxes_of_polygons(moved, width, height)
             min_visible[by_polygon] = self.min_visible_polygon
         set_boxes(results, boxes)
-        select(results, self._worth_keeping(whole, boxes, min_visible))
+        select(results, self._worth_keeping(unclipped, boxes, min_visible))
 
-    def _worth_keeping(self, whole: np.ndarray, boxes: np.ndarray, min_visible: np.ndarray) -> np.ndarray:
+    def _worth_keeping(self, unclipped: np.ndarray, boxes: np.ndarray, min_visible: np.ndarray) -> np.ndarray:
         """(N, 4) before and after clipping, (N,) -> (N,) bool."""
         sides = boxes[:, 2:] - boxes[:, :2]
-        areas_before = (whole[:, 2:] - whole[:, :2]).prod(axis=1)
+        areas_before = (unclipped[:, 2:] - unclipped[:, :2]).prod(axis=1)
         visible = sides.prod(axis=1) / (areas_before + 1e-16)
         aspect = sides.max(axis=1) / (sides.min(axis=1) + 1e-16)
         return (sides > self.min_side).all(axis=1) & (visible > min_visible) & (aspect < self.max_aspect)

@@ -1,4 +1,4 @@
-"""What exists in training only."""
+"""Auxiliary branches and heads, which are used in training only."""
 from .pgi_aux_head import PGIAuxHead
 from .pyramid_branch import PyramidBranch
 from .reversible_branch import ReversibleBranch

@@ -12,15 +12,16 @@ from ..task_modules import Assignment, PaddedAssignment
 
 @MODELS.register_module()
 class PGIAuxHead(BaseModule):
-    """A branch beside the network and a dense head on it, which exist for their gradients alone.
+    """A second branch and a dense head on it. They are used in training only, for the gradients that they give the
+    backbone.
 
     Args:
         branch: Config of a module that takes (images, backbone maps) and returns maps: `ReversibleBranch`,
-            `PyramidBranch`, or one's own.
+            `PyramidBranch`, or a class of your own.
         head: Config of any dense head of mmdet for these maps.
         loss_weight: Weight of the head's losses.
-        lead_guided: Whether the main head's assignment serves here too (the paper's LHG-ICN). Both heads must then be
-            `YOLOv9Head` over the same strides.
+        lead_guided: Whether to use the main head's assignment here too (the paper's LHG-ICN). Both heads must then be
+            `YOLOv9Head` with the same strides.
         init_cfg: As in mmengine.
     """
 
@@ -36,13 +37,13 @@ class PGIAuxHead(BaseModule):
 
     def loss(self, images: Tensor, feats: Sequence[Tensor], batch_data_samples: SampleList,
              assignment: Assignment | PaddedAssignment | None = None) -> dict[str, Tensor | list[Tensor]]:
-        """The head's losses, weighted, under names that begin with `aux.`.
+        """The losses of the head, times `loss_weight`, with the prefix `aux.`.
 
         Args:
-            images: (B, 3, H, W), as the backbone saw them.
+            images: (B, 3, H, W), the input of the backbone.
             feats: The backbone's maps.
             batch_data_samples: As mmdet's heads take them.
-            assignment: The main head's, where it leads.
+            assignment: The main head's assignment, for `lead_guided`.
         """
         maps = self.branch(images, feats)
         if assignment is None:

@@ -10,7 +10,7 @@ from ..layers import TOP_DOWN_CHANNELS, TopDown, trunk_arch
 
 @MODELS.register_module()
 class PyramidBranch(BaseModule):
-    """SPPELAN and a top-down path of its own over the backbone's maps (sizes t, s and e).
+    """A second SPPELAN and top-down path over the backbone's maps (sizes t, s and e).
 
     Args:
         arch: Size, which sets depth and widths: t, s, m, c or e.

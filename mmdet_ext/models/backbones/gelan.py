@@ -13,17 +13,18 @@ from ..layers import CBLinear, GELANTrunk, trunk_arch
 class GELAN(BaseModule):
     """Generalised efficient layer aggregation network.
 
-    Sizes t, s, m and c are one trunk. Size e runs a second trunk over the image, fed at each of its five steps by
-    projections of the first one's maps; the second one's maps are the output.
+    Sizes t, s, m and c have one trunk. Size e has two: the second one also runs over the image, and at each of its five
+    steps projections of the first one's maps are added. The second one's maps are the output.
 
     Args:
         arch: Size: t, s, m, c or e.
         out_indices: Which maps to return: 0..3 stand for strides 4, 8, 16, 32.
-        rd: `dict(stage=1, num_atoms=512, ...)`: a `RetrieverDictionary` (YOLO-RD) after that block, by default that of
-            stride 8, so that deeper stages, neck and auxiliary branch see its output. In size e in the first pass.
+        rd: `dict(stage=1, num_atoms=512, ...)`: a `RetrieverDictionary` (YOLO-RD) after block number `stage`, by
+            default the one of stride 8. Deeper stages, neck and auxiliary branch get its output. In size e it is in the
+            first trunk.
         with_first_pass: Append the first trunk's maps of the same indices (size e only), for an auxiliary branch.
-        frozen_stages: Blocks up to this index, and all before them, are neither trained nor updated; -1 freezes none.
-            In size e both passes.
+        frozen_stages: Blocks up to this index, and all layers before them, are not trained, and their batch norms are
+            not updated; -1 freezes none. In size e this is true of both trunks.
         init_cfg: As in mmengine.
 
     Shape:

@@ -16,10 +16,11 @@ from ..losses.layer_losses import average_factors, split_by_layer
 
 @MODELS.register_module()
 class AlignedGroundingDINOHead(GroundingDINOHead):
-    """mmdet's `GroundingDINOHead` that also draws queries and the tokens of their objects together.
+    """mmdet's `GroundingDINOHead` with a loss that makes queries similar to the tokens of their objects.
 
-    The loss is added for each decoder layer, between its matching queries and the tokens that leave the encoder, both
-    projected to unit vectors; denoising queries and the encoder's proposals have none. Prediction is unchanged.
+    Each decoder layer has this loss, between its matching queries (not the denoising queries) and the tokens after the
+    encoder. Both are projected to unit vectors first. The encoder's proposals have no such loss, and prediction does
+    not change.
 
     Args:
         loss_align: Config of a `ContrastiveAlignLoss`.
@@ -35,7 +36,8 @@ class AlignedGroundingDINOHead(GroundingDINOHead):
 
     def get_targets(self, cls_scores_list: list[Tensor], bbox_preds_list: list[Tensor],
                     batch_gt_instances: 'MatchedInstances', batch_img_metas: list[dict]) -> tuple:
-        """As the parent's, which matches queries to objects; `batch_gt_instances` takes the tokens of these objects."""
+        """As the parent's, which matches queries with objects; the tokens of these objects are stored in
+        `batch_gt_instances`."""
         targets = super().get_targets(cls_scores_list, bbox_preds_list, batch_gt_instances, batch_img_metas)
         batch_gt_instances.token_targets.append(torch.stack(targets[0]))
         return targets
@@ -56,7 +58,7 @@ class AlignedGroundingDINOHead(GroundingDINOHead):
 
     def alignment(self, hidden_states: Tensor, memory_text: Tensor, targets: list[Tensor],
                   avg_factor: float | Tensor) -> dict[str, Tensor]:
-        """The alignment of every layer.
+        """The alignment loss of every layer.
 
         Args:
             hidden_states: (layers, B, Q, C), of the matching queries.
@@ -71,7 +73,7 @@ class AlignedGroundingDINOHead(GroundingDINOHead):
 
 
 class MatchedInstances(list):
-    """The ground truth of each image, which the parent's methods hand on to `get_targets`.
+    """The ground truth of each image, a list that the parent's methods pass to `get_targets`.
 
     token_targets: For each layer that was matched (B, Q, max_text_len), 1 at the tokens of the query's object.
     """

@@ -1,4 +1,5 @@
-"""MDETR's answers to questions (https://arxiv.org/abs/2104.12763): a query and a classifier for each kind."""
+"""MDETR's heads for answers (https://arxiv.org/abs/2104.12763): one query and one classifier for each type of
+question."""
 from collections.abc import Mapping, Sequence
 from functools import partial
 from os import PathLike
@@ -24,15 +25,15 @@ CLEVR_ATTRIBUTES = ('small', 'large', 'gray', 'red', 'blue', 'green', 'brown', '
 
 
 class AnswerHead(BaseModule):
-    """One query says of which type a question is, and one for each type says the answer if it is of that type.
+    """One query predicts the type of a question; for each type, one more query predicts the answer.
 
-    As in the published code, and as its checkpoints need, the queries are read behind the first layer of the decoder.
-    All queries are 0 before it, so that nothing of the objects' can reach them there.
+    As in the published code, and as its checkpoints need, answers are predicted from the output of the first decoder
+    layer. All queries are 0 at its input, so the queries of objects cannot influence the answers.
 
     Args:
         embed_dims: C.
-        branches: For each type, in the order of the queries, what makes (B, answers) logits, or (B, ) for yes against
-            no, of (B, C) states; of one branch 'total' for questions of every type if `types` is empty.
+        branches: For each type, in the order of the queries, a module from states (B, C) to logits (B, answers), or (B,
+            ) for yes against no. If `types` is empty, one branch 'total' for all questions.
         types: The types in the order of their indices.
         vocabulary: The answers of each branch.
         loss_weights: Factors of the losses by their names, 1 where none is given.
@@ -53,7 +54,7 @@ class AnswerHead(BaseModule):
         """Logits of the type of the question, under 'type', and of the answers of each type.
 
         Args:
-            hidden_states: (layers, B, A, C) of this head's queries, of which the first layer counts.
+            hidden_states: (layers, B, A, C) of this head's queries; only the first layer is used.
         """
         layers = {} if self.fc_type is None else dict(type=self.fc_type)
         layers |= self.branches.items()
@@ -71,7 +72,8 @@ class AnswerHead(BaseModule):
         return self.loss_by_feat(self(hidden_states), self.targets(batch_data_samples))
 
     def loss_by_feat(self, logits: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """As `loss`, from what `forward` and `targets` give; only the target of a question's own type counts."""
+        """As `loss`, from the outputs of `forward` and `targets`. Of each question only the answer of its type
+        counts."""
         losses, right, device = {}, {}, next(iter(logits.values())).device
         targets = dict(zip(targets, to_device(torch.stack(list(targets.values())), device)))
         for name, branch_logits in logits.items():
@@ -86,7 +88,8 @@ class AnswerHead(BaseModule):
         return losses
 
     def targets(self, samples: SampleList) -> dict[str, Tensor]:
-        """For each output of `forward` (B, ) indices of the answers, `NO_ANSWER` at questions of other types.
+        """For each output of `forward` the indices (B, ) of the right answers, `NO_ANSWER` for questions of other
+        types.
 
         Raises:
             ValueError: For a question without answer, of another type, or with an answer that is not in the vocabulary.
@@ -106,14 +109,14 @@ class AnswerHead(BaseModule):
         return kind
 
     def predict(self, hidden_states: Tensor, batch_data_samples: SampleList) -> list[dict]:
-        """For each question the `answer`, the `question_type` that was recognised, and their probability as `score`.
+        """For each question the predicted `answer` and `question_type`, and their probability as `score`.
 
-        A head that does not tell types apart gives back the sample's own `question_type`, '' if it has none.
+        A head without types returns the `question_type` of the sample, '' if it has none.
         """
         return self.predict_by_feat(self(hidden_states), batch_data_samples)
 
     def predict_by_feat(self, logits: Mapping[str, Tensor], samples: SampleList) -> list[dict]:
-        """As `predict`, from what `forward` gives."""
+        """As `predict`, from the outputs of `forward`."""
         columns = [function(branch) for function in (chosen_answers, _confidence) for branch in logits.values()]
         results = []
         for sample, row in zip(samples, to_host(torch.stack(columns, dim=1)).tolist(), strict=True):
@@ -131,12 +134,13 @@ class GQAAnswerHead(AnswerHead):
 
     Args:
         embed_dims: C.
-        split: Whether the five types have an answer each, as in the published checkpoints, or one stands for all.
+        split: Whether each of the five types has a query and a classifier of its own, or all share one; both are
+            published.
         vocabulary: Path or content of a file like `gqa_answer2id_by_type.json`, or, without `split`, like
             `gqa_answer2id.json`; read when an answer is first needed.
-        num_answers: With `split`, how many answers a type has where it is not the published number, under the names of
-            the file: `dict(answer_global=90)`, or without `answer_` (no config can be written to a file with `global`
-            as a name); else one number.
+        num_answers: How many answers there are, if not the published number. With `split` a dict with the names of the
+            file, `dict(answer_global=90)`; `answer_` may be left out (but mmengine cannot write a config with `global`
+            as a name to a file). Without `split` one number.
         loss_weight: Factor of every loss; 25 in the published training.
         init_cfg: As in mmengine.
     """
@@ -164,7 +168,7 @@ class ClevrAnswerHead(AnswerHead):
         init_cfg: As in mmengine.
 
     Raises:
-        ValueError: For attributes or a count that are none.
+        ValueError: If `attributes` or `max_count` are not valid.
     """
 
     def __init__(self, embed_dims: int = 256, *, attributes: Sequence[str] = CLEVR_ATTRIBUTES, max_count: int = 19,

@@ -15,8 +15,8 @@ class AnswerVocabulary:
     """The answers of each type of question and their indices from 0.
 
     Args:
-        load: Gives the tables; called when the first of them is needed.
-        origin: Where they come from, for errors.
+        load: Function that returns the tables; called when one is first needed.
+        origin: Where the tables come from, for errors.
     """
 
     def __init__(self, load: Callable[[], Tables], origin: str) -> None:
@@ -33,10 +33,10 @@ class AnswerVocabulary:
         return {kind: sorted(table, key=table.get) for kind, table in self.tables.items()}
 
     def index(self, kind: str, sample: DetDataSample) -> int:
-        """The index of a sample's answer among those of a type; that of "unknown" for an answer that is not among them.
+        """The index of a sample's answer in the table of a type; the index of "unknown" if the answer is not in it.
 
         Raises:
-            ValueError: If there is neither, or the sample has no answer.
+            ValueError: If the table has neither of them, or the sample has no answer.
         """
         answer, table = sample.metainfo.get('answer'), self.tables[kind]
         if not isinstance(answer, str):
@@ -98,7 +98,7 @@ def gqa_answers(vocabulary: str | PathLike | Mapping | None, sizes: Mapping[str,
 
 
 def gqa_origin(vocabulary: str | PathLike | Mapping | None) -> str:
-    """How errors call it."""
+    """The name of the vocabulary in errors."""
     return f'vocabulary={vocabulary}' if isinstance(vocabulary, (str, PathLike)) else '`vocabulary`'
 
 

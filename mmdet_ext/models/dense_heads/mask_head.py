@@ -1,4 +1,4 @@
-"""Masks of queries, as DETR has them but for a softmax (MDETR, https://arxiv.org/abs/2104.12763, section 4.2)."""
+"""Masks of queries, as in DETR with another softmax (MDETR, https://arxiv.org/abs/2104.12763, section 4.2)."""
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,12 +19,13 @@ _MASKS_AT_ONCE = 16
 
 
 class MaskInputs(NamedTuple):
-    """What masks are made of.
+    """The inputs of the mask head.
 
-    maps: The backbone's maps (B, C_i, h_i, w_i) but the last, the largest first, and the neck's (B, C, h, w).
+    maps: All maps of the backbone (B, C_i, h_i, w_i) except the last, the largest first, and then the neck's (B, C, h,
+    w).
     memory: (B, h * w, C), the encoder's output at the image's tokens.
     padding: (B, h * w), True where ignored.
-    states: (B, Q, C), the queries behind the last decoder layer.
+    states: (B, Q, C), the queries after the last decoder layer.
     """
     maps: Sequence[Tensor]
     memory: Tensor
@@ -36,13 +37,13 @@ class MaskInputs(NamedTuple):
 class MDETRMaskHead(BaseModule):
     """Attention maps of the queries over the encoded image, refined to masks with the backbone's maps.
 
-    The mask of a query depends on no other query: only those that are asked for are computed. The first convolution is
-    split in two: its part for the image's map is computed once for all queries of an image.
+    The mask of a query does not depend on other queries, so masks are computed only for the queries that need one. The
+    first convolution is split in two: the part for the image's map is computed once for all queries of an image.
 
     Args:
         embed_dims: C.
-        in_channels: Channels of the backbone's maps but the last, the largest map first.
-        num_heads: Heads of the attention, each a channel.
+        in_channels: Channels of the backbone's maps except the last, the largest map first.
+        num_heads: Heads of the attention; each gives one channel.
         num_groups: Groups of the norms, which must divide `embed_dims + num_heads` and `embed_dims / 2`, `/ 4`...
         loss_mask: Config of mmdet's FocalLoss.
         loss_dice: Config of mmdet's DiceLoss.
@@ -74,7 +75,7 @@ class MDETRMaskHead(BaseModule):
         Args:
             inputs: See `MaskInputs`.
             image: (M, ), for each mask the index of its image.
-            query: (M, ), and of its query.
+            query: (M, ), for each mask the index of its query.
 
         Returns:
             (M, h_0, w_0), float32.
@@ -94,10 +95,10 @@ class MDETRMaskHead(BaseModule):
         return self.out_conv(x).squeeze(1).float()
 
     def loss_by_feat(self, logits: Tensor, targets: Tensor, count: Tensor) -> dict[str, Tensor]:
-        """Focal loss, a mean over pixels, and dice of matched queries.
+        """Focal loss (mean over the pixels) and dice loss of matched queries.
 
         Args:
-            logits: (M, h, w), which are enlarged to the targets' size.
+            logits: (M, h, w); they are enlarged to the size of the targets.
             targets: (M, H, W), 0 or 1, of the padded images.
             count: Number of objects that the sums over masks are divided by.
         """
@@ -112,7 +113,7 @@ class MDETRMaskHead(BaseModule):
         Args:
             logits: For each image (M, h, w).
             samples: With `batch_input_shape` and `img_shape`, and `ori_shape` for `rescale`.
-            rescale: Whether masks have the size of the original image, or that of the resized one.
+            rescale: Whether masks have the size of the original image; otherwise of the resized one.
 
         Returns:
             For each image bool (M, H, W).

@@ -1,4 +1,4 @@
-"""MDETR's head: boxes, the tokens of each, and their alignment (https://arxiv.org/abs/2104.12763, section 2.2)."""
+"""MDETR's head: boxes, the tokens that name each box, and alignment (https://arxiv.org/abs/2104.12763, section 2.2)."""
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -22,9 +22,9 @@ from ..task_modules.objects import Objects, gather_objects
 
 
 class GroundingOutputs(NamedTuple):
-    """What the head says of queries.
+    """The outputs of the head for all queries.
 
-    logits: (layers, B, Q, 256), of token positions, the last for "no object".
+    logits: (layers, B, Q, 256), one per token position; the last one stands for "no object".
     boxes: (layers, B, Q, 4), cx, cy, w, h relative to the image.
     queries: (layers, B, Q, 64), of unit length, or None without alignment.
     tokens: (B, L, 64), of unit length, or None.
@@ -39,7 +39,8 @@ class GroundingOutputs(NamedTuple):
 
 @MODELS.register_module()
 class MDETRHead(BaseModule):
-    """One classifier over token positions and one box MLP for all decoder layers; alignment projections.
+    """A classifier over token positions and an MLP for boxes, which all decoder layers share, and projections for
+    alignment.
 
     Args:
         embed_dims: C.
@@ -48,14 +49,14 @@ class MDETRHead(BaseModule):
         loss_iou: Config of a GIoU loss.
         loss_align: Config of a `ContrastiveAlignLoss`; None for no alignment.
         align_dims: Width of the alignment.
-        predict_final: Whether each query says if it is the expression's referent (CLEVR-Ref+); then instances carry
-            `isfinal`.
-        normalised_maps: Whether an object's tokens share a weight of 1, as in the paper, or weigh 1 each, as in the
+        predict_final: Whether each query predicts if it is the object that the expression refers to (CLEVR-Ref+).
+            Instances then need `isfinal`.
+        normalised_maps: Whether the targets of an object's tokens sum to 1, as in the paper, or are 1 each, as in the
             published code.
-        aux_loss: Whether every layer of the decoder is trained to detect, or the last alone.
+        aux_loss: Whether all layers of the decoder have losses, or only the last one.
         train_cfg: With `assigner`, a `HungarianAssigner`.
-        test_cfg: With `phrase_fraction`, how near a token must come to a box's most probable one to be of its phrase
-            (0.5, see `grounded_phrases`).
+        test_cfg: With `phrase_fraction` (0.5): a token belongs to a box's phrase if its probability is at least this
+            share of the most probable token's (see `grounded_phrases`).
         init_cfg: As in mmengine.
     """
 
@@ -83,7 +84,8 @@ class MDETRHead(BaseModule):
         Args:
             hidden_states: (layers, B, Q, C).
             text_memory: (B, L, C), the encoder's output at the tokens of the text.
-            references: (Q, 2), logits of x and y to which those of the boxes' centres are added; None for zeros.
+            references: (Q, 2), logits of x and y, which are added to the predicted logits of the box centres; None for
+                zeros.
         """
         queries = tokens = None
         if self.align_query is not None:
@@ -97,10 +99,12 @@ class MDETRHead(BaseModule):
 
     def loss(self, hidden_states: Tensor, text_memory: Tensor, offsets: Sequence, batch_data_samples: SampleList,
              references: Tensor | None = None) -> dict[str, Tensor]:
-        """Losses of every layer, or of the last alone; the last one's without prefix, those of layer i with `di.`.
+        """Losses of every layer, or only of the last one. Those of the last layer have no prefix, those of layer i
+        `di.`.
 
-        Not losses, but logged with them: `cardinality_error`, the mean difference between the number of queries that
-        find anything and that of objects, and with `predict_final` `accuracy_isfinal` of the matched queries.
+        Two more values are logged but not minimised: `cardinality_error`, the mean difference between the number of
+        queries that predict an object and the number of objects, and with `predict_final` `accuracy_isfinal` of the
+        matched queries.
 
         Args:
             hidden_states: (layers, B, Q, C).
@@ -141,7 +145,7 @@ class MDETRHead(BaseModule):
         return match_layers(self.assigner, logits, boxes, _gather(maps, samples)).by_layer()
 
     def losses(self, outputs: GroundingOutputs, objects: Objects, matched: LayerMatching) -> dict[str, Tensor]:
-        """As `loss`, of queries that are matched already."""
+        """As `loss`, for queries that are matched already."""
         count, = average_factors([len(objects)], outputs.logits.device)
         flat_query, flat_object = matched.flat_query, matched.flat_object
         targets = torch.zeros_like(outputs.logits)

@@ -1,6 +1,6 @@
-"""From class logits to detections: non-maximum suppression per class, and the way back to the original image.
+"""Make detections of class logits and boxes: non-maximum suppression (NMS) per class, and pixels of the original image.
 
-The host waits for a result of the device a few times per batch, not per image: see `batch_detections`.
+The host waits for the device a few times per batch, not per image: see `batch_detections`.
 """
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -28,23 +28,23 @@ class Candidates(NamedTuple):
 def batch_detections(class_logits: Tensor, boxes_at: Callable[[Tensor, Tensor], Tensor], *, score_thr: float = 0.001,
                      nms: dict | None = None, nms_pre: int = 30000, max_per_img: int = 300, multi_label: bool = True,
                      together: int | None = None) -> list[InstanceData]:
-    """Keep the best of overlapping boxes.
+    """Run NMS on all images of a batch.
 
-    On a GPU the host waits for the number of candidates, for that of each image, and for each call of suppression,
-    which takes as many images as have `together` candidates.
+    On a GPU the host waits for the number of candidates, for the numbers of each image, and for each call of NMS. One
+    call takes several images, as long as they have at most `together` candidates.
 
     Args:
         class_logits: (B, N, C) of N points.
-        boxes_at: Gives the boxes (K, 4) as (x1, y1, x2, y2) in pixels of K points, for the images (K,) and points (K,).
-        score_thr: Scores, the logits' sigmoids, must exceed this.
+        boxes_at: Function from indices of images (K,) and of points (K,) to boxes (K, 4), (x1, y1, x2, y2) in pixels.
+        score_thr: Scores (sigmoids of the logits) must be greater.
         nms: As mmdet writes it, `dict(type='nms', iou_threshold=0.7, class_agnostic=False)` by default: a box that
-            overlaps a better one by more than `iou_threshold` goes; `class_agnostic` says whether also one of another
-            class.
-        nms_pre: Most candidates of an image that enter.
-        max_per_img: Most boxes of an image that remain.
-        multi_label: Whether a box may stand for each class above the threshold, or for its best class alone.
-        together: Most candidates of several images that enter suppression in one call; by default 30,000 on a GPU and,
-            on the CPU, where nothing waits, those of one image.
+            overlaps a better one by more than `iou_threshold` is dropped, with `class_agnostic` also if the better one
+            has another class.
+        nms_pre: Largest number of candidates of an image that enter NMS, the best ones.
+        max_per_img: Largest number of detections of an image.
+        multi_label: Whether a box may be a detection of every class above the threshold, or only of its best class.
+        together: Largest number of candidates of several images in one call of NMS; by default 30,000 on a GPU. On the
+            CPU each image has its own call by default.
 
     Returns:
         For each image `bboxes` (K, 4), `scores` (K,) in falling order, `labels` (K,).
@@ -54,21 +54,23 @@ def batch_detections(class_logits: Tensor, boxes_at: Callable[[Tensor, Tensor], 
         raise ValueError(f"nms takes type='nms', iou_threshold and class_agnostic, got {nms}")
     if together is None:
         together = 30000 if class_logits.is_cuda else 0
-    found = select_candidates(class_logits, score_thr, multi_label)
-    boxes = boxes_at(found.images, found.points)
-    shifted = boxes if settings['class_agnostic'] else boxes + found.labels.unsqueeze(1) * CLASS_OFFSET
-    starts = _starts(found.images, len(class_logits))
-    best = [start + found.scores[start:end].argsort(descending=True)[:nms_pre] for start, end in pairwise(starts)]
+    candidates = select_candidates(class_logits, score_thr, multi_label)
+    boxes = boxes_at(candidates.images, candidates.points)
+    shifted = boxes if settings['class_agnostic'] else boxes + candidates.labels.unsqueeze(1) * CLASS_OFFSET
+    starts = _starts(candidates.images, len(class_logits))
+    best = [start + candidates.scores[start:end].argsort(descending=True)[:nms_pre] for start, end in pairwise(starts)]
     image_offset = CLASS_OFFSET * (class_logits.shape[2] + 1)
     kept = []
     for group in _groups(best, together):
-        kept += _suppress(group, len(kept), shifted, found, settings['iou_threshold'], image_offset)
+        kept += _suppress(group, len(kept), shifted, candidates, settings['iou_threshold'], image_offset)
     kept = [rows[:max_per_img] for rows in kept]
-    return [InstanceData(bboxes=boxes[rows], scores=found.scores[rows], labels=found.labels[rows]) for rows in kept]
+    return [InstanceData(bboxes=boxes[rows], scores=candidates.scores[rows], labels=candidates.labels[rows])
+            for rows in kept]
 
 
 def select_candidates(class_logits: Tensor, score_thr: float, multi_label: bool = True) -> Candidates:
-    """Compare logits (B, N, C), so that nothing but candidates goes through the sigmoid."""
+    """The candidates among logits (B, N, C). Logits are compared with the threshold, so only candidates need the
+    sigmoid."""
     limit = math.log(max(score_thr, LEAST_SCORE) / (1 - score_thr)) if score_thr < 1 else math.inf
     if multi_label:
         images, points, labels = (class_logits > limit).nonzero(as_tuple=True)
@@ -80,7 +82,7 @@ def select_candidates(class_logits: Tensor, score_thr: float, multi_label: bool 
 
 
 def to_original_images(results: Sequence[InstanceData], metas: Sequence[dict]) -> None:
-    """`to_original_image` for the boxes of each image, whose numbers go to the device at once."""
+    """`to_original_image` for the boxes of each image; the meta information goes to the device in one copy."""
     if not results:
         return
     frames = results[0].bboxes.new_tensor([_frame(meta) for meta in metas])
@@ -112,14 +114,14 @@ def _to_frame(boxes: Tensor, frame: Tensor) -> Tensor:
 
 
 def _starts(images: Tensor, count: int) -> list[int]:
-    """Where each of `count` images begins in `images` (K,), and K."""
+    """The index in `images` (K,) at which each of `count` images begins, and K at the end."""
     if count == 1:
         return [0, len(images)]
     return torch.searchsorted(images, torch.arange(count + 1, device=images.device)).tolist()
 
 
 def _groups(best: Sequence[Tensor], together: int) -> Iterator[list[Tensor]]:
-    """Neighbours that have `together` rows at most, or one alone."""
+    """Groups of neighbouring images that have at most `together` rows, or of one image that has more."""
     group = []
     for rows in best:
         if group and sum(map(len, group)) + len(rows) > together:
@@ -130,19 +132,20 @@ def _groups(best: Sequence[Tensor], together: int) -> Iterator[list[Tensor]]:
         yield group
 
 
-def _suppress(group: Sequence[Tensor], first: int, shifted: Tensor, found: Candidates, iou_threshold: float,
-              image_offset: int) -> list[Tensor]:
-    """Of the rows of each image, `first` and those behind it, the ones that remain, by falling score.
+def _suppress(group: Sequence[Tensor], first_image: int, shifted: Tensor, candidates: Candidates,
+              iou_threshold: float, image_offset: int) -> list[Tensor]:
+    """The rows of each image that NMS keeps, by falling score. `first_image` is the number of the group's first image.
 
-    Images get `image_offset` pixels between them in float64, which rounds away nothing of the boxes in float32.
+    The boxes of different images are moved apart by `image_offset` pixels, in float64, so that they keep their float32
+    digits.
     """
     if len(group) == 1:
         rows, = group
-        return [rows[torchvision.ops.nms(shifted[rows], found.scores[rows], iou_threshold)]]
+        return [rows[torchvision.ops.nms(shifted[rows], candidates.scores[rows], iou_threshold)]]
     rows = torch.cat(list(group))
-    images = found.images[rows] - first
+    images = candidates.images[rows] - first_image
     boxes = shifted[rows].double() + images.unsqueeze(1) * image_offset
-    kept = torchvision.ops.nms(boxes, found.scores[rows].double(), iou_threshold)
+    kept = torchvision.ops.nms(boxes, candidates.scores[rows].double(), iou_threshold)
     images, order = images[kept].sort(stable=True)
     rows = rows[kept[order]]
     return [rows[start:end] for start, end in pairwise(_starts(images, len(group)))]

@@ -1,4 +1,4 @@
-"""SMCA-DETR's head: boxes around the centres of the decoder (https://arxiv.org/abs/2101.07448, section 3.2)."""
+"""SMCA-DETR's head: boxes relative to the centres of the decoder (https://arxiv.org/abs/2101.07448, section 3.2)."""
 from typing import Any
 
 import torch
@@ -23,15 +23,15 @@ from ..task_modules.objects import Objects, gather_objects
 
 @MODELS.register_module()
 class SMCAHead(DETRHead):
-    """mmdet's `DETRHead` with a box whose centre is, in logits, the MLP's output plus the query's reference.
+    """mmdet's `DETRHead`, but the logits of a box's centre are the output of the MLP plus the query's reference point.
 
     With focal loss, as published, the classifier begins at a probability of 0.01, and predictions are the
-    `test_cfg.max_per_img` best pairs of query and class, without suppression; boxes may reach beyond the image. With
-    DETR's softmax loss predictions are DETR's.
+    `test_cfg.max_per_img` best pairs of query and class, without NMS; boxes may reach beyond the image. With DETR's
+    softmax loss, predictions are made as in DETR.
 
     Args:
         num_classes: Number of classes.
-        loss_cls: As for `DETRHead`; mmdet's `FocalLoss` is taken for a `SigmoidFocalLoss`.
+        loss_cls: As for `DETRHead`; for `FocalLoss` a `SigmoidFocalLoss` is built.
         kwargs: As for `DETRHead`.
     """
 
@@ -91,7 +91,8 @@ class SMCAHead(DETRHead):
     def loss_by_feat(self, all_layers_cls_scores: Tensor, all_layers_bbox_preds: Tensor,
                      batch_gt_instances: InstanceList, batch_img_metas: list[dict],
                      batch_gt_instances_ignore: None = None) -> dict[str, Tensor]:
-        """As DETRHead's, for all layers at once; another assigner than mmdet's Hungarian one goes DETRHead's own way.
+        """As DETRHead's, but for all layers at once. With an assigner other than mmdet's Hungarian one, DETRHead's own
+        method is used.
 
         Args:
             all_layers_cls_scores: (layers, B, Q, classes) logits.
@@ -122,7 +123,8 @@ class SMCAHead(DETRHead):
                                     bbox_cxcywh_to_xyxy(truth) * sizes, means[0])))
 
     def _class_targets(self, scores: Tensor, objects: Objects, matched: LayerMatching) -> Tensor:
-        """Of each layer's queries, one after the other: one-hot rows for sigmoids, zeros without object; or labels."""
+        """The class targets of the queries of all layers, flattened: with sigmoid one-hot rows, zeros for queries
+        without object; else labels."""
         labels, queries = objects.labels[matched.flat_object], scores[..., 0].numel()
         if self.loss_cls.use_sigmoid:
             positive = matched.flat_query * self.cls_out_channels + labels

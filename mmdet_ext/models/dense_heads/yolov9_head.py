@@ -19,7 +19,8 @@ from .postprocess import batch_detections, to_original_images
 
 @MODELS.register_module()
 class YOLOv9Head(BaseDenseHead):
-    """Distances to the four sides as distributions over `reg_max` bins, and class logits; no objectness.
+    """Predicts for each cell distances to the four sides, as distributions over `reg_max` bins, and class logits; no
+    objectness.
 
     Args:
         num_classes: Number of classes C.
@@ -33,8 +34,8 @@ class YOLOv9Head(BaseDenseHead):
         box_gain: Weight of the CIoU loss.
         class_gain: Weight of the classification loss.
         dfl_gain: Weight of the distribution focal loss.
-        sum_over_images: Whether losses are multiplied by the images of all processes, as the published recipe has it;
-            beside another detector's losses they had better not be.
+        sum_over_images: Whether losses are multiplied by the number of images of all processes, as in the published
+            recipe. Set it to False beside losses of other heads, which are means.
         train_cfg: `dict(assigner=...)`; by default `BatchTaskAlignedAssigner` with its own defaults.
         test_cfg: See `batch_detections`.
         init_cfg: As in mmengine.
@@ -90,7 +91,7 @@ class YOLOv9Head(BaseDenseHead):
                      batch_gt_instances: Sequence[InstanceData], batch_img_metas: Sequence[dict],
                      batch_gt_instances_ignore: Sequence[InstanceData] | None = None, *,
                      assignment: Assignment | PaddedAssignment | None = None) -> dict[str, Tensor]:
-        """Losses of a batch, after gains; with `sum_over_images` times batch size and world size.
+        """Losses of a batch, times their gains, and with `sum_over_images` times batch size and number of processes.
 
         Args:
             class_maps: As `forward` returns them.
@@ -98,7 +99,7 @@ class YOLOv9Head(BaseDenseHead):
             batch_gt_instances: Boxes in pixels of the input and labels, one per image.
             batch_img_metas: Not read.
             batch_gt_instances_ignore: Not read.
-            assignment: Of another head over the same points (see `assign`); by default this head's own.
+            assignment: The assignment of another head over the same points (see `assign`); by default this head's own.
 
         Returns:
             `loss_cls`, `loss_bbox`, `loss_dfl`, whose sum is to be minimised.
@@ -116,7 +117,7 @@ class YOLOv9Head(BaseDenseHead):
 
     def assign(self, class_maps: Sequence[Tensor], box_maps: Sequence[Tensor],
                batch_gt_instances: Sequence[InstanceData]) -> PaddedAssignment:
-        """The positive points by this head's predictions."""
+        """The assignment of points to boxes by this head's predictions."""
         predictions = self.predictions(class_maps, box_maps)
         return self._assign(predictions, pad_targets(batch_gt_instances, predictions.points.dtype))
 
@@ -163,7 +164,7 @@ class YOLOv9Head(BaseDenseHead):
             return self.assigner(predictions.class_logits, predictions.boxes(), predictions.points, targets)
 
     def _init_biases(self) -> None:
-        """Distances start alike; class scores as for 5 objects in an image of 640 x 640 pixels."""
+        """Start all distances with the same bias, and class scores as if an image of 640 x 640 pixels had 5 objects."""
         for box_tower, class_tower, stride in zip(self.box_towers, self.class_towers, self.strides):
             nn.init.constant_(box_tower[-1].bias, 1.0)
             nn.init.constant_(class_tower[-1].bias, math.log(5 / self.num_classes / (640 / stride)**2))

@@ -1,4 +1,4 @@
-"""Calls recorded as CUDA graphs: the host launches one graph instead of each kernel.
+"""Record calls as CUDA graphs: the host then launches one graph instead of many kernels.
 
 The recipe is torch's: https://docs.pytorch.org/docs/stable/notes/cuda.html#whole-network-capture
 """

@@ -1,4 +1,4 @@
-"""How detectors load what mmengine read from a file."""
+"""Loading of the weights that mmengine has read from a file."""
 from typing import Any
 
 from torch import Tensor
@@ -7,9 +7,9 @@ from torch import Tensor
 class FileWeights:
     """Mixin for a detector, listed before mmdet's detector among its base classes.
 
-    mmengine loads whatever fits and mentions the rest in the log. Weights that this package has read from a file
-    for mmengine bring a stricter policy with them (`checkpoints.file_policy`), which the detector follows. A state dict
-    from elsewhere is loaded as torch does.
+    mmengine loads the tensors that fit and only logs the others. The state dicts that this package reads for mmengine
+    have a stricter policy in their metadata (`checkpoints.file_policy`), which the detector follows. Other state dicts
+    are loaded as in torch.
     """
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, local_metadata: dict,

@@ -30,7 +30,7 @@ def image_sizes(samples: SampleList, shapes: Sequence[tuple[int, int]], device: 
         samples: Data samples with `img_shape` and `batch_input_shape` in their meta information.
         shapes: h, w of each feature map.
         device: Device of the result.
-        extra_maps: How many of the last maps derive their padding from the map before them instead of the images.
+        extra_maps: For this many of the last maps, padding is computed from the map before instead of from the images.
     """
     batch_shape = samples[0].batch_input_shape
     images = [sample.img_shape[:2] for sample in samples]

@@ -22,23 +22,23 @@ from .network_options import NetworkOptions
 
 @MODELS.register_module()
 class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
-    """Encode an image and a caption together, and decode objects with the tokens of the caption that name each.
+    """Encode an image and a caption together, and decode objects, each with the tokens of the caption that name it.
 
-    A pass is `encode`, which consists of `encode_text` (once for many images), `encode_image` (once for many captions)
-    and `fuse`; then `decode`.
+    A forward pass is `encode`, then `decode`. `encode` calls `encode_text`, `encode_image` and `fuse`. These may be
+    called one by one, so that an image is encoded once for many captions, or a caption once for many images.
 
     Args:
         text_encoder: Config of a text encoder, `RobertaTextEncoder`.
         encoder: Config of a `TextFusionEncoder`, which may leave out `type`.
         decoder: Config of an `MDETRTransformerDecoder`, which may leave out `type`, or of an `SMCATransformerDecoder`
-            on one map: then each query learns a point, near which it attends to the image and from which it predicts
-            its box. Training takes fewer steps with it.
+            on one map. With the latter each query has a point: it attends to the image near this point and predicts its
+            box relative to it. Training then takes fewer steps.
         positional_encoding: Arguments of mmdet's SinePositionalEncoding.
         bbox_head: Config of an `MDETRHead`.
         num_queries: Number of queries of objects.
         answer_head: Config of a `GQAAnswerHead` or a `ClevrAnswerHead`, for questions in place of captions.
-        detection: Whether objects are trained; False to train answers alone, on questions with or without boxes. A
-            distributed run then needs `find_unused_parameters=True`.
+        detection: Whether detection is trained. With False only answers are trained, on questions with or without
+            boxes; a distributed run then needs `find_unused_parameters=True`.
         loss_image_text: Config of an `ImageTextContrastiveLoss`, for which a learned token is put before the tokens of
             the image; None, as in all published checkpoints, for no such loss.
         text_dropout: Dropout after the projection of the text's features.
@@ -92,7 +92,7 @@ class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
         return self.run_graphed('features', super().extract_feat, self.to_memory_format(batch_inputs))
 
     def encode(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> Encoded:
-        """Each image with its caption, `text` in the meta information of its sample, through the encoder.
+        """Encode each image with its caption, which is `text` in the meta information of its sample.
 
         Args:
             batch_inputs: (B, 3, H, W), padded to the size in the samples' `batch_input_shape`.
@@ -106,11 +106,12 @@ class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
         return Encoded(maps, text, self.fuse(self.image_tokens(maps[-1], batch_data_samples), text))
 
     def encode_image(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> ImageTokens:
-        """The tokens of images without a text; arguments as for `encode`, but no captions."""
+        """The tokens of images, without text. Arguments as for `encode`; captions are not needed."""
         return self.image_tokens(self.feature_maps(batch_inputs, batch_data_samples)[-1], batch_data_samples)
 
     def feature_maps(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> tuple[Tensor, ...]:
-        """What `extract_feat` gives for each image; an image that follows itself in the batch is run once."""
+        """The outputs of `extract_feat` for each image. If neighbouring images of the batch are equal, they are
+        computed once."""
         rows = distinct_rows(batch_inputs, batch_data_samples)
         if rows[-1] + 1 == len(rows):
             return self.extract_feat(batch_inputs)
@@ -132,7 +133,7 @@ class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
         return ImageTokens(tokens, pos, padding, sizes, shape)
 
     def encode_text(self, captions: Sequence[str]) -> TextTokens:
-        """Captions through the text encoder, projected to the width of the image's tokens."""
+        """Run the text encoder on captions, and project its features to the width of the image tokens."""
         features = self.text_encoder(captions)
         return TextTokens(self.resizer(features.hidden), features.padding, features.pooled, features.offsets)
 
@@ -144,7 +145,7 @@ class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
         return Fused(memory, pos, padding, memory[:, image.tokens.shape[1]:], pooled, image.sizes, image.shape)
 
     def decode(self, fused: Fused) -> Decoded:
-        """The queries of objects and, with `answer_head`, those of answers, through the decoder."""
+        """Run the decoder on the queries of objects and, with `answer_head`, those of answers."""
         states, references = self.run_graphed('decoder', self._decode, fused.memory, fused.pos, fused.padding,
                                               fused.sizes, fused.shape)
         count = self.num_queries
@@ -153,7 +154,7 @@ class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
 
     def _decode(self, memory: Tensor, pos: Tensor, padding: Tensor, sizes: Tensor,
                 shape: tuple[int, int]) -> DecoderOutput:
-        """Of all queries, those of objects first, from the parts of `Fused`."""
+        """The decoder's outputs for all queries, those of objects first; the arguments are parts of `Fused`."""
         queries = self.query_embedding.weight
         if self.answer_head is not None:
             queries = torch.cat([queries, self.answer_head.query_embedding.weight])
@@ -162,7 +163,7 @@ class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
         return self.decoder(torch.zeros_like(query_pos), query_pos, with_text, sizes)
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
-        """Losses of the head and, if there are any, of answers and of images against captions."""
+        """Losses of the head and, if there are any, of answers and of the contrast between images and captions."""
         _, text, fused = self.encode(batch_inputs, batch_data_samples)
         decoded = self.decode(fused)
         losses = {}
@@ -176,7 +177,7 @@ class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
         return losses
 
     def pool(self, fused: Fused, text: TextTokens) -> tuple[Tensor, Tensor]:
-        """(B, 64) of images and (B, 64) of captions, for the contrast between them."""
+        """Vectors (B, 64) of the images and (B, 64) of the captions, for `loss_image_text`."""
         return self.image_projection(fused.pooled), self.text_projection(text.pooled)
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True) -> SampleList:

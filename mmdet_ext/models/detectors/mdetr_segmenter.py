@@ -16,17 +16,17 @@ from .mdetr_tokens import Fused
 
 @MODELS.register_module()
 class MDETRSegmenter(MDETR):
-    """MDETR whose queries have masks too.
+    """MDETR that also predicts a mask for each query.
 
-    The backbone gives all its stages, of which the neck and the transformer see the last alone. Masks are computed for
-    the queries that are matched in training and for those that are kept in prediction, and for no others.
+    The backbone returns the maps of all its stages; neck and transformer use only the last one. In training masks are
+    computed only for matched queries, in prediction only for the queries that are kept.
 
     Args:
         mask_head: Config of an `MDETRMaskHead`.
-        freeze_detector: Whether to train the mask head alone, as published: the rest keeps its weights, stays in
-            evaluation mode and has no losses.
-        test_cfg: With `score_thr`: queries whose score is not above it are left out (0.7 for PhraseCut); and what the
-            `bbox_head` takes.
+        freeze_detector: Whether to train only the mask head, as published. The detector then keeps its weights, stays
+            in evaluation mode and has no losses.
+        test_cfg: With `score_thr`: queries whose score is not above it are left out (0.7 for PhraseCut). Other entries
+            are for `bbox_head`.
         kwargs: As for MDETR, without `answer_head` and `loss_image_text`.
     """
 
@@ -61,7 +61,8 @@ class MDETRSegmenter(MDETR):
         return (*stages, *self.neck([last]))
 
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> dict[str, Tensor]:
-        """`loss_mask` and `loss_dice` of the queries that the last layer matches, and the head's own losses."""
+        """`loss_mask` and `loss_dice` of the queries that are matched in the last layer, and the losses of
+        `bbox_head`."""
         head = self.bbox_head
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.freeze_detector):
             maps, text, fused = self.encode(batch_inputs, batch_data_samples)
@@ -77,7 +78,8 @@ class MDETRSegmenter(MDETR):
         return losses | self.mask_head.loss_by_feat(logits, targets[matched.flat_object[-1]], count)
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True) -> SampleList:
-        """Adds `pred_instances` to the samples, with `masks` bool (N, H, W) in the size that `rescale` says."""
+        """Add `pred_instances` to the samples, with `masks` bool (N, H, W); with `rescale` of the size of the original
+        image."""
         maps, text, fused = self.encode(batch_inputs, batch_data_samples)
         states, references, _ = self.decode(fused)
         results = self.bbox_head.predict(states[-1:], fused.text, text.offsets, batch_data_samples, rescale,
@@ -104,6 +106,7 @@ class MDETRSegmenter(MDETR):
 
 
 def mask_inputs(maps: tuple[Tensor, ...], fused: Fused, states: Tensor) -> MaskInputs:
-    """What the mask head takes, from `extract_feat`, `fuse` and the hidden states (layers, B, Q, C) of `decode`."""
+    """The inputs of the mask head, from the outputs of `extract_feat`, `fuse` and `decode` (hidden states (layers, B,
+    Q, C))."""
     pixels = maps[-1].shape[2] * maps[-1].shape[3]
     return MaskInputs(maps, fused.memory[:, :pixels], fused.padding[:, :pixels], states[-1])

@@ -1,4 +1,4 @@
-"""What MDETR (https://arxiv.org/abs/2104.12763) passes from step to step: images, captions, both together, queries."""
+"""The data that MDETR (https://arxiv.org/abs/2104.12763) passes from step to step: images, captions, both, queries."""
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,11 +18,11 @@ class ImageTokens(NamedTuple):
     shape: tuple[int, int]
 
     def select(self, row: int) -> 'ImageTokens':
-        """One image."""
+        """The tokens of one image."""
         return ImageTokens(*(part[row:row + 1] for part in self[:4]), self.shape)
 
     def expand(self, count: int) -> 'ImageTokens':
-        """One image for `count` texts, without copies."""
+        """The tokens of one image, repeated for `count` texts without copies."""
         return ImageTokens(*(part.expand(count, *part.shape[1:]) for part in self[:4]), self.shape)
 
 
@@ -66,7 +66,7 @@ class Encoded(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """What the decoder makes of the queries.
+    """The decoder's outputs.
 
     objects: (layers, B, Q, C), hidden states. references: (B, Q, 2), logits of the points that the boxes of these
     queries are predicted from; None without an `SMCATransformerDecoder`. answers: (layers, B, A, C), hidden states of

@@ -19,7 +19,7 @@ from .network_options import NetworkOptions
 
 @MODELS.register_module()
 class PGIDetector(NetworkOptions, FileWeights, SingleStageDetector):
-    """mmdet's `SingleStageDetector` with an auxiliary head that prediction neither runs nor exports.
+    """mmdet's `SingleStageDetector` with an auxiliary head, which is used in training only.
 
     Args:
         backbone: Config.
@@ -29,8 +29,9 @@ class PGIDetector(NetworkOptions, FileWeights, SingleStageDetector):
         train_cfg: For the main head, and for an auxiliary head of the same type whose config has none.
         test_cfg: For the main head.
         data_preprocessor: Config.
-        deployed: Whether to build the network as `tools/deploy.py` writes it: without auxiliary head, batch norms and
-            re-parameterised convolutions folded. It loads such weights and no others, and does not train.
+        deployed: Whether to build the network in the form that `tools/deploy.py` writes: without auxiliary head, with
+            folded batch norms and re-parameterised convolutions. It can load only the weights of that form, and cannot
+            be trained.
         channels_last: Whether feature maps and weights of convolutions have the memory format channels_last; None for
             yes on CUDA, and on the CPU where the network is deployed.
         compile: Arguments of torch.compile, by which backbone, neck, main head and auxiliary branch are compiled,
@@ -106,7 +107,7 @@ class PGIDetector(NetworkOptions, FileWeights, SingleStageDetector):
         return super().extract_feat(self.to_memory_format(batch_inputs))
 
     def _forward(self, batch_inputs: Tensor, batch_data_samples: SampleList | None = None) -> tuple:
-        """What the head says of images (B, 3, H, W): raw maps."""
+        """The raw maps of the head for images (B, 3, H, W)."""
         if self.deployed:
             return self.run_graphed('network', super()._forward, batch_inputs)
         return super()._forward(batch_inputs)
@@ -116,7 +117,7 @@ def graphed_training(compile: dict | None) -> dict:
     """Options of torch.compile by which it records CUDA graphs.
 
     Raises:
-        ValueError: If `compile` says something else.
+        ValueError: If `compile` has another `mode`.
     """
     options = dict(dict(mode='reduce-overhead'), **(compile or {}))
     if options['mode'] not in ('reduce-overhead', 'max-autotune') or 'options' in options:

@@ -15,20 +15,22 @@ from .mdetr_tokens import ImageTokens, TextTokens
 
 @MODELS.register_module()
 class PromptedMDETR(MDETR):
-    """MDETR that asks for every class of a data set in turn, and labels what it finds with the class's number.
+    """MDETR that looks for every class of a data set, one after the other; the label of a box is the number of the
+    class.
 
-    The features of an image are computed once for all prompts. Those of the prompts are computed once for all
-    images: they are kept until the names or the weights change, and dropped when the mode is set or a state dict is
-    loaded. Results are those of one full pass per prompt. Training is MDETR's own, on captions that are prompts.
+    A prompt is a caption that consists of a class name. The features of an image are computed once for all prompts. The
+    features of the prompts are computed once for all images: they are kept until the names or the weights change, the
+    mode is set, or a state dict is loaded. Results are the same as those of one full pass per prompt. Training is the
+    same as in MDETR, with prompts as captions.
 
     The names are `test_cfg.prompts`, or else the sample's `text` if it is a list (mmdet's data sets give their classes
-    with `return_classes=True`), or else the classes of `dataset_meta`, which mmdet's inferencers set. Samples whose
-    `text` is one caption are grounded as by MDETR, unless there are `test_cfg.prompts`.
+    with `return_classes=True`), or else the classes of `dataset_meta`, which mmdet's inferencers set. If `text` is one
+    caption, MDETR's own prediction is used, unless there are `test_cfg.prompts`.
 
     Args:
-        test_cfg: With `chunk`, how many prompts are asked at a time (32); `prompts`, the names of the classes (None);
-            `max_per_img`, how many boxes of an image are kept, the best of all classes (None: all queries of all
-            prompts, as LVIS's fixed AP wants them); and what the head takes.
+        test_cfg: With `chunk`, how many prompts are processed at a time (32); `prompts`, the names of the classes
+            (None); `max_per_img`, how many boxes of an image are kept, the best of all classes (None: all queries of
+            all prompts, as LVIS's fixed AP needs them). Other entries are for the head.
         kwargs: As for MDETR.
 
     Raises:
@@ -56,7 +58,7 @@ class PromptedMDETR(MDETR):
         return self.add_pred_to_datasample(batch_data_samples, results)
 
     def names_of(self, sample: DetDataSample) -> tuple[str, ...]:
-        """The names of the classes that an image is asked for.
+        """The names of the classes to look for in an image.
 
         Raises:
             ValueError: If they are given nowhere.
@@ -75,7 +77,7 @@ class PromptedMDETR(MDETR):
 
     @torch.no_grad()
     def encode_prompts(self, names: Sequence[str]) -> list[TextTokens]:
-        """Prompts for the names through the text encoder, in chunks; from the last call if nothing has changed."""
+        """Run the text encoder on the names, in chunks. If nothing has changed, return the result of the last call."""
         weights = [*self.text_encoder.parameters(), *self.resizer.parameters()]
         device = weights[0].device.type
         state = [tuple(names), self.chunk, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device),
@@ -121,7 +123,7 @@ def _positive(value: int, name: str) -> int:
 
 
 def _checked(names: Sequence[str], argument: str) -> tuple[str, ...]:
-    """The names as a tuple, if they can be asked for."""
+    """The names as a tuple; ValueError if they cannot be used."""
     if isinstance(names, str) or not len(names):
         raise ValueError(f'{argument} should be a list of at least one name, got {names!r}')
     for name in names:

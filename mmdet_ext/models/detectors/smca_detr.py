@@ -26,13 +26,13 @@ class SMCADETR(NetworkOptions, FileWeights, DetectionTransformer):
         encoder: Config of `SMCATransformerEncoder`, which may leave out `type`, or of another encoder of `Maps`.
         decoder: Config of `SMCATransformerDecoder`, which may leave out `type`.
         positional_encoding: Arguments of mmdet's SinePositionalEncoding.
-        bbox_head: Config of an `SMCAHead`; a plain `DETRHead` is taken for one.
+        bbox_head: Config of an `SMCAHead`; for `DETRHead` an `SMCAHead` is built.
         num_queries: Number of queries.
-        extra_maps: How many of the coarsest maps the neck makes out of the map before them. Their padding is taken from
-            that map, by the nearest cell; the padding of all others from the images, by the nearest pixel.
+        extra_maps: How many of the coarsest maps the neck makes of the map before them. Their padding is that of the
+            nearest cell of the map before; in all other maps it is that of the nearest pixel of the image.
         level_embed: Whether each of several maps has a learned vector that is added to its positions.
-        channels_last: Whether maps and weights of convolutions lie in memory with their channels last; None for on
-            CUDA, where it is faster.
+        channels_last: Whether maps and weights of convolutions have the memory format channels_last; None: on CUDA,
+            where it is faster.
         compile: Arguments of torch.compile, by which backbone, neck, encoder, decoder and head are compiled, `dict()`
             for its defaults, with `dynamic=True`; None to compile nothing.
         cuda_graph: Whether backbone, encoder and decoder are CUDA graphs in evaluation, recorded once per size of batch

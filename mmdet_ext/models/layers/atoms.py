@@ -1,4 +1,4 @@
-"""The file of a dictionary: its atoms, where each comes from, and the configs that name it.
+"""The file of a dictionary: its atoms and the samples that they come from; and the configs that use such files.
 
 YOLO-RD, https://arxiv.org/abs/2410.15346.
 """
@@ -18,7 +18,7 @@ FORMAT = 'mmdet_ext atoms 1'
 
 @dataclass
 class Atoms:
-    """N atoms of width C with their provenance, as `tools/build_dictionary.py` writes them.
+    """N atoms of width C, and the samples that they come from, as `tools/build_dictionary.py` writes them.
 
     Args:
         vectors: (N, C) float32, rows of unit length.
@@ -26,12 +26,12 @@ class Atoms:
         nearest: For each atom the samples nearest to it, the nearest first. A sample is a dict with `source` ('vision',
             'clip', 'text' or 'file') and `similarity` (cosine to the atom), and
             from images `image` (path) and `box` (x1, y1, x2, y2 in pixels of that image),
-            from texts `text`, and `file` and `line` (from 1) where it stands,
-            from a matrix `file` and `row` (from 0).
-        projections: For each source `source`, `kind` ('identity', 'pca' or 'pad'), and, unless it is the identity,
-            `mean` (d, ) and `matrix` (d, C): a unit feature f of width d became normalise((f - mean) @ matrix).
-        report: What the builder counted: plain numbers, strings and lists of them.
-        arguments: What the builder was called with.
+            from texts `text`, `file` and `line` (from 1), from a matrix `file` and `row` (from 0).
+        projections: How features of each source got the width C: a dict with `source`, `kind` ('identity', 'pca' or
+            'pad') and, unless it is the identity, `mean` (d, ) and `matrix` (d, C). A unit feature f of width d became
+            normalise((f - mean) @ matrix).
+        report: Statistics of the builder: numbers, strings and lists of them.
+        arguments: Arguments of the builder.
     """
     vectors: Tensor
     counts: Tensor
@@ -41,7 +41,7 @@ class Atoms:
     arguments: dict[str, Any] = field(default_factory=dict)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the file in one go: what was there before stays whole until the new one is."""
+        """Write the file. An existing one is replaced only when the new one is complete."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_file(path) as file:
@@ -74,7 +74,8 @@ def load_atoms(path: str | os.PathLike) -> Atoms:
 
 
 def rd_options(node: Any) -> list[dict]:
-    """Every dict of `RetrieverDictionary`'s options below `node`: what stands under a key `rd`, or is an `RDNeck`."""
+    """All dicts of options of a `RetrieverDictionary` in a config: values of the key `rd`, and configs of an
+    `RDNeck`."""
     if isinstance(node, (list, tuple)):
         return [options for child in node for options in rd_options(child)]
     if not isinstance(node, dict):

@@ -31,13 +31,13 @@ class Attention(nn.Module):
         nn.init.zeros_(self.out_proj.bias)
 
     def parts(self) -> list[tuple[Tensor, Tensor]]:
-        """Weight and bias of the projections of queries, keys and values, whose gradients come back in one tensor."""
+        """Weight and bias of the projections of queries, keys and values, as parts of one tensor."""
         return list(zip(self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)))
 
     def project(self, x: Tensor, which: int, parts: Sequence[tuple[Tensor, Tensor]] | None = None) -> Tensor:
         """(B, S, C) -> (B, M, S, C / M), with the projection of queries (0), keys (1) or values (2).
 
-        `parts` is what the method of this name gives, for those who project more than once.
+        `parts` is the result of the method `parts`, for callers that project more than once.
         """
         return self.split_heads(F.linear(x, *(parts or self.parts())[which]))
 
@@ -72,7 +72,7 @@ class Attention(nn.Module):
 
 
 def build_attention(cfg: dict[str, Any]) -> tuple[Attention, nn.Dropout]:
-    """From mmdet's config of an attention: the attention, and the dropout of its result."""
+    """Build an attention from mmdet's config; returns it and the dropout of its result."""
     unknown = cfg.keys() - {'embed_dims', 'num_heads', 'dropout', 'batch_first'}
     if unknown or not cfg.get('batch_first', True):
         raise ValueError(f'an attention takes embed_dims, num_heads and dropout, batch first, got {dict(cfg)}')

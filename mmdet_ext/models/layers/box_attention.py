@@ -1,11 +1,11 @@
-"""Attention of queries to an image as maps (DETR, https://arxiv.org/abs/2005.12872, section 4.4)."""
+"""Attention weights of queries over an image, used as maps (DETR, https://arxiv.org/abs/2005.12872, section 4.4)."""
 import torch
 import torch.nn as nn
 from torch import Tensor
 
 
 class BoxAttention(nn.Module):
-    """The attention weights of each query, which are used as maps; nothing is attended to.
+    """Attention without values: its results are the attention weights of each query over the image.
 
     The weights of a head sum to 1 over the image; those of DETR sum to 1 over all heads together.
     """

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class CBLinear(nn.Module):
-    """Project one map into several, one for each place in the second pass that it is added to.
+    """Project one map of the first pass into several, one for each step of the second pass to which it is added.
 
     Args:
         in_channels: Channels of the input.

@@ -1,4 +1,5 @@
-"""Down-sampling of YOLOv9 (https://arxiv.org/abs/2402.13616): an average over neighbours, then a strided unit."""
+"""Down-sampling of YOLOv9 (https://arxiv.org/abs/2402.13616): an average over neighbours, then a strided
+convolution."""
 import torch
 import torch.nn as nn
 import torch.nn.functional as F

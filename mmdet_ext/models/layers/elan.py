@@ -1,4 +1,5 @@
-"""ELAN and its generalisation by any block (YOLOv9, https://arxiv.org/abs/2402.13616, section 4.2 and figure 4)."""
+"""ELAN and GELAN, where the stages may be any block (YOLOv9, https://arxiv.org/abs/2402.13616, section 4.2, figure
+4)."""
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -8,7 +9,8 @@ from .conv import Conv, RepConv
 
 
 class ELAN(nn.Module):
-    """Split in two halves, pass one through two stages in turn, join all four maps.
+    """Split the channels in two halves, run one half through two stages, one after the other, and concatenate all four
+    maps.
 
     Args:
         in_channels: Channels of the input.

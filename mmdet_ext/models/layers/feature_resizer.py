@@ -1,4 +1,5 @@
-"""From the width of one modality to that of the transformer (MDETR, https://arxiv.org/abs/2104.12763)."""
+"""Project features, such as those of text, to the width of the transformer (MDETR,
+https://arxiv.org/abs/2104.12763)."""
 import torch.nn as nn
 from torch import Tensor
 

@@ -1,4 +1,4 @@
-"""Folding a trained network for deployment: batch norms, `RepConv` and `RetrieverDictionary`."""
+"""Fold a trained network for deployment: batch norms, `RepConv` and `RetrieverDictionary`."""
 import copy
 
 import torch
@@ -14,8 +14,8 @@ def fuse(module: nn.Module) -> nn.Module:
     """Fold `module` in place: every batch norm that follows a convolution, then every `RepConv` and
     `RetrieverDictionary`.
 
-    The outputs in evaluation mode stay the same up to rounding. The names of the folded tensors differ from the
-    trained ones, so build the folded module first to load folded weights.
+    The outputs in evaluation mode stay the same up to rounding. Folded tensors have other names than trained ones: to
+    load folded weights, fold the module first.
     """
     _unshare(module)
     for child in module.modules():
@@ -32,9 +32,9 @@ def fuse(module: nn.Module) -> nn.Module:
 
 
 def _unshare(module: nn.Module) -> None:
-    """Give each place its own copy of a child that stands in several, as the convolutions of RTMDet's head do.
+    """If a child is used in several places, as the convolutions of RTMDet's head are, give each place a copy of it.
 
-    Such convolutions have batch norms of their own per place, so that each folds into something else.
+    In each place another batch norm follows it, so that the folded convolutions differ.
     """
     seen = set()
     for parent in list(module.modules()):
@@ -46,7 +46,7 @@ def _unshare(module: nn.Module) -> None:
 
 @torch.no_grad()
 def _merge(rep: RepConv) -> nn.Sequential:
-    """One 3x3 convolution for the two folded branches of `rep`."""
+    """One 3x3 convolution that replaces the two folded branches of `rep`."""
     conv = rep.conv3x3.conv
     conv.weight += F.pad(rep.conv1x1.conv.weight, (1, 1, 1, 1))
     conv.bias += rep.conv1x1.conv.bias

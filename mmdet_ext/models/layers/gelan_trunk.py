@@ -55,9 +55,9 @@ class GELANTrunk(nn.Module):
     Args:
         arch: Size: t, s, m, c or e.
         in_channels: Channels of the image.
-        num_steps: The steps to build, if the coarser maps are not needed.
-        rd: `dict(stage=1, ...)`: a `RetrieverDictionary` after that block (0..3 for strides 4..32), with the other
-            entries as its arguments; what follows sees its output.
+        num_steps: Number of steps to build, fewer than five if the coarser maps are not needed.
+        rd: `dict(stage=1, ...)`: a `RetrieverDictionary` after block number `stage` (0..3 for strides 4..32), with the
+            other entries as its arguments. The next steps get its output.
 
     Shape:
         (B, in_channels, H, W) -> maps (B, C_k, H / 2^k, W / 2^k), k = 1..num_steps; H and W multiples of 32

@@ -1,4 +1,4 @@
-"""Attention that is modulated by Gaussians, which are kept as vectors along the axes to save memory (SMCA-DETR,
+"""Attention modulated by Gaussians, which are stored as vectors along the axes to save memory (SMCA-DETR,
 https://arxiv.org/abs/2101.07448, section 3.2)."""
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -17,14 +17,15 @@ _SMALLEST_WEIGHT = 1e-20
 
 def modulated_attention(q: Tensor, k: Tensor, v: Tensor, terms: AxisTerms, padding: Tensor | None = None,
                         dropout: float = 0.) -> Tensor:
-    """softmax(q k^T / sqrt(D) + terms) v, where neither forward nor backward pass holds all attention weights at once.
+    """softmax(q k^T / sqrt(D) + terms) v, without storing all attention weights at once, in forward and backward pass.
 
     The backward pass keeps q, k, v, the terms and, with dropout, one byte per weight; it computes the weights again,
     for some heads at a time.
 
     Args:
         q: (B, M, Q, D) for M heads.
-        k: (B, M, S, D), keys of the h * w cells, and after them keys without a position, which have no Gaussian.
+        k: (B, M, S, D), keys of the h * w cells. More keys may follow, such as those of words, which have no position
+            and no Gaussian.
         v: (B, M, S, D).
         terms: Logarithms of Gaussians over the cells.
         padding: (B, S), True where keys are ignored; at least one key of each image must not be.
@@ -46,7 +47,7 @@ def modulated_attention(q: Tensor, k: Tensor, v: Tensor, terms: AxisTerms, paddi
 
 
 def bias_in_dtype(bias: Tensor, dtype: torch.dtype) -> Tensor:
-    """A bias (..., S) of softmax in another dtype: shifted so that its largest value, which matters most, is 0.
+    """Convert a bias (..., S) of softmax to another dtype, shifted so that its largest value, which matters most, is 0.
 
     The range of float16 is too small for log Gaussians of far cells: they are clamped to half of the dtype's minimum.
     """

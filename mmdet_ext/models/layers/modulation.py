@@ -1,4 +1,5 @@
-"""What a query predicts to modulate its attention (SMCA-DETR, https://arxiv.org/abs/2101.07448, sections 3.2, 3.4)."""
+"""The Gaussians that queries predict to modulate attention (SMCA-DETR, https://arxiv.org/abs/2101.07448, sections 3.2,
+3.4)."""
 from typing import NamedTuple
 
 import torch.nn as nn
@@ -51,7 +52,7 @@ class GaussianModulation(nn.Module):
         self.init_scale()
 
     def init_scale(self) -> None:
-        """Begin with scales of 1."""
+        """Initialise the layer so that all scales are 1."""
         if self.scale is not None:
             nn.init.zeros_(self.scale.weight)
             nn.init.ones_(self.scale.bias)

@@ -1,7 +1,8 @@
-"""The Retriever-Dictionary of YOLO-RD (https://arxiv.org/abs/2410.15346): knowledge of a data set, looked up per pixel.
+"""The Retriever-Dictionary of YOLO-RD (https://arxiv.org/abs/2410.15346): adds learned vectors to each pixel.
 
-A retriever (G, then E, then a normalisation over the atoms) turns each pixel into one coefficient per atom; the atoms,
-weighted by them and summed (D), are mixed with the pixel.
+A dictionary has N vectors, its atoms. For each pixel a small network, the retriever (G, then E, then a normalisation
+over the atoms), computes one coefficient per atom. The sum of the atoms times these coefficients (D) is mixed with the
+pixel.
 """
 import os
 from pathlib import Path
@@ -29,28 +30,29 @@ class RetrieverDictionary(nn.Module):
     Args:
         channels: C, channels of input and output.
         num_atoms: N, at least 2; 512 by default, or as many as `atoms` has.
-        alpha: Weight of the dictionary in [0, 1], 0.8 by default; 0 is the identity. The release's symbol.
+        alpha: Weight of the dictionary in [0, 1], 0.8 by default; with 0 the module is the identity. This is the symbol
+            of the released code.
         lambda_: Weight of the input in [0, 1], 1 - alpha. The paper's symbol; give one of the two.
         kernel_size: Odd side of E's kernel.
         act_g: Whether SiLU follows G.
         norm_g: Whether batch norm follows G.
         norm_e: Whether batch norm follows E.
         norm_d: Whether batch norm follows D; otherwise the sum of the atoms is plain.
-        biased: Whether the variance over the atoms is divided by N with eps inside the root, or by N - 1 with eps added
-            to the standard deviation.
+        biased: Whether the variance over the atoms is divided by N, with eps inside the root. Otherwise it is divided
+            by N - 1, and eps is added to the standard deviation.
         norm_affine: Whether the normalised coefficients have a learned scale and shift per atom.
         unit_atoms: Whether atoms are scaled to unit length in each pass.
-        eps: Of the normalisation over the atoms.
+        eps: Of the normalisation over the atoms, see `biased`.
         atoms: File that `tools/build_dictionary.py` wrote, whose vectors become the atoms; by default atoms are random.
-            With `num_atoms` too the file may be missing, so that a trained checkpoint needs no second file: then
-            `forward` raises until a checkpoint was loaded.
-        init_g: 'random' for PyTorch's initialisation, or 'match': row i of G's weight is atom i and E passes its input,
-            so that a coefficient begins as the correlation of a pixel with an atom.
+            If `num_atoms` is given too, the file may be missing, because a trained checkpoint has the atoms; then
+            `forward` raises an error until a checkpoint is loaded.
+        init_g: 'random' for PyTorch's initialisation, or 'match': row i of G's weight is atom i, and E returns its
+            input. Then each coefficient starts as the correlation of the pixel with the atom.
         freeze_atoms: Whether the atoms are not trained.
-        gate: Start of a learned factor of alpha, such as 0, to put a new dictionary into a trained network: with 0 it
-            begins as the identity. None for no gate.
-        ramp: Number of training passes in which alpha rises from 0 to its value, to the same end; the count is part of
-            the checkpoint. 0 for no ramp.
+        gate: Initial value of a learned factor of alpha. With 0 the module starts as the identity, which allows to put
+            a new dictionary into a trained network. None: no such factor.
+        ramp: Number of training steps in which alpha rises from 0 to its value, for the same purpose; the checkpoint
+            stores the count. 0: alpha has its value from the start.
 
     Shape:
         (B, C, H, W) -> (B, C, H, W)
@@ -97,7 +99,7 @@ class RetrieverDictionary(nn.Module):
         return F.normalize(atoms, dim=1) if self.unit_atoms else atoms
 
     def dictionary_weight(self) -> float | Tensor:
-        """alpha, times the learned gate or the part of the ramp that training has passed."""
+        """alpha, times the gate, or times the share of the ramp that training has passed."""
         if self.gate is not None:
             return self.alpha * self.gate
         return self.alpha * (self.passes / self.ramp).clamp(max=1) if self.ramp else self.alpha
@@ -108,14 +110,15 @@ class RetrieverDictionary(nn.Module):
         return normed if self.scale is None else normed * self.scale.view(-1, 1, 1) + self.shift.view(-1, 1, 1)
 
     def retrieve(self, x: Tensor) -> Tensor:
-        """What the dictionary has for each pixel, before it is mixed with the pixel: (B, C, H, W)."""
+        """The dictionary's vector for each pixel, before it is mixed with the pixel: (B, C, H, W)."""
         coefficients = self.coefficients(x).to(x.dtype)
         retrieved = F.conv2d(coefficients, self.atoms.T[:, :, None, None], self.dictionary.conv.bias)
         return self.dictionary.norm(retrieved) if self.dictionary.with_norm else retrieved
 
     @torch.no_grad()
     def bake_atoms(self) -> None:
-        """Make unit length a property of the weight, so that folding a batch norm into it can change the length."""
+        """With `unit_atoms`, scale the atoms to unit length once and for all, so that a batch norm can be folded into
+        them."""
         self.dictionary.conv.weight.copy_(self.atoms.T[:, :, None, None])
         self.unit_atoms = False
 
@@ -196,14 +199,15 @@ def _dictionary_weight(alpha: float | None, lambda_: float | None) -> float:
 
 
 class FoldedRetrieverDictionary(nn.Module):
-    """A trained `RetrieverDictionary` for inference, with its batch norms folded and its normalisation behind D.
+    """A trained `RetrieverDictionary` for inference, with folded batch norms and the normalisation after D instead of
+    before.
 
-    D is linear, so that D((c - mean) / deviation) = D'(c) / deviation, where each row of D' is D's less its mean: the
-    normalised coefficients are never written down. A shift of all coefficients changes nothing, so that the mean of E's
-    bias is left out. alpha with its gate or ramp, and the learned scale and shift, are part of D'.
+    D is linear, so D((c - mean) / deviation) = D'(c) / deviation, where a row of D' is the row of D minus its mean. So
+    the normalised coefficients need no memory. Adding a constant to all coefficients changes nothing, so the mean of
+    E's bias is dropped. alpha with its gate or ramp, and the learned scale and shift, are part of D'.
 
     Args:
-        rd: With its batch norms folded already; its convolutions are taken over.
+        rd: The module, with folded batch norms; its convolutions are used here, not copied.
     """
 
     def __init__(self, rd: RetrieverDictionary) -> None:
@@ -235,7 +239,8 @@ class FoldedRetrieverDictionary(nn.Module):
     def _inverse_deviation(self, coefficients: Tensor) -> Tensor:
         """(B, N, H, W) -> (B, 1, H, W) in float32 at least.
 
-        Halves are not copied: their variance comes from two sums in float32, whose error is below their rounding.
+        float16 and bfloat16 inputs are not copied to float32: their variance is computed from two float32 sums, whose
+        error is smaller than the rounding of the inputs.
         """
         num_atoms, dtype = coefficients.shape[1], torch.promote_types(coefficients.dtype, torch.float32)
         total = coefficients.sum(dim=1, keepdim=True, dtype=dtype)

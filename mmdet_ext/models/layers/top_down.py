@@ -1,4 +1,4 @@
-"""The top-down half of YOLOv9's neck, which its pyramid-shaped auxiliary branch repeats."""
+"""The top-down half of YOLOv9's neck; its auxiliary branch `PyramidBranch` has the same form."""
 from collections.abc import Sequence
 
 import torch

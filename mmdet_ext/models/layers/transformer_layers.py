@@ -14,7 +14,7 @@ class TransformerEncoderLayer(nn.Module):
         self_attn_cfg: `embed_dims`, `num_heads`, `dropout` of the weights and of the result.
         ffn_cfg: Arguments of mmcv's FFN.
         norm_cfg: Norm after each of the two.
-        num_attentions: How many attentions there are to choose from by `scale`.
+        num_attentions: Number of attentions, of which `scale` selects one.
         num_ffns: How many FFNs.
     """
 
@@ -29,7 +29,8 @@ class TransformerEncoderLayer(nn.Module):
         self.norms = nn.ModuleList(build_norm_layer(norm_cfg or dict(type='LN'), self.embed_dims)[1] for _ in range(2))
 
     def forward(self, x: Tensor, pos: Tensor, padding: Tensor | None, scale: int = 0) -> Tensor:
-        """(B, S, C), (B, S, C), (B, S) or None -> (B, S, C); `scale` chooses among what the maps do not share."""
+        """(B, S, C), (B, S, C), (B, S) or None -> (B, S, C); `scale` is the index of the attention and FFN if the maps
+        do not share them."""
         attention = self.attentions[min(scale, len(self.attentions) - 1)]
         ffn = self.ffns[min(scale, len(self.ffns) - 1)]
         with_pos = x + pos

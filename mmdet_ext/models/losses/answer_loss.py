@@ -9,7 +9,7 @@ NO_ANSWER = -100
 
 
 class AnswerLoss(NamedTuple):
-    """The mean loss of the questions of a type, 0 if there is none; the share of right answers, 1 if there is none.
+    """The mean loss of the questions of a type, and the share of right answers. Without questions they are 0 and 1.
 
     right: (B, ) bool, whether a question is of the type and its answer right.
     """
@@ -19,12 +19,12 @@ class AnswerLoss(NamedTuple):
 
 
 def answer_loss(logits: Tensor, targets: Tensor, asked: Tensor | None = None) -> AnswerLoss:
-    """Cross-entropy of the questions of a type, divided by how many they are.
+    """Cross-entropy of the questions of a type, divided by their number.
 
     Args:
         logits: (B, N), or (B, ) for yes against no.
         targets: (B, ), indices of the answers, 1 for yes; `NO_ANSWER` for questions without one.
-        asked: (B, ) bool, which questions are of the type; those that have an answer by default.
+        asked: (B, ) bool, True for questions of the type; by default for those that have an answer.
     """
     answered = targets != NO_ANSWER
     asked = answered if asked is None else asked

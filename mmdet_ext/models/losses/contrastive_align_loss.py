@@ -9,7 +9,7 @@ from torch import Tensor
 class ContrastiveAlignLoss(nn.Module):
     """InfoNCE from queries to the tokens of their objects, and from tokens to the queries, averaged.
 
-    As published, all tokens and all queries stand in the denominators: special ones, padding and the positives too.
+    As published, the denominators have all tokens and all queries: special tokens, padding and positive pairs too.
 
     Args:
         temperature: What similarities are divided by.
@@ -27,7 +27,7 @@ class ContrastiveAlignLoss(nn.Module):
             queries: (..., B, Q, D), of unit length.
             tokens: (B, L, D), of unit length.
             positive: (..., B, Q, L) bool, whether the query's object covers the token.
-            avg_factor: What the sum is divided by, the number of objects.
+            avg_factor: Divisor of the sum, the number of objects.
 
         Returns:
             (...), of each layer if the leading axes are layers.

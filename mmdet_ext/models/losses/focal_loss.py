@@ -11,8 +11,8 @@ class SigmoidFocalLoss(nn.Module):
     """mmdet's `FocalLoss`, with the same arguments and values, but without mmcv's CUDA operator.
 
     Args:
-        use_sigmoid: Must be True; heads read it.
-        gamma: Focusing exponent, of the distance between target and probability.
+        use_sigmoid: Must be True; it exists because heads read it.
+        gamma: Exponent of the distance between target and probability.
         alpha: Weight of positive targets; negative ones have the weight 1 - alpha.
         reduction: 'mean', 'sum' or 'none'.
         loss_weight: Factor of the result.

@@ -1,4 +1,5 @@
-"""Contrast of whole images and whole captions, an option of MDETR's code that its paper does not have."""
+"""Contrastive loss between whole images and whole captions, an option of MDETR's code that the paper does not
+mention."""
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -21,7 +22,7 @@ class ImageTextContrastiveLoss(nn.Module):
         self.loss_weight = loss_weight
 
     def forward(self, images: Tensor, texts: Tensor) -> Tensor:
-        """(B, D) and (B, D), of any length -> scalar."""
+        """(B, D) and (B, D), not necessarily unit vectors -> scalar."""
         images, texts = F.normalize(images.float(), dim=1), F.normalize(texts.float(), dim=1)
         similarity = images @ texts.T / self.temperature
         target = torch.arange(len(images), device=images.device)

@@ -23,7 +23,8 @@ def split_by_layer(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def average_factors(counts: Sequence[float], device: torch.device) -> list[float] | list[Tensor]:
-    """What sums are divided by: means of `counts` over all processes, at least 1. One process alone uses no device."""
+    """Divisors of the sums of losses: means of `counts` over all processes, at least 1. With one process the device is
+    not used."""
     if get_world_size() == 1:
         return [max(float(count), 1.) for count in counts]
     return list(reduce_mean(to_device(torch.tensor(counts, dtype=torch.float32), device)).clamp(min=1).unbind())

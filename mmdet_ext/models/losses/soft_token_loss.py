@@ -23,7 +23,7 @@ class SoftTokenLoss(nn.Module):
         """
         Args:
             logits: (..., B, Q, T), the last column for "no object".
-            targets: (..., B, Q, T), a row of `positive_map` for each matched query; those of others are not looked at.
+            targets: (..., B, Q, T), a row of `positive_map` for each matched query; rows of other queries are not used.
                 A row of zeros adds nothing.
             matched: (..., B, Q) bool.
             avg_factor: What the sum is divided by, the number of objects; not the sum of weights.

@@ -10,7 +10,7 @@ from ..task_modules.targets import Assignment, BatchTargets, PaddedAssignment
 
 
 class DensePredictions(NamedTuple):
-    """What a dense head says about B images at N points, in float32 or wider.
+    """The predictions of a dense head for B images at N points, in float32 or wider.
 
     Attributes:
         class_logits: (B, C, N).
@@ -32,16 +32,17 @@ class DensePredictions(NamedTuple):
 
 def task_aligned_losses(predictions: DensePredictions, assignment: Assignment | PaddedAssignment,
                         targets: BatchTargets, *, min_normaliser: float = 1.0) -> dict[str, Tensor]:
-    """The terms before their gains, each divided by the sum of all target scores.
+    """The three losses without their gains, each divided by the sum of all target scores.
 
-    The class target is zero but for one entry per positive point, so that binary cross-entropy needs no dense target:
-    it is softplus(logit) summed over everything, less logit * score summed over the positives.
+    The class target is zero except for one entry per positive point. So binary cross-entropy is computed without a
+    dense target: softplus(logit) summed over all points and classes, minus logit * score summed over the positive
+    points.
 
     Args:
         predictions: Of a batch.
         assignment: Its positive points.
         targets: Boxes and labels that `assignment` indexes.
-        min_normaliser: Least divisor; 0 divides by the sum itself wherever it is positive.
+        min_normaliser: Smallest divisor; with 0 the divisor is the sum itself if it is positive.
 
     Returns:
         `loss_cls`, `loss_bbox` (1 - CIoU) and `loss_dfl`, scalars, connected to all predictions even without positives.

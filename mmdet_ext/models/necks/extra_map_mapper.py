@@ -1,4 +1,4 @@
-"""A projection of backbone maps with one more map, made in other ways than by mmdet's ChannelMapper."""
+"""A neck that projects the backbone's maps and adds a coarser one, made in other ways than by mmdet's ChannelMapper."""
 from collections.abc import Sequence
 
 import torch.nn as nn
@@ -9,7 +9,8 @@ from torch import Tensor
 
 @MODELS.register_module()
 class ExtraMapMapper(BaseModule):
-    """Each map through a 1x1 convolution, and half of the last one: variants of SMCA-DETR's three scales.
+    """A 1x1 convolution of each map, and one more map of half the size of the last one: variants of SMCA-DETR's three
+    scales.
 
     SMCA-DETR (https://arxiv.org/abs/2101.07448) does not say how it makes its coarsest map; its configs here have
     `ChannelMapper`, which convolves the last map of the backbone.

@@ -1,4 +1,4 @@
-"""The Retriever-Dictionary of YOLO-RD (https://arxiv.org/abs/2410.15346) behind any neck or backbone."""
+"""The Retriever-Dictionary of YOLO-RD (https://arxiv.org/abs/2410.15346) as a neck after any neck or backbone."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,15 +12,15 @@ from ..layers import RetrieverDictionary
 
 @MODELS.register_module()
 class RDNeck(BaseModule):
-    """One `RetrieverDictionary` per chosen level; the other levels pass.
+    """One `RetrieverDictionary` per chosen level; the other levels are not changed.
 
-    In a config, behind what is there: `neck=[_base_.model.neck, dict(type='RDNeck', in_channels=[256] * 5)]`.
+    In a config it follows the existing neck: `neck=[_base_.model.neck, dict(type='RDNeck', in_channels=[256] * 5)]`.
 
     Args:
         in_channels: Channels of each level.
         levels: Indices of the levels that get a dictionary; all by default.
         init_cfg: As in mmengine.
-        rd: Arguments of `RetrieverDictionary` but for the channels.
+        rd: Arguments of `RetrieverDictionary`, except the channels.
 
     Shape:
         one (B, in_channels[i], H_i, W_i) per level -> the same

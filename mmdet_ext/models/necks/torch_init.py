@@ -1,4 +1,4 @@
-"""torch's own initialisation as an `init_cfg`, for mmdet's modules that have another by default."""
+"""torch's own initialisation as an `init_cfg`, for modules of mmdet that have another one by default."""
 from collections.abc import Sequence
 
 import torch.nn as nn
@@ -8,13 +8,13 @@ from mmengine.registry import WEIGHT_INITIALIZERS
 
 @WEIGHT_INITIALIZERS.register_module()  # mmengine's, which is asked where no default scope is set
 class TorchInit:
-    """Start layers as their `reset_parameters` does.
+    """Initialise layers by their `reset_parameters`.
 
     Weights and biases of an `nn.Conv2d` are uniform in +-1 / sqrt(in_channels * kernel_height * kernel_width), as
     published for DETR, SMCA-DETR and MDETR; mmdet's `ChannelMapper` has Xavier's weights and biases of 0.
 
     Args:
-        layer: Name of the class of the layers, or several.
+        layer: Name of the class of the layers, or a list of names.
     """
 
     def __init__(self, layer: str | Sequence[str]) -> None:

@@ -28,7 +28,8 @@ class BatchTaskAlignedAssigner:
     """Assign to each box the points inside it whose predictions classify and locate it best.
 
     The metric of a box and a point is score^alpha * max(0, CIoU)^beta. Boxes are processed in chunks with a fixed
-    number of pairs, which limits memory. All shapes follow from those of the inputs: the host never waits.
+    number of pairs, which limits memory. All shapes follow from the shapes of the inputs, so the host never waits for
+    the device.
 
     Args:
         topk: Points per box.
@@ -56,7 +57,7 @@ class BatchTaskAlignedAssigner:
             targets: Ground truth: boxes in pixels, labels as class indices.
 
         Returns:
-            An assignment with B * G * min(topk, N) slots, some of them empty.
+            An assignment with B * G * min(topk, N) entries (slots), some of them empty.
         """
         candidates = self._candidates(class_logits, boxes, points, targets)
         batch, num_boxes, k = candidates.points.shape
@@ -107,8 +108,8 @@ class BatchTaskAlignedAssigner:
 def _settle(at: Tensor, slot_rows: Tensor, positive: Tensor, best_rows: Tensor) -> tuple[Tensor, Tensor]:
     """Give a point that several boxes claim to the box that its prediction overlaps most.
 
-    As published, any box of the image can win, even one for which the point was no candidate: this box then gets the
-    first slot of the point.
+    As published, any box of the image can get the point, even one that did not choose it: it then gets the first slot
+    of the point.
 
     Args:
         at: (B, S), the point of each slot.

@@ -15,7 +15,8 @@ from .objects import Objects
 
 @TASK_UTILS.register_module()
 class SoftTokenCost(BaseMatchCost):
-    """Minus the probability of an object's tokens (MDETR, https://arxiv.org/abs/2104.12763), for `HungarianAssigner`.
+    """Matching cost for `HungarianAssigner`: minus the probability of an object's tokens
+    (https://arxiv.org/abs/2104.12763).
 
     Needs `scores` (Q, T) of the predictions, logits, and `positive_maps` (N, T) of the objects.
 
@@ -87,7 +88,7 @@ def _of_labels(scores: Tensor, objects: Objects) -> Tensor:
 
 
 def _image_by_image(cost: BaseMatchCost, scores: Tensor, boxes: Tensor, objects: Objects) -> Tensor:
-    """Any cost class, called for each image with the queries of all layers as if they were those of one layer."""
+    """Call any cost class once per image, with the queries of all layers as if they were those of one layer."""
     boxes_xyxy, terms, start = bbox_cxcywh_to_xyxy(boxes), [], 0
     for image, (count, meta) in enumerate(zip(objects.host_counts, objects.metas)):
         if count:

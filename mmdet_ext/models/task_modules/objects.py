@@ -1,4 +1,5 @@
-"""The ground-truth objects of a batch as flat tensors, one image after the other, made once per step."""
+"""The ground-truth objects of a batch as flat tensors, one image after the other; they are made once per training
+step."""
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,8 +22,8 @@ class Objects(NamedTuple):
         sizes: (N, 4), width, height, width, height of the object's image in pixels.
         positive_maps: (N, T), MDETR's positive map: the object's tokens in the caption. None where there is no text.
         counts: (B, ), number of objects of each image, on the device.
-        host_counts: The same on the host.
-        instances: For each image the ground truth that the objects were made of.
+        host_counts: The same numbers on the host.
+        instances: The ground truth of each image.
         metas: Meta information of each image.
     """
     boxes_xyxy: Tensor
@@ -42,7 +43,7 @@ class Objects(NamedTuple):
 
 def gather_objects(instances: Sequence[InstanceData], metas: Sequence[dict],
                    positive_maps: Sequence[Tensor] | None = None) -> Objects:
-    """The objects of a batch; everything that is known on the host goes to the device in one copy.
+    """The objects of a batch; all values that are on the host go to the device in one copy.
 
     Args:
         instances: For each image `bboxes` (N_i, 4) in pixels and `labels` (N_i, ), on the device.

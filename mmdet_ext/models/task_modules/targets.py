@@ -43,7 +43,7 @@ class Assignment(NamedTuple):
 
 
 class PaddedAssignment:
-    """An assignment of a fixed size: the number of `slots` depends on shapes alone, and some of them are empty.
+    """An assignment of a fixed size: the number of `slots` depends only on shapes, and some of them are empty.
 
     Any other attribute, as in ``assignment.points``, holds the positive points only; the host waits for their number.
     """

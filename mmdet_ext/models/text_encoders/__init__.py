@@ -1,4 +1,4 @@
-"""From captions to features of their tokens."""
+"""Text encoders: features of the tokens of captions."""
 from .bert import BertLanguageModel
 from .roberta import RobertaTextEncoder, TextFeatures
 

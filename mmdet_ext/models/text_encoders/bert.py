@@ -1,4 +1,4 @@
-"""mmdet's BERT, of its GLIP and Grounding DINO, with today's transformers."""
+"""The BERT of mmdet's GLIP and Grounding DINO, for transformers 5."""
 from typing import Any
 
 import torch.nn as nn
@@ -10,10 +10,10 @@ from ...text.hub import load_files
 
 @MODELS.register_module()
 class BertLanguageModel(BertModel):
-    """mmdet 3.3's `BertModel`, the same weights and results, where transformers is 5 or later.
+    """mmdet 3.3's `BertModel` for transformers 5 and later, with the same weights and results.
 
-    Its tokenizers are called where they had `batch_encode_plus`, and attention masks (B, L, L), by which the parts of a
-    text between full stops do not see each other, get the axis of the heads.
+    Tokenizers of transformers 5 have no `batch_encode_plus`, so they are called instead. Attention masks (B, L, L),
+    which keep the parts of a text between full stops apart, get an axis for the heads.
 
     Args:
         name: Folder with config, tokenizer and weights, or name on the Hugging Face Hub.

@@ -1,4 +1,4 @@
-"""Features of captions that need not be computed again."""
+"""A cache of the features of captions."""
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +14,10 @@ from ...fingerprints import digest, digest_weights
 
 
 class CaptionFeatures(NamedTuple):
-    """What a language model gives for one caption.
+    """The features of one caption.
 
-    - hidden: (L + 1, D), of its L tokens and then of any padding behind them: RoBERTa gives all padding of a caption
-      the same value, which depends on nothing else in the batch.
+    - hidden: (L + 1, D), of its L tokens and of the padding after them. RoBERTa gives all padding tokens of a caption
+      the same features, which do not depend on the rest of the batch, so one row is enough.
     - pooled: (D, )
     """
     hidden: Tensor
@@ -29,14 +29,14 @@ class CaptionFeatures(NamedTuple):
 
 
 class FeatureCache:
-    """Features by key, the ones used last in memory and, if there is a folder, all of them on disk.
+    """Features by key: the most recently used ones in memory and, if there is a folder, all of them on disk.
 
-    Several processes may use one folder at the same time: a file is either whole or not there. One that is damaged
-    counts as not there. Copies of the cache are the cache itself, since its keys tell one model's features from
-    another's.
+    Several processes may use one folder at the same time: a file is written completely or not at all, and a damaged one
+    counts as missing. Copies of a model share the cache, because the key says which model made the features.
 
     Args:
-        folder: Where files are kept, one per caption; it is made when the first is written, and grows without limit.
+        folder: Where files are kept, one per caption; it is made when the first file is written, and its size has no
+            limit.
         max_mib: How much memory the features may take, in MiB.
 
     Raises:
@@ -87,7 +87,7 @@ class FeatureCache:
 
 
 class Fingerprint:
-    """SHA-256 of the config and weights of a model of transformers, computed again after a weight was changed."""
+    """SHA-256 of the config and weights of a model of transformers; computed again if a weight has changed."""
 
     def __init__(self) -> None:
         self._weights: list[tuple[int, int]] = []
@@ -102,7 +102,7 @@ class Fingerprint:
 
 
 def feature_key(fingerprint: str, ids: Sequence[int]) -> str:
-    """Of a caption's features: they are a function of the model and of the tokens, whichever tokenizer made them."""
+    """The key of a caption's features, made of the model's fingerprint and the tokens' ids."""
     return digest([fingerprint, repr(list(ids))])
 
 

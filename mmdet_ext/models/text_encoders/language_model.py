@@ -1,4 +1,4 @@
-"""RoBERTa (https://arxiv.org/abs/1907.11692) as transformers has it."""
+"""Build RoBERTa (https://arxiv.org/abs/1907.11692) with transformers."""
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,8 +13,8 @@ def build_language_model(name: str, *, pretrained: bool, config: dict[str, Any] 
     """RoBERTa without a head, in float32, with the pooler; see `RobertaTextEncoder` for the arguments.
 
     Raises:
-        OSError: Its config or weights are neither there nor to be downloaded.
-        ValueError: They are of another model or not whole, or `config` has a wrong value.
+        OSError: Its config or weights are not on the disk and cannot be downloaded.
+        ValueError: They are of another model or incomplete, or `config` has a wrong value.
     """
     from transformers import AutoConfig, RobertaModel  # only here: other detectors need no transformers
 
@@ -29,7 +29,7 @@ def build_language_model(name: str, *, pretrained: bool, config: dict[str, Any] 
 
 
 def longest_caption(config: 'RobertaConfig') -> int:
-    """How many tokens the model has positions for: they are counted from behind the padding token's."""
+    """The largest number of tokens of a caption. The model's positions are counted from the padding token's id + 1."""
     return config.max_position_embeddings - config.pad_token_id - 1
 
 

@@ -31,32 +31,34 @@ class TextFeatures(NamedTuple):
 
 @MODELS.register_module()
 class RobertaTextEncoder(BaseModule):
-    """RoBERTa: features of each token of captions. Needs transformers.
+    """RoBERTa: features of each token of a caption. It needs the package transformers.
 
-    A local folder is read without asking the network. Weights are below `language_model`, under the names of
-    transformers' RobertaModel, the pooler's included.
+    A local folder is read without network access. The weights are those of transformers' RobertaModel, pooler included,
+    with the prefix `language_model.`.
 
-    A frozen encoder may keep the features of each caption, so that from the second epoch on RoBERTa does not run. It
-    then computes them without autocast, in the precision of its weights, and they are the same whatever the batch, the
-    padding's included; features of weights in half precision are not kept. Each process has its own memory; a folder is
-    shared, and other weights, another config or other tokens never find these features there.
+    A frozen encoder can cache the features of each caption (`cache`), so that RoBERTa does not run from the second
+    epoch on. It then computes them without autocast, in the precision of its weights, and they do not depend on the
+    other captions of the batch. With weights in half precision nothing is cached. Each process has its own memory; all
+    processes share a folder. The key of a cached feature depends on weights, config and tokens, so a wrong one is never
+    used.
 
     Args:
         name: Folder with config, tokenizer and weights, or name on the Hugging Face Hub.
-        pretrained: Whether to load the weights. Otherwise they are random, for a checkpoint to fill, and `name` needs
-            none.
+        pretrained: Whether to load the weights. Otherwise they are random until a checkpoint is loaded, and `name` need
+            not have weights.
         tokenizer: Folder or name of the tokenizer, if it is not that of `name`.
-        config: Arguments of RobertaConfig instead of `name`'s config, for a model of another size with random weights.
-            What it leaves out is as in RoBERTa-base.
-        frozen: Whether it takes no gradient and has no dropout, in training too.
-        pooled: Whether the pooled feature is given and its layer trained. A distributed run stops at a layer that is
-            trained and not used.
-        cache: Where a frozen encoder keeps features: nowhere (None), in 'memory', or in memory and in a folder.
+        config: Arguments of RobertaConfig, instead of the config of `name`, for a model of another size with random
+            weights. Missing arguments are those of RoBERTa-base.
+        frozen: Whether the encoder is not trained; it then has no dropout either.
+        pooled: Whether to return the pooled feature and to train its layer. Do not set it if the feature is not used: a
+            distributed run then fails.
+        cache: Where a frozen encoder keeps features: None for nowhere, 'memory', or the path of a folder for memory and
+            disk.
         cache_mib: Memory for them, in MiB; of RoBERTa-base a caption of 20 tokens takes 1/16 MiB.
         init_cfg: As for mmengine's BaseModule.
 
     Raises:
-        OSError: Config, weights or tokenizer are neither there nor to be downloaded.
+        OSError: Config, weights or tokenizer are not on the disk and cannot be downloaded.
         ValueError: They do not fit or are of another kind, or an argument is wrong.
     """
 
@@ -97,7 +99,7 @@ class RobertaTextEncoder(BaseModule):
         """Features of captions, padded to the longest.
 
         Raises:
-            ValueError: If a caption has more than `max_tokens` tokens: none is cut.
+            ValueError: If a caption has more than `max_tokens` tokens; captions are never cut.
         """
         ids, offsets = tokenize(self.tokenizer, captions, self.max_tokens)
         length = max(map(len, ids))
@@ -108,7 +110,7 @@ class RobertaTextEncoder(BaseModule):
         return TextFeatures(hidden, pooled, mask == 0, offsets)
 
     def encode_tokens(self, input_ids: Tensor, attention_mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Features of tokens made elsewhere; they are not kept.
+        """Features of given tokens; they are not cached.
 
         Args:
             input_ids: (B, L) integers.
@@ -145,7 +147,7 @@ class RobertaTextEncoder(BaseModule):
         return hidden, to_device(torch.stack([features[key].pooled for key in keys]), device) if self.pooled else None
 
     def _encode_apart(self, ids: list[list[int]]) -> list[CaptionFeatures]:
-        """Features of each caption with one place of padding behind it, on the CPU."""
+        """Features of each caption, with one padding token after it, on the CPU."""
         device, length = self.language_model.device, max(map(len, ids)) + 1
         input_ids, mask = pad_tokens(ids, self.tokenizer.pad_token_id, length, device)
         with torch.autocast(device.type, enabled=False):

@@ -1,6 +1,7 @@
-"""The encoder of the released multi-scale SMCA-DETR: depthwise convolutions that look at neighbouring scales.
+"""The encoder of the released multi-scale SMCA-DETR: depthwise convolutions over each map and between neighbouring
+maps.
 
-The paper (https://arxiv.org/abs/2101.07448) has attention here; the release, which came later, has not.
+The paper (https://arxiv.org/abs/2101.07448) has attention here; the later released code has convolutions.
 """
 from collections.abc import Sequence
 from itertools import pairwise
@@ -26,9 +27,9 @@ class SMCAConvEncoder(BaseModule):
         embed_dims: C.
         kernel_size: Odd side of the depthwise kernels.
         feedforward_channels: Width of the FFN.
-        dropout: Of convolutions' results and inside the FFN.
-        pointwise: Whether 1x1 convolutions, shared by all maps, stand around the depthwise ones.
-        share_cross: Whether the pairs of neighbouring maps share the convolutions between them.
+        dropout: Probability of dropout after the convolutions and inside the FFN.
+        pointwise: Whether there are 1x1 convolutions, shared by all maps, before and after the depthwise ones.
+        share_cross: Whether all pairs of neighbouring maps share the convolutions from one map to the next.
         init_cfg: As in mmengine.
 
     Shape:
@@ -70,7 +71,8 @@ class SMCAConvEncoder(BaseModule):
 
 
 class SMCAConvEncoderLayer(nn.Module):
-    """Each map, depthwise convolved, plus its two neighbours brought to its size; then an FFN."""
+    """To a depthwise convolution of each map, the two neighbouring maps are added, resized by convolutions; then an
+    FFN."""
 
     def __init__(self, channels: int, kernel_size: int, feedforward_channels: int, dropout: float, *, pointwise: bool,
                  share_cross: bool) -> None:

@@ -18,8 +18,9 @@ from .structures import DecoderOutput, Memory, check_number_of_maps
 class SMCATransformerDecoder(BaseModule):
     """DETR's decoder with spatially modulated co-attention.
 
-    Layer 0 predicts one centre per query, which all layers and the box head use; each layer predicts scales and offsets
-    from it. With several maps softmax runs within each map, and each query weights the results of the maps.
+    Before layer 0 one centre per query is predicted, which all layers and the box head use. Each layer predicts offsets
+    from this centre, and scales. With several maps softmax runs within each map, and each query weights the results of
+    the maps.
 
     Args:
         num_layers: Number of layers.
@@ -33,7 +34,7 @@ class SMCATransformerDecoder(BaseModule):
         scale_selection: Whether the maps are weighted by alpha; otherwise their results are added.
         share_kv: Whether all maps share the projections of keys and values.
         post_norm_cfg: Norm of the output of each layer.
-        return_intermediate: Whether all layers' outputs are returned or the last one's.
+        return_intermediate: Whether to return the outputs of all layers; otherwise those of the last one.
         init_cfg: As in mmengine.
     """
 
@@ -77,7 +78,7 @@ class SMCATransformerDecoder(BaseModule):
             image_sizes: (B, 2), width and height of each image in pixels, without padding.
 
         Raises:
-            ValueError: If the maps are not as many as `strides`.
+            ValueError: If the number of maps is not that of `strides`.
         """
         check_number_of_maps(memory, len(self.strides))
         reference_logits = self.references(query + query_pos)

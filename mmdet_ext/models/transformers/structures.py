@@ -1,4 +1,4 @@
-"""What encoders and decoders take and give."""
+"""Inputs and outputs of encoders and decoders."""
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ class Maps(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What a decoder attends to, one entry per map.
+    """The keys and values that a decoder attends to, one entry per map.
 
     values: (B, S, C), the h * w cells of the map, and after them tokens without a position in it, such as words.
     keys: The same with positions added. padding: (B, S), True where ignored, never for all of an image, or None.
@@ -29,7 +29,7 @@ class Memory(NamedTuple):
 
 
 class DecoderOutput(NamedTuple):
-    """What a decoder makes of the queries.
+    """The outputs of a decoder.
 
     hidden_states: (layers, B, Q, C), each layer's output after the decoder's norm. reference_logits: (B, Q, 2), x and y
     of the points that boxes are predicted from, before the sigmoid; None for a decoder without such points.

@@ -1,4 +1,4 @@
-"""DETR's decoder as MDETR has it (https://arxiv.org/abs/2104.12763): one cross-attention over image and text."""
+"""MDETR's decoder (https://arxiv.org/abs/2104.12763): DETR's, with cross-attention over image and text together."""
 import torch
 import torch.nn as nn
 from mmcv.cnn import build_norm_layer

@@ -43,8 +43,8 @@ def test_branches_pick_the_maps_they_are_told():
     branch = PyramidBranch('t', in_indices=(1, 2, 3)).eval()
     maps = feats()
     with torch.no_grad():
-        found = branch(None, [torch.rand(1), *maps])
-        assert all(a.equal(b) for a, b in zip(found, branch.top_down(maps)))
+        outputs = branch(None, [torch.rand(1), *maps])
+        assert all(a.equal(b) for a, b in zip(outputs, branch.top_down(maps)))
 
 
 def test_losses_are_weighted_and_named():

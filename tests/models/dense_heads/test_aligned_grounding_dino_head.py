@@ -58,11 +58,11 @@ def test_the_term_is_the_loss_of_matched_queries_and_their_tokens():
 
 
 def test_the_other_losses_are_mmdets():
-    ours = build(loss_align=dict(type='ContrastiveAlignLoss', loss_weight=3.)).loss(**inputs())
+    losses = build(loss_align=dict(type='ContrastiveAlignLoss', loss_weight=3.)).loss(**inputs())
     mmdets = build('GroundingDINOHead').loss(**inputs())
-    assert {name for name in ours if name not in mmdets} == {'loss_align', 'd0.loss_align'}
+    assert {name for name in losses if name not in mmdets} == {'loss_align', 'd0.loss_align'}
     for name, value in mmdets.items():
-        assert_close(ours[name], value)
+        assert_close(losses[name], value)
 
 
 @pytest.mark.parametrize('count', [0, 1, 2])

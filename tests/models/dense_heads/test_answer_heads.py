@@ -17,9 +17,9 @@ ONE = {'yes': 1, 'no': 0, 'red': 3, 'unknown': 2}
 
 
 def question(kind: str | None, answer: str | None, **meta) -> DetDataSample:
-    found = DetDataSample()
-    found.set_metainfo(dict(question_type=kind, answer=answer, img_path='a/b.jpg', **meta))
-    return found
+    data_sample = DetDataSample()
+    data_sample.set_metainfo(dict(question_type=kind, answer=answer, img_path='a/b.jpg', **meta))
+    return data_sample
 
 
 def gqa(vocabulary=BY_TYPE, **options) -> torch.nn.Module:
@@ -43,18 +43,18 @@ def test_losses_of_split_answers_by_their_formula():
     samples = [question(kind, f'{kind} {number}') for kind, number in asked]
     losses = head.loss_by_feat(logits, head.targets(samples))
 
-    values = {name: own.detach().double().numpy() for name, own in logits.items()}
+    values = {name: logit.detach().double().numpy() for name, logit in logits.items()}
     type_ids = np.array([TYPES.index(kind) for kind, _ in asked])
     type_right = values['type'].argmax(axis=1) == type_ids
     right = np.zeros(len(asked), dtype=bool)
     expected = dict(loss_answer_type=-25 * log_softmax(values['type'])[np.arange(len(asked)), type_ids].mean(),
                     accuracy_answer_type=type_right.mean())
     for kind in SIZES:
-        rows = [i for i, own in enumerate(asked) if own[0] == kind]
-        numbers = [asked[i][1] for i in rows]
-        own = log_softmax(values[kind])[rows, numbers]
-        expected[f'loss_answer_{kind}'] = -25 * own.mean() if rows else 0.
-        hits = values[kind].argmax(axis=1)[rows] == numbers
+        rows = [i for i, (asked_kind, _) in enumerate(asked) if asked_kind == kind]
+        indices = [asked[i][1] for i in rows]
+        log_likelihoods = log_softmax(values[kind])[rows, indices]
+        expected[f'loss_answer_{kind}'] = -25 * log_likelihoods.mean() if rows else 0.
+        hits = values[kind].argmax(axis=1)[rows] == indices
         expected[f'accuracy_answer_{kind}'] = hits.mean() if rows else 1.
         right[rows] = hits
     expected['accuracy_answer_total'] = (type_right & right).mean()
@@ -75,11 +75,11 @@ def test_losses_of_unified_answers_by_their_formula():
     head = unified(loss_weight=2.)
     logits, answers = torch.randn(5, 4), ['red', 'no', 'never seen', 'yes', 'unknown']
     losses = head.loss_by_feat(dict(total=logits), head.targets([question(None, answer) for answer in answers]))
-    numbers = [3, 0, 2, 1, 2]
-    expected = -2 * log_softmax(logits.double().numpy())[np.arange(5), numbers].mean()
+    indices = [3, 0, 2, 1, 2]
+    expected = -2 * log_softmax(logits.double().numpy())[np.arange(5), indices].mean()
     assert losses.keys() == {'loss_answer_total', 'accuracy_answer_total'}
     assert losses['loss_answer_total'].item() == pytest.approx(expected, rel=1e-5)
-    assert losses['accuracy_answer_total'].item() == pytest.approx((logits.argmax(dim=1).numpy() == numbers).mean())
+    assert losses['accuracy_answer_total'].item() == pytest.approx((logits.argmax(dim=1).numpy() == indices).mean())
 
 
 def test_the_weight_of_clevr_is_that_of_the_type():
@@ -102,7 +102,7 @@ def test_answers_come_from_the_first_layer(make, queries):
     samples = [question(None, None), question(None, None)]
     assert head.query_embedding.weight.shape == (queries, 16)
     assert head.predict(states, samples) == head.predict(changed, samples)
-    assert all(own.equal(other) for own, other in zip(head(states).values(), head(changed).values()))
+    assert all(logit.equal(other) for logit, other in zip(head(states).values(), head(changed).values()))
 
 
 def test_each_query_has_its_own_classifier():
@@ -110,8 +110,8 @@ def test_each_query_has_its_own_classifier():
     for place, name in enumerate(('type', 'obj', 'rel', 'attr', 'cat', 'global')):
         changed = states.clone()
         changed[0, 0, place] = 1
-        found = head(changed)
-        assert [key for key, own in found.items() if not own.equal(head(states)[key])] == [name]
+        changed_logits = head(changed)
+        assert [key for key, logit in changed_logits.items() if not logit.equal(head(states)[key])] == [name]
 
 
 def test_a_prediction_is_the_answer_of_the_recognised_type():
@@ -122,8 +122,8 @@ def test_a_prediction_is_the_answer_of_the_recognised_type():
     score = torch.tensor([10., 0, 0, 0, 0]).softmax(0)[0] * torch.tensor([3.] + 6 * [0.]).softmax(0)[0]
     assert head.predict_by_feat(logits, [question('obj', None)]) == [
         dict(answer='rel 6', question_type='rel', score=pytest.approx(score.item()))]
-    found = unified().predict_by_feat(dict(total=torch.tensor([[0., 9., 0., 0.]])), [question('obj', None)])
-    assert found[0]['answer'] == 'yes' and found[0]['question_type'] == 'obj'
+    predictions = unified().predict_by_feat(dict(total=torch.tensor([[0., 9., 0., 0.]])), [question('obj', None)])
+    assert predictions[0]['answer'] == 'yes' and predictions[0]['question_type'] == 'obj'
 
 
 def test_attributes_and_counts_of_other_scenes():
@@ -131,13 +131,13 @@ def test_attributes_and_counts_of_other_scenes():
     logits = head(torch.randn(1, 2, 4, 16))
     assert logits['attr'].shape == (2, 2) and logits['reg'].shape == (2, 4)
     targets = head.targets([question('attr', 'circle'), question('reg', '3'), question('binary', 'no')])
-    assert {name: own.tolist() for name, own in targets.items()} == dict(
+    assert {name: target.tolist() for name, target in targets.items()} == dict(
         type=[1, 2, 0], attr=[1, -100, -100], reg=[-100, 3, -100], binary=[-100, -100, 0])
 
 
 def test_numbers_of_answers_go_by_the_names_of_the_file_too():
     named = MODELS.build(dict(type='GQAAnswerHead', embed_dims=16, num_answers=dict(answer_global=7, obj=4)))
-    sizes = {kind: len(own.bias) for kind, own in named.branches.items()}
+    sizes = {kind: len(branch.bias) for kind, branch in named.branches.items()}
     assert sizes == {'obj': 4, 'rel': 1594, 'attr': 403, 'cat': 678, 'global': 7}
 
 
@@ -220,8 +220,8 @@ def test_a_detector_that_answers_trains_and_predicts(folder, answer_head):  # no
     for result, expected in zip(results, model.answer_head.predict_by_feat(logits, samples)):
         assert result.pred_answer == result.to_dict()['pred_answer'] == expected and len(result.pred_instances) == 10
     assert outputs.logits.shape[2] == 10
-    for name, own in alone[1].items():
-        assert_close(own, logits[name][:1], rtol=1e-4, atol=1e-5)
+    for name, logit in alone[1].items():
+        assert_close(logit, logits[name][:1], rtol=1e-4, atol=1e-5)
     model(images, samples, mode='predict')  # a second time on the same samples
 
 
@@ -259,9 +259,9 @@ def test_the_last_layer_alone_can_be_trained_to_detect(folder):  # noqa: F811
     last = build(folder, bbox_head=dict(type='MDETRHead', embed_dims=64, loss_align=align, aux_loss=False))
     last.load_state_dict(both.state_dict())
     images, samples = torch.randn(1, 3, 96, 128), [sample(CAPTIONS[0])]
-    expected, found = both.loss(images, samples), last.eval().loss(images, samples)
-    assert found.keys() == {name for name in expected if not name.startswith('d')}
-    for name, value in found.items():
+    expected, losses = both.loss(images, samples), last.eval().loss(images, samples)
+    assert losses.keys() == {name for name in expected if not name.startswith('d')}
+    for name, value in losses.items():
         assert_close(value, expected[name])
 
 

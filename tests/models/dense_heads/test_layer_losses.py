@@ -47,24 +47,24 @@ def smca_outputs(head: torch.nn.Module, layers: int, images: int,
 def test_smcas_losses_are_those_of_detrs_head(options, counts):
     head, (instances, metas) = smca_head(**options), truth(counts)
     leaves = smca_outputs(head, 3, len(counts))
-    ours = head.loss_by_feat(*leaves, instances, metas)
+    losses_at_once = head.loss_by_feat(*leaves, instances, metas)
     expected = DETRHead.loss_by_feat(head, *leaves, instances, metas)
-    assert ours.keys() == expected.keys()
+    assert losses_at_once.keys() == expected.keys()
     for name, value in expected.items():
-        assert_close(ours[name].view(()), value.view(()), rtol=1e-5, atol=1e-6)
-    gradients = (torch.autograd.grad(sum(losses.values()).sum(), leaves) for losses in (ours, expected))
+        assert_close(losses_at_once[name].view(()), value.view(()), rtol=1e-5, atol=1e-6)
+    gradients = (torch.autograd.grad(sum(losses.values()).sum(), leaves) for losses in (losses_at_once, expected))
     for one, other in zip(*gradients):
         assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 
 def test_another_assigner_goes_detrs_way(monkeypatch):
     class FirstQueries:
-        """Object i is query i's."""
+        """An assigner that gives object i to query i."""
 
         def assign(self, pred_instances, gt_instances, img_meta):
-            found = torch.zeros(len(pred_instances), dtype=torch.long)
-            found[:len(gt_instances)] = torch.arange(len(gt_instances)) + 1
-            return type('Result', (), dict(gt_inds=found))
+            gt_inds = torch.zeros(len(pred_instances), dtype=torch.long)
+            gt_inds[:len(gt_instances)] = torch.arange(len(gt_instances)) + 1
+            return type('Result', (), dict(gt_inds=gt_inds))
 
     head, (instances, metas) = smca_head(**FOCAL), truth((2, 1))
     head.assigner = FirstQueries()
@@ -82,7 +82,7 @@ def mdetr_case(layers: int, counts: tuple[int, ...]) -> tuple:
     head = MODELS.build(dict(type='MDETRHead', loss_align=dict(type='ContrastiveAlignLoss'), predict_final=True,
                              train_cfg=dict(assigner=dict(type='HungarianAssigner', match_costs=costs))))
     instances, metas = truth(counts)
-    samples = [DetDataSample(gt_instances=own, metainfo=meta) for own, meta in zip(instances, metas)]
+    samples = [DetDataSample(gt_instances=gt_instances, metainfo=meta) for gt_instances, meta in zip(instances, metas)]
     shape = (layers, len(counts), 12)
     unit = torch.nn.functional.normalize
     outputs = GroundingOutputs(torch.randn(*shape, 256, requires_grad=True), torch.rand(*shape, 4, requires_grad=True),
@@ -103,10 +103,10 @@ def test_mdetrs_losses_of_a_layer_are_those_of_the_layer_alone(counts):
         single = head.loss_by_feat(alone, offsets, samples)
         for name, value in single.items():
             assert_close(losses[f'{prefix}{name}'], value)
-        own = torch.autograd.grad(sum(value for name, value in single.items() if 'loss' in name), leaves)
-        whole = torch.autograd.grad(sum(losses[f'{prefix}{name}'] for name in single if 'loss' in name), leaves,
-                                    retain_graph=True)
-        for one, other in zip(whole, own):
+        single_gradients = torch.autograd.grad(sum(value for name, value in single.items() if 'loss' in name), leaves)
+        gradients = torch.autograd.grad(sum(losses[f'{prefix}{name}'] for name in single if 'loss' in name), leaves,
+                                        retain_graph=True)
+        for one, other in zip(gradients, single_gradients):
             assert_close(one, other)
 
 
@@ -126,15 +126,15 @@ def counted(system: str, layers: int, counts: tuple[int, ...]) -> Counts:
 
 @pytest.mark.parametrize('system', ['smca', 'mdetr'])
 def test_the_host_waits_for_the_costs_and_for_nothing_else(system):
-    found = counted(system, 6, (3, 0, 7))
-    assert found.synchronisations == {'cpu': 1} and not found.uploads
+    counts = counted(system, 6, (3, 0, 7))
+    assert counts.synchronisations == {'cpu': 1} and not counts.uploads
     assert not counted(system, 6, (0, 0)).synchronisations
 
 
 @pytest.mark.parametrize('system, limit', [('smca', 400), ('mdetr', 510)])
 def test_operators_do_not_grow_with_images_or_layers(system, limit):
-    few, more_images, more_layers = (counted(system, *each).operators for each in ((2, (3, 1)), (2, (3, 1, 2, 2)),
-                                                                                    (6, (3, 1))))
+    few, more_images, more_layers = (counted(system, *case).operators for case in ((2, (3, 1)), (2, (3, 1, 2, 2)),
+                                                                                   (6, (3, 1))))
     assert few.total() <= limit
     # an array of the host is taken for a tensor, once an image; each loss is a view of its name's
     assert {name for name in more_images if more_images[name] != few[name]} <= {'lift_fresh'}

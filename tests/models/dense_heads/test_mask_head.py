@@ -67,7 +67,7 @@ def test_masks_of_some_queries_are_those_of_all():
     image, query = torch.tensor([1, 0, 1]), torch.tensor([4, 2, 0])
     assert_close(head(inputs, image, query), masks[image, query], rtol=1e-5, atol=1e-6)
     for i in range(2):
-        alone = MaskInputs([each[i:i + 1] for each in inputs.maps], *(each[i:i + 1] for each in inputs[1:]))
+        alone = MaskInputs([part[i:i + 1] for part in inputs.maps], *(part[i:i + 1] for part in inputs[1:]))
         assert_close(head(alone, *every(alone)), masks[i], rtol=1e-5, atol=1e-6)
 
 
@@ -86,7 +86,7 @@ def test_the_split_convolution_is_one_of_both_inputs():
 @pytest.mark.parametrize('matched', [3, 0])
 def test_every_part_learns_from_a_loss_and_without_objects_it_is_0(matched):
     head, inputs = build(), make_inputs()
-    image, query = (each[:matched] for each in every(inputs))
+    image, query = (indices[:matched] for indices in every(inputs))
     targets = torch.rand(matched, 44, 60) > 0.5
     losses = head.loss_by_feat(head(inputs, image, query), targets, torch.tensor(max(matched, 1.)))
     sum(losses.values()).backward()
@@ -125,10 +125,10 @@ def test_targets_are_padded_to_the_batch():
     bitmaps = torch.rand(3, 20, 28) > 0.5
     polygon = PolygonMasks([[torch.tensor([2., 2, 10, 2, 10, 9, 2, 9]).numpy()]], 20, 28)
     forms = [bitmaps, BitmapMasks(bitmaps.numpy(), 20, 28), BitmapMasks([], 20, 28), polygon]
-    found = target_masks([make_sample(masks=form) for form in forms], torch.device('cpu'))
-    assert [each.shape for each in found] == [(count, 24, 32) for count in (3, 3, 0, 1)]
-    assert found[0].equal(found[1]) and found[0][:, :20, :28].equal(bitmaps) and found[0].sum() == bitmaps.sum()
-    assert found[3].sum() == found[3][0, 2:9, 2:10].sum() == 56
+    targets = target_masks([make_sample(masks=form) for form in forms], torch.device('cpu'))
+    assert [masks.shape for masks in targets] == [(count, 24, 32) for count in (3, 3, 0, 1)]
+    assert targets[0].equal(targets[1]) and targets[0][:, :20, :28].equal(bitmaps) and targets[0].sum() == bitmaps.sum()
+    assert targets[3].sum() == targets[3][0, 2:9, 2:10].sum() == 56
 
 
 def test_images_without_masks_and_wrong_sizes_are_named():

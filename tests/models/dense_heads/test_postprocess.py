@@ -15,7 +15,7 @@ from mmdet_ext.models.dense_heads.postprocess import (CLASS_OFFSET, batch_detect
 
 def plain(boxes: Tensor, scores: Tensor, *, score_thr: float, iou_threshold: float = 0.7, class_agnostic: bool = False,
           nms_pre: int = 30000, max_per_img: int = 300, multi_label: bool = True) -> InstanceData:
-    """Of boxes (N, 4) and scores (N, C) of one image."""
+    """The detections of one image from boxes (N, 4) and scores (N, C), computed class by class."""
     if not multi_label:
         scores = scores.where(scores == scores.max(dim=1, keepdim=True).values, 0.0)
     at, labels = (scores > score_thr).nonzero(as_tuple=True)
@@ -43,14 +43,14 @@ def boxes_at(boxes: Tensor):
 def test_a_batch_has_what_each_image_has_by_the_plain_way(together, options):
     logits, boxes = random_batch()
     for agnostic in (False, True):
-        found = batch_detections(logits, boxes_at(boxes), score_thr=0.5, together=together,
-                                 nms=dict(iou_threshold=0.4, class_agnostic=agnostic), **options)
-        assert [len(each) > 0 for each in found] == [True, False, True, True, False]
-        for i, each in enumerate(found):
+        results = batch_detections(logits, boxes_at(boxes), score_thr=0.5, together=together,
+                                   nms=dict(iou_threshold=0.4, class_agnostic=agnostic), **options)
+        assert [len(result) > 0 for result in results] == [True, False, True, True, False]
+        for i, result in enumerate(results):
             expected = plain(boxes[i], logits[i].sigmoid(), score_thr=0.5, iou_threshold=0.4, class_agnostic=agnostic,
                              **options)
-            assert each.bboxes.equal(expected.bboxes) and each.labels.equal(expected.labels)
-            assert_close(each.scores, expected.scores)
+            assert result.bboxes.equal(expected.bboxes) and result.labels.equal(expected.labels)
+            assert_close(result.scores, expected.scores)
 
 
 @pytest.mark.parametrize('threshold, expected', [(0.0, 3), (0.001, 2), (0.5, 1), (1.0, 0)])
@@ -73,21 +73,21 @@ def test_candidates_are_decoded_as_all_points_are(shift, memory_format):
     head = YOLOv9Head(3, (8, 8, 8), box_channels=8, class_channels=8, test_cfg=dict(score_thr=0.3)).eval()
     maps = maps_of(2, shift=shift)
     predictions = head.predictions(*maps)
-    found = head.predict_by_feat(*[[x.to(memory_format=memory_format) for x in part] for part in maps], [{}, {}])
-    for i, each in enumerate(found):
+    results = head.predict_by_feat(*[[x.to(memory_format=memory_format) for x in part] for part in maps], [{}, {}])
+    for i, result in enumerate(results):
         expected = plain(predictions.boxes()[i].mT, predictions.class_logits[i].sigmoid().mT, score_thr=0.3)
-        assert len(each) > 0
-        assert_close(each.bboxes, expected.bboxes, rtol=0, atol=1e-4)
-        assert_close(each.scores, expected.scores)
-        assert each.labels.equal(expected.labels)
+        assert len(result) > 0
+        assert_close(result.bboxes, expected.bboxes, rtol=0, atol=1e-4)
+        assert_close(result.scores, expected.scores)
+        assert result.labels.equal(expected.labels)
 
 
 def test_half_maps_are_compared_and_decoded_in_float32():
     head = YOLOv9Head(3, (8, 8, 8), box_channels=8, class_channels=8, test_cfg=dict(score_thr=0.3)).eval()
     half = [[x.bfloat16() for x in part] for part in maps_of(1)]
-    found, = head.predict_by_feat(*half, [{}])
+    detections, = head.predict_by_feat(*half, [{}])
     expected, = head.predict_by_feat(*[[x.float() for x in part] for part in half], [{}])
-    assert found.bboxes.dtype == torch.float32 and found.bboxes.equal(expected.bboxes)
+    assert detections.bboxes.dtype == torch.float32 and detections.bboxes.equal(expected.bboxes)
     with torch.autocast('cpu', dtype=torch.bfloat16):
         within, = head.predict_by_feat(*half, [{}])
     assert within.bboxes.equal(expected.bboxes)
@@ -112,7 +112,7 @@ def test_boxes_of_several_images_return_with_their_own_numbers():
     metas = [dict(ori_shape=(100, 200), scale_factor=(0.5, 0.5), pad_param=(10.0, 4.5)),
              dict(ori_shape=(50, 60), scale_factor=(2.0, 2.0))]
     boxes = [torch.rand(n, 4) * 200 for n in (3, 2)]
-    results = [InstanceData(bboxes=each) for each in boxes]
+    results = [InstanceData(bboxes=corners) for corners in boxes]
     to_original_images(results, metas)
-    for result, own, meta in zip(results, boxes, metas, strict=True):
-        assert result.bboxes.equal(to_original_image(own, meta))
+    for result, image_boxes, meta in zip(results, boxes, metas, strict=True):
+        assert result.bboxes.equal(to_original_image(image_boxes, meta))

@@ -24,7 +24,8 @@ def instances(*counts: int) -> list[InstanceData]:
 
 
 @pytest.mark.parametrize('num_classes, in_channels, box, cls', [
-    (80, 64, 64, 128), (80, 128, 64, 128), (80, 240, 64, 240), (80, 512, 128, 512), (20, 64, 64, 64), (6, 330, 84, 330)])
+    (80, 64, 64, 128), (80, 128, 64, 128), (80, 240, 64, 240), (80, 512, 128, 512), (20, 64, 64, 64),
+    (6, 330, 84, 330)])
 def test_towers_are_as_wide_as_published(num_classes, in_channels, box, cls):
     head = YOLOv9Head(num_classes, (in_channels, ) * 3)
     assert head.box_towers[0][0].conv.out_channels == box
@@ -35,8 +36,8 @@ def test_towers_are_as_wide_as_published(num_classes, in_channels, box, cls):
 def test_biases_start_as_published():
     head = YOLOv9Head(80, (64, 96, 128))
     assert [tower[-1].bias.unique().item() for tower in head.box_towers] == [1, 1, 1]
-    found = [tower[-1].bias.unique().item() for tower in head.class_towers]
-    assert found == pytest.approx([-11.5366, -10.1503, -8.7641], abs=1e-4)
+    biases = [tower[-1].bias.unique().item() for tower in head.class_towers]
+    assert biases == pytest.approx([-11.5366, -10.1503, -8.7641], abs=1e-4)
 
 
 def test_the_four_groups_of_the_box_tower_are_the_four_sides():
@@ -90,11 +91,11 @@ def test_a_given_assignment_is_used():
     head = small_head()
     maps = head(feats())
     gts = instances(1, 2)
-    own = head.loss_by_feat(*maps, gts, None)
+    losses = head.loss_by_feat(*maps, gts, None)
     assignment = head.assign(*maps, gts)
     same = head.loss_by_feat(*maps, gts, None, assignment=assignment)
     total = assignment.scores.sum().item()
-    assert_close(same['loss_bbox'] * min(total, 1), own['loss_bbox'], rtol=1e-4, atol=1e-6)
+    assert_close(same['loss_bbox'] * min(total, 1), losses['loss_bbox'], rtol=1e-4, atol=1e-6)
     half = assignment._replace(scores=assignment.scores / 2)
     assert not head.loss_by_feat(*maps, gts, None, assignment=half)['loss_cls'].allclose(same['loss_cls'])
 
@@ -122,8 +123,8 @@ def test_the_loss_is_computed_in_float32_under_autocast(dtype):
         assigned = head.assign(*maps, gts)
     without = head.loss_by_feat(*maps, gts, None)
     assert within == without and all(value.dtype == torch.float32 for value in within.values())
-    for found, expected in zip(assigned, head.assign(*maps, gts)):
-        assert found.equal(expected)
+    for assigned_part, expected in zip(assigned, head.assign(*maps, gts)):
+        assert assigned_part.equal(expected)
 
 
 def test_a_batch_of_two_predicts_what_two_batches_of_one_do():
@@ -139,30 +140,31 @@ def test_a_batch_of_two_predicts_what_two_batches_of_one_do():
 
 def test_without_suppression_every_point_is_returned():
     head = small_head().eval()
-    found, = head.predict_by_feat(*head(feats(1)), [{}], with_nms=False)
-    assert len(found.scores) == 64 + 16 + 4
+    detections, = head.predict_by_feat(*head(feats(1)), [{}], with_nms=False)
+    assert len(detections.scores) == 64 + 16 + 4
 
 
 def suppressed(boxes: torch.Tensor, scores: torch.Tensor, **options) -> InstanceData:
-    found, = batch_detections(scores.logit()[None], lambda images, points: boxes[points], **options)
-    return found
+    detections, = batch_detections(scores.logit()[None], lambda images, points: boxes[points], **options)
+    return detections
 
 
 def test_suppression_by_hand():
     boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60]])
     scores = torch.tensor([[0.9, 0.1], [0.8, 0.7], [0.3, 0.0]])
-    found = suppressed(boxes, scores, score_thr=0.2)
-    assert found.scores.tolist() == pytest.approx([0.9, 0.7, 0.3])
-    assert found.labels.tolist() == [0, 1, 0]
-    found = suppressed(boxes, scores, score_thr=0.2, nms=dict(class_agnostic=True))
-    assert found.scores.tolist() == pytest.approx([0.9, 0.3])
-    found = suppressed(boxes, scores, score_thr=0.2, multi_label=False, nms=dict(iou_threshold=0.95), max_per_img=2)
-    assert found.scores.tolist() == pytest.approx([0.9, 0.8])
+    detections = suppressed(boxes, scores, score_thr=0.2)
+    assert detections.scores.tolist() == pytest.approx([0.9, 0.7, 0.3])
+    assert detections.labels.tolist() == [0, 1, 0]
+    detections = suppressed(boxes, scores, score_thr=0.2, nms=dict(class_agnostic=True))
+    assert detections.scores.tolist() == pytest.approx([0.9, 0.3])
+    detections = suppressed(boxes, scores, score_thr=0.2, multi_label=False, nms=dict(iou_threshold=0.95),
+                            max_per_img=2)
+    assert detections.scores.tolist() == pytest.approx([0.9, 0.8])
 
 
 def test_no_score_above_the_threshold_gives_no_box():
-    found = suppressed(torch.rand(4, 4), torch.zeros(4, 2))
-    assert found.bboxes.shape == (0, 4) and len(found.scores) == len(found.labels) == 0
+    detections = suppressed(torch.rand(4, 4), torch.zeros(4, 2))
+    assert detections.bboxes.shape == (0, 4) and len(detections.scores) == len(detections.labels) == 0
 
 
 def test_another_kind_of_suppression_is_refused():
@@ -172,8 +174,8 @@ def test_another_kind_of_suppression_is_refused():
 
 def test_boxes_return_through_padding_and_scale_and_are_clipped():
     meta = dict(ori_shape=(100, 200), scale_factor=(0.5, 0.5), pad_param=(10.0, 4.5))
-    found = to_original_image(torch.tensor([[10.0, 4.5, 60, 29.5], [0, 0, 500, 500]]), meta)
-    assert found.tolist() == [[0, 0, 100, 50], [0, 0, 200, 100]]
+    boxes = to_original_image(torch.tensor([[10.0, 4.5, 60, 29.5], [0, 0, 500, 500]]), meta)
+    assert boxes.tolist() == [[0, 0, 100, 50], [0, 0, 200, 100]]
 
 
 @pytest.mark.parametrize('options, message', [

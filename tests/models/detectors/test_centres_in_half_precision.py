@@ -15,10 +15,11 @@ HEIGHT, WIDTH, STRIDE = 799, 1333, 16
 
 @pytest.fixture
 def sample() -> DetDataSample:
-    found = DetDataSample(gt_instances=InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long)))
-    found.set_metainfo(dict(img_shape=(HEIGHT, WIDTH), batch_input_shape=(HEIGHT, WIDTH), ori_shape=(HEIGHT, WIDTH),
-                            scale_factor=(1., 1.), text=CAPTION))
-    return found
+    instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))
+    data_sample = DetDataSample(gt_instances=instances)
+    data_sample.set_metainfo(dict(img_shape=(HEIGHT, WIDTH), batch_input_shape=(HEIGHT, WIDTH),
+                                  ori_shape=(HEIGHT, WIDTH), scale_factor=(1., 1.), text=CAPTION))
+    return data_sample
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, None])

@@ -101,7 +101,7 @@ def test_inputs_that_keep_changing_run_as_they_are_with_one_warning():
         for size in range(1, 7):
             assert graphs('double', double, torch.ones(size))['doubled'].tolist() == [2.] * size
     assert capture.captures == 3 and capture.replays == 3
-    assert [str(each.message)[:28] for each in caught] == ['3 CUDA graphs were recorded ']
+    assert [str(warning.message)[:28] for warning in caught] == ['3 CUDA graphs were recorded ']
     graphs.clear()
     graphs('double', double, torch.ones(6))
     assert capture.captures == 4
@@ -136,8 +136,8 @@ def test_a_deployed_detector_replays_its_network():
     capture = graphed(model)
     for seed in range(3):
         images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(seed))
-        ours, expected = (each.predict(images, samples(0))[0].pred_instances for each in (model, plain))
-        assert len(ours) == 20 and ours.bboxes.equal(expected.bboxes) and ours.scores.equal(expected.scores)
+        replayed, expected = (detector.predict(images, samples(0))[0].pred_instances for detector in (model, plain))
+        assert len(replayed) == 20 and replayed.bboxes.equal(expected.bboxes) and replayed.scores.equal(expected.scores)
     assert (capture.captures, capture.replays) == (1, 3)
     model.half()  # whose weights no graph knows
     assert not model._graphs._recordings
@@ -149,10 +149,10 @@ def test_smca_replays_maps_and_transformer():
     capture = graphed(model)
     for _ in range(2):
         images, batch = torch.randn(2, 3, 128, 160), [sample((128, 160)), sample((64, 96), (128, 160))]
-        found = model(images, batch)
+        replayed = model(images, batch)
         model.cuda_graph = False
-        for ours, expected in zip(found, model(images, batch)):
-            assert_close(ours, expected)
+        for output, expected in zip(replayed, model(images, batch)):
+            assert_close(output, expected)
         model.cuda_graph = True
     assert (capture.captures, capture.replays) == (2, 4)
 

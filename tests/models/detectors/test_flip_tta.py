@@ -14,7 +14,7 @@ from mmdet_ext.models.detectors import FlipTTAModel
 
 
 class Detector(BaseModel):
-    """Has no part in merging."""
+    """A detector, which merging does not use."""
 
     def forward(self) -> None:
         pass
@@ -29,21 +29,21 @@ def views() -> list[DetDataSample]:
     samples = []
     for flip in (False, True):
         corners = torch.rand(40, 2) * 80
-        found = InstanceData(bboxes=torch.cat([corners, corners + 5 + torch.rand(40, 2) * 40], 1),
-                             scores=torch.rand(40), labels=torch.randint(0, 3, (40, )))
+        instances = InstanceData(bboxes=torch.cat([corners, corners + 5 + torch.rand(40, 2) * 40], 1),
+                                 scores=torch.rand(40), labels=torch.randint(0, 3, (40, )))
         samples.append(DetDataSample(metainfo=dict(ori_shape=(120, 130), flip=flip, flip_direction='horizontal'),
-                                     pred_instances=found))
+                                     pred_instances=instances))
     return samples
 
 
 @pytest.mark.parametrize('nms', [dict(), dict(class_agnostic=True)])
 def test_detections_are_those_of_mmdet(nms):
     samples = views()
-    ours, theirs = (model(kind, nms).merge_preds([copy.deepcopy(samples)])[0].pred_instances
-                    for kind in (FlipTTAModel, DetTTAModel))
-    assert 20 < len(ours) == len(theirs)
+    merged, merged_by_mmdet = (model(kind, nms).merge_preds([copy.deepcopy(samples)])[0].pred_instances
+                               for kind in (FlipTTAModel, DetTTAModel))
+    assert 20 < len(merged) == len(merged_by_mmdet)
     for name in ('bboxes', 'scores', 'labels'):
-        assert_close(ours[name], theirs[name])
+        assert_close(merged[name], merged_by_mmdet[name])
 
 
 def test_a_mirrored_box_is_mirrored_back_and_nothing_stays_nothing():

@@ -13,11 +13,11 @@ CPU = torch.device('cpu')
 
 
 def samples(*shapes: tuple[int, int], batch: tuple[int, int], paths: str = '') -> list[DetDataSample]:
-    found = []
+    batch_samples = []
     for shape, path in zip(shapes, paths or ' ' * len(shapes)):
         meta = dict(img_shape=shape, batch_input_shape=batch, **(dict(img_path=path) if path != ' ' else {}))
-        found.append(DetDataSample(metainfo=meta))
-    return found
+        batch_samples.append(DetDataSample(metainfo=meta))
+    return batch_samples
 
 
 def interpolated(batch: list[DetDataSample], shapes: list[tuple[int, int]], extra_maps: int) -> list[Tensor]:
@@ -37,9 +37,9 @@ def test_padding_is_nearest_interpolation_of_a_mask_of_pixels(extra_maps):
         inner = torch.stack([torch.randint(1, side + 1, (4, )) for side in (height, width)], dim=1).tolist()
         batch = samples(*map(tuple, inner), (height, width), batch=(height, width))
         shapes = [(-(-height // stride), -(-width // stride)) for stride in (8, 16, 32, 64)]
-        for ours, expected in zip(image_sizes(batch, shapes, CPU, extra_maps).padding,
-                                  interpolated(batch, shapes, extra_maps), strict=True):
-            assert ours.equal(expected)
+        for padding, expected in zip(image_sizes(batch, shapes, CPU, extra_maps).padding,
+                                     interpolated(batch, shapes, extra_maps), strict=True):
+            assert padding.equal(expected)
 
 
 def test_the_padding_of_an_extra_map_is_that_of_the_map_before():
@@ -76,13 +76,13 @@ def test_digests_of_pixels_tell_without_a_wait():
     batch = samples(*[(8, 8)] * 4, batch=(8, 8), paths='aaab')
     for sample, digest in zip(batch, (b'1', b'1', b'2', b'2')):
         sample.image_digest = digest
-    found = []
-    counts = count(lambda: found.extend(distinct_rows(images, batch)))
-    assert found == [0, 0, 1, 2] and not counts.synchronisations
+    rows = []
+    counts = count(lambda: rows.extend(distinct_rows(images, batch)))
+    assert rows == [0, 0, 1, 2] and not counts.synchronisations
 
 
 def test_the_host_waits_once_for_neighbours_of_one_file_and_never_without():
     images = torch.zeros(4, 3, 8, 8)
     waits = [count(lambda paths=paths: distinct_rows(images, samples(*[(8, 8)] * 4, batch=(8, 8), paths=paths)))
              for paths in ('aabb', 'abab')]
-    assert [each.synchronisations.total() for each in waits] == [1, 0]
+    assert [counts.synchronisations.total() for counts in waits] == [1, 0]

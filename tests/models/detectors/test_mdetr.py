@@ -49,10 +49,10 @@ def sample(caption: str, spans: list | None = None, shape: tuple[int, int] = (96
     spans = [[[0, 5]]] if spans is None else spans
     boxes = torch.tensor([[5., 8, 60, 70]]).repeat(len(spans), 1) + torch.arange(len(spans))[:, None]
     instances = InstanceData(bboxes=boxes, labels=torch.zeros(len(spans), dtype=torch.long), tokens_positive=spans)
-    found = DetDataSample(gt_instances=instances)
-    found.set_metainfo(dict(text=caption, img_shape=shape, ori_shape=shape, batch_input_shape=(96, 128),
-                            scale_factor=(1., 1.), **meta))
-    return found
+    data_sample = DetDataSample(gt_instances=instances)
+    data_sample.set_metainfo(dict(text=caption, img_shape=shape, ori_shape=shape, batch_input_shape=(96, 128),
+                                  scale_factor=(1., 1.), **meta))
+    return data_sample
 
 
 @either_decoder
@@ -60,7 +60,7 @@ def sample(caption: str, spans: list | None = None, shape: tuple[int, int] = (96
     ([[[0, 12]], [[21, 35]], [[21, 35], [0, 12]]], [[[4, 7]]]), ([], [[[4, 7]]]), ([], [])])
 def test_losses_are_finite_and_every_part_learns(folder, spans, decoder):
     model = build(folder, decoder=decoder).train()
-    losses = model.loss(torch.randn(2, 3, 96, 128), [sample(*each) for each in zip(CAPTIONS, spans)])
+    losses = model.loss(torch.randn(2, 3, 96, 128), [sample(*arguments) for arguments in zip(CAPTIONS, spans)])
     logged = {layer + 'cardinality_error' for layer in ('', 'd0.')}
     assert losses.keys() - logged == {
         f'{layer}loss_{part}' for layer in ('', 'd0.') for part in ('ce', 'bbox', 'iou', 'align')}
@@ -79,8 +79,8 @@ def test_a_batch_of_two_equals_two_batches_of_one(folder, lengths, decoder):
     both = model(images, samples, mode='tensor')
     for i in range(2):
         one = model(images[i:i + 1], samples[i:i + 1], mode='tensor')
-        for ours, expected in ((one.logits, both.logits), (one.boxes, both.boxes), (one.queries, both.queries)):
-            assert_close(ours, expected[:, i:i + 1], rtol=1e-4, atol=1e-5)
+        for output, expected in ((one.logits, both.logits), (one.boxes, both.boxes), (one.queries, both.queries)):
+            assert_close(output, expected[:, i:i + 1], rtol=1e-4, atol=1e-5)
         assert_close(one.tokens[0], both.tokens[i, :one.tokens.shape[1]], rtol=1e-4, atol=1e-5)
 
 
@@ -93,8 +93,8 @@ def test_features_in_the_padding_change_nothing(folder, decoder):
     changed[1, :, 2:] += 1
     changed[1, :, :, 2:] += 1
     text = model.encode_text(CAPTIONS)
-    found = [model.decode(model.fuse(model.image_tokens(each, samples), text)).objects for each in (feat, changed)]
-    assert_close(*found, rtol=1e-4, atol=1e-5)
+    states = [model.decode(model.fuse(model.image_tokens(feats, samples), text)).objects for feats in (feat, changed)]
+    assert_close(*states, rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
@@ -115,10 +115,10 @@ def test_one_image_with_many_captions_equals_full_passes(folder, decoder):
     states, references, _ = model.decode(fused)
     references = [None] * 4 if references is None else references
     for i, caption in enumerate(captions):
-        whole = model(image, [sample(caption)], mode='tensor')
-        found = model.bbox_head(states[:, i:i + 1], fused.text[i:i + 1], references[i])
-        assert_close(found.logits, whole.logits, rtol=1e-4, atol=1e-5)
-        assert_close(found.boxes, whole.boxes, rtol=1e-4, atol=1e-5)
+        full_pass = model(image, [sample(caption)], mode='tensor')
+        outputs = model.bbox_head(states[:, i:i + 1], fused.text[i:i + 1], references[i])
+        assert_close(outputs.logits, full_pass.logits, rtol=1e-4, atol=1e-5)
+        assert_close(outputs.boxes, full_pass.boxes, rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
@@ -149,11 +149,11 @@ def test_a_repeated_image_goes_through_the_backbone_once(folder, monkeypatch):
     expected = [model(images[i:i + 1], samples[i:i + 1], mode='tensor') for i in range(6)]
     seen, backbone = [], model.backbone.forward
     monkeypatch.setattr(model.backbone, 'forward', lambda x: (seen.append(len(x)), backbone(x))[1])
-    found = model(images, samples, mode='tensor')
+    outputs = model(images, samples, mode='tensor')
     assert seen == [4]
-    for i, each in enumerate(expected):
-        assert_close(found.logits[:, i:i + 1], each.logits, rtol=1e-4, atol=1e-5)
-        assert_close(found.boxes[:, i:i + 1], each.boxes, rtol=1e-4, atol=1e-5)
+    for i, expected_output in enumerate(expected):
+        assert_close(outputs.logits[:, i:i + 1], expected_output.logits, rtol=1e-4, atol=1e-5)
+        assert_close(outputs.boxes[:, i:i + 1], expected_output.boxes, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize('mode', ['loss', 'predict', 'tensor'])
@@ -185,10 +185,10 @@ def test_scores_of_phrases(folder):
     model = build(folder).eval()
     phrases = [[[0, 12]], [[21, 35]], [[12, 13]]]  # the last is a space
     result, = model.predict(torch.randn(1, 3, 96, 128), [sample(CAPTIONS[0], tokens_positive_eval=phrases)])
-    found = result.pred_instances
-    assert found.phrase_scores.shape == (10, 3) and not found.phrase_scores[:, 2].any()
+    instances = result.pred_instances
+    assert instances.phrase_scores.shape == (10, 3) and not instances.phrase_scores[:, 2].any()
     text = model.encode_text(CAPTIONS[:1])
-    assert (found.phrase_scores[:, :2] > 0).all() and (found.scores <= 1).all()
+    assert (instances.phrase_scores[:, :2] > 0).all() and (instances.scores <= 1).all()
     assert text.offsets[0][1] == (0, 1)
 
 

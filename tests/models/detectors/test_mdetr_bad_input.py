@@ -62,8 +62,8 @@ def train(config: Config, caption: str, spans: list) -> dict[str, torch.Tensor]:
 
 def test_a_caption_without_words_gives_boxes_without_phrases(inferencer, image):
     for caption in ('', '   '):
-        found = look(inferencer, image, caption)
-        assert len(found) == 20 and found.bboxes.isfinite().all() and set(found.phrases) == {''}
+        instances = look(inferencer, image, caption)
+        assert len(instances) == 20 and instances.bboxes.isfinite().all() and set(instances.phrases) == {''}
 
 
 @pytest.mark.parametrize('caption', [FOREIGN, 'zzz unseen ÄÖÜ', 'tabs\tand\nlines'])
@@ -92,7 +92,7 @@ def test_spans_in_front_of_the_caption_are_an_error_in_training(config, caption,
 def test_boxes_without_tokens_and_more_boxes_than_queries_or_tokens_train(config, spans):
     losses = train(config, CAPTION, spans)
     assert all(value.isfinite() for value in losses.values()) and losses['loss_bbox'] > 0
-    has_tokens = any(begin == 0 for own in spans for begin, _ in own)
+    has_tokens = any(begin == 0 for box_spans in spans for begin, _ in box_spans)
     assert bool(losses['loss_align'] > 0) == has_tokens
 
 
@@ -111,7 +111,8 @@ def test_letters_that_no_font_has_keep_their_colours_and_are_told_once(image, tm
     with pytest.warns(UserWarning, match='no font of the visualizer has the letters') as caught:
         GroundingVisualizer(font_families=['DejaVu Serif', 'DejaVu Sans']).add_datasample(
             'x', image, sample, draw_gt=False, out_file=str(tmp_path / 'x.png'))
-    glyphs = [str(each.message) for each in caught if 'letters' in str(each.message) or 'Glyph' in str(each.message)]
+    messages = [str(warning.message) for warning in caught]
+    glyphs = [message for message in messages if 'letters' in message or 'Glyph' in message]
     assert len(glyphs) == 1 and '丸' in glyphs[0] and '🐈' in glyphs[0]
     strip = cv2.imread(str(tmp_path / 'x.png'))[96:, :, ::-1].astype(int)
     for color in COLORS[:2]:

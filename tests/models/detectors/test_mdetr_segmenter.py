@@ -1,4 +1,6 @@
 """MDETRSegmenter: training, the frozen detector, prediction, batches, errors."""
+import copy
+
 import pytest
 import torch
 from mmdet.registry import MODELS
@@ -49,16 +51,16 @@ def sample(caption: str, count: int = 1, shape: tuple[int, int] = (96, 128), **m
                              masks=torch.zeros(count, *shape), tokens_positive=[[[0, 5]]] * count)
     for mask, (x1, y1, x2, y2) in zip(instances.masks, boxes.long()):
         mask[y1:y2, x1:x2] = 1
-    found = DetDataSample(gt_instances=instances)
-    found.set_metainfo(dict(text=caption, img_shape=shape, ori_shape=(shape[0] // 2, shape[1] // 2),
-                            batch_input_shape=(96, 128), scale_factor=(2., 2.), **meta))
-    return found
+    data_sample = DetDataSample(gt_instances=instances)
+    data_sample.set_metainfo(dict(text=caption, img_shape=shape, ori_shape=(shape[0] // 2, shape[1] // 2),
+                                  batch_input_shape=(96, 128), scale_factor=(2., 2.), **meta))
+    return data_sample
 
 
 @pytest.mark.parametrize('counts', [(2, 1), (0, 1), (0, 0)])
 def test_all_losses_are_finite_and_every_part_learns(folder, counts):
     model = build(folder).train()
-    losses = model.loss(torch.randn(2, 3, 96, 128), [sample(*each) for each in zip(CAPTIONS, counts)])
+    losses = model.loss(torch.randn(2, 3, 96, 128), [sample(*arguments) for arguments in zip(CAPTIONS, counts)])
     parts = {f'{layer}loss_{part}' for layer in ('', 'd0.') for part in ('ce', 'bbox', 'iou')}
     assert parts | {'loss_mask', 'loss_dice'} == {name for name in losses if 'loss' in name}
     total, _ = model.parse_losses(losses)
@@ -96,14 +98,14 @@ def test_each_object_pulls_at_the_mask_of_its_own_query(folder):
     with torch.no_grad():
         outputs, masks = model(inputs, samples, mode='tensor')
         text = model.encode_text(CAPTIONS)
-        maps = [model.bbox_head.object_maps(own, each) for own, each in zip(text.offsets, samples)]
+        maps = [model.bbox_head.object_maps(*pair) for pair in zip(text.offsets, samples)]
         matched = model.bbox_head.match(outputs.logits, outputs.boxes, maps, samples)[-1]
         total = 0
         for image, query, target in zip(*matched):
             logits = torch.nn.functional.interpolate(masks[image, query][None, None], size=(96, 128), mode='bilinear')
             wanted = torch.zeros(96, 128)
-            own = samples[image].gt_instances.masks[target]
-            wanted[:own.shape[0], :own.shape[1]] = own
+            mask = samples[image].gt_instances.masks[target]
+            wanted[:mask.shape[0], :mask.shape[1]] = mask
             p = logits[0, 0].sigmoid()
             total += 1 - (2 * (p * wanted).sum() + 1) / (p.sum() + wanted.sum() + 1)
     assert_close(losses['loss_dice'], total / 5, rtol=1e-5, atol=1e-6)
@@ -141,13 +143,13 @@ def test_kept_queries_have_masks_of_the_original_size(folder):
     outputs, _logits = model(inputs, samples, mode='tensor')
     scores = 1 - outputs.logits[-1].softmax(-1)[..., -1]
     threshold = float(scores.flatten().sort().values[6:8].mean())
-    every = [each.pred_instances for each in model.predict(inputs, [each.clone() for each in samples])]
+    every = [result.pred_instances for result in model.predict(inputs, copy.deepcopy(samples))]
     model.score_thr = threshold
-    some = [each.pred_instances for each in model.predict(inputs, [each.clone() for each in samples])]
-    assert sum(map(len, some)) == 13 and [len(found) for found in every] == [10, 10]
-    for own, kept, all_, each in zip(scores, some, every, samples):
-        assert kept.masks.shape[1:] == each.ori_shape and kept.masks.dtype == torch.bool
-        chosen = all_[own > threshold]
+    some = [result.pred_instances for result in model.predict(inputs, copy.deepcopy(samples))]
+    assert sum(map(len, some)) == 13 and list(map(len, every)) == [10, 10]
+    for image_scores, kept, all_, data_sample in zip(scores, some, every, samples):
+        assert kept.masks.shape[1:] == data_sample.ori_shape and kept.masks.dtype == torch.bool
+        chosen = all_[image_scores > threshold]
         assert kept.masks.equal(chosen.masks) and kept.phrases == chosen.phrases
         assert_close(kept.bboxes, chosen.bboxes)
     resized = model.predict(inputs, samples, rescale=False)[1].pred_instances.masks
@@ -168,9 +170,9 @@ def test_a_batch_of_two_equals_two_batches_of_one(folder):
     outputs, masks = model(inputs, samples, mode='tensor')
     assert masks.shape == (2, 10, 24, 32)
     for i in range(2):
-        one, own = model(inputs[i:i + 1], samples[i:i + 1], mode='tensor')
+        one, mask = model(inputs[i:i + 1], samples[i:i + 1], mode='tensor')
         assert_close(one.boxes, outputs.boxes[:, i:i + 1], rtol=1e-4, atol=1e-5)
-        assert_close(own, masks[i:i + 1], rtol=1e-3, atol=1e-4)
+        assert_close(mask, masks[i:i + 1], rtol=1e-3, atol=1e-4)
 
 
 def test_what_does_not_go_together_is_named(folder):

@@ -56,8 +56,8 @@ def test_channels_last_changes_nothing_for_smca():
     plain, model = (build_smca('ms_r50_50e', channels_last=on).eval() for on in (False, True))
     model.load_state_dict(plain.state_dict())
     images, batch = smca_batch(128, 160)
-    for ours, expected in zip(model(images, batch), plain(images, batch)):
-        assert_close(ours, expected, rtol=1e-5, atol=1e-5)
+    for output, expected in zip(model(images, batch), plain(images, batch)):
+        assert_close(output, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize('make', [
@@ -92,13 +92,13 @@ def test_the_layout_is_set_before_the_first_image_where_a_model_is_moved():
 
 
 def test_training_on_the_cpu_keeps_the_exact_batch_norm():
-    """With channels_last torch sums a map number by number there: gradients were 5 % off those in float64."""
+    """On the CPU torch adds the values of a channels_last map one by one: gradients were 5 % off those in float64."""
     plain = small().train()
     exact = copy.deepcopy(plain).double()
     images = torch.nn.functional.interpolate(torch.rand(8, 3, 20, 20), size=160, mode='bilinear')
     with torch.no_grad():
-        found, expected = plain.extract_feat(images)[0].double(), exact.extract_feat(images.double())[0]
-    assert (found - expected).norm() < 3e-6 * expected.norm()  # 6.5e-6 with channels_last
+        feature, expected = plain.extract_feat(images)[0].double(), exact.extract_feat(images.double())[0]
+    assert (feature - expected).norm() < 3e-6 * expected.norm()  # 6.5e-6 with channels_last
 
 
 def test_a_copy_and_a_state_dict_are_as_without_options():
@@ -135,8 +135,8 @@ def test_smcas_parts_are_compiled_once_for_images_of_all_sizes():
     with torch.no_grad():
         for shape in ((96, 128), (160, 96), (128, 192)):
             images, batch = smca_batch(*shape)
-            for ours, expected in zip(model(images, batch), plain(images, batch)):
-                assert_close(ours, expected, rtol=1e-4, atol=1e-5)
+            for output, expected in zip(model(images, batch), plain(images, batch)):
+                assert_close(output, expected, rtol=1e-4, atol=1e-5)
             counts.append(counter.frame_count)
     assert 0 < counts[0] == counts[1] == counts[2]
 
@@ -161,7 +161,7 @@ def test_shapes_beyond_the_bound_run_uncompiled_with_one_warning(monkeypatch):
     with torch.no_grad(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
         outputs = [model(torch.ones(1, 3, *shape)) for shape in shapes]
-    assert [str(each.message)[:33] for each in caught if 'compile' in str(each.message)] == [
+    assert [str(warning.message)[:33] for warning in caught if 'compile' in str(warning.message)] == [
         'compile: 2 shapes of images are c']
     assert counter.frame_count == 2  # mode='tensor' calls the head uncompiled
     assert [maps[0][0].shape[2:] for maps in outputs] == [(height // 4, width // 4) for height, width in shapes]
@@ -175,8 +175,8 @@ def test_a_deployed_detector_is_compiled_with_channels_last():
     deployed.load_state_dict(deploy(model).state_dict())
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
-        for ours, expected in zip(deployed(images), model(images)):
-            assert_close(ours, expected, rtol=1e-4, atol=1e-4)
+        for output, expected in zip(deployed(images), model(images)):
+            assert_close(output, expected, rtol=1e-4, atol=1e-4)
 
 
 class Plain(NetworkOptions, nn.Module):

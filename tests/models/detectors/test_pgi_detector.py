@@ -133,10 +133,10 @@ def test_without_strict_missing_and_unexpected_names_are_returned_as_torch_does(
 
 
 def test_without_strict_a_state_dict_that_is_empty_or_of_something_else_is_no_error():
-    own = [name for name in MODELS.build(config(aux_head=None)).state_dict() if 'num_batches_tracked' not in name]
+    names = [name for name in MODELS.build(config(aux_head=None)).state_dict() if 'num_batches_tracked' not in name]
     for state in ({}, {'model.0.conv.weight': torch.ones(1)}):
         keys, _ = load_contract(state)
-        assert keys.missing_keys == own and keys.unexpected_keys == list(state)
+        assert keys.missing_keys == names and keys.unexpected_keys == list(state)
 
 
 def test_another_shape_is_torchs_error_and_the_rest_is_loaded():

@@ -66,10 +66,10 @@ def sample(text: object = NAMES, shape: tuple[int, int] = (96, 128), **meta) -> 
                                        batch_input_shape=(96, 128), scale_factor=(0.5, 0.5), **meta))
 
 
-def assert_same_boxes(found: InstanceData, expected: InstanceData) -> None:
-    assert_close(found.labels, expected.labels)
-    assert_close(found.scores, expected.scores, **EXACT)
-    assert_close(found.bboxes, expected.bboxes, **EXACT)
+def assert_same_boxes(instances: InstanceData, expected: InstanceData) -> None:
+    assert_close(instances.labels, expected.labels)
+    assert_close(instances.scores, expected.scores, **EXACT)
+    assert_close(instances.bboxes, expected.bboxes, **EXACT)
 
 
 @pytest.mark.parametrize('chunk', [1, 2, 32])
@@ -81,12 +81,12 @@ def test_results_are_those_of_one_full_pass_per_prompt(build, chunk, rescale):
     images, shapes = torch.randn(2, 3, 96, 128), ((96, 128), (64, 100))
     results = prompted.predict(images, [sample(shape=shape) for shape in shapes], rescale)
     for label, name in enumerate(NAMES):
-        whole = plain.predict(images, [sample(prompt_text(name), shape) for shape in shapes], rescale)
-        for result, expected in zip(results, whole):
-            found = result.pred_instances[result.pred_instances.labels == label]
+        full_pass = plain.predict(images, [sample(prompt_text(name), shape) for shape in shapes], rescale)
+        for result, expected in zip(results, full_pass):
+            instances = result.pred_instances[result.pred_instances.labels == label]
             expected.pred_instances.labels.fill_(label)
-            assert len(found) == QUERIES
-            assert_same_boxes(found, expected.pred_instances)
+            assert len(instances) == QUERIES
+            assert_same_boxes(instances, expected.pred_instances)
 
 
 @torch.no_grad()
@@ -109,7 +109,7 @@ def load_doubled(model: torch.nn.Module) -> None:
 
 
 def swap_averages(model: torch.nn.Module) -> None:
-    """As mmengine's EMAHook exchanges weights, between modes."""
+    """Exchange weights as mmengine's EMAHook does between training and evaluation."""
     model.train()
     model.resizer.fc.weight.data.copy_(model.resizer.fc.weight.data * 2)
     model.eval()
@@ -190,9 +190,9 @@ def test_training_is_that_of_mdetr(build):
     truth.gt_instances = InstanceData(bboxes=torch.tensor([[5., 8, 60, 70]]), labels=torch.zeros(1, dtype=torch.long),
                                       tokens_positive=[[[0, 13]]])
     image, losses = torch.randn(1, 3, 96, 128), []
-    for each in (model, plain):
+    for detector in (model, plain):
         torch.manual_seed(0)
-        losses.append(each.loss(image, [truth]))
+        losses.append(detector.loss(image, [truth]))
     assert_close(*losses)
 
 
@@ -216,7 +216,7 @@ def test_an_image_without_names_is_named(build):
 
 @pytest.fixture
 def ann_file(tmp_path) -> str:
-    """Two boxes of classes whose ids are neither their numbers nor without gaps."""
+    """Two boxes; the ids of their classes have gaps and are not the labels."""
     categories = [dict(id=id_, name=name, frequency='f') for id_, name in zip((1, 4, 700, 1002, 1203), NAMES)]
     images = [dict(id=5, width=256, height=192, file_name='5.jpg', neg_category_ids=[], not_exhaustive_category_ids=[])]
     boxes = [dict(id=1, image_id=5, category_id=700, bbox=[10, 20, 100, 50], area=5000, iscrowd=0),
@@ -232,13 +232,14 @@ def perfect(build, monkeypatch):
     boxes, asked = torch.tensor([[10., 20, 110, 70], [30, 40, 80, 130]]), []
 
     def predict(hidden, text, offsets, samples, rescale, references=None) -> list[InstanceData]:
-        found = []
+        predictions = []
         for _ in samples:
             hit = {2: 0, 4: 1}.get(len(asked))
             scores = torch.tensor([0.9 if box == hit else 0.01 for box in range(2)])
             asked.append(hit)
-            found.append(InstanceData(bboxes=boxes.clone(), scores=scores, labels=torch.zeros(2, dtype=torch.long)))
-        return found
+            labels = torch.zeros(2, dtype=torch.long)
+            predictions.append(InstanceData(bboxes=boxes.clone(), scores=scores, labels=labels))
+        return predictions
 
     monkeypatch.setattr(model.bbox_head, 'predict', predict)
     return model

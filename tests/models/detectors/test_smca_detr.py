@@ -47,9 +47,10 @@ def build(name: str, **model) -> torch.nn.Module:
 
 def sample(shape: tuple[int, int], batch: tuple[int, int] | None = None, boxes: int = 1) -> DetDataSample:
     corners = torch.tensor([[10., 12, 60, 70], [30, 20, 90, 80]])[:boxes]
-    found = DetDataSample(gt_instances=InstanceData(bboxes=corners, labels=torch.arange(boxes)))
-    found.set_metainfo(dict(img_shape=shape, batch_input_shape=batch or shape, ori_shape=shape, scale_factor=(1., 1.)))
-    return found
+    data_sample = DetDataSample(gt_instances=InstanceData(bboxes=corners, labels=torch.arange(boxes)))
+    data_sample.set_metainfo(dict(img_shape=shape, batch_input_shape=batch or shape, ori_shape=shape,
+                                  scale_factor=(1., 1.)))
+    return data_sample
 
 
 @pytest.mark.parametrize('boxes', [(2, 1), (0, 1), (0, 0)])
@@ -72,8 +73,8 @@ def test_a_batch_of_two_equals_two_batches_of_one(name):
         both = model(images, [sample((128, 160))] * 2, mode='tensor')
         for i in range(2):
             one = model(images[i:i + 1], [sample((128, 160))], mode='tensor')
-            for ours, expected in zip(one, both):
-                assert_close(ours, expected[:, i:i + 1], rtol=1e-4, atol=1e-4)
+            for output, expected in zip(one, both):
+                assert_close(output, expected[:, i:i + 1], rtol=1e-4, atol=1e-4)
 
 
 # the encoder of convolutions sees padding, as published
@@ -87,9 +88,9 @@ def test_features_in_the_padding_change_nothing(name):
         feat[1, :, 64 // stride:] += 1
         feat[1, :, :, -(-96 // stride):] += 1
     with torch.no_grad():
-        found = [model.bbox_head(**model.forward_transformer(each, samples)) for each in (feats, changed)]
-    for ours, expected in zip(*found):
-        assert_close(ours, expected, rtol=1e-4, atol=1e-5)
+        outputs = [model.bbox_head(**model.forward_transformer(features, samples)) for features in (feats, changed)]
+    for output, expected in zip(*outputs):
+        assert_close(output, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
@@ -102,10 +103,10 @@ def test_half_precision_stays_close(name, dtype):
         _, boxes = model.bbox_head(**model.forward_transformer(feats, samples))
     with torch.autocast('cpu', dtype=dtype):
         outputs = model.forward_transformer(feats, samples)
-        _, found = model.bbox_head(**outputs)
+        _, half_boxes = model.bbox_head(**outputs)
         losses = model.bbox_head.loss(**outputs, batch_data_samples=samples)
-    assert (found - boxes).abs().max() < 2e-2
-    assert found.dtype == torch.float32
+    assert (half_boxes - boxes).abs().max() < 2e-2
+    assert half_boxes.dtype == torch.float32
     sum(losses.values()).backward()
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
@@ -118,8 +119,8 @@ def test_heads_run_on_the_last_layer_alone_at_inference(name):
     with torch.no_grad():
         result, = model.predict(torch.randn(1, 3, 128, 160), [sample((128, 160))])
     assert seen == [(1, 1, 20, 64)]
-    found = result.pred_instances
-    assert len(found) == 20 and (found.scores.diff() <= 0).all()
+    instances = result.pred_instances
+    assert len(instances) == 20 and (instances.scores.diff() <= 0).all()
 
 
 def test_as_many_pairs_of_query_and_class_are_kept_as_the_config_says():
@@ -152,8 +153,8 @@ def test_detrs_own_head_and_loss_predict_as_detr_does():
     assert model.bbox_head.bg_cls_weight == 0.1
     assert_close(model.bbox_head.loss_cls.class_weight, [1.0] * 80 + [0.1])
     scores, boxes = torch.randn(1, 1, 100, 81), torch.rand(1, 1, 100, 4)
-    found, = model.bbox_head.predict_by_feat(scores, boxes, [sample((128, 160)).metainfo])
-    assert_close(found.scores, scores[0, 0].softmax(-1)[:, :80].amax(-1).sort(descending=True).values)
+    instances, = model.bbox_head.predict_by_feat(scores, boxes, [sample((128, 160)).metainfo])
+    assert_close(instances.scores, scores[0, 0].softmax(-1)[:, :80].amax(-1).sort(descending=True).values)
 
 
 def test_widths_that_do_not_fit_are_named():

@@ -127,6 +127,6 @@ def test_an_unknown_size_is_refused_with_the_known_ones():
 
 def test_convolutions_keep_pytorchs_initialisation():
     torch.manual_seed(0)
-    ours = Conv(8, 8, 3).conv.weight
+    weight = Conv(8, 8, 3).conv.weight
     torch.manual_seed(0)
-    assert ours.equal(nn.Conv2d(8, 8, 3, bias=False).weight)
+    assert weight.equal(nn.Conv2d(8, 8, 3, bias=False).weight)

@@ -39,8 +39,8 @@ def test_focal_loss_lies_between_the_two_bins_beside_the_distance():
      (4 / math.pi**2 * (math.atan(1) - math.atan(0.5))**2 + 0.5)),
 ])
 def test_complete_iou_by_hand(box1, box2, expected):
-    found = complete_iou(torch.tensor(box1).double(), torch.tensor(box2).double())
-    assert found.item() == pytest.approx(expected, abs=1e-6)
+    iou = complete_iou(torch.tensor(box1).double(), torch.tensor(box2).double())
+    assert iou.item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_complete_iou_broadcasts_and_is_finite_for_boxes_without_area():

@@ -30,19 +30,19 @@ def test_gradients_equal_those_of_the_whole_grid(kinds):
     centre = torch.randn(1, 2, 2, 2, dtype=torch.double, requires_grad=True)
     scale = torch.rand(1, 2, 2, kinds, dtype=torch.double, requires_grad=True)
     weights = torch.randn(1, 2, 2, 12, dtype=torch.double)
-    found = []
+    gradients = []
     for form in (log_gaussian, on_the_whole_grid):
         (form(centre, scale, (3, 4), 8.) * weights).sum().backward()
-        found.append((centre.grad, scale.grad))
+        gradients.append((centre.grad, scale.grad))
         centre.grad = scale.grad = None
-    assert_close(*found)
+    assert_close(*gradients)
 
 
 def test_by_hand():
     # s_x (2 - x)^2 + s_y (1 - y)^2 over 8, at x = 0 and y = 3
-    found = log_gaussian(torch.tensor([[[[2., 1]]]]), torch.tensor([[[[0.5, 3]]]]), (4, 3))
-    assert found.view(4, 3)[3, 0].item() == pytest.approx(-(0.5 * 4 + 3 * 4) / 8)
-    assert found.view(4, 3).argmax() == 1 * 3 + 2
+    logarithms = log_gaussian(torch.tensor([[[[2., 1]]]]), torch.tensor([[[[0.5, 3]]]]), (4, 3))
+    assert logarithms.view(4, 3)[3, 0].item() == pytest.approx(-(0.5 * 4 + 3 * 4) / 8)
+    assert logarithms.view(4, 3).argmax() == 1 * 3 + 2
 
 
 def test_is_in_float32_for_half_precision():
@@ -51,9 +51,9 @@ def test_is_in_float32_for_half_precision():
 
 @pytest.mark.parametrize('dynamic_scale, kinds', DYNAMIC_SCALES.items())
 def test_scales_begin_at_1_and_offsets_do_not_depend_on_their_type(dynamic_scale, kinds):
-    found = GaussianModulation(16, 4, 3, dynamic_scale=dynamic_scale)(torch.randn(2, 5, 16))
-    assert found.scales.equal(torch.ones(2, 5, 3, 4, kinds)) and found.offsets.shape == (2, 5, 3, 4, 2)
-    assert_close(found.alpha.sum(dim=2), torch.ones(2, 5))
+    output = GaussianModulation(16, 4, 3, dynamic_scale=dynamic_scale)(torch.randn(2, 5, 16))
+    assert output.scales.equal(torch.ones(2, 5, 3, 4, kinds)) and output.offsets.shape == (2, 5, 3, 4, 2)
+    assert_close(output.alpha.sum(dim=2), torch.ones(2, 5))
 
 
 def test_scales_are_squares():
@@ -65,9 +65,9 @@ def test_scales_are_squares():
 def test_shared_heads_have_one_scale_and_no_offset():
     modulation = GaussianModulation(16, 4, head_shared=True)
     torch.nn.init.normal_(modulation.scale.weight)
-    found = modulation(torch.randn(2, 5, 16))
-    assert not found.offsets.any() and found.scales.shape == (2, 5, 1, 4, 2)
-    assert found.scales[..., :1, :].expand_as(found.scales).equal(found.scales)
+    output = modulation(torch.randn(2, 5, 16))
+    assert not output.offsets.any() and output.scales.shape == (2, 5, 1, 4, 2)
+    assert output.scales[..., :1, :].expand_as(output.scales).equal(output.scales)
 
 
 def test_an_unknown_type_of_scale_is_named():

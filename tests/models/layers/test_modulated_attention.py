@@ -25,13 +25,13 @@ def make(kinds: int = 2, placeless: int = 0, padded: bool = False, dtype: torch.
     return (q, k, v, centre, scale), padding
 
 
-def ours(q: Tensor, k: Tensor, v: Tensor, centre: Tensor, scale: Tensor, padding: Tensor | None = None,
-         dropout: float = 0.) -> Tensor:
+def modulated(q: Tensor, k: Tensor, v: Tensor, centre: Tensor, scale: Tensor, padding: Tensor | None = None,
+              dropout: float = 0.) -> Tensor:
     return modulated_attention(q, k, v, axis_terms(centre, scale.square(), SHAPE, 6.), padding, dropout)
 
 
-def whole(q: Tensor, k: Tensor, v: Tensor, centre: Tensor, scale: Tensor, padding: Tensor | None = None,
-          kept: Tensor | float = 1.) -> Tensor:
+def textbook(q: Tensor, k: Tensor, v: Tensor, centre: Tensor, scale: Tensor, padding: Tensor | None = None,
+             kept: Tensor | float = 1.) -> Tensor:
     """All weights at once; `kept` is their factor after softmax."""
     bias = log_gaussian(centre, scale.square(), SHAPE, 6.)
     scores = q @ k.mT / q.shape[-1]**0.5 + torch.nn.functional.pad(bias, (0, k.shape[2] - bias.shape[3]))
@@ -40,17 +40,17 @@ def whole(q: Tensor, k: Tensor, v: Tensor, centre: Tensor, scale: Tensor, paddin
     return (scores.softmax(dim=-1) * kept @ v).transpose(1, 2).flatten(2)
 
 
-def compare(inputs: tuple[Tensor, ...], found: Tensor, expected: Tensor, tolerance: float) -> None:
-    direction = torch.randn_like(found)
+def compare(inputs: tuple[Tensor, ...], output: Tensor, expected: Tensor, tolerance: float) -> None:
+    direction = torch.randn_like(output)
     leaves = [x for x in inputs if x.numel()]
-    assert_close(found, expected, rtol=0, atol=tolerance)
-    for one, other in zip(*(torch.autograd.grad(x, leaves, direction) for x in (found, expected))):
+    assert_close(output, expected, rtol=0, atol=tolerance)
+    for one, other in zip(*(torch.autograd.grad(x, leaves, direction) for x in (output, expected))):
         assert_close(one, other, rtol=0, atol=tolerance)
 
 
 @pytest.fixture(params=[1, 25, 2**20])
 def weights_at_once(request, monkeypatch) -> None:
-    """One head at a time, all of them, and some of them with a rest."""
+    """Compute one head at a time, all of them, or some of them so that fewer remain at the end."""
     monkeypatch.setitem(modulated_attention.__globals__, '_CPU_WEIGHTS', request.param * 5)
 
 
@@ -60,38 +60,38 @@ def weights_at_once(request, monkeypatch) -> None:
 def test_values_and_gradients_are_those_of_the_whole_matrix(kinds, placeless, padded):
     for dtype, tolerance in ((torch.double, 1e-12), (torch.float, 1e-5)):
         inputs, padding = make(kinds, placeless, padded, dtype)
-        compare(inputs, ours(*inputs, padding), whole(*inputs, padding), tolerance)
+        compare(inputs, modulated(*inputs, padding), textbook(*inputs, padding), tolerance)
 
 
 @pytest.mark.parametrize('kinds, padded', [(2, False), (3, True)])
 def test_gradients_are_those_of_small_differences(kinds, padded):
     inputs, padding = make(kinds, 2, padded)
-    assert torch.autograd.gradcheck(lambda *leaves: ours(*leaves, padding), inputs)
+    assert torch.autograd.gradcheck(lambda *leaves: modulated(*leaves, padding), inputs)
 
 
 @pytest.mark.usefixtures('weights_at_once')
 def test_dropout_drops_the_same_weights_in_both_passes():
     inputs, padding = make(placeless=2, padded=True)
     torch.manual_seed(3)
-    found = ours(*inputs, padding, dropout=0.3)
+    output = modulated(*inputs, padding, dropout=0.3)
     torch.manual_seed(3)
     kept = torch.empty(BATCH * HEADS, QUERIES, inputs[1].shape[2], dtype=torch.bool).bernoulli_(0.7)
     assert 0 < kept.float().mean() < 1
-    compare(inputs, found, whole(*inputs, padding, kept.view(BATCH, HEADS, QUERIES, -1).double() / 0.7), 1e-12)
+    compare(inputs, output, textbook(*inputs, padding, kept.view(BATCH, HEADS, QUERIES, -1).double() / 0.7), 1e-12)
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize('dropout', [0., 0.3])
 def test_halves_stay_close(dtype, dropout):
     inputs, padding = make(3, 2, True, torch.float)
-    found = []
+    outputs = []
     for form in (dtype, torch.float):
         torch.manual_seed(0)
         halves = [x.to(form) for x in inputs[:3]]
-        output = ours(*halves, *inputs[3:], padding, dropout)
+        output = modulated(*halves, *inputs[3:], padding, dropout)
         assert output.dtype == form
-        found.append((output.float(), *torch.autograd.grad(output.float().square().sum(), inputs)))
-    for one, other in zip(*found):
+        outputs.append((output.float(), *torch.autograd.grad(output.float().square().sum(), inputs)))
+    for one, other in zip(*outputs):
         assert (one - other).abs().mean() < 0.03 * other.abs().mean()
 
 
@@ -113,7 +113,7 @@ def test_what_is_kept_for_the_backward_pass_has_no_weights_in_it():
 def test_a_bias_of_halves_is_exact_where_weights_are_large():
     bias = torch.tensor([[-60000.25, -60000.75, -1e6]])
     for dtype in (torch.float16, torch.bfloat16):
-        found = bias_in_dtype(bias, dtype)
-        assert found.dtype == dtype and found.isfinite().all()
-        assert_close(found[0, :2].float(), torch.tensor([0., -0.5]))
+        biases = bias_in_dtype(bias, dtype)
+        assert biases.dtype == dtype and biases.isfinite().all()
+        assert_close(biases[0, :2].float(), torch.tensor([0., -0.5]))
     assert bias_in_dtype(bias, torch.float32) is bias

@@ -15,9 +15,9 @@ def test_values_and_gradients_are_mmdets(mode):
     boxes[1, 1] = boxes[0, 1]
     boxes[1, 2] = boxes[0, 2] * 1e-5  # smaller than eps
     first, second = boxes.clone().requires_grad_()
-    found, expected = broadcast_overlaps(first, second, mode), bbox_overlaps(first, second, mode, is_aligned=True)
-    assert_close(found, expected)
-    for one, other in zip(*(torch.autograd.grad(value.sum(), (first, second)) for value in (found, expected))):
+    overlaps, expected = broadcast_overlaps(first, second, mode), bbox_overlaps(first, second, mode, is_aligned=True)
+    assert_close(overlaps, expected)
+    for one, other in zip(*(torch.autograd.grad(value.sum(), (first, second)) for value in (overlaps, expected))):
         assert_close(one, other)
 
 

@@ -18,13 +18,13 @@ WEIGHTS = dict(none=None, per_row=torch.rand(6), per_entry=torch.rand(6, 4), zer
 def both(labels: Tensor, weight: Tensor | None = None, options: dict | None = None, **kwargs) -> list[tuple]:
     """Value and gradient of our loss and of mmdet's."""
     logits = torch.randn(len(labels), 4, generator=torch.Generator().manual_seed(1)) * 3
-    found = []
+    results = []
     for cls in (SigmoidFocalLoss, FocalLoss):
         leaf = logits.clone().requires_grad_()
         value = cls(**(options or {}))(leaf, labels, weight, **kwargs)
         value.sum().backward()
-        found.append((value.detach(), leaf.grad))
-    return found
+        results.append((value.detach(), leaf.grad))
+    return results
 
 
 @pytest.mark.parametrize('weight', WEIGHTS)
@@ -33,18 +33,18 @@ def both(labels: Tensor, weight: Tensor | None = None, options: dict | None = No
                          ids=['mean', 'avg_factor', 'tensor', 'none', 'sum'])
 @pytest.mark.parametrize('options', [dict(), dict(gamma=1.5, alpha=0.6, loss_weight=2.)], ids=['default', 'other'])
 def test_values_and_gradients_are_mmdets(weight, kwargs, options):
-    ours, theirs = both(torch.tensor([0, 4, 3, 1, 4, 2]), WEIGHTS[weight], options, **kwargs)
-    assert_close(ours, theirs, rtol=2e-6, atol=1e-7)
+    result, result_of_mmdet = both(torch.tensor([0, 4, 3, 1, 4, 2]), WEIGHTS[weight], options, **kwargs)
+    assert_close(result, result_of_mmdet, rtol=2e-6, atol=1e-7)
 
 
 def test_dense_targets_are_mmdets():
-    ours, theirs = both(torch.rand(6, 4), avg_factor=2.)
-    assert_close(ours, theirs, rtol=2e-6, atol=1e-7)
+    result, result_of_mmdet = both(torch.rand(6, 4), avg_factor=2.)
+    assert_close(result, result_of_mmdet, rtol=2e-6, atol=1e-7)
 
 
 def test_no_rows_give_a_loss_of_0_that_can_be_differentiated():
-    for ours in both(torch.zeros(0, dtype=torch.long), torch.zeros(0), avg_factor=1.):
-        assert_close(ours, (torch.tensor(0.), torch.zeros(0, 4)))
+    for result in both(torch.zeros(0, dtype=torch.long), torch.zeros(0), avg_factor=1.):
+        assert_close(result, (torch.tensor(0.), torch.zeros(0, 4)))
 
 
 def test_background_by_hand():
@@ -68,7 +68,7 @@ def test_what_it_does_not_do_is_refused(options, key):
 
 
 class Dispatched(TorchDispatchMode):
-    """Operators and the elements of what they give."""
+    """Counts operators and the elements of their results."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,9 +89,9 @@ def test_it_makes_no_dense_integers_and_waits_for_nothing():
     with Dispatched() as seen:
         SigmoidFocalLoss()(logits, labels, torch.ones(50), avg_factor=3.).backward()
     assert {name: size for name, size in seen.operators.items() if size != 50} == {}
-    with Dispatched() as theirs:
+    with Dispatched() as dispatched:
         FocalLoss()(logits, labels, torch.ones(50), avg_factor=3.).backward()
-    assert theirs.operators['slice'] == 50 * 80
+    assert dispatched.operators['slice'] == 50 * 80
 
 
 @pytest.mark.parametrize('kind', ['FocalLoss', 'mmdet.FocalLoss', FocalLoss])

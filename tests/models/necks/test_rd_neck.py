@@ -19,9 +19,9 @@ def test_every_level_keeps_its_shape_and_every_parameter_learns():
 
 def test_levels_that_are_not_chosen_pass():
     neck, maps = RDNeck([8, 8, 12], levels=[1], num_atoms=16).eval(), feats()
-    found = neck(maps)
-    assert found[0] is maps[0] and found[2] is maps[2]
-    assert not found[1].equal(maps[1])
+    outputs = neck(maps)
+    assert outputs[0] is maps[0] and outputs[2] is maps[2]
+    assert not outputs[1].equal(maps[1])
 
 
 def test_it_stands_behind_another_neck_in_a_config():

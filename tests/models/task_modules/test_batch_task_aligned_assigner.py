@@ -1,4 +1,4 @@
-"""The assigner against the dense textbook form, by hand, and in its limits."""
+"""The assigner against the dense textbook form and against values worked out by hand; limits."""
 import pytest
 import torch
 from benchmarks.counts import count
@@ -25,25 +25,25 @@ def test_equals_the_dense_form(boxes):
     targets.valid[1, boxes // 2:] = False
     targets.boxes[1, boxes // 2:] = 0
     decoded = predictions.boxes().detach()
-    found = BatchTaskAlignedAssigner()(predictions.class_logits, decoded, predictions.points, targets)
+    assigned = BatchTaskAlignedAssigner()(predictions.class_logits, decoded, predictions.points, targets)
     class_targets, box_targets, foreground = dense_assign(predictions.class_logits.detach().sigmoid().mT, decoded.mT,
                                                           predictions.points, targets)
-    ours = torch.zeros_like(class_targets)
-    ours[found.images, found.points, targets.labels[found.images, found.targets]] = found.scores
-    assert_close(ours, class_targets, rtol=1e-5, atol=1e-7)
+    sparse = torch.zeros_like(class_targets)
+    sparse[assigned.images, assigned.points, targets.labels[assigned.images, assigned.targets]] = assigned.scores
+    assert_close(sparse, class_targets, rtol=1e-5, atol=1e-7)
     weighted = class_targets.sum(-1) > 0
-    assert weighted.sum() == len(found.images) > 0
+    assert weighted.sum() == len(assigned.images) > 0
     assert (foreground | ~weighted).all()
-    assert targets.boxes[found.images, found.targets].equal(box_targets[found.images, found.points])
+    assert targets.boxes[assigned.images, assigned.targets].equal(box_targets[assigned.images, assigned.points])
 
 
 def test_losses_equal_the_dense_form_with_gradients():
     predictions, targets = raw_predictions(2, 128, 5, CPU), random_targets(2, 6, 128, 5, CPU)
-    found = BatchTaskAlignedAssigner()(predictions.class_logits, predictions.boxes(), predictions.points, targets)
-    ours, dense = task_aligned_losses(predictions, found, targets), dense_losses(predictions, targets)
-    assert_close(ours, dense, rtol=1e-5, atol=1e-6)
+    assigned = BatchTaskAlignedAssigner()(predictions.class_logits, predictions.boxes(), predictions.points, targets)
+    losses, dense = task_aligned_losses(predictions, assigned, targets), dense_losses(predictions, targets)
+    assert_close(losses, dense, rtol=1e-5, atol=1e-6)
     leaves = (predictions.class_logits, predictions.box_logits)
-    assert_close(torch.autograd.grad(sum(ours.values()), leaves), torch.autograd.grad(sum(dense.values()), leaves),
+    assert_close(torch.autograd.grad(sum(losses.values()), leaves), torch.autograd.grad(sum(dense.values()), leaves),
                  rtol=1e-4, atol=1e-8)
 
 
@@ -51,8 +51,8 @@ def test_a_perfect_prediction_gets_the_full_score():
     points = torch.tensor([[4.0, 4.0], [12.0, 4.0], [40.0, 40.0]])
     logits = torch.tensor([[[9.0, -9.0, 9.0]]])
     boxes = torch.tensor([[0.0, 0, 16, 8]]).T.repeat(1, 1, 3).view(1, 4, 3)
-    found = BatchTaskAlignedAssigner()(logits, boxes, points, one_box((0, 0, 16, 8)))
-    scores = dict(zip(found.points.tolist(), found.scores.tolist()))
+    assigned = BatchTaskAlignedAssigner()(logits, boxes, points, one_box((0, 0, 16, 8)))
+    scores = dict(zip(assigned.points.tolist(), assigned.scores.tolist()))
     assert scores[0] == pytest.approx(1.0, abs=1e-4)  # the better score of two perfect boxes
     assert scores[1] == pytest.approx((torch.tensor([-9.0, 9.0]).sigmoid().sqrt()[0] /
                                        torch.tensor(9.0).sigmoid().sqrt()).item(), rel=1e-3)
@@ -63,22 +63,23 @@ def test_no_more_than_topk_points_per_box():
     predictions = raw_predictions(1, 128, 3, CPU)
     targets = one_box((0, 0, 128, 128))
     for topk in (1, 4, 10):
-        found = BatchTaskAlignedAssigner(topk)(predictions.class_logits, predictions.boxes(), predictions.points, targets)
-        assert len(found.points.unique()) == topk
+        assigned = BatchTaskAlignedAssigner(topk)(predictions.class_logits, predictions.boxes(), predictions.points,
+                                                  targets)
+        assert len(assigned.points.unique()) == topk
 
 
 def test_points_on_the_border_are_outside():
-    found = BatchTaskAlignedAssigner()(torch.zeros(1, 1, 1), torch.tensor([[[4.0], [0], [12], [8]]]),
-                                       torch.tensor([[4.0, 4.0]]), one_box((4, 0, 12, 8)))
-    assert len(found.points) == 0
+    assigned = BatchTaskAlignedAssigner()(torch.zeros(1, 1, 1), torch.tensor([[[4.0], [0], [12], [8]]]),
+                                          torch.tensor([[4.0, 4.0]]), one_box((4, 0, 12, 8)))
+    assert len(assigned.points) == 0
 
 
 def test_no_boxes_give_no_positives():
     predictions = raw_predictions(2, 64, 3, CPU)
     empty = [InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))] * 2
-    found = BatchTaskAlignedAssigner()(predictions.class_logits, predictions.boxes(), predictions.points,
-                                       pad_targets(empty))
-    assert [len(x) for x in found] == [0, 0, 0, 0]
+    assigned = BatchTaskAlignedAssigner()(predictions.class_logits, predictions.boxes(), predictions.points,
+                                          pad_targets(empty))
+    assert [len(x) for x in assigned] == [0, 0, 0, 0]
 
 
 def test_pad_targets_by_hand():
@@ -96,12 +97,12 @@ def test_a_batch_of_two_equals_two_batches_of_one():
     assigner, decoded = BatchTaskAlignedAssigner(), predictions.boxes().detach()
     both = assigner(predictions.class_logits, decoded, predictions.points, targets)
     for i in range(2):
-        one = assigner(predictions.class_logits[i:i + 1], decoded[i:i + 1], predictions.points,
-                       BatchTargets(*(x[i:i + 1] for x in targets)))
-        mine = both.images == i
-        order, mine_order = one.points.argsort(), both.points[mine].argsort()
-        assert one.points[order].equal(both.points[mine][mine_order])
-        assert_close(one.scores[order], both.scores[mine][mine_order])
+        alone = assigner(predictions.class_logits[i:i + 1], decoded[i:i + 1], predictions.points,
+                         BatchTargets(*(x[i:i + 1] for x in targets)))
+        of_image = both.images == i
+        alone_order, batch_order = alone.points.argsort(), both.points[of_image].argsort()
+        assert alone.points[alone_order].equal(both.points[of_image][batch_order])
+        assert_close(alone.scores[alone_order], both.scores[of_image][batch_order])
 
 
 def test_topk_below_1_is_refused():
@@ -113,18 +114,18 @@ def test_a_contested_point_may_go_to_a_box_that_did_not_choose_it():
     """Two boxes want the point, a third one that does not reach it overlaps its prediction most."""
     truth = torch.tensor([[[0., 0, 10, 10], [0, 0, 10, 12], [6, 0, 16, 10]]])
     targets = BatchTargets(truth, torch.tensor([[0, 1, 2]]), torch.ones(1, 3, dtype=torch.bool))
-    found = BatchTaskAlignedAssigner()(torch.zeros(1, 3, 1), torch.tensor([[[5.5], [0], [15.5], [10]]]),
-                                       torch.tensor([[5., 5.]]), targets)
-    assert found.targets.tolist() == [2] and found.points.tolist() == [0]
+    assigned = BatchTaskAlignedAssigner()(torch.zeros(1, 3, 1), torch.tensor([[[5.5], [0], [15.5], [10]]]),
+                                          torch.tensor([[5., 5.]]), targets)
+    assert assigned.targets.tolist() == [2] and assigned.points.tolist() == [0]
 
 
 @pytest.mark.parametrize('pairs', [1, 1000, 20_000])
 def test_chunks_change_nothing(pairs, monkeypatch):
     predictions, targets = raw_predictions(2, 128, 5, CPU), random_targets(2, 30, 128, 5, CPU)
     arguments = (predictions.class_logits.detach(), predictions.boxes().detach(), predictions.points, targets)
-    whole = BatchTaskAlignedAssigner()(*arguments)
+    unsplit = BatchTaskAlignedAssigner()(*arguments)
     monkeypatch.setattr(batch_task_aligned_assigner, 'CPU_PAIRS', pairs)
-    for part, expected in zip(BatchTaskAlignedAssigner()(*arguments).slots, whole.slots, strict=True):
+    for part, expected in zip(BatchTaskAlignedAssigner()(*arguments).slots, unsplit.slots, strict=True):
         assert part.equal(expected)
 
 
@@ -134,8 +135,9 @@ def test_the_host_waits_for_nothing_and_boxes_add_no_operators():
         predictions, targets = raw_predictions(2, 128, 5, CPU), random_targets(2, boxes, 128, 5, CPU)
 
         def step():
-            found = BatchTaskAlignedAssigner()(predictions.class_logits, predictions.boxes(), predictions.points, targets)
-            sum(task_aligned_losses(predictions, found, targets).values()).backward()
+            assigned = BatchTaskAlignedAssigner()(predictions.class_logits, predictions.boxes(), predictions.points,
+                                                  targets)
+            sum(task_aligned_losses(predictions, assigned, targets).values()).backward()
 
         counts = count(step)
         assert not counts.synchronisations and not counts.uploads

@@ -47,15 +47,15 @@ def test_layers_and_images_are_matched_as_by_the_assigner(costs, counts):
     layers, queries = 4, 9  # fewer queries than the twelve objects
     scores, boxes = torch.randn(layers, len(counts), queries, CLASSES), boxes_of(layers, len(counts), queries)
     instances, metas, maps = truth_of(counts)
-    found = match_layers(assigner, scores, boxes, gather_objects(instances, metas, maps))
-    by_layer = found.by_layer()
+    matching = match_layers(assigner, scores, boxes, gather_objects(instances, metas, maps))
+    by_layer = matching.by_layer()
     assert len(by_layer) == layers
     for layer, matched in enumerate(by_layer):
-        for image, (own, meta) in enumerate(zip(instances, metas)):
-            own.positive_maps = maps[image]
+        for image, (truth, meta) in enumerate(zip(instances, metas)):
+            truth.positive_maps = maps[image]
             corners = bbox_cxcywh_to_xyxy(boxes[layer, image]) * sizes_of(meta)
             predicted = InstanceData(scores=scores[layer, image], bboxes=corners)
-            expected = assigner.assign(predicted, own, meta).gt_inds
+            expected = assigner.assign(predicted, truth, meta).gt_inds
             here = torch.zeros(queries, dtype=torch.long)
             chosen = matched.image == image
             here[matched.query[chosen]] = matched.object[chosen] + 1
@@ -68,12 +68,12 @@ def test_places_and_entries_count_over_the_batch():
     scores, boxes = torch.randn(2, 3, 9, CLASSES), boxes_of(2, 3, 9)
     instances, metas, maps = truth_of((2, 0, 3))
     objects = gather_objects(instances, metas, maps)
-    found = match_layers(assigner, scores, boxes, objects)
+    matching = match_layers(assigner, scores, boxes, objects)
     layer = torch.arange(2)[:, None]
-    assert found.flat_query.shape == (2, 5)
-    assert scores.flatten(0, 2)[found.flat_query].equal(scores[layer, found.image, found.query])
-    expected = torch.stack([maps[i][n] for i, n in zip(found.image[1], found.object[1])])
-    assert objects.positive_maps[found.flat_object[1]].equal(expected)
+    assert matching.flat_query.shape == (2, 5)
+    assert scores.flatten(0, 2)[matching.flat_query].equal(scores[layer, matching.image, matching.query])
+    expected = torch.stack([maps[i][n] for i, n in zip(matching.image[1], matching.object[1])])
+    assert objects.positive_maps[matching.flat_object[1]].equal(expected)
 
 
 def test_objects_of_a_batch_by_hand():
@@ -91,9 +91,9 @@ def test_objects_of_a_batch_by_hand():
 def test_one_copy_to_the_host_and_one_back(monkeypatch, counts, copies):
     calls = []
     for name in ('to_host', 'to_device'):
-        whole = getattr(transfers, name)
+        function = getattr(transfers, name)
         monkeypatch.setattr(f'mmdet_ext.models.task_modules.layer_matching.{name}',
-                            lambda *args, name=name, whole=whole: (calls.append(name), whole(*args))[1])
+                            lambda *args, name=name, function=function: (calls.append(name), function(*args))[1])
     assigner = TASK_UTILS.build(dict(type='HungarianAssigner', match_costs=COSTS['mdetr']))
     instances, metas, maps = truth_of(counts)
     match_layers(assigner, torch.randn(4, len(counts), 9, CLASSES), boxes_of(4, len(counts), 9),

@@ -1,4 +1,4 @@
-"""mmdet's BERT with today's transformers."""
+"""mmdet's BERT with transformers 5."""
 from copy import deepcopy
 
 import pytest
@@ -24,20 +24,20 @@ def build(folder: str, **options) -> torch.nn.Module:
 @torch.no_grad()
 def test_glips_features_are_those_of_transformers(folder):
     model = build(folder)
-    found = model(['red cat', 'dog'])
+    features = model(['red cat', 'dog'])
     tokens = model.tokenizer(['red cat', 'dog'], padding=True, return_tensors='pt')
     expected = model.language_backbone.body.model(**tokens).last_hidden_state
-    assert found['masks'].equal(tokens.attention_mask) and found['masks'].tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
-    assert_close(found['hidden'], expected)
-    assert_close(found['embedded'], expected * tokens.attention_mask.unsqueeze(-1))
+    assert features['masks'].equal(tokens.attention_mask) and features['masks'].tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
+    assert_close(features['hidden'], expected)
+    assert_close(features['embedded'], expected * tokens.attention_mask.unsqueeze(-1))
 
 
 @torch.no_grad()
 def test_phrases_of_grounding_dino_do_not_see_each_other(folder):
     model = build(folder, **SUB_SENTENCES)
-    found = model(['red cat. dog. ', 'red cat. red. '])
-    assert found['masks'].shape == (2, 7, 7) and found['position_ids'].tolist() == [[0, 0, 1, 2, 0, 1, 0]] * 2
-    first, second = found['embedded']  # [CLS] red cat . dog . [SEP]
+    features = model(['red cat. dog. ', 'red cat. red. '])
+    assert features['masks'].shape == (2, 7, 7) and features['position_ids'].tolist() == [[0, 0, 1, 2, 0, 1, 0]] * 2
+    first, second = features['embedded']  # [CLS] red cat . dog . [SEP]
     assert_close(first[:4], second[:4])
     assert (first[4:6] - second[4:6]).abs().amax(dim=1).gt(1e-3).all()
     alone = model(['red cat. '])['embedded'][0]

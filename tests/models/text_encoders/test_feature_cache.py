@@ -1,4 +1,4 @@
-"""Features of captions that are kept: equal to those computed, never another model's, never computed twice."""
+"""Cached features of captions: equal to computed ones, never those of another model, never computed twice."""
 import copy
 from pathlib import Path
 
@@ -25,15 +25,15 @@ def encoders(weights_folder):
     return make
 
 
-def same(found, expected) -> None:
-    torch.testing.assert_close(found.hidden, expected.hidden, atol=1e-6, rtol=1e-5)
-    torch.testing.assert_close(found.pooled, expected.pooled, atol=1e-6, rtol=1e-5)
-    assert found.padding.equal(expected.padding) and found.offsets == expected.offsets
+def same(features, expected) -> None:
+    torch.testing.assert_close(features.hidden, expected.hidden, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(features.pooled, expected.pooled, atol=1e-6, rtol=1e-5)
+    assert features.padding.equal(expected.padding) and features.offsets == expected.offsets
 
 
-@pytest.mark.parametrize('where', ['memory', 'folder'])
-def test_features_are_those_without_a_cache_whatever_the_batch_padding_included(encoders, tmp_path, where):
-    plain, cached = encoders(None), encoders(tmp_path / 'cache' if where == 'folder' else 'memory')
+@pytest.mark.parametrize('kind', ['memory', 'folder'])
+def test_features_are_those_without_a_cache_whatever_the_batch_padding_included(encoders, tmp_path, kind):
+    plain, cached = encoders(None), encoders(tmp_path / 'cache' if kind == 'folder' else 'memory')
     for batch in ([0, 2], [1, 0], [3, 3, 5], [2, 1, 5], [2], [5, 4, 3, 2, 1, 0]):
         captions = [CAPTIONS[index] for index in batch]
         same(cached(captions), plain(captions))
@@ -154,9 +154,9 @@ def test_without_room_in_memory_features_come_from_the_folder(encoders, tmp_path
 def test_autocast_does_not_change_what_is_kept(encoders):
     encoder = encoders()
     with torch.autocast('cpu', dtype=torch.bfloat16):
-        found = encoder(CAPTIONS)
-    assert found.hidden.dtype == found.pooled.dtype == torch.float32
-    same(found, encoders(None)(CAPTIONS))
+        features = encoder(CAPTIONS)
+    assert features.hidden.dtype == features.pooled.dtype == torch.float32
+    same(features, encoders(None)(CAPTIONS))
 
 
 def test_features_in_half_precision_are_not_kept(encoders, tmp_path):

@@ -41,11 +41,11 @@ def test_a_config_builds_it_and_captions_are_padded_to_the_longest(text_folder):
     lengths = (~features.padding).sum(dim=1)
     assert features.hidden.shape == (3, lengths.max(), 32) == (3, lengths.max(), encoder.embed_dims)
     assert features.pooled.shape == (3, 32) and lengths[2] == 2
-    assert [len(own) for own in features.offsets] == [lengths.max()] * 3
-    for caption, length, own, hidden, pooled in zip(CAPTIONS, lengths, features.offsets, features.hidden,
-                                                    features.pooled, strict=True):
+    assert [len(offsets) for offsets in features.offsets] == [lengths.max()] * 3
+    for caption, length, offsets, hidden, pooled in zip(CAPTIONS, lengths, features.offsets, features.hidden,
+                                                        features.pooled, strict=True):
         alone = encoder([caption])
-        assert own[:length] == alone.offsets[0] and set(own[length:]) <= {(0, 0)} and not alone.padding.any()
+        assert offsets[:length] == alone.offsets[0] and set(offsets[length:]) <= {(0, 0)} and not alone.padding.any()
         torch.testing.assert_close(hidden[:length], alone.hidden[0], atol=1e-6, rtol=1e-5)
         torch.testing.assert_close(pooled, alone.pooled[0], atol=1e-6, rtol=1e-5)
 
@@ -158,11 +158,11 @@ def test_files_that_do_not_fit_are_refused(text_folder, weights_folder, tmp_path
     with pytest.raises(ValueError, match='model of type bert, should be roberta'):
         RobertaTextEncoder(str(bert), tokenizer=text_folder)
     shutil.copytree(text_folder, spaces)
-    for name, change in (('tokenizer.json', lambda found: found['post_processor'].update(trim_offsets=False)),
-                         ('tokenizer_config.json', lambda found: found.update(trim_offsets=False))):
-        found = json.loads((spaces / name).read_text())
-        change(found)
-        (spaces / name).write_text(json.dumps(found))
+    for name, change in (('tokenizer.json', lambda content: content['post_processor'].update(trim_offsets=False)),
+                         ('tokenizer_config.json', lambda content: content.update(trim_offsets=False))):
+        content = json.loads((spaces / name).read_text())
+        change(content)
+        (spaces / name).write_text(json.dumps(content))
     with pytest.raises(ValueError, match='counts the space before a word .*trim_offsets'):
         RobertaTextEncoder(text_folder, pretrained=False, tokenizer=str(spaces))
     shutil.copytree(text_folder, broken)

@@ -49,20 +49,21 @@ def textbook_layer(layer, query: Tensor, query_pos: Tensor, memory: Memory, cent
     q, weights, values = layer.cross_attn.project(query + query_pos, 0), [], []
     for level, shape in enumerate(memory.shapes):
         k, v = layer.keys_and_values(memory, level)
-        bias = log_gaussian(centres[:, :, level, None] + modulation.offsets[:, :, level], modulation.scales[:, :, level],
-                            shape, smooths[level])
+        head_centres = centres[:, :, level, None] + modulation.offsets[:, :, level]
+        bias = log_gaussian(head_centres, modulation.scales[:, :, level], shape, smooths[level])
         products = q @ k.transpose(2, 3) / q.shape[-1]**0.5 + bias
         if memory.padding[level] is not None:
             products = products.masked_fill(memory.padding[level][:, None, None], -torch.inf)
         weights.append(products.softmax(dim=-1) * modulation.alpha[:, None, :, level, None])
         values.append(v)
-    found = torch.cat(weights, -1) @ torch.cat(values, 2)
-    query = layer.norms[1](query + layer.cross_attn.out_proj(found.transpose(1, 2).flatten(2)))
+    attended = torch.cat(weights, -1) @ torch.cat(values, 2)
+    query = layer.norms[1](query + layer.cross_attn.out_proj(attended.transpose(1, 2).flatten(2)))
     return layer.norms[2](layer.ffn(query))
 
 
-VARIANTS = [(1, {}), (1, dict(dynamic_scale='type1')), (1, dict(dynamic_scale='type2')), (1, dict(dynamic_scale='type4')),
-            (1, dict(head_shared=True)), (3, {}), (3, dict(scale_selection=False)), (3, dict(share_kv=False)),
+VARIANTS = [(1, {}), (1, dict(dynamic_scale='type1')), (1, dict(dynamic_scale='type2')),
+            (1, dict(dynamic_scale='type4')), (1, dict(head_shared=True)), (3, {}),
+            (3, dict(scale_selection=False)), (3, dict(share_kv=False)),
             (3, dict(distance_factors=(0.25, 1, 4))), (4, {})]
 
 
@@ -89,7 +90,8 @@ def test_a_batch_of_two_equals_two_batches_of_one(num_scales, options):
         for i in range(2):
             one = Memory(*([None if part is None else part[i:i + 1] for part in parts] for parts in memory[:3]),
                          memory.shapes)
-            assert_close(decode(decoder, one, query[i:i + 1], query_pos[i:i + 1]), both[:, i:i + 1], rtol=1e-4, atol=1e-5)
+            alone = decode(decoder, one, query[i:i + 1], query_pos[i:i + 1])
+            assert_close(alone, both[:, i:i + 1], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize('num_scales, options', VARIANTS)
@@ -146,16 +148,17 @@ def test_half_precision_stays_close_and_finite(dtype, num_scales, options):
     query, query_pos = torch.randn(2, 7, 16), torch.randn(2, 7, 16)
     exact = decode(decoder, memory, query, query_pos)
     with torch.autocast('cpu', dtype=dtype):
-        found = decode(decoder, memory, query, query_pos)
-    assert (found.float() - exact).abs().mean() < 0.03
-    found.float().square().sum().backward()
+        half_states = decode(decoder, memory, query, query_pos)
+    assert (half_states.float() - exact).abs().mean() < 0.03
+    half_states.float().square().sum().backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in decoder.parameters())
 
 
 @pytest.mark.parametrize('dtype, offset, scale', [(torch.float16, 60., 8.), (torch.bfloat16, 200., 0.14)])
 @torch.no_grad()
 def test_half_precision_tells_cells_far_from_the_centre_apart(dtype, offset, scale):
-    """All log Gaussians lie beyond the range of a half, or in steps as wide as their differences: only these matter."""
+    """All log Gaussians are beyond the range of half precision, or its steps are as wide as their differences; only the
+    differences matter."""
     decoder, memory = make_decoder(), make_memory()
     for layer in decoder.layers:
         layer.modulation.offset.weight.zero_()
@@ -165,8 +168,8 @@ def test_half_precision_tells_cells_far_from_the_centre_apart(dtype, offset, sca
     query, query_pos = torch.randn(2, 7, 16), torch.randn(2, 7, 16)
     expected = decode(decoder, memory, query, query_pos)
     with torch.autocast('cpu', dtype=dtype):
-        found = decode(decoder, memory, query, query_pos)
-    assert_close(found.float(), expected, rtol=0, atol=0.05)
+        half_states = decode(decoder, memory, query, query_pos)
+    assert_close(half_states.float(), expected, rtol=0, atol=0.05)
 
 
 @pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
@@ -179,16 +182,17 @@ def test_half_precision_bears_centres_far_outside_the_map(dtype):
 
 def test_the_encoder_of_one_map_is_detrs():
     layer = dict(self_attn_cfg=dict(ATTENTION), ffn_cfg=dict(FFN))
-    ours, theirs = SMCATransformerEncoder(2, layer).eval(), DetrTransformerEncoder(2, copy.deepcopy(layer)).eval()
+    encoder = SMCATransformerEncoder(2, layer).eval()
+    detr_encoder = DetrTransformerEncoder(2, copy.deepcopy(layer)).eval()
     renamed = {name.replace('self_attn.attn', 'attentions.0').replace('.ffn.', '.ffns.0.'): value
-               for name, value in theirs.state_dict().items()}
-    ours.load_state_dict(renamed)
+               for name, value in detr_encoder.state_dict().items()}
+    encoder.load_state_dict(renamed)
     feat, pos = torch.randn(2, 16, 4, 5), torch.randn(2, 16, 4, 5)
     mask = torch.zeros(2, 4, 5, dtype=torch.bool)
     mask[1, 3] = True
-    found = ours(Maps([feat], [pos], [mask])).feats[0]
-    expected = theirs(feat.flatten(2).mT, query_pos=pos.flatten(2).mT, key_padding_mask=mask.flatten(1))
-    assert_close(found.flatten(2).mT, expected, rtol=1e-4, atol=1e-5)
+    encoded = encoder(Maps([feat], [pos], [mask])).feats[0]
+    expected = detr_encoder(feat.flatten(2).mT, query_pos=pos.flatten(2).mT, key_padding_mask=mask.flatten(1))
+    assert_close(encoded.flatten(2).mT, expected, rtol=1e-4, atol=1e-5)
 
 
 def make_maps(shapes: list[tuple[int, int]]) -> Maps:
@@ -211,7 +215,7 @@ def test_intra_scale_layers_look_at_one_map_and_multi_scale_layers_at_all():
 
 def test_a_multi_scale_layer_is_one_layer_over_all_tokens():
     maps, encoder = make_maps(SHAPES[3]), make_encoder(True)
-    tokens, pos = (torch.cat([each.flatten(2).mT for each in part], 1) for part in maps[:2])
+    tokens, pos = (torch.cat([level_map.flatten(2).mT for level_map in part], 1) for part in maps[:2])
     joined = encoder.layers[0](tokens, pos, None)
     assert_close(torch.cat([feat.flatten(2).mT for feat in encoder(maps).feats], 1), joined)
 
@@ -230,10 +234,10 @@ CONV_SHAPES = [(17, 24), (9, 12), (5, 6), (3, 3)]
 @pytest.mark.parametrize('options', [{}, dict(pointwise=False), dict(share_cross=False), dict(kernel_size=5)])
 def test_the_convolutional_encoder_halves_its_first_map_and_learns(options):
     encoder, maps = SMCAConvEncoder(2, 16, **options), make_maps(CONV_SHAPES)
-    found = encoder(maps)
-    assert [feat.shape[2:] for feat in found.feats] == [(9, 12), (9, 12), (5, 6), (3, 3)]
-    assert found.pos[0].equal(maps.pos[1]) and found.pos[1].equal(maps.pos[1])
-    sum((feat * torch.randn_like(feat)).sum() for feat in found.feats).backward()
+    encoded = encoder(maps)
+    assert [feat.shape[2:] for feat in encoded.feats] == [(9, 12), (9, 12), (5, 6), (3, 3)]
+    assert encoded.pos[0].equal(maps.pos[1]) and encoded.pos[1].equal(maps.pos[1])
+    sum((feat * torch.randn_like(feat)).sum() for feat in encoded.feats).backward()
     assert [name for name, p in encoder.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
@@ -267,10 +271,10 @@ def test_words_behind_the_map_are_attended_without_a_gaussian():
                     plain.shapes)
     layer, query, query_pos = decoder.layers[0], torch.randn(2, 3, 16), torch.randn(2, 3, 16)
     centres = torch.full((2, 3, 1, 2), 1e4)  # so far away that nothing is left of the map
-    found = layer(query, query_pos, memory, centres, decoder.smooths)
+    output = layer(query, query_pos, memory, centres, decoder.smooths)
     only_words = Memory([words], [words], [None], [(1, 5)])
     layer.modulation.scale.weight.data.zero_(), layer.modulation.scale.bias.data.zero_()  # no Gaussian at all
-    assert_close(found, layer(query, query_pos, only_words, centres, decoder.smooths), rtol=1e-4, atol=1e-5)
+    assert_close(output, layer(query, query_pos, only_words, centres, decoder.smooths), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize('num_scales, options', [(1, dict(dynamic_scale='type4'))])
@@ -278,10 +282,10 @@ def test_the_compiler_sees_one_graph_of_both_passes(num_scales, options):
     decoder, memory = make_decoder(num_scales, **options), make_memory(num_scales, padded=True)
     query, query_pos = torch.randn(2, 7, 16), torch.randn(2, 7, 16)
     torch._dynamo.reset()
-    compiled, found = torch.compile(decoder, fullgraph=True, backend='aot_eager'), []
+    compiled, results = torch.compile(decoder, fullgraph=True, backend='aot_eager'), []
     for form in (decoder, compiled):
         output = form(query, query_pos, memory, torch.tensor([[190., 150]] * 2))
         (output.hidden_states.sin().sum() + output.reference_logits.sum()).backward()
-        found.append([output.hidden_states, *(p.grad.clone() for p in decoder.parameters())])
+        results.append([output.hidden_states, *(p.grad.clone() for p in decoder.parameters())])
         decoder.zero_grad()
-    assert_close(*found, rtol=1e-5, atol=1e-5)
+    assert_close(*results, rtol=1e-5, atol=1e-5)
