@@ -97,7 +97,7 @@ def with_clevr_images(content: object, file: str) -> object:
             raise ValueError(f'{file}: question {place} has no {" and no ".join(missing)}')
         image = dict(id=row.get('question_index', place), file_name=row['image_filename'], width=CLEVR_SIZE[0],
                      height=CLEVR_SIZE[1], caption=row['question'], dataset_name='clevr', answer=row.get('answer'),
-                     question_kind=_program_kind(row.get('program')))
+                     question_kind=program_kind(row.get('program')))
         images.append(image)
     return dict(images=images, annotations=[])
 
@@ -143,7 +143,7 @@ def _answer(row: Mapping, where: str) -> str | None:
     return answer
 
 
-def _program_kind(program: object) -> str | None:
+def program_kind(program: object) -> str | None:
     """What kind of question a program answers, None if there is none."""
     if not program:
         return None

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..transfers import to_device, to_host
 from .positive_map import Offsets
-from .spans import Spans
+from .spans import Spans, join_spans, phrase_text
 
 PHRASE_FRACTION = 0.5
 
@@ -52,22 +52,6 @@ def grounded_phrases(probabilities: Tensor, offsets: Sequence[Offsets], captions
     probabilities = probabilities * words
     chosen = (probabilities >= fraction * probabilities.amax(dim=-1, keepdim=True)) & words  # (B, Q, T)
     return [_phrases_of(*image) for image in zip(to_host(chosen).numpy(), offsets, captions, strict=True)]
-
-
-def join_spans(spans: Spans, caption: str) -> list[list[int]]:
-    """Spans in order; those that overlap, touch, or have only spaces between them are joined."""
-    joined = []
-    for begin, end in sorted(spans):
-        if joined and not caption[joined[-1][1]:begin].strip():
-            joined[-1][1] = max(joined[-1][1], end)
-        else:
-            joined.append([begin, end])
-    return joined
-
-
-def phrase_text(spans: Spans, caption: str) -> str:
-    """The characters of the spans, with dots where some are left out."""
-    return ' ... '.join(caption[begin:end] for begin, end in spans)
 
 
 def number_phrases(spans: Sequence[Spans]) -> list[int]:

@@ -13,8 +13,9 @@ from msgspec.structs import astuple
 
 from ...files import replace_file
 from ...text.spans import Spans, consolidate_spans, word_span
+from ..grounding_checks import displayed_size
 from .grounding_file import Pair, box_row, compact_json, image_row
-from .image_lists import Sizes, image_file_size
+from .image_lists import Size, Sizes
 from .json_rows import Box, JsonRows, Number, Row, Side, decode
 
 FORMS = ('finetune', 'pretrain')
@@ -70,11 +71,7 @@ class Scenes(NamedTuple):
 
 
 def question_files(folder: Path, split: str, subset: str) -> list[Path]:
-    """The files of questions, as GQA names them: `train_all_questions` is a folder of ten of them.
-
-    Raises:
-        ValueError: If there is none.
-    """
+    """The files of questions, as GQA names them, at least one: `train_all_questions` is a folder of ten of them."""
     name = f'{split}_{subset}_questions'
     if (folder / f'{name}.json').is_file():
         return [folder / f'{name}.json']
@@ -90,11 +87,7 @@ def read_questions(path: Path) -> JsonRows[Question]:
 
 
 def read_scenes(path: Path) -> Scenes:
-    """The scene graphs of a file such as `train_sceneGraphs.json`.
-
-    Raises:
-        ValueError: If an object has no box.
-    """
+    """The scene graphs of a file such as `train_sceneGraphs.json`; a ValueError if an object has no box."""
     decoder, scenes = json.Decoder(_ObjectRow), Scenes({}, {})
     for location, image_id, row in JsonRows(path, _SceneRow, name='image {}'):
         scenes.boxes[image_id] = {key: astuple(decode(raw, decoder, f'{location}, object {key}'))
@@ -119,16 +112,9 @@ def gqa_pairs(questions: Iterable[Row[Question]], boxes: Mapping[str, Mapping[st
     Raises:
         ValueError: If a question is broken, or there is no size for its image.
     """
-    if form not in FORMS:
-        raise ValueError(f'form must be one of {FORMS}, got {form!r}')
     for location, question_id, question in questions:
-        name = f'{question.image_id}.jpg'
-        size = sizes.get(question.image_id)
-        if size is None and images is None:
-            raise ValueError(f'{location}: there is no size of image {question.image_id}: give image_data.json or the '
-                             'folder of images')
-        image = image_row(name, size or image_file_size(images / name), question.text, 'gqa',
-                          original_id=question.image_id)
+        size = sizes.get(question.image_id) or _size_of_file(question.image_id, images, location)
+        image = image_row(f'{question.image_id}.jpg', size, question.text, 'gqa', original_id=question.image_id)
         if form == 'finetune':
             image['questionId'] = question_id
             if question.types is not UNSET:
@@ -146,6 +132,16 @@ def gqa_pairs(questions: Iterable[Row[Question]], boxes: Mapping[str, Mapping[st
             else:
                 rows.append(box_row(box, spans))
         yield image, rows
+
+
+def _size_of_file(image_id: str, images: Path | None, location: str) -> Size:
+    if images is None:
+        raise ValueError(f'{location}: there is no size of image {image_id}: give image_data.json or the folder of '
+                         'images')
+    try:
+        return displayed_size(images / f'{image_id}.jpg')[::-1]
+    except OSError as error:
+        raise ValueError(f'the size of {images / image_id}.jpg cannot be read: {error}') from error
 
 
 def object_spans(question: Question, counts: Counter, location: str) -> dict[str, Spans]:
@@ -181,38 +177,31 @@ def object_spans(question: Question, counts: Counter, location: str) -> dict[str
 def write_vocabulary(questions: Iterable[Row[Question]], folder: Path, min_count: int = 1) -> list[dict]:
     """Write numbers for answers in alphabetical order, in the form of the published tables; the last is 'unknown'.
 
-    The published files fit the published checkpoints; these are for training on other questions.
-
-    Args:
-        questions: With their answers.
-        folder: For `VOCABULARY_FILES`.
-        min_count: Answers of a type that stand fewer times in the files are left out.
+    The published files fit the published checkpoints; these are for training on other questions. Answers of a type that
+    stand fewer than `min_count` times in the files are left out.
 
     Returns:
-        Contents of the files: one table of all answers, and one for each type.
+        Contents of the files of `VOCABULARY_FILES`: one table of all answers, and one for each type.
 
     Raises:
         ValueError: If a question has no answer or no type.
     """
-    if min_count < 1:
-        raise ValueError(f'min_count should be at least 1, got {min_count}')
     counts = {kind: Counter() for kind in get_args(AnswerType)}
     for location, _, question in questions:
         if question.answer is UNSET or question.types is UNSET:
             raise ValueError(f'{location} has no answer, or no types')
         counts[question.types.semantic][question.answer] += 1
-    answers = {kind: [answer for answer, count in of_kind.items() if count >= min_count]
+    answers = {f'answer_{kind}': {answer for answer, count in of_kind.items() if count >= min_count}
                for kind, of_kind in counts.items()}
-    tables = [_numbered(answer for of_kind in answers.values() for answer in of_kind),
-              {f'answer_{kind}': _numbered(of_kind) for kind, of_kind in answers.items()}]
-    for name, table in zip(VOCABULARY_FILES, tables, strict=True):
+    tables = [_numbered(set().union(*answers.values())), {name: _numbered(of_kind) for name, of_kind in answers.items()}]
+    for name, table in zip(VOCABULARY_FILES, tables):
         with replace_file(folder / name) as file:
             file.write(compact_json(table) + b'\n')
     return tables
 
 
-def _numbered(answers: Iterable[str]) -> dict[str, int]:
-    return {name: number for number, name in enumerate([*sorted(set(answers) - {UNKNOWN}), UNKNOWN])}
+def _numbered(answers: set[str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate([*sorted(answers - {UNKNOWN}), UNKNOWN])}
 
 
 def _selected(program: Iterable[_Step]) -> Iterator[tuple[str, str]]:

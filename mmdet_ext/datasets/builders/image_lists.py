@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from PIL import Image
 
 from ...checkpoints.unpickler import CheckpointError, RestrictedUnpickler
 from .json_rows import Id, JsonRows, Side, read_top_level
@@ -26,29 +25,12 @@ class _IdRow(msgspec.Struct):
 def read_sizes(path: Path) -> Sizes:
     """The sizes in Visual Genome's `image_data.json` or PhraseCut's `image_data_split.json`.
 
-    Args:
-        path: A list of rows with `image_id`, `height` and `width`, or a table of [height, width] by id.
-
-    Raises:
-        ValueError: If it is neither, or a size is none.
+    The file is a list of rows with `image_id`, `height` and `width`, or a table of [height, width] by id; otherwise a
+    ValueError names the row.
     """
     if isinstance(read_top_level(path), dict):
         return {key: size for _, key, size in JsonRows(path, Size, name='image {}')}
-    rows = (row for _, _, row in JsonRows(path, _SizeRow))
-    return {str(row.image_id): (row.height, row.width) for row in rows}
-
-
-def image_file_size(path: Path) -> tuple[int, int]:
-    """(height, width) of an image file, of which only the header is read.
-
-    Raises:
-        ValueError: If it is no image.
-    """
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except OSError as error:
-        raise ValueError(f'the size of {path} cannot be read: {error}') from error
+    return {str(row.image_id): (row.height, row.width) for _, _, row in JsonRows(path, _SizeRow)}
 
 
 def read_ids(path: Path) -> set[str]:

@@ -1,7 +1,7 @@
 """One prompt per image and class, from a file of LVIS or COCO (https://arxiv.org/abs/2104.12763, section 4.3)."""
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypedDict
 
@@ -11,7 +11,6 @@ from ..coco_checks import BadBox, clip_box
 from .grounding_file import Pair, box_row, image_row
 from .json_rows import read_json
 from .lvis_subset import ImageClasses, balanced_subset
-
 
 # The fields that are read: all but masks, which are most of LVIS's gigabyte. `check_coco` looks at the others.
 _IDS = dict(neg_category_ids=list[int], not_exhaustive_category_ids=list[int])
@@ -26,17 +25,16 @@ class _CocoFile(TypedDict, total=False):
     annotations: list[_Annotation]
 
 
-class ImageRows(NamedTuple):
-    """An image, its usable annotations by class, the classes of all annotations, and what is known of classes."""
+class AskedImage(NamedTuple):
+    """An image, its usable annotations by class, and the other classes that it is asked for."""
     image: dict
     rows: dict[int, list[dict]]
-    annotated: set[int]
-    classes: ImageClasses
+    absent: list[int]
 
 
 class Prompts(NamedTuple):
     """What to ask for."""
-    images: list[ImageRows]  # those that were chosen
+    images: list[AskedImage]  # those that were chosen
     captions: dict[int, str]  # prompt of each class
     counts: Counter  # of images, crowds and bad boxes
     bad: list[BadBox]  # annotations that are left out because of their boxes
@@ -47,11 +45,7 @@ class Prompts(NamedTuple):
 
 
 def read_coco(file: Path) -> dict:
-    """The content of an annotation file, without masks, which are most of LVIS's gigabyte.
-
-    Raises:
-        ValueError: If it is no json.
-    """
+    """The content of an annotation file, without masks, which are most of LVIS's gigabyte."""
     return read_json(file, _CocoFile)
 
 
@@ -80,25 +74,33 @@ def make_prompts(content: dict, file: str, *, fraction: float = 1., seed: int = 
             captions[category['id']] = prompt_text(category['name'])
         except ValueError as error:
             raise ValueError(f'{file}: category {category["id"]}: {error}') from error
-    images, num_crowds, bad = _sort_annotations(content, file)
+    images = {image['id']: image for image in content['images']}
+    for image in images.values():
+        _check_image(image, captions.keys(), file)
+    rows, annotated, num_crowds, bad = _sort_annotations(content['annotations'], images)
+    if not any(rows.values()):
+        raise ValueError(f'{file} has no box to ask for')
+    absent = {id_: sorted(set(image.get('neg_category_ids', ())) - annotated[id_]) for id_, image in images.items()}
     if negatives is not None:
-        images = {id_: _with_drawn(row, sorted(captions), negatives, seed, file) for id_, row in images.items()}
-    chosen = set(balanced_subset({id_: row.classes for id_, row in images.items()}, list(captions), fraction, seed))
+        if negatives < 0:
+            raise ValueError(f'negatives should be 0 or more, got {negatives}')
+        if known := [id_ for id_, classes in absent.items() if classes]:
+            raise ValueError(f'negatives={negatives}: {file} has its own, neg_category_ids of image {known[0]}: the '
+                             'classes that it does not name there are not known to be absent')
+        absent = {id_: _draw(captions.keys() - annotated[id_], negatives, f'{seed}-{id_}') for id_ in images}
+    classes = {id_: ImageClasses(rows[id_].keys(), image.get('not_exhaustive_category_ids', ()), absent[id_])
+               for id_, image in images.items()}
+    chosen = set(balanced_subset(classes, list(captions), fraction, seed))
     counts = Counter({'images': len(chosen), 'left out: crowds': num_crowds, 'left out: bad boxes': len(bad)})
-    return Prompts([row for id_, row in images.items() if id_ in chosen], captions, counts, bad)
+    return Prompts([AskedImage(image, rows[id_], absent[id_]) for id_, image in images.items() if id_ in chosen],
+                   captions, counts, bad)
 
 
-def prompt_pairs(images: Iterable[ImageRows], captions: dict[int, str], dataset_name: str = 'lvis') -> Iterator[Pair]:
-    """Images with prompts as captions; all boxes of the class in the image are tied to the whole prompt.
-
-    Args:
-        images: Of `Prompts`.
-        captions: Of `Prompts`.
-        dataset_name: Written to each prompt.
-    """
-    for image, rows, _, classes in images:
+def prompt_pairs(images: Iterable[AskedImage], captions: dict[int, str], dataset_name: str = 'lvis') -> Iterator[Pair]:
+    """Images with prompts as captions; all boxes of the class in the image are tied to the whole prompt."""
+    for image, rows, absent in images:
         url = {key: image[key] for key in ('coco_url', ) if key in image}
-        for class_ in [*sorted(rows), *sorted(classes.absent)]:
+        for class_ in [*sorted(rows), *absent]:
             caption = captions[class_]
             yield image_row(_file_name(image), (image['height'], image['width']), caption, dataset_name,
                             original_id=image['id'], **url), [
@@ -106,46 +108,33 @@ def prompt_pairs(images: Iterable[ImageRows], captions: dict[int, str], dataset_
                 for row in rows.get(class_, ())]
 
 
-def _sort_annotations(content: dict, file: str) -> tuple[dict[int, ImageRows], int, list[BadBox]]:
-    """Images by id, the number of crowds, and the boxes that cannot be used."""
-    known = {category['id'] for category in content['categories']}
-    images, num_crowds, bad = {}, 0, []
-    for image in content['images']:
-        if not ('file_name' in image or 'coco_url' in image):
-            raise ValueError(f'{file}: image {image["id"]} has neither file_name nor coco_url')
-        for key in ('neg_category_ids', 'not_exhaustive_category_ids'):
-            if unknown := sorted({*image.get(key, ())} - known):
-                raise ValueError(f'{file}: image {image["id"]} has {unknown} in {key}, which are no categories of the '
-                                 'file')
-        images[image['id']] = ImageRows(image, {}, set(), ImageClasses(
-            (), image.get('not_exhaustive_category_ids', ()), image.get('neg_category_ids', ())))
-    for row in content['annotations']:
-        image, rows, annotated, _ = images[row['image_id']]
-        annotated.add(row['category_id'])
+def _check_image(image: dict, known: Collection[int], file: str) -> None:
+    if not ('file_name' in image or 'coco_url' in image):
+        raise ValueError(f'{file}: image {image["id"]} has neither file_name nor coco_url')
+    for key in _IDS:
+        if unknown := sorted({*image.get(key, ())} - known):
+            raise ValueError(f'{file}: image {image["id"]} has {unknown} in {key}, which are no categories of the file')
+
+
+def _sort_annotations(annotations: Iterable[dict], images: dict[int, dict]) -> tuple[
+        dict[int, dict[int, list[dict]]], dict[int, set[int]], int, list[BadBox]]:
+    """Of each image its usable annotations by class and the classes of all; the number of crowds; the bad boxes."""
+    rows, annotated, num_crowds, bad = {id_: {} for id_ in images}, {id_: set() for id_ in images}, 0, []
+    for row in annotations:
+        image, class_ = images[row['image_id']], row['category_id']
+        annotated[image['id']].add(class_)
         if row.get('iscrowd', 0):
             num_crowds += 1
-        elif (problem := clip_box(row.get('bbox'), image['width'], image['height'])[1]):
+        elif problem := clip_box(row.get('bbox'), image['width'], image['height'])[1]:
             bad.append(BadBox(row['id'], _file_name(image), row.get('bbox'), problem))
         else:
-            rows.setdefault(row['category_id'], []).append(row)
-    if not any(image.rows for image in images.values()):
-        raise ValueError(f'{file} has no box to ask for')
-    return {id_: image._replace(classes=ImageClasses(
-        set(image.rows), image.classes.inexhaustive, set(image.classes.absent) - image.annotated))
-        for id_, image in images.items()}, num_crowds, bad
+            rows[image['id']].setdefault(class_, []).append(row)
+    return rows, annotated, num_crowds, bad
 
 
-def _with_drawn(row: ImageRows, classes: list[int], count: int, seed: int, file: str) -> ImageRows:
-    """The image with `count` of the classes that it does not show, or all of them if there are fewer."""
-    id_ = row.image['id']
-    if count < 0:
-        raise ValueError(f'negatives should be 0 or more, got {count}')
-    if row.classes.absent:
-        raise ValueError(f'negatives={count}: {file} has its own, neg_category_ids of image {id_}: the classes '
-                         'that it does not name there are not known to be absent')
-    absent = [class_ for class_ in classes if class_ not in row.annotated]
-    drawn = random.Random(f'{seed}-{id_}').sample(absent, min(count, len(absent)))
-    return row._replace(classes=row.classes._replace(absent=drawn))
+def _draw(classes: Collection[int], count: int, seed: str) -> list[int]:
+    """`count` of the classes, or all if there are fewer, in order."""
+    return sorted(random.Random(seed).sample(sorted(classes), min(count, len(classes))))
 
 
 def _file_name(image: dict) -> str:

@@ -19,23 +19,22 @@ class _Pool:
     """Images that may still be chosen for a class, and how many were chosen for each class."""
 
     def __init__(self, images_of: Mapping[int, Collection[int]], order: Sequence[int]) -> None:
-        self.left = {class_: sorted(images_of[class_]) for class_ in order}
-        self.counts = Counter()
-        self._candidates = order[::-1]
+        self._left = {class_: sorted(images_of[class_]) for class_ in reversed(order)}
+        self._counts = Counter()
         self._classes_of: dict[int, list[int]] = {}
-        for class_, images in self.left.items():
+        for class_, images in self._left.items():
             for image in images:
                 self._classes_of.setdefault(image, []).append(class_)
 
     def choices(self) -> Sequence[int]:
         """The images of the class that was chosen least; the last in the order among equals; none if none is left."""
-        open_classes = [class_ for class_ in self._candidates if self.left[class_]]
-        return self.left[min(open_classes, key=self.counts.__getitem__)] if open_classes else ()
+        open_classes = [class_ for class_, images in self._left.items() if images]
+        return self._left[min(open_classes, key=self._counts.__getitem__)] if open_classes else ()
 
     def take(self, image: int) -> None:
         for class_ in self._classes_of.get(image, ()):
-            self.left[class_].remove(image)
-            self.counts[class_] += 1
+            self._left[class_].remove(image)
+            self._counts[class_] += 1
 
 
 def balanced_subset(images: Mapping[int, ImageClasses], classes: Sequence[int], fraction: float,
@@ -48,14 +47,11 @@ def balanced_subset(images: Mapping[int, ImageClasses], classes: Sequence[int], 
     Args:
         images: By id.
         classes: Ids of all classes.
-        fraction: Above 0, up to 1.
+        fraction: Above 0, up to 1; otherwise there is a ValueError.
         seed: Of the choice among the images of a class.
 
     Returns:
         Sorted ids, `int(len(images) * fraction)`, or fewer if the other images neither show nor lack a class.
-
-    Raises:
-        ValueError: If `fraction` is out of range.
     """
     if not 0 < fraction <= 1:
         raise ValueError(f'fraction should be above 0 and at most 1, got {fraction}')
@@ -71,11 +67,11 @@ def balanced_subset(images: Mapping[int, ImageClasses], classes: Sequence[int], 
     negative = _Pool(lacking, order)
     generator, chosen = random.Random(seed), []
     for step in range(int(len(images) * fraction)):
-        pools = (negative, positive) if step % NEGATIVE_EVERY == 0 else (positive, negative)
-        choices = pools[0].choices() or pools[1].choices()
+        first, second = (negative, positive) if step % NEGATIVE_EVERY == 0 else (positive, negative)
+        choices = first.choices() or second.choices()
         if not choices:
             break
         chosen.append(generator.choice(choices))
-        for pool in pools:
-            pool.take(chosen[-1])
+        positive.take(chosen[-1])
+        negative.take(chosen[-1])
     return sorted(chosen)

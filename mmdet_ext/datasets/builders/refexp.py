@@ -111,17 +111,15 @@ def refexp_pairs(expressions: Iterable[Expression], parser: Parser, counts: Coun
         expressions: Of one data set to fine-tune on, or of several to pre-train on.
         parser: Of expressions; those that it does not parse are taken as a whole.
         counts: Gets how many there are, are dropped, and are tied to the words of their root.
-        split: train, val, test, testA or testB.
+        split: One of `SPLITS`.
         safe: Ids of the images to keep; None keeps all.
     """
     of_split = [expression for expression in expressions if expression.split == split]
     kept = [expression for expression in of_split if safe is None or str(expression.image.id) in safe]
     counts.update(images=len({expression.image.id for expression in kept}), dropped=len(of_split) - len(kept))
     parses = parser(expression.text for expression in kept)
-    for expression, words in zip(kept, parses, strict=True):
-        text, image, row = expression.text, expression.image, expression.annotation
+    for (dataset, text, _, image, row, file_name), words in zip(kept, parses, strict=True):
         spans = [[0, len(text)]] if words is None else root_spans(text, words)
         counts['whole texts' if spans == [[0, len(text)]] else 'roots'] += 1
-        yield (image_row(expression.file_name, (image.height, image.width), text, expression.dataset,
-                         original_id=row.id),
-               [box_row(row.bbox, spans, area=row.area, iscrowd=row.iscrowd, category_id=row.category_id)])
+        yield image_row(file_name, (image.height, image.width), text, dataset, original_id=row.id), [
+            box_row(row.bbox, spans, area=row.area, iscrowd=row.iscrowd, category_id=row.category_id)]

@@ -3,19 +3,16 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from ..json_rows import Box, Number
+from .scenes import SceneRow
 
 ATTRIBUTES = ('size', 'color', 'material', 'shape')
 _SIDES = ('left', 'right', 'front', 'behind')
-_NUMBERS = {
-    'equal_integer': lambda a, b: a == b,
-    'less_than': lambda a, b: a < b,
-    'greater_than': lambda a, b: a > b,
-}
+_OF_ONE_OBJECT = ('unique', 'relate', 'query_attribute', 'same_attribute')
+Result = tuple[int, ...] | int | str | bool  # numbers of objects, a count, an attribute, or whether something is so
 
 
-class UnknownFunctionError(ValueError):
-    """A program uses a function that questions of CLEVR do not have."""
+class NotFollowedError(ValueError):
+    """A program has functions that CLEVR does not have, or the words of its question do not fit it."""
 
 
 class Step(Struct):
@@ -40,36 +37,11 @@ class Step(Struct):
         return ' '.join(self.value_inputs or self.side_inputs)
 
 
-class ObjectRow(Struct):
-    """An object of a scene."""
-    size: str
-    color: str
-    material: str
-    shape: str
-    bbox: Box | None = None
-    pixel_coords: list[Number] = []
-
-
-class SceneRow(Struct):
-    """A scene as files have it.
-
-    `relationships` has for 'left', 'right', 'front' and 'behind' and each object the numbers of those on that side.
-    """
-    image_index: int
-    image_filename: str
-    objects: list[ObjectRow]
-    relationships: dict[str, list[list[int]]]
-    obj_bbox: dict[str, Box] | None = None
-
-
-Result = tuple[int, ...] | int | str | bool  # numbers of objects, a count, an attribute, or whether something is so
-
-
 def run_program(steps: Sequence[Step], scene: SceneRow, location: str) -> list[Result]:
     """The result of each step.
 
     Raises:
-        UnknownFunctionError: For a function that CLEVR does not have.
+        NotFollowedError: For a function that CLEVR does not have.
         ValueError: If a step has the wrong inputs, or is to find the one object where there are none or several.
     """
     results = []
@@ -88,42 +60,43 @@ def run_program(steps: Sequence[Step], scene: SceneRow, location: str) -> list[R
 
 def as_answer(result: Result) -> str:
     """'yes', 'no', a number or an attribute."""
-    if isinstance(result, bool):
-        return 'yes' if result else 'no'
-    return str(result)
+    return {True: 'yes', False: 'no'}[result] if isinstance(result, bool) else str(result)
 
 
 def _run(step: Step, inputs: Sequence[Result], scene: SceneRow, name: str) -> Result:
-    function, _, attribute = step.function.partition('_')
-    if step.function == 'scene':
-        return tuple(range(len(scene.objects)))
-    if step.function in _NUMBERS:
-        return _NUMBERS[step.function](inputs[0], inputs[1])
-    if attribute in ATTRIBUTES and function == 'equal':
-        return inputs[0] == inputs[1]
-    if step.function in ('union', 'intersect'):
-        first, second = set(inputs[0]), set(inputs[1])
-        return tuple(sorted(first | second if step.function == 'union' else first & second))
-    if step.function in ('count', 'exist'):
-        return len(inputs[0]) if step.function == 'count' else len(inputs[0]) > 0
-    if attribute in ATTRIBUTES and function == 'filter':
-        return tuple(i for i in inputs[0] if getattr(scene.objects[i], attribute) == step.value)
-    if step.function in ('unique', 'relate') or (attribute in ATTRIBUTES and function in ('same', 'query')):
-        return _run_on_one(step, inputs[0], scene, name)
-    raise UnknownFunctionError(f'{name}, is none that questions of CLEVR have')
-
-
-def _run_on_one(step: Step, objects: tuple[int, ...], scene: SceneRow, name: str) -> Result:
-    if len(objects) != 1:
-        raise ValueError(f'{name}, needs one object, and {len(objects)} fit')
-    function, _, attribute = step.function.partition('_')
-    if function == 'unique':
-        return objects
-    if function == 'relate':
-        if step.value not in _SIDES:
-            raise ValueError(f'{name}, should have one of the sides {", ".join(_SIDES)}, got {step.value!r}')
-        return tuple(sorted(scene.relationships[step.value][objects[0]]))
-    values = [getattr(thing, attribute) for thing in scene.objects]
-    if function == 'query':
-        return values[objects[0]]
-    return tuple(i for i, value in enumerate(values) if i != objects[0] and value == values[objects[0]])
+    function, (verb, _, attribute), values = step.function, step.function.partition('_'), []
+    if attribute in ATTRIBUTES:
+        function, values = f'{verb}_attribute', [getattr(thing, attribute) for thing in scene.objects]
+    if function in _OF_ONE_OBJECT and len(inputs[0]) != 1:
+        raise ValueError(f'{name}, needs one object, and {len(inputs[0])} fit')
+    match function:
+        case 'scene':
+            return tuple(range(len(scene.objects)))
+        case 'equal_integer' | 'equal_attribute':
+            return inputs[0] == inputs[1]
+        case 'less_than':
+            return inputs[0] < inputs[1]
+        case 'greater_than':
+            return inputs[0] > inputs[1]
+        case 'union':
+            return tuple(sorted({*inputs[0], *inputs[1]}))
+        case 'intersect':
+            return tuple(sorted({*inputs[0]} & {*inputs[1]}))
+        case 'count':
+            return len(inputs[0])
+        case 'exist':
+            return len(inputs[0]) > 0
+        case 'filter_attribute':
+            return tuple(i for i in inputs[0] if values[i] == step.value)
+        case 'unique':
+            return inputs[0]
+        case 'query_attribute':
+            return values[inputs[0][0]]
+        case 'same_attribute':
+            one, = inputs[0]
+            return tuple(i for i, value in enumerate(values) if i != one and value == values[one])
+        case 'relate':
+            if step.value not in _SIDES:
+                raise ValueError(f'{name}, should have one of the sides {", ".join(_SIDES)}, got {step.value!r}')
+            return tuple(sorted(scene.relationships[step.value][inputs[0][0]]))
+    raise NotFollowedError('programs with functions that CLEVR does not have')

@@ -9,12 +9,12 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from ...questions import CLEVR_SIZE, with_clevr_images
-from ..grounding_file import Pair, image_row
+from ...questions import CLEVR_SIZE, program_kind
+from ..grounding_file import Pair, box_row, image_row
 from ..json_rows import Id, JsonRows, Row, read_top_level
 from .phrases import object_spans
-from .programs import Step, UnknownFunctionError, as_answer, run_program
-from .scenes import ClevrScene
+from .programs import NotFollowedError, Step, as_answer, run_program
+from .scenes import Boxes, SceneRow
 
 
 class _Row(Struct, kw_only=True):
@@ -45,8 +45,8 @@ def read_questions(path: Path) -> JsonRows[Question | Expression]:
     raise ValueError(f'{path} has neither questions nor refexps')
 
 
-def clevr_pairs(rows: Iterable[Row[Question | Expression]], scenes: Mapping[int, ClevrScene], counts: Counter, *,
-                medium: bool = False, size: tuple[int, int] = CLEVR_SIZE) -> Iterator[Pair]:
+def clevr_pairs(rows: Iterable[Row[Question | Expression]], scenes: Mapping[int, tuple[SceneRow, Boxes]],
+                counts: Counter, *, medium: bool = False, size: tuple[int, int] = CLEVR_SIZE) -> Iterator[Pair]:
     """Images with their questions, and boxes with `tokens` in the place of `tokens_positive`.
 
     Boxes of expressions have `isfinal`, which is 1 for what the whole expression refers to.
@@ -62,63 +62,43 @@ def clevr_pairs(rows: Iterable[Row[Question | Expression]], scenes: Mapping[int,
         ValueError: If a program is broken, its scene is missing, or it gives another answer.
     """
     for location, _, row in rows:
-        boxes = []
+        boxes, is_question = [], isinstance(row, Question)
         if row.program is None:
             counts['captions without program'] += 1
         else:
             try:
                 boxes = _boxes(row, scenes, medium, counts, location)
-            except _NotFollowedError as reason:
+            except NotFollowedError as reason:
                 # a file of all questions has also those whose boxes are not known
-                is_kept = isinstance(row, Question) and not medium
+                is_kept = is_question and not medium
                 counts[f'{"kept without boxes" if is_kept else "left out"}: {reason}'] += 1
-                boxes = [] if is_kept else None
-        if boxes is not None:
-            yield _image(row, size, location), boxes
+                if not is_kept:
+                    continue
+        fields = dict(original_id=row.image_index, question_id=row.index)
+        if is_question:
+            program = row.program and [dict(function=row.program[-1].function)]
+            fields |= dict(answer=row.answer, question_kind=program_kind(program))
+        yield image_row(row.image_filename, size[::-1], row.text, 'clevr' if is_question else 'clevrref',
+                        **{key: value for key, value in fields.items() if value is not None}), boxes
 
 
-class _NotFollowedError(Exception):
-    """The words that name the objects of a question cannot be told."""
-
-
-def _image(row: Question | Expression, size: tuple[int, int], location: str) -> dict:
-    is_question = isinstance(row, Question)
-    image = image_row(row.image_filename, size[::-1], row.text, 'clevr' if is_question else 'clevrref',
-                      original_id=row.image_index)
-    if row.index is not None:
-        image['question_id'] = row.index
-    if is_question:
-        program = row.program and [dict(function=row.program[-1].function)]
-        question = dict(question=row.text, image_filename=row.image_filename, answer=row.answer, program=program)
-        known = with_clevr_images(dict(questions=[question]), location)['images'][0]
-        image |= {key: known[key] for key in ('answer', 'question_kind') if known[key] is not None}
-    return image
-
-
-def _boxes(row: Question | Expression, scenes: Mapping[int, ClevrScene], medium: bool, counts: Counter,
-           location: str) -> list[dict] | None:
-    """The boxes of a question that has a program, None if it is left out."""
-    scene = scenes.get(row.image_index)
-    if scene is None:
+def _boxes(row: Question | Expression, scenes: Mapping[int, tuple[SceneRow, Boxes]], medium: bool, counts: Counter,
+           location: str) -> list[dict]:
+    """The boxes of a question that has a program; a NotFollowedError says why they cannot be told, or are not asked."""
+    if row.image_index not in scenes:
         raise ValueError(f'{location}: there is no scene with its image_index {row.image_index}')
-    try:
-        results = run_program(row.program, scene.row, location)
-    except UnknownFunctionError as error:
-        raise _NotFollowedError('programs with functions that CLEVR does not have') from error
-    if isinstance(row, Question) and row.answer not in (None, as_answer(results[-1])):
-        raise ValueError(f'{location}: the answer is {row.answer!r}, and its program gives {as_answer(results[-1])!r}: '
+    scene, boxes = scenes[row.image_index]
+    results = run_program(row.program, scene, location)
+    result, is_question = results[-1], isinstance(row, Question)
+    if is_question and row.answer not in (None, as_answer(result)):
+        raise ValueError(f'{location}: the answer is {row.answer!r}, and its program gives {as_answer(result)!r}: '
                          'scenes and questions do not belong together')
     spans = object_spans(row.text, row.program, results)
-    if spans is None:
-        raise _NotFollowedError('words that do not follow the program')
     if medium and any(len(mentions) > 1 for mentions in spans.values()):
-        counts['left out: an object is named twice'] += 1
-        return None
-    is_final = {}
-    if isinstance(row, Expression):
-        if not isinstance(results[-1], tuple):
-            raise ValueError(f'{location}: its program ends with {results[-1]!r}, and should find objects')
-        is_final = {number: dict(isfinal=int(number in results[-1])) for number in spans}
-    counts['left out: objects without a box'] += sum(scene.boxes[number] is None for number in spans)
-    return [dict(area=box[2] * box[3], iscrowd=0, category_id=1, bbox=list(box), tokens=spans[number])
-            | is_final.get(number, {}) for number in spans if (box := scene.boxes[number]) is not None]
+        raise NotFollowedError('an object is named twice')
+    if not is_question and not isinstance(result, tuple):
+        raise ValueError(f'{location}: its program ends with {result!r}, and should find objects')
+    counts['left out: objects without a box'] += sum(boxes[number] is None for number in spans)
+    return [box_row(boxes[number], mentions, spans_key='tokens',
+                    **({} if is_question else dict(isfinal=int(number in result))))
+            for number, mentions in spans.items() if boxes[number] is not None]

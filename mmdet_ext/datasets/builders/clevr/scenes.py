@@ -1,14 +1,34 @@
 """Scenes of CLEVR with a box for each object, which CLEVR itself does not have."""
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from msgspec import Struct
 from scipy.optimize import linear_sum_assignment
 
-from ..json_rows import Box, JsonRows, Row
-from .programs import SceneRow
+from ..json_rows import Box, JsonRows, Number, Row
+
+
+class ObjectRow(Struct):
+    """An object of a scene."""
+    size: str
+    color: str
+    material: str
+    shape: str
+    bbox: Box | None = None
+    pixel_coords: list[Number] = []
+
+
+class SceneRow(Struct):
+    """A scene as files have it.
+
+    `relationships` has for 'left', 'right', 'front' and 'behind' and each object the numbers of those on that side.
+    """
+    image_index: int
+    image_filename: str
+    objects: list[ObjectRow]
+    relationships: dict[str, list[list[int]]]
+    obj_bbox: dict[str, Box] | None = None
 
 
 class _End(Struct):
@@ -21,10 +41,7 @@ class Relation(Struct):
     object: _End
 
 
-class ClevrScene(NamedTuple):
-    """A scene and the boxes of its objects (None: not known)."""
-    row: SceneRow
-    boxes: list[Box | None]
+Boxes = list[Box | None]  # of the objects of a scene, None where it is not known
 
 
 def read_scenes(path: Path) -> JsonRows[SceneRow]:
@@ -41,13 +58,12 @@ def read_boxes(path: Path) -> JsonRows[list]:
     return JsonRows(path, list[Relation | Box | None], name='image {}')
 
 
-def clevr_scenes(rows: Iterable[Row[SceneRow]], boxes: Iterable[Row[list]] | None = None) -> dict[int, ClevrScene]:
+def clevr_scenes(rows: Iterable[Row[SceneRow]],
+                 boxes: Iterable[Row[list]] | None = None) -> dict[int, tuple[SceneRow, Boxes]]:
     """Scenes with boxes by their `image_index`.
 
-    Args:
-        rows: Scenes.
-        boxes: What `read_boxes` gives. Without it boxes are those of the scenes themselves: `bbox` (x, y, w, h) of an
-            object, or `obj_bbox` of a scene, as CLEVR-Ref+ has it.
+    `boxes` are what `read_boxes` gives. Without it they are those of the scenes themselves: `bbox` (x, y, w, h) of an
+    object, or `obj_bbox` of a scene, as CLEVR-Ref+ has it.
 
     Raises:
         ValueError: If a scene is broken, is there twice, or there are no boxes for it.
@@ -62,11 +78,15 @@ def clevr_scenes(rows: Iterable[Row[SceneRow]], boxes: Iterable[Row[list]] | Non
         if values is None:
             raise ValueError(f'{location}: there are no boxes for it' +
                              (': give a file of boxes' if table is None else ' in the file of boxes'))
-        scenes[row.image_index] = ClevrScene(row, _boxes_of_objects(values, row, location))
+        if values and all(isinstance(value, Relation) for value in values):
+            values = _boxes_of_relations(values, row, location)
+        if len(values) != len(row.objects):
+            raise ValueError(f'{location}: there are {len(values)} boxes and {len(row.objects)} objects')
+        scenes[row.image_index] = row, values
     return scenes
 
 
-def _scene_boxes(row: SceneRow) -> list | None:
+def _scene_boxes(row: SceneRow) -> Boxes | None:
     if row.obj_bbox is not None:
         first = 0 if '0' in row.obj_bbox else 1  # CLEVR-Ref+ counts the objects of its masks from 1
         return [row.obj_bbox.get(str(number)) for number in range(first, first + len(row.objects))]
@@ -74,15 +94,7 @@ def _scene_boxes(row: SceneRow) -> list | None:
     return None if None in boxes else boxes
 
 
-def _boxes_of_objects(values: list, row: SceneRow, location: str) -> list[Box | None]:
-    if values and all(isinstance(value, Relation) for value in values):
-        return _boxes_of_relations(values, row, location)
-    if len(values) != len(row.objects):
-        raise ValueError(f'{location}: there are {len(values)} boxes and {len(row.objects)} objects')
-    return values
-
-
-def _boxes_of_relations(relations: Iterable[Relation], row: SceneRow, location: str) -> list[Box | None]:
+def _boxes_of_relations(relations: Iterable[Relation], row: SceneRow, location: str) -> Boxes:
     """The boxes of relations, each given to the object whose middle (`pixel_coords`) is nearest to that of the box."""
     corners = dict.fromkeys(end.bbox for relation in relations for end in (relation.subject, relation.object))
     y1, y2, x1, x2 = np.array(list(corners), dtype=float).T

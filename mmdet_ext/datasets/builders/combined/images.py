@@ -66,20 +66,17 @@ class ImageTable:
         exclude_coco: Files with the ids of COCO's images that are left out (see `read_ids`).
         exclude_vg: The same for ids of Visual Genome, of which GQA's are some.
         exclude_twins: Leave out COCO's image too, when its twin of Visual Genome is left out.
-
-    Raises:
-        ValueError: If a file is damaged; naming it, and its row.
     """
 
     def __init__(self, coco: Path, vg_images: Path | None = None, *, exclude_coco: Sequence[Path] = (),
                  exclude_vg: Sequence[Path] = (), exclude_twins: bool = False) -> None:
         self._coco_file = coco
-        self._coco = {}
-        for _, _, row in JsonRows(coco, _CocoRow, 'images', 'row {} of images'):
-            key = plain_id(row.id)
-            self._coco[key] = Image('coco', key, row.file_name, row.height, row.width)
+        self._coco = {plain_id(row.id): Image('coco', plain_id(row.id), row.file_name, row.height, row.width)
+                      for _, _, row in JsonRows(coco, _CocoRow, 'images', 'row {} of images')}
         self._vg = {plain_id(row.image_id): row for _, _, row in JsonRows(vg_images, _VgRow)} if vg_images else {}
-        self._excluded = dict(coco=_reasons(exclude_coco), vg=_reasons(exclude_vg))
+        # the reason is the first file that lists an id
+        self._excluded = {source: {key: f'listed in {path.name}' for path in reversed(files) for key in read_ids(path)}
+                          for source, files in (('coco', exclude_coco), ('vg', exclude_vg))}
         if exclude_twins:
             for key, reason in self._excluded['vg'].items():
                 if key in self._vg and self._vg[key].coco_id is not None:
@@ -94,21 +91,18 @@ class ImageTable:
         source, key = _identity(row, location)
         if reason := self._excluded[source].get(key):
             return reason
-        if source == 'coco':
-            return self._coco_placement(key)
-        vg_row = self._vg.get(key)
-        if vg_row and vg_row.coco_id is not None:
-            twin = plain_id(vg_row.coco_id)
-            return self._excluded['coco'].get(twin) or self._coco_placement(twin, vg_row)
-        size = int(vg_row.width if vg_row else row.width), int(vg_row.height if vg_row else row.height)
-        if min(size) < 1:
-            raise ValueError(f'{location} has width {row.width!r} and height {row.height!r}')
-        return Placement(Image('vg', key, f'{key}.jpg', size[1], size[0]))
-
-    def _coco_placement(self, key: str, vg_row: _VgRow | None = None) -> Placement | str:
-        image = self._coco.get(key)
-        if image is None:
+        vg_row = self._vg.get(key) if source == 'vg' else None
+        if source == 'vg' and (vg_row is None or vg_row.coco_id is None):
+            width, height = (int(vg_row.width), int(vg_row.height)) if vg_row else (int(row.width), int(row.height))
+            if min(width, height) < 1:
+                raise ValueError(f'{location} has width {row.width!r} and height {row.height!r}')
+            return Placement(Image('vg', key, f'{key}.jpg', height, width))
+        coco_key = plain_id(vg_row.coco_id) if vg_row else key
+        if reason := self._excluded['coco'].get(coco_key):
+            return reason
+        if coco_key not in self._coco:
             return f'not in {self._coco_file.name}'
+        image = self._coco[coco_key]
         if vg_row is None:
             return Placement(image)
         return Placement(image, (image.width / vg_row.width, image.height / vg_row.height), moved=True)
@@ -123,12 +117,3 @@ def _identity(row: CaptionRow, location: str) -> tuple[str, str]:
         raise ValueError(f'{location}: an image of COCO should have a number of 12 digits in its file_name, got '
                          f'{row.file_name!r}')
     return source, plain_id(match[1] if source == 'coco' else stem)
-
-
-def _reasons(files: Sequence[Path]) -> dict[str, str]:
-    """Each id of the files with the name of the first file that has it."""
-    reasons: dict[str, str] = {}
-    for path in files:
-        for key in read_ids(path):
-            reasons.setdefault(key, f'listed in {path.name}')
-    return reasons

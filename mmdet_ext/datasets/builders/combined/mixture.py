@@ -3,9 +3,9 @@
 https://arxiv.org/abs/2104.12763, appendix on the pre-training data
 """
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -27,41 +27,16 @@ class BoxRow(Struct):
     iscrowd: int = 0
 
 
-class _Entry(NamedTuple):
-    """A caption in the tables of a file: its row, the rows of its boxes, and the factors (x, y) of these."""
-    captions: JsonRows[CaptionRow]
-    boxes: JsonRows[BoxRow]
-    caption_row: int
-    box_rows: list[int]
-    scale: tuple[float, float]
-
-    def read(self) -> Caption:
-        row = self.captions[self.caption_row].value
-        boxes = []
-        for number in self.box_rows:
-            location, _, box = self.boxes[number]
-            spans = box.tokens_positive if box.tokens_positive is not None else box.tokens
-            if spans is None:
-                raise ValueError(f'{location} has no tokens_positive')
-            bbox = [side * self.scale[axis % 2] for axis, side in enumerate(box.bbox)]
-            area = box.bbox[2] * box.bbox[3] if box.area is None else box.area
-            boxes.append(box_row(bbox, spans, area=area, iscrowd=box.iscrowd))
-        return Caption(row.caption, boxes, row.tokens_negative)
-
-
 class Mixture:
-    """The captions of annotation files, sorted by image. It takes about 500 bytes of memory for each.
-
-    Args:
-        images: Tells which image a caption goes to.
-    """
+    """The captions of annotation files, sorted by image. It takes about 500 bytes of memory for each."""
 
     def __init__(self, images: ImageTable) -> None:
         self._images = images
-        self._entries: dict[str, dict[Image, list[_Entry]]] = dict(coco={}, vg={})
+        # for each source and image functions that read a caption
+        self._captions: dict[str, dict[Image, list[Callable[[], Caption]]]] = dict(coco={}, vg={})
 
     def __len__(self) -> int:
-        return sum(map(len, self._entries.values()))
+        return sum(map(len, self._captions.values()))
 
     def add(self, path: Path) -> Counter:
         """Add the captions of an annotation file in MDETR's format.
@@ -76,49 +51,55 @@ class Mixture:
         captions = JsonRows(path, CaptionRow, 'images', 'row {} of images')
         boxes = JsonRows(path, BoxRow, 'annotations', 'row {} of annotations')
         counts = Counter()
-        rows_of: dict[Id, list[int] | None] = {}  # rows of the boxes of each caption, None if it is left out
+        rows_of: dict[Id, list[int]] = {}  # numbers of the boxes of each caption
         for location, number, row in captions:
             if row.id in rows_of:
                 raise ValueError(f'{location}: the id {row.id!r} is there twice')
+            rows_of[row.id] = []
             counts['captions'] += 1
             placement = self._images.place(row, location)
             if isinstance(placement, str):
-                rows_of[row.id] = None
                 counts[f'left out: {placement}'] += 1
                 continue
             counts['moved to the same image of COCO'] += placement.moved
-            rows_of[row.id] = []
-            entry = _Entry(captions, boxes, number, rows_of[row.id], placement.scale)
-            self._entries[placement.image.source].setdefault(placement.image, []).append(entry)
+            read = partial(_read_caption, captions, number, boxes, rows_of[row.id], placement.scale)
+            self._captions[placement.image.source].setdefault(placement.image, []).append(read)
         for location, number, row in boxes:
             if row.image_id not in rows_of:
                 raise ValueError(f'{location}: image_id {row.image_id!r} is the id of no image')
-            if (box_rows := rows_of[row.image_id]) is not None:
-                box_rows.append(number)
+            rows_of[row.image_id].append(number)
         return counts
 
     def __iter__(self) -> Iterator[tuple[Image, list[Caption]]]:
-        """Images with their captions: COCO's first, each source in the order of the files.
-
-        Raises:
-            ValueError: If there is none.
-        """
+        """Images, at least one, with their captions: COCO's first, each source in the order of the files."""
         if not len(self):
             raise ValueError('no caption has an image that is kept')
-        for of_source in self._entries.values():
-            for image, entries in of_source.items():
-                yield image, [entry.read() for entry in entries]
+        for of_source in self._captions.values():
+            for image, readers in of_source.items():
+                yield image, [read() for read in readers]
+
+
+def _read_caption(captions: JsonRows[CaptionRow], number: int, boxes: JsonRows[BoxRow], box_numbers: list[int],
+                  scale: tuple[float, float]) -> Caption:
+    """The caption of a row, and its boxes times the factors (x, y)."""
+    _, _, caption = captions[number]
+    rows = []
+    for box_number in box_numbers:
+        location, _, box = boxes[box_number]
+        spans = box.tokens_positive if box.tokens_positive is not None else box.tokens
+        if spans is None:
+            raise ValueError(f'{location} has no tokens_positive')
+        bbox = [side * scale[axis % 2] for axis, side in enumerate(box.bbox)]
+        area = box.bbox[2] * box.bbox[3] if box.area is None else box.area
+        rows.append(box_row(bbox, spans, area=area, iscrowd=box.iscrowd))
+    return Caption(caption.caption, rows, caption.tokens_negative)
 
 
 def mixed_pairs(images: Iterable[tuple[Image, list[Caption]]], counts: Counter, *, max_chars: int = 250,
                 generalized: bool = False) -> Iterator[Pair]:
-    """Images with combined captions, and boxes; a box that no word names is left out.
+    """Images with combined captions (see `combine_captions`), and boxes; a box that no word names is left out.
 
-    Args:
-        images: With the captions of each.
-        counts: Gets how many images and captions there are, and what was left out.
-        max_chars: See `combine_captions`.
-        generalized: See `combine_captions`.
+    `counts` gets how many images and captions there are, and what was left out.
     """
     for image, captions in images:
         counts['images'] += 1
