@@ -193,7 +193,8 @@ def write_vocabulary(questions: Iterable[Row[Question]], folder: Path, min_count
         counts[question.types.semantic][question.answer] += 1
     answers = {f'answer_{kind}': {answer for answer, count in of_kind.items() if count >= min_count}
                for kind, of_kind in counts.items()}
-    tables = [_numbered(set().union(*answers.values())), {name: _numbered(of_kind) for name, of_kind in answers.items()}]
+    tables = [_numbered(set().union(*answers.values())),
+              {name: _numbered(of_kind) for name, of_kind in answers.items()}]
     for name, table in zip(VOCABULARY_FILES, tables):
         with replace_file(folder / name) as file:
             file.write(compact_json(table) + b'\n')
