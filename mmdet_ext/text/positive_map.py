@@ -11,17 +11,6 @@ Offsets = Sequence[Sequence[int]]
 NUM_COLUMNS = 256
 
 
-def char_to_token(offsets: Offsets, char: int) -> int | None:
-    """The first token whose characters [start, end) hold `char`; None for spaces and what is beyond the caption.
-
-    Raises:
-        ValueError: If `char` is negative.
-    """
-    if char < 0:
-        raise ValueError(f'a character of a caption should be at 0 or later, got {char}')
-    return next((i for i, (start, end) in enumerate(offsets) if start <= char < end), None)
-
-
 def span_tokens(offsets: Offsets, begin: int, end: int) -> range:
     """The tokens of the characters [begin, end).
 
@@ -31,6 +20,9 @@ def span_tokens(offsets: Offsets, begin: int, end: int) -> range:
     Raises:
         ValueError: If `begin` is negative or `end` is not positive.
     """
+    for char in (begin, end - 1):
+        if char < 0:
+            raise ValueError(f'a character of a caption should be at 0 or later, got {char}')
     first = _first_token(offsets, (begin, begin + 1, begin + 2))
     last = _first_token(offsets, (end - 1, end - 2, end - 3))
     return range(0) if first is None or last is None else range(first, last + 1)
@@ -59,8 +51,5 @@ def positive_map(offsets: Offsets, spans: Sequence[Spans], num_columns: int = NU
 
 
 def _first_token(offsets: Offsets, chars: Sequence[int]) -> int | None:
-    token = char_to_token(offsets, chars[0])
-    for char in chars[1:]:
-        if token is None and char >= 0:
-            token = char_to_token(offsets, char)
-    return token
+    """The token of the first of the characters that has one."""
+    return next((i for char in chars for i, (start, end) in enumerate(offsets) if start <= char < end), None)
