@@ -7,10 +7,10 @@ of ids train.txt, val.txt and test.txt. Writes final_flickr_separateGT_SPLIT.jso
 one, and final_flickr_mergedGT_SPLIT.json, in which one box encloses them. Files that are there already are kept, so
 that the same command goes on after an interruption. The same folder gives the same bytes.
 """
-from collections import Counter
+from functools import partial
 
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.builders.command import existing_folder, new_parser, progress, stays, write_file
+from mmdet_ext.datasets.builders.command import existing_folder, new_parser, stays, write_rows
 from mmdet_ext.datasets.builders.flickr import flickr_pairs, read_image_ids
 
 SPLITS = ('train', 'val', 'test')
@@ -34,10 +34,9 @@ def main() -> None:
         for kind in args.ground_truth:
             out = args.out / f'final_flickr_{GROUND_TRUTHS[kind]}_{split}.json'
             if not stays(out, args.overwrite):
-                counts = Counter()
-                with progress(read_image_ids(args.root / f'{split}.txt'), out.stem, 'image') as images:
-                    write_file(out, flickr_pairs(args.root, images, counts, merged=kind == 'merged',
-                                                 allow_unknown=args.unknown_entities == 'no-box'), counts)
+                make_pairs = partial(flickr_pairs, args.root, merged=kind == 'merged',
+                                     allow_unknown=args.unknown_entities == 'no-box')
+                write_rows(out, read_image_ids(args.root / f'{split}.txt'), 'image', make_pairs)
 
 
 if __name__ == '__main__':

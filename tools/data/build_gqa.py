@@ -14,12 +14,12 @@ Files of any size are read one question at a time. Annotation files that are the
 the same bytes.
 """
 import argparse
-from collections import Counter
+from functools import partial
 from itertools import chain
 
 from mmdet_ext.command_line import run
 from mmdet_ext.datasets.builders.command import (existing_file, existing_folder, new_parser, positive_number, progress,
-                                                 stays, write_file)
+                                                 stays, write_rows)
 from mmdet_ext.datasets.builders.gqa import (FORMS, VOCABULARY_FILES, Scenes, gqa_pairs, question_files, read_questions,
                                              read_scenes, write_vocabulary)
 from mmdet_ext.datasets.builders.image_lists import read_sizes
@@ -75,10 +75,10 @@ def main() -> None:
             scenes = read_scenes(graphs)
         else:
             print(f'{graphs} is not there: the questions of {split} get no boxes')
-        counts = Counter()
-        with progress(chain.from_iterable(files), name, 'question', sum(map(len, files))) as questions:
-            pairs = gqa_pairs(questions, scenes.boxes, scenes.sizes | sizes, counts, images=args.images, form=args.form)
-            write_file(args.out / f'{name}.json', pairs, counts, categories=())
+        make_pairs = partial(gqa_pairs, boxes=scenes.boxes, sizes=scenes.sizes | sizes, images=args.images,
+                             form=args.form)
+        write_rows(args.out / f'{name}.json', chain.from_iterable(files), 'question', make_pairs,
+                   total=sum(map(len, files)), categories=())
 
 
 if __name__ == '__main__':
