@@ -13,8 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.builders.combined.images import ImageTable
-from mmdet_ext.datasets.builders.combined.mixture import Mixture, mixed_pairs
+from mmdet_ext.datasets.builders.combined.mixture import ImageTable, Mixture, mixed_pairs
 from mmdet_ext.datasets.builders.command import (new_parser, parse_new_file, positive_number, print_counts,
                                                  progress, write_rows)
 

@@ -32,17 +32,14 @@ def read_image_ids(path: Path) -> list[str]:
 
 def flickr_pairs(root: Path, images: Iterable[str], counts: Counter, *, merged: bool = False,
                  allow_unknown: bool = False) -> Iterator[Pair]:
-    """Images with their sentences, and boxes.
+    """Images with their sentences, and boxes; `counts` gets how many phrases and boxes there are of which kind.
 
     Args:
         root: Folder with ``Annotations`` and ``Sentences``.
         images: Their ids.
-        counts: Gets how many phrases and boxes there are of which kind.
         merged: One box for each entity, which encloses all of its boxes.
-        allow_unknown: Take entities of a sentence that the annotation does not know for ones without a box.
-
-    Raises:
-        ValueError: If a file is broken, or a sentence names an entity that the annotation does not know.
+        allow_unknown: Take entities of a sentence that the annotation does not know for ones without a box, in place of
+            a ValueError.
     """
     for image in images:
         entities = read_entities(root / 'Annotations' / f'{image}.xml')

@@ -16,7 +16,7 @@ from ...text.spans import Spans, consolidate_spans, word_span
 from ..grounding_checks import displayed_size
 from .grounding_file import Pair, box_row, compact_json, image_row
 from .image_lists import Size, Sizes
-from .json_rows import Box, JsonRows, Number, Row, Side, decode
+from .json_rows import Box, JsonRows, Number, Row, Side, decode, row_type
 
 FORMS = ('finetune', 'pretrain')
 VOCABULARY_FILES = ('gqa_answer2id.json', 'gqa_answer2id_by_type.json')
@@ -25,27 +25,15 @@ UNKNOWN = 'unknown'  # stands for answers that are not in a table
 _QUESTION_WORD = re.compile(r'\b(?:[Ww]hat|[Ww]ho|[Ww]here)\b')
 _SELECTED = re.compile(r'(.*) \(([^()]*)\)')
 
-
-class _ObjectRow(Struct):
-    x: Number
-    y: Number
-    w: Number
-    h: Number
+_ObjectRow = row_type('_ObjectRow', x=Number, y=Number, w=Number, h=Number)
+_Types = row_type('_Types', semantic=AnswerType)
+_Step = row_type('_Step', operation=str, argument=str)
 
 
 class _SceneRow(Struct):
     objects: dict[str, Raw]
     height: Side | None = None
     width: Side | None = None
-
-
-class _Types(Struct):
-    semantic: AnswerType
-
-
-class _Step(Struct):
-    operation: str
-    argument: str
 
 
 class _Annotations(Struct):
@@ -102,11 +90,9 @@ def gqa_pairs(questions: Iterable[Row[Question]], boxes: Mapping[str, Mapping[st
     """Images with their questions, and boxes. Questions without boxes are kept.
 
     Args:
-        questions: Of one or more files.
         boxes: Of objects by the id of the image and that of the object.
-        sizes: (height, width) of images by their id.
+        sizes: (height, width) of images by their id; others are read from the folder `images`.
         counts: Gets how objects were found, and what was left out.
-        images: Folder of images, to read other sizes from.
         form: 'finetune' for question answering, or 'pretrain' without answers, types and ids of questions.
 
     Raises:
@@ -175,16 +161,11 @@ def object_spans(question: Question, counts: Counter, location: str) -> dict[str
 
 
 def write_vocabulary(questions: Iterable[Row[Question]], folder: Path, min_count: int = 1) -> list[dict]:
-    """Write numbers for answers in alphabetical order, in the form of the published tables; the last is 'unknown'.
+    """Write and return the tables of `VOCABULARY_FILES`: numbers of all answers, and of the answers of each type.
 
-    The published files fit the published checkpoints; these are for training on other questions. Answers of a type that
-    stand fewer than `min_count` times in the files are left out.
-
-    Returns:
-        Contents of the files of `VOCABULARY_FILES`: one table of all answers, and one for each type.
-
-    Raises:
-        ValueError: If a question has no answer or no type.
+    They are in alphabetical order, the last is 'unknown'. The published files fit the published checkpoints; these are
+    for training on other questions. Answers of a type that stand fewer than `min_count` times in the files are left
+    out. A question without answer or type is a ValueError.
     """
     counts = {kind: Counter() for kind in get_args(AnswerType)}
     for location, _, question in questions:

@@ -3,23 +3,14 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from ...checkpoints.unpickler import CheckpointError, RestrictedUnpickler
-from .json_rows import Id, JsonRows, Side, read_top_level
+from .json_rows import Id, JsonRows, Side, read_top_level, row_type
 
 Size = tuple[Side, Side]  # (height, width) in pixels
 Sizes = dict[str, Size]  # by the id of the image
 
-
-class _SizeRow(msgspec.Struct):
-    image_id: Id
-    height: Side
-    width: Side
-
-
-class _IdRow(msgspec.Struct):
-    id: Id
+_SizeRow = row_type('_SizeRow', image_id=Id, height=Side, width=Side)
+_IdRow = row_type('_IdRow', id=Id)
 
 
 def read_sizes(path: Path) -> Sizes:

@@ -19,6 +19,11 @@ Row = tuple[str, int | str, T]  # the name of file and row for errors, the row's
 _BYTE_ORDER_MARK = b'\xef\xbb\xbf'
 
 
+def row_type(name: str, /, **fields: Any) -> type[msgspec.Struct]:
+    """The type of rows that have these fields, and maybe others, which are not read."""
+    return msgspec.defstruct(name, fields.items())
+
+
 class JsonRows(Generic[T]):
     """The rows of a json file as `Row`s.
 
@@ -26,8 +31,6 @@ class JsonRows(Generic[T]):
     once, that a row is of its type when it is read: a ValueError names file, row, key and value.
 
     Args:
-        path: File.
-        type_: Type of a row, for `msgspec`.
         table: Key of the table, an array, if the file holds an object. A file that is an array is the table itself, and
             with None so is one that is an object.
         name: What a row is called in errors, with {} for its number or key.

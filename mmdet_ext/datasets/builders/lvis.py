@@ -59,13 +59,11 @@ def make_prompts(content: dict, file: str, *, fraction: float = 1., seed: int = 
     Args:
         content: Of an annotation file of LVIS or COCO; completed by `check_coco`.
         file: Its name, for errors.
-        fraction: Which part of the images to choose, see `balanced_subset`.
-        seed: Of that choice, and of the classes that are drawn.
+        fraction: Which part of the images to choose, see `balanced_subset`; by the seed as well.
         negatives: How many classes to draw for each image of a file without `neg_category_ids`.
 
     Raises:
-        ValueError: If tables are missing, ids are not unique or name nothing, names leave nothing to ask for, or
-            `negatives` is negative or given for a file that has its own.
+        ValueError: If `check_coco` refuses the file, names leave nothing to ask for, or `negatives` do not fit it.
     """
     check_coco(content, file, check_boxes=False, file_names=False)
     captions = {}

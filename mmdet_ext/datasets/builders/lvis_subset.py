@@ -44,14 +44,8 @@ def balanced_subset(images: Mapping[int, ImageClasses], classes: Sequence[int], 
     Every tenth is chosen for a class that it does not show. An image counts for the classes whose objects it boxes
     exhaustively; a class of which no image does so counts with all of its images.
 
-    Args:
-        images: By id.
-        classes: Ids of all classes.
-        fraction: Above 0, up to 1; otherwise there is a ValueError.
-        seed: Of the choice among the images of a class.
-
-    Returns:
-        Sorted ids, `int(len(images) * fraction)`, or fewer if the other images neither show nor lack a class.
+    Returns sorted ids, `int(len(images) * fraction)`, or fewer if the other images neither show nor lack a class. The
+    seed decides among the images of a class.
     """
     if not 0 < fraction <= 1:
         raise ValueError(f'fraction should be above 0 and at most 1, got {fraction}')

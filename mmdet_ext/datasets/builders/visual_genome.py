@@ -19,7 +19,7 @@ from ...unfinished import Unfinished
 from .boxes import iou_matrix, merge_boxes
 from .grounding_file import Pair, box_row, compact_json, image_row
 from .image_lists import Size, Sizes
-from .json_rows import Id, JsonRows, Number
+from .json_rows import Id, JsonRows, Number, row_type
 
 T = TypeVar('T')
 MIN_LETTERS = 3
@@ -30,10 +30,7 @@ _DUPLICATE_IOU, _OVERLAP_IOU = 0.5, 0.1
 _VAGUE = {'wall', 'side', 'building'}
 
 
-class _Synset(Struct):
-    synset_name: str
-    entity_idx_start: int
-    entity_idx_end: int
+_Synset = row_type('_Synset', synset_name=str, entity_idx_start=int, entity_idx_end=int)
 
 
 class _ObjectRow(Struct):
@@ -81,14 +78,9 @@ def read_graphs(path: Path) -> JsonRows[ImageRow]:
 
 
 def make_pieces(images: JsonRows[ImageRow], sizes: Sizes, parser: Parser, work: Unfinished) -> Iterator[int]:
-    """Make the pieces of the file that an earlier run has not made, and yield the number of images of each when it is
-    there; a ValueError if an image is broken, or has no size.
+    """Make the pieces of the file that an earlier run has not made, and yield the number of images of each.
 
-    Args:
-        images: With their regions.
-        sizes: (height, width) of each image by its id.
-        parser: Of captions.
-        work: Where the pieces are kept.
+    A ValueError names an image that is broken, or of which `sizes` has no (height, width).
     """
     for start in range(0, len(images), PIECE_IMAGES):
         numbers = range(start, min(start + PIECE_IMAGES, len(images)))

@@ -17,26 +17,23 @@ from .programs import NotFollowedError, Step, as_answer, run_program
 from .scenes import Boxes, SceneRow
 
 
-class _Row(Struct, kw_only=True):
+class Question(Struct, kw_only=True):
+    """A question of CLEVR as files have it."""
     image_index: int
     image_filename: str
+    text: str = field(name='question')
+    index: Id | None = field(name='question_index', default=None)
     program: Annotated[list[Step], Meta(min_length=1)] | None = None
     answer: str | None = None
 
 
-class Question(_Row, kw_only=True):
-    """A question of CLEVR as files have it."""
-    text: str = field(name='question')
-    index: Id | None = field(name='question_index', default=None)
-
-
-class Expression(_Row, kw_only=True):
+class Expression(Question, kw_only=True):
     """A referring expression of CLEVR-Ref+ as files have it."""
     text: str = field(name='refexp')
     index: Id | None = field(name='refexp_index', default=None)
 
 
-def read_questions(path: Path) -> JsonRows[Question | Expression]:
+def read_questions(path: Path) -> JsonRows[Question]:
     """The rows of `CLEVR_*_questions.json`, or of a file of CLEVR-Ref+ with referring expressions."""
     tables = read_top_level(path)
     for table, type_ in dict(questions=Question, refexps=Expression).items():
@@ -45,14 +42,13 @@ def read_questions(path: Path) -> JsonRows[Question | Expression]:
     raise ValueError(f'{path} has neither questions nor refexps')
 
 
-def clevr_pairs(rows: Iterable[Row[Question | Expression]], scenes: Mapping[int, tuple[SceneRow, Boxes]],
+def clevr_pairs(rows: Iterable[Row[Question]], scenes: Mapping[int, tuple[SceneRow, Boxes]],
                 counts: Counter, *, medium: bool = False, size: tuple[int, int] = CLEVR_SIZE) -> Iterator[Pair]:
     """Images with their questions, and boxes with `tokens` in the place of `tokens_positive`.
 
     Boxes of expressions have `isfinal`, which is 1 for what the whole expression refers to.
 
     Args:
-        rows: Questions or expressions.
         scenes: By `image_index`. Questions without a program, as those of test splits, need none, and get no boxes.
         counts: Gets how many have no boxes, or are left out, for which reason.
         medium: Leave out the questions that name an object twice, as in the first stage of the published training.
@@ -62,7 +58,7 @@ def clevr_pairs(rows: Iterable[Row[Question | Expression]], scenes: Mapping[int,
         ValueError: If a program is broken, its scene is missing, or it gives another answer.
     """
     for location, _, row in rows:
-        boxes, is_question = [], isinstance(row, Question)
+        boxes, is_question = [], not isinstance(row, Expression)
         if row.program is None:
             counts['captions without program'] += 1
         else:
@@ -82,14 +78,14 @@ def clevr_pairs(rows: Iterable[Row[Question | Expression]], scenes: Mapping[int,
                         **{key: value for key, value in fields.items() if value is not None}), boxes
 
 
-def _boxes(row: Question | Expression, scenes: Mapping[int, tuple[SceneRow, Boxes]], medium: bool, counts: Counter,
+def _boxes(row: Question, scenes: Mapping[int, tuple[SceneRow, Boxes]], medium: bool, counts: Counter,
            location: str) -> list[dict]:
     """The boxes of a question that has a program; a NotFollowedError says why they cannot be told, or are not asked."""
     if row.image_index not in scenes:
         raise ValueError(f'{location}: there is no scene with its image_index {row.image_index}')
     scene, boxes = scenes[row.image_index]
     results = run_program(row.program, scene, location)
-    result, is_question = results[-1], isinstance(row, Question)
+    result, is_question = results[-1], not isinstance(row, Expression)
     if is_question and row.answer not in (None, as_answer(result)):
         raise ValueError(f'{location}: the answer is {row.answer!r}, and its program gives {as_answer(result)!r}: '
                          'scenes and questions do not belong together')

@@ -6,7 +6,7 @@ import numpy as np
 from msgspec import Struct
 from scipy.optimize import linear_sum_assignment
 
-from ..json_rows import Box, JsonRows, Number, Row
+from ..json_rows import Box, JsonRows, Number, Row, row_type
 
 
 class ObjectRow(Struct):
@@ -31,8 +31,7 @@ class SceneRow(Struct):
     obj_bbox: dict[str, Box] | None = None
 
 
-class _End(Struct):
-    bbox: Box  # y1, y2, x1, x2
+_End = row_type('_End', bbox=Box)  # y1, y2, x1, x2
 
 
 class Relation(Struct):

@@ -20,13 +20,11 @@ class Caption(NamedTuple):
 
 def combine_captions(captions: Sequence[Caption], *, max_chars: int = 250, threshold: float = 0.5,
                      generalized: bool = False) -> list[Caption]:
-    """Fewer captions with all boxes of the given ones.
+    """Fewer captions of an image with all boxes of the given ones.
 
-    Args:
-        captions: Of one image.
-        max_chars: What captions may have together, dots and spaces not counted; one that has more stays alone.
-        threshold: Captions with boxes of which two overlap more stay apart.
-        generalized: Measure overlap by GIoU, as the paper has it, in place of the published code's IoU.
+    Those of at most `max_chars` characters together, dots and spaces not counted, are joined. Captions with boxes of
+    which two overlap by more than `threshold` stay apart: by IoU as in the published code, or by GIoU (`generalized`)
+    as in the paper.
     """
     adjacent = overlap_graph([caption.boxes for caption in captions], threshold, generalized=generalized)
     lengths = [len(caption.text) for caption in captions]
@@ -48,12 +46,8 @@ def overlap_graph(boxes: Sequence[Sequence[dict]], threshold: float, *, generali
 def colour_graph(adjacent: np.ndarray, lengths: Sequence[int], max_chars: int) -> list[list[int]]:
     """Nodes of each colour in the order in which they get it: those with most neighbours first, of equals the last.
 
-    A node takes the first colour without a neighbour and with room for it and 2 characters more, or else a new one.
-
-    Args:
-        adjacent: (N, N) symmetric.
-        lengths: Characters of each node.
-        max_chars: What is room enough for the nodes of a colour.
+    A node takes the first colour without a neighbour and with room for its length and 2 characters more, or else a new
+    one. A colour has room for `max_chars` characters; `adjacent` is (N, N), symmetric.
     """
     neighbours = [set(np.flatnonzero(row).tolist()) for row in adjacent]
     colours: list[list[int]] = []
