@@ -50,7 +50,6 @@ def build_vocabulary(args: argparse.Namespace) -> None:
     paths = [args.out / name for name in VOCABULARY_FILES]
     if not args.overwrite and (existing := [path for path in paths if path.exists()]):
         raise ValueError(f'{existing[0]} is there already: give another --out, or --overwrite')
-    args.out.mkdir(parents=True, exist_ok=True)
     files = [read_questions(path) for split in args.splits
              for path in question_files(args.questions, split, args.subset)]
     with progress(chain.from_iterable(files), 'vocabulary', 'question', sum(map(len, files))) as questions:

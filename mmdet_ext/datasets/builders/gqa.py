@@ -11,10 +11,9 @@ from typing import Literal, NamedTuple, get_args
 from msgspec import UNSET, Raw, Struct, UnsetType, field, json
 from msgspec.structs import astuple
 
-from ...files import replace_file
 from ...text.spans import Spans, consolidate_spans, word_span
 from ..grounding_checks import displayed_size
-from .grounding_file import Pair, box_row, compact_json, image_row
+from .grounding_file import Pair, box_row, image_row, write_json
 from .image_lists import Size, Sizes
 from .json_rows import Box, JsonRows, Number, Row, Side, decode, row_type
 
@@ -177,8 +176,7 @@ def write_vocabulary(questions: Iterable[Row[Question]], folder: Path, min_count
     tables = [_numbered(set().union(*answers.values())),
               {name: _numbered(of_kind) for name, of_kind in answers.items()}]
     for name, table in zip(VOCABULARY_FILES, tables):
-        with replace_file(folder / name) as file:
-            file.write(compact_json(table) + b'\n')
+        write_json(folder / name, table)
     return tables
 
 

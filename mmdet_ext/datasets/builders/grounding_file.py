@@ -47,6 +47,13 @@ def box_row(bbox: Sequence[float], spans: Sequence[Sequence[int]], *, spans_key:
     return {'area': bbox[2] * bbox[3], 'iscrowd': 0, 'category_id': 1, 'bbox': list(bbox), spans_key: spans} | fields
 
 
+def write_json(path: Path, content: object) -> None:
+    """Write a json file whole, and make its folder if it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replace_file(path) as file:
+        file.write(compact_json(content) + b'\n')
+
+
 def compact_json(value: object) -> bytes:
     """The value in json without white space."""
     return json.dumps(value, separators=(',', ':')).encode()

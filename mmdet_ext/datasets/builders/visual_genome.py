@@ -77,33 +77,30 @@ def read_graphs(path: Path) -> JsonRows[ImageRow]:
     return JsonRows(path, ImageRow, 'images')
 
 
-def make_pieces(images: JsonRows[ImageRow], sizes: Sizes, parser: Parser, work: Unfinished) -> Iterator[int]:
-    """Make the pieces of the file that an earlier run has not made, and yield the number of images of each.
+def region_pairs(images: JsonRows[ImageRow], sizes: Sizes, parser: Parser, work: Unfinished, counts: Counter,
+                 on_images: Callable[[int], object] = lambda _: None) -> Iterator[Pair]:
+    """The captions and boxes of the images; pieces of them are kept in `work`, and taken from there if they are in it.
 
-    A ValueError names an image that is broken, or of which `sizes` has no (height, width).
+    `counts` gets what was left out, and `on_images` the number of images of each piece. A ValueError names an image
+    that is broken, or of which `sizes` has no (height, width).
     """
     for start in range(0, len(images), PIECE_IMAGES):
-        numbers = range(start, min(start + PIECE_IMAGES, len(images)))
-        if work.piece(f'{start}.jsonl') is None:
-            counts, lines = Counter(), []
+        name, numbers = f'{start}.jsonl', range(start, min(start + PIECE_IMAGES, len(images)))
+        if work.piece(name) is None:
+            piece_counts, lines = Counter(), []
             for location, _, row in map(images.__getitem__, numbers):
                 size = sizes.get(str(row.image_id))
                 if size is None:
                     raise ValueError(f'{location}: image {row.image_id} is not in image_data.json, which has its size')
-                regions = merge_regions(read_regions(row, parser, counts, location), counts)
-                counts['images'] += bool(regions)
+                regions = merge_regions(read_regions(row, parser, piece_counts, location), piece_counts)
+                piece_counts['images'] += bool(regions)
                 lines += [compact_json(_pair(row.image_id, size, region)) for region in regions]
-            with work.write(f'{start}.jsonl') as file:
-                file.write(b'\n'.join([compact_json(counts), *lines]) + b'\n')
-        yield len(numbers)
-
-
-def read_pieces(num_images: int, work: Unfinished, counts: Counter) -> Iterator[Pair]:
-    """The captions and boxes of all pieces of `num_images` images; `counts` gets what was left out."""
-    for start in range(0, num_images, PIECE_IMAGES):
-        with work.piece(f'{start}.jsonl').open() as file:
+            with work.write(name) as file:
+                file.write(b'\n'.join([compact_json(piece_counts), *lines]) + b'\n')
+        with work.piece(name).open() as file:
             counts.update(json.loads(next(file)))
             yield from map(json.loads, file)
+        on_images(len(numbers))
 
 
 def _pair(image: Id, size: Size, region: Region) -> Pair:
