@@ -15,15 +15,10 @@ PHRASE_FRACTION = 0.5
 
 
 class GroundedPhrases(NamedTuple):
-    """The phrases of the caption that N boxes of an image are named by.
-
-    spans: For each box the characters [begin, end) of the caption, in order, apart from each other.
-    phrases: For each box these characters.
-    labels: For each box the number of its phrase, counted through the caption: boxes of one phrase have one number.
-    """
-    spans: list[list[list[int]]]
-    phrases: list[str]
-    labels: list[int]
+    """The phrases of the caption that N boxes of an image are named by, for each box."""
+    spans: list[list[list[int]]]  # characters [begin, end) of the caption, in order, apart from each other
+    phrases: list[str]  # these characters
+    labels: list[int]  # number of the phrase, counted through the caption: boxes of one phrase have one number
 
 
 def grounded_phrases(probabilities: Tensor, offsets: Sequence[Offsets], captions: Sequence[str],

@@ -15,10 +15,7 @@ def span_tokens(offsets: Offsets, begin: int, end: int) -> range:
     """The tokens of the characters [begin, end).
 
     As published, a span that begins or ends on a character without a token (a space, mostly) is tried one and two
-    characters further inside; if there is none either, it has no tokens.
-
-    Raises:
-        ValueError: If `begin` is negative or `end` is not positive.
+    characters further inside; if there is none either, it has no tokens. A negative character is a ValueError.
     """
     for char in (begin, end - 1):
         if char < 0:

@@ -64,10 +64,8 @@ def word_begin(number: int, text: str) -> int:
 def word_span(words: str, text: str) -> list[int]:
     """Characters [begin, end) of word '2', or of words '5:7' (the last excluded), as GQA counts the words of a text.
 
-    Words are separated by single spaces and include punctuation. An end beyond the text stands for its end.
-
-    Raises:
-        ValueError: If `words` has another form, or the text has no such word.
+    Words are separated by single spaces and include punctuation. An end beyond the text stands for its end. Words that
+    are not in the text are a ValueError.
     """
     match, count = _WORDS.fullmatch(words), text.count(' ') + 1
     if match:

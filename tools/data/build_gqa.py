@@ -27,7 +27,19 @@ from mmdet_ext.datasets.builders.image_lists import read_sizes
 SPLITS = ('train', 'val', 'testdev', 'test', 'challenge', 'submission')
 
 
-def parse_args() -> argparse.Namespace:
+def build_vocabulary(args: argparse.Namespace) -> None:
+    paths = [args.out / name for name in VOCABULARY_FILES]
+    if not args.overwrite and (existing := [path for path in paths if path.exists()]):
+        raise ValueError(f'{existing[0]} is there already: give another --out, or --overwrite')
+    files = [read_questions(path) for split in args.splits
+             for path in question_files(args.questions, split, args.subset)]
+    with progress(chain.from_iterable(files), 'vocabulary', 'question', sum(map(len, files))) as questions:
+        total, by_type = write_vocabulary(questions, args.out, args.min_count)
+    sizes = ', '.join(f'{kind} {len(table)}' for kind, table in by_type.items())
+    print(f'wrote {paths[0]} and {paths[1]}: {len(total)} answers ({sizes})')
+
+
+def main() -> None:
     parser = new_parser(__doc__, folder=True)
     parser.add_argument('questions', type=existing_folder, metavar='DIR', help='folder of questions')
     parser.add_argument('--form', choices=(*FORMS, 'vocabulary'), default='finetune',
@@ -43,23 +55,7 @@ def parse_args() -> argparse.Namespace:
                         help='folder of images, for sizes that are found nowhere else')
     parser.add_argument('--min-count', type=positive_number, default=1, metavar='N',
                         help='vocabulary: leave out answers that stand fewer than N times (default: %(default)s)')
-    return parser.parse_args()
-
-
-def build_vocabulary(args: argparse.Namespace) -> None:
-    paths = [args.out / name for name in VOCABULARY_FILES]
-    if not args.overwrite and (existing := [path for path in paths if path.exists()]):
-        raise ValueError(f'{existing[0]} is there already: give another --out, or --overwrite')
-    files = [read_questions(path) for split in args.splits
-             for path in question_files(args.questions, split, args.subset)]
-    with progress(chain.from_iterable(files), 'vocabulary', 'question', sum(map(len, files))) as questions:
-        total, by_type = write_vocabulary(questions, args.out, args.min_count)
-    sizes = ', '.join(f'{kind} {len(table)}' for kind, table in by_type.items())
-    print(f'wrote {paths[0]} and {paths[1]}: {len(total)} answers ({sizes})')
-
-
-def main() -> None:
-    args = parse_args()
+    args = parser.parse_args()
     if args.form == 'vocabulary':
         build_vocabulary(args)
         return

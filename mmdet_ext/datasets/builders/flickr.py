@@ -79,15 +79,14 @@ def _sentence_boxes(sentence: Sentence, spans: list[list[int]], boxes: dict[str,
 def _count(sentence: Sentence, entities: ImageEntities, path: Path, counts: Counter, allow_unknown: bool) -> None:
     """Count the phrases by what is known of their entities."""
     for phrase in sentence.phrases:
-        entity = phrase.entity
+        entity, kind = phrase.entity, 'phrases of unknown entities'
         if entity in entities.boxes:
-            counts['phrases with a box'] += 1
-        elif entity == NOT_VISUAL or entity in entities.no_box or entity in entities.scene:
-            counts['phrases without a box'] += 1
-        elif allow_unknown:
-            counts['phrases of unknown entities'] += 1
-        else:
+            kind = 'phrases with a box'
+        elif entity in (NOT_VISUAL, *entities.no_box, *entities.scene):
+            kind = 'phrases without a box'
+        elif not allow_unknown:
             lines = path.read_text(encoding='utf-8').split('\n')
             line = next(number for number, text in enumerate(lines, 1) if f'[/EN#{entity}/' in text)
             raise ValueError(f'{path}, line {line}: the phrase {phrase.text!r} names the entity {entity}, which '
                              f'{path.parents[1] / "Annotations" / path.stem}.xml does not have')
+        counts[kind] += 1

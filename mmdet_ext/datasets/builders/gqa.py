@@ -86,16 +86,13 @@ def read_scenes(path: Path) -> Scenes:
 
 def gqa_pairs(questions: Iterable[Row[Question]], boxes: Mapping[str, Mapping[str, Box]], sizes: Sizes, counts: Counter,
               *, images: Path | None = None, form: str = 'finetune') -> Iterator[Pair]:
-    """Images with their questions, and boxes. Questions without boxes are kept.
+    """Images with their questions, and boxes, or none. A ValueError names a broken question, or one without a size.
 
     Args:
         boxes: Of objects by the id of the image and that of the object.
         sizes: (height, width) of images by their id; others are read from the folder `images`.
         counts: Gets how objects were found, and what was left out.
         form: 'finetune' for question answering, or 'pretrain' without answers, types and ids of questions.
-
-    Raises:
-        ValueError: If a question is broken, or there is no size for its image.
     """
     for location, question_id, question in questions:
         size = sizes.get(question.image_id) or _size_of_file(question.image_id, images, location)

@@ -25,11 +25,7 @@ def read_sizes(path: Path) -> Sizes:
 
 
 def read_ids(path: Path) -> set[str]:
-    """The ids of a file: a list as pickle or json, the images of a COCO file, or a text with one on a line.
-
-    Raises:
-        ValueError: If the file is damaged, or holds something other than ids, or none.
-    """
+    """The ids of a file, at least one: a list as pickle or json, the images of a COCO file, or a text of one a line."""
     if path.suffix in ('.pkl', '.p', '.pickle'):
         values = load_plain_pickle(path)
     elif path.suffix == '.json':
@@ -54,8 +50,7 @@ def plain_id(value: Id) -> str:
 def load_plain_pickle(path: Path) -> Any:
     """Numbers, texts, lists, tuples, dicts and sets of a pickle, of Python 2 as well; nothing that it names is run.
 
-    Raises:
-        ValueError: If the file is damaged, or names anything that is not among what published files need.
+    A ValueError says that the file is damaged, or names anything that is not among what published files need.
     """
     with path.open('rb') as file:
         try:

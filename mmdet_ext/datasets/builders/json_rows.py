@@ -57,11 +57,7 @@ class JsonRows(Generic[T]):
 
 
 def read_top_level(path: Path) -> dict[str, msgspec.Raw] | list[msgspec.Raw]:
-    """The members of the object, or the items of the array, of which a json file consists; none of them is decoded.
-
-    Raises:
-        ValueError: If the file is no json, or is neither object nor array.
-    """
+    """The members of the object, or the items of the array, of which a json file consists; none of them is decoded."""
     with path.open('rb') as file:
         content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b'')
     if content[:3] == _BYTE_ORDER_MARK:

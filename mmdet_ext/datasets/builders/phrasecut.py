@@ -32,12 +32,10 @@ def read_tasks(path: Path) -> JsonRows[Task]:
 
 def phrasecut_pairs(tasks: Iterable[Row[Task]], sizes: Sizes, counts: Counter, *,
                     polygons: str = 'last') -> Iterator[Pair]:
-    """Images of known sizes with their phrases, and boxes; `counts` gets what was left out.
+    """Images with their phrases, and boxes; `counts` gets what was left out.
 
-    Of several polygons of an instance 'last' keeps the last one, as the published files do, and 'all' keeps all.
-
-    Raises:
-        ValueError: If a phrase is broken, or there is no size for its image.
+    Of several polygons of an instance 'last' keeps the last one, as the published files do, and 'all' keeps all. A
+    ValueError names a phrase that is broken, or for whose image there is no size.
     """
     for location, _, task in tasks:
         location += f', task {task.task_id}'

@@ -22,21 +22,13 @@ SPLITS = get_args(Split)
 _Image = row_type('_Image', id=int, height=Side, width=Side)
 _Annotation = row_type('_Annotation', id=int, bbox=Box, category_id=int, area=Number, iscrowd=int)
 _Sentence = row_type('_Sentence', sent=Text)
+_Reference = row_type('_Reference', split=Split, image_id=int, ann_id=int, file_name=str, sentences=list[_Sentence])
 
 
 class _Instances(msgspec.Struct):
     images: list[_Image]
     annotations: list[_Annotation]
     categories: list[dict] = []
-
-
-class _Reference(msgspec.Struct):
-    """Sentences that refer to one object."""
-    split: Split
-    image_id: int
-    ann_id: int
-    file_name: str
-    sentences: list[_Sentence]
 
 
 class Expression(NamedTuple):

@@ -44,22 +44,10 @@ class _ObjectRow(Struct):
     height: Number | None = None
 
 
-class RegionRow(Struct):
-    """A region as the file has it."""
-    region_id: Id
-    phrase: str
-    x: Number
-    y: Number
-    width: Number
-    height: Number
-    objects: list[_ObjectRow]
-    synsets: list[_Synset]
-
-
-class ImageRow(Struct):
-    """An image of region_graphs.json."""
-    image_id: Id
-    regions: list[RegionRow]
+# A region, and an image, of region_graphs.json.
+RegionRow = row_type('RegionRow', region_id=Id, phrase=str, x=Number, y=Number, width=Number, height=Number,
+                     objects=list[_ObjectRow], synsets=list[_Synset])
+ImageRow = row_type('ImageRow', image_id=Id, regions=list[RegionRow])
 
 
 class Region(NamedTuple):
@@ -111,11 +99,7 @@ def _pair(image: Id, size: Size, region: Region) -> Pair:
 
 
 def read_regions(row: ImageRow, parser: Parser, counts: Counter, location: str) -> list[Region]:
-    """The regions of an image; `counts` gets what was left out.
-
-    Raises:
-        ValueError: If an object has no size; `location` names the file and the image in it.
-    """
+    """The regions of an image; `counts` gets what was left out. `location` names file and image in errors."""
     cleaned = []
     for region in row.regions:
         caption, positions = clean_text(region.phrase)
@@ -132,10 +116,9 @@ def read_regions(row: ImageRow, parser: Parser, counts: Counter, location: str) 
 
 def _tied_objects(region: RegionRow, caption: str, positions: Sequence[int], location: str,
                   counts: Counter) -> list[tuple[np.ndarray, Spans]]:
-    """The boxes (x1, y1, x2, y2) and spans of the objects that are tied to words without doubt.
+    """The boxes (x1, y1, x2, y2) and spans of the objects of exactly one synset, which stands once in the text.
 
-    These are objects of exactly one synset, which stands once in the text. `caption` is its clean text, and `positions`
-    are as `clean_text` gives them.
+    These are tied to words without doubt. Caption and positions are what `clean_text` gives.
     """
     by_synset = {}
     for synset in region.synsets:

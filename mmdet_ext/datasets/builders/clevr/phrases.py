@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .programs import NotFollowedError, Result, Step
+from .scenes import NotFollowedError, Result, Step
 
 _ADJECTIVES = {
     'small': 'small', 'tiny': 'small', 'large': 'large', 'big': 'large',

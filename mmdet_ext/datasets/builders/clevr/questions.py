@@ -13,8 +13,7 @@ from ...questions import CLEVR_SIZE, program_kind
 from ..grounding_file import Pair, box_row, image_row
 from ..json_rows import Id, JsonRows, Row, read_top_level
 from .phrases import object_spans
-from .programs import NotFollowedError, Step, as_answer, run_program
-from .scenes import Boxes, SceneRow
+from .scenes import Boxes, NotFollowedError, SceneRow, Step, as_answer, run_program
 
 
 class Question(Struct, kw_only=True):
@@ -44,15 +43,12 @@ def read_questions(path: Path) -> JsonRows[Question]:
 
 def clevr_pairs(rows: Iterable[Row[Question]], scenes: Mapping[int, tuple[SceneRow, Boxes]],
                 counts: Counter, *, medium: bool = False, size: tuple[int, int] = CLEVR_SIZE) -> Iterator[Pair]:
-    """Images with their questions, and boxes with `tokens` in the place of `tokens_positive`.
+    """Images of a size (width, height) with their questions, and boxes with `tokens` in place of `tokens_positive`.
 
-    Boxes of expressions have `isfinal`, which is 1 for what the whole expression refers to.
-
-    Args:
-        scenes: By `image_index`. Questions without a program, as those of test splits, need none, and get no boxes.
-        counts: Gets how many have no boxes, or are left out, for which reason.
-        medium: Leave out the questions that name an object twice, as in the first stage of the published training.
-        size: (width, height) of the images.
+    Boxes of expressions have `isfinal`, which is 1 for what the whole expression refers to. Questions without a
+    program, as those of test splits, need no scene, and get no boxes. `medium` leaves out the questions that name an
+    object twice, as in the first stage of the published training. `counts` gets how many have no boxes, or are left
+    out, for which reason.
 
     Raises:
         ValueError: If a program is broken, its scene is missing, or it gives another answer.

@@ -67,8 +67,7 @@ class ImageTable:
     Args:
         coco: COCO's annotation file of the training images.
         vg_images: Visual Genome's image_data.json with their `coco_id`; None: no image is in both.
-        exclude_coco: Files with the ids of COCO's images that are left out (see `read_ids`).
-        exclude_vg: The same for ids of Visual Genome, of which GQA's are some.
+        exclude_coco, exclude_vg: Files with ids of images to leave out (see `read_ids`); GQA's are Visual Genome's.
         exclude_twins: Leave out COCO's image too, when its twin of Visual Genome is left out.
     """
 
