@@ -13,16 +13,14 @@ from mmdet_ext.command_line import run
 from mmdet_ext.datasets.builders.command import existing_folder, new_parser, stays, write_rows
 from mmdet_ext.datasets.builders.flickr import flickr_pairs, read_image_ids
 
-SPLITS = ('train', 'val', 'test')
-GROUND_TRUTHS = dict(separate='separateGT', merged='mergedGT')
+SPLITS, GROUND_TRUTHS = ('train', 'val', 'test'), ('separate', 'merged')
 
 
 def main() -> None:
     parser = new_parser(__doc__, folder=True)
     parser.add_argument('root', type=existing_folder, metavar='DIR', help='folder of Flickr30k Entities')
     parser.add_argument('--splits', nargs='+', choices=SPLITS, default=SPLITS, help='default: all')
-    parser.add_argument('--ground-truth', nargs='+', choices=GROUND_TRUTHS, default=tuple(GROUND_TRUTHS),
-                        help='default: both')
+    parser.add_argument('--ground-truth', nargs='+', choices=GROUND_TRUTHS, default=GROUND_TRUTHS, help='default: both')
     parser.add_argument('--unknown-entities', choices=('error', 'no-box'), default='error',
                         help='what an entity of a sentence is that the XML file does not know (default: %(default)s)')
     args = parser.parse_args()
@@ -32,7 +30,7 @@ def main() -> None:
 
     for split in args.splits:
         for kind in args.ground_truth:
-            out = args.out / f'final_flickr_{GROUND_TRUTHS[kind]}_{split}.json'
+            out = args.out / f'final_flickr_{kind}GT_{split}.json'
             if not stays(out, args.overwrite):
                 make_pairs = partial(flickr_pairs, args.root, merged=kind == 'merged',
                                      allow_unknown=args.unknown_entities == 'no-box')

@@ -84,8 +84,7 @@ def make_prompts(content: dict, file: str, *, fraction: float = 1., seed: int = 
         except ValueError as error:
             raise ValueError(f'{file}: category {category["id"]}: {error}') from error
     images = {image['id']: image for image in content['images']}
-    for image in images.values():
-        _check_image(image, captions.keys(), file)
+    _check_images(images.values(), captions.keys(), file)
     rows, annotated, num_crowds, bad = _sort_annotations(content['annotations'], images)
     if not any(rows.values()):
         raise ValueError(f'{file} has no box to ask for')
@@ -117,12 +116,14 @@ def prompt_pairs(images: Iterable[AskedImage], captions: dict[int, str], dataset
                 for row in rows.get(class_, ())]
 
 
-def _check_image(image: dict, known: Collection[int], file: str) -> None:
-    if not ('file_name' in image or 'coco_url' in image):
-        raise ValueError(f'{file}: image {image["id"]} has neither file_name nor coco_url')
-    for key in _IDS:
-        if unknown := sorted({*image.get(key, ())} - known):
-            raise ValueError(f'{file}: image {image["id"]} has {unknown} in {key}, which are no categories of the file')
+def _check_images(images: Iterable[dict], known: Collection[int], file: str) -> None:
+    for image in images:
+        if not ('file_name' in image or 'coco_url' in image):
+            raise ValueError(f'{file}: image {image["id"]} has neither file_name nor coco_url')
+        for key in _IDS:
+            if unknown := sorted({*image.get(key, ())} - known):
+                raise ValueError(f'{file}: image {image["id"]} has {unknown} in {key}, which are no categories of the '
+                                 'file')
 
 
 def _sort_annotations(annotations: Iterable[dict], images: dict[int, dict]) -> tuple[

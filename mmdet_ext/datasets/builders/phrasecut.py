@@ -7,22 +7,15 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from msgspec import Struct
-
 from .grounding_file import Pair, box_row, image_row
 from .image_lists import Sizes
-from .json_rows import Box, Id, JsonRows, Number, Row, Text
+from .json_rows import Box, Id, JsonRows, Number, Row, Text, row_type
 
 POLYGONS = ('last', 'all')
 
-
-class Task(Struct):
-    """A phrase in PhraseCut's file: of each instance a box (x, y, width, height) and polygons of points (x, y)."""
-    task_id: Id
-    image_id: Id
-    phrase: Text
-    Polygons: list[list[list[tuple[Number, Number]]]]
-    instance_boxes: list[Box]
+# A phrase: of each instance a box (x, y, width, height) and polygons of points (x, y).
+Polygons = list[list[list[tuple[Number, Number]]]]
+Task = row_type('Task', task_id=Id, image_id=Id, phrase=Text, Polygons=Polygons, instance_boxes=list[Box])
 
 
 def read_tasks(path: Path) -> JsonRows[Task]:

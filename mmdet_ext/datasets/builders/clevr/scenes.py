@@ -39,15 +39,9 @@ class SceneRow(Struct):
     obj_bbox: dict[str, Box] | None = None
 
 
-_End = row_type('_End', bbox=Box)  # y1, y2, x1, x2
-
-
-class Relation(Struct):
-    """Two objects, as the releases for referring relationships have them."""
-    subject: _End
-    object: _End
-
-
+# Two objects, as the releases for referring relationships have them, with boxes (y1, y2, x1, x2).
+_End = row_type('_End', bbox=Box)
+Relation = row_type('Relation', subject=_End, object=_End)
 Boxes = list[Box | None]  # of the objects of a scene, None where it is not known
 
 
