@@ -46,7 +46,8 @@ def test_an_interruption_says_what_it_leaves(capsys, error):
 def test_the_traceback_is_in_the_log_file_of_the_run(tmp_path):
     logger = MMLogger.get_instance('test_command_line', log_file=str(tmp_path / 'x.log'), log_level='ERROR')
     assert status(raising(ValueError('wrong'))) == 2
-    for handler in logger.handlers:
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
         handler.close()
     assert 'Traceback' in (tmp_path / 'x.log').read_text() and 'ValueError: wrong' in (tmp_path / 'x.log').read_text()
 

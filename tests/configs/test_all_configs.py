@@ -22,7 +22,6 @@ UNNAMED = {
     'AmpNoWaitOptimWrapper',  # --amp puts it in the place of NoWaitOptimWrapper
     'AmpSumOptimWrapper',  # --amp puts it in the place of SumOptimWrapper
     'FlipTTAModel',  # tools/test.py --tta builds it
-    'RampedEMA',  # StepEMAHook builds it
     'ThreadsHook',  # tools/train.py and test.py add it
     'ImageTextContrastiveLoss',  # an option that no published MDETR was trained with
 }
