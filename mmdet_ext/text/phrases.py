@@ -34,9 +34,6 @@ def grounded_phrases(probabilities: Tensor, offsets: Sequence[Offsets], captions
         captions: B texts.
         fraction: A token belongs to a box if its probability is at least this share, from 0 to 1, of the largest one
             that the box gives to a token of the caption.
-
-    Raises:
-        ValueError: If `fraction` is not from 0 to 1.
     """
     if not 0 <= fraction <= 1:
         raise ValueError(f'phrase_fraction should be from 0 to 1, got {fraction}')

@@ -22,7 +22,7 @@ VOCABULARY_FILES = ('gqa_answer2id.json', 'gqa_answer2id_by_type.json')
 AnswerType = Literal['obj', 'attr', 'rel', 'global', 'cat']
 UNKNOWN = 'unknown'  # stands for answers that are not in a table
 _QUESTION_WORD = re.compile(r'\b(?:[Ww]hat|[Ww]ho|[Ww]here)\b')
-_SELECTED = re.compile(r'(.*) \(([^()]*)\)')
+_SELECTED = re.compile(r'(.*) \((?!-\))([^()]*)\)')  # 'dogs (1,2)'; not 'scene', nor 'lamp (-)', which does not exist
 
 _ObjectRow = row_type('_ObjectRow', x=Number, y=Number, w=Number, h=Number)
 _Types = row_type('_Types', semantic=AnswerType)
@@ -141,11 +141,13 @@ def object_spans(question: Question, counts: Counter, location: str) -> dict[str
             raise ValueError(f'{location}: {error}') from error
         for key in _ids(ids):
             spans.setdefault(key, []).append(span)
-    for name, key in _selected(question.semantic or ()):
-        if key not in spans:
-            begin = question.text.find(name)  # -1 where there is none, and the published files go on with that
-            spans[key] = [[begin, begin + len(name)]]
-            counts['objects found by name' if begin >= 0 else 'objects whose name does not occur'] += 1
+    for step in question.semantic or ():
+        selected = step.operation == 'select' and _SELECTED.fullmatch(step.argument)
+        for key in _ids(selected[2]) if selected else ():
+            if key not in spans:
+                begin = question.text.find(selected[1])  # -1 where there is none: the published files go on with that
+                spans[key] = [[begin, begin + len(selected[1])]]
+                counts['objects found by name' if begin >= 0 else 'objects whose name does not occur'] += 1
     question_word = _QUESTION_WORD.search(question.text)
     for key in dict.fromkeys(key for ids in annotations.answer.values() for key in _ids(ids) if key not in spans):
         if question_word:
@@ -179,15 +181,6 @@ def write_vocabulary(questions: Iterable[Row[Question]], folder: Path, min_count
 
 def _numbered(answers: set[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate([*sorted(answers - {UNKNOWN}), UNKNOWN])}
-
-
-def _selected(program: Iterable[_Step]) -> Iterator[tuple[str, str]]:
-    """Name and id of each object that the program selects; 'scene' and what does not exist, 'lamp (-)', are none."""
-    for step in program:
-        match = step.operation == 'select' and _SELECTED.fullmatch(step.argument)
-        if match and match[2] != '-':
-            for key in _ids(match[2]):
-                yield match[1], key
 
 
 def _ids(ids: str) -> list[str]:

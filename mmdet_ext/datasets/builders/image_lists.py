@@ -50,7 +50,7 @@ def plain_id(value: Id) -> str:
 def load_plain_pickle(path: Path) -> Any:
     """Numbers, texts, lists, tuples, dicts and sets of a pickle, of Python 2 as well; nothing that it names is run.
 
-    A ValueError says that the file is damaged, or names anything that is not among what published files need.
+    A file that is damaged, or names anything that is not among what published files need, is a ValueError.
     """
     with path.open('rb') as file:
         try:

@@ -95,7 +95,9 @@ def make_prompts(content: dict, file: str, *, fraction: float = 1., seed: int = 
         if known := [id_ for id_, classes in absent.items() if classes]:
             raise ValueError(f'negatives={negatives}: {file} has its own, neg_category_ids of image {known[0]}: the '
                              'classes that it does not name there are not known to be absent')
-        absent = {id_: _draw(captions.keys() - annotated[id_], negatives, f'{seed}-{id_}') for id_ in images}
+        for id_ in images:
+            others = sorted(captions.keys() - annotated[id_])
+            absent[id_] = sorted(random.Random(f'{seed}-{id_}').sample(others, min(negatives, len(others))))
     classes = {id_: ImageClasses(rows[id_].keys(), image.get('not_exhaustive_category_ids', ()), absent[id_])
                for id_, image in images.items()}
     chosen = set(balanced_subset(classes, list(captions), fraction, seed))
@@ -140,11 +142,6 @@ def _sort_annotations(annotations: Iterable[dict], images: dict[int, dict]) -> t
         else:
             rows[image['id']].setdefault(class_, []).append(row)
     return rows, annotated, num_crowds, bad
-
-
-def _draw(classes: Collection[int], count: int, seed: str) -> list[int]:
-    """`count` of the classes, or all if there are fewer, in order."""
-    return sorted(random.Random(seed).sample(sorted(classes), min(count, len(classes))))
 
 
 def _file_name(image: dict) -> str:

@@ -13,7 +13,7 @@ from ...questions import CLEVR_SIZE, program_kind
 from ..grounding_file import Pair, box_row, image_row
 from ..json_rows import Id, JsonRows, Row, read_top_level
 from .phrases import object_spans
-from .scenes import Boxes, NotFollowedError, SceneRow, Step, as_answer, run_program
+from .scenes import Boxes, NotFollowedError, SceneRow, Step, run_program
 
 
 class Question(Struct, kw_only=True):
@@ -82,8 +82,9 @@ def _boxes(row: Question, scenes: Mapping[int, tuple[SceneRow, Boxes]], medium: 
     scene, boxes = scenes[row.image_index]
     results = run_program(row.program, scene, location)
     result, is_question = results[-1], not isinstance(row, Expression)
-    if is_question and row.answer not in (None, as_answer(result)):
-        raise ValueError(f'{location}: the answer is {row.answer!r}, and its program gives {as_answer(result)!r}: '
+    answer = {True: 'yes', False: 'no'}[result] if isinstance(result, bool) else str(result)
+    if is_question and row.answer not in (None, answer):
+        raise ValueError(f'{location}: the answer is {row.answer!r}, and its program gives {answer!r}: '
                          'scenes and questions do not belong together')
     spans = object_spans(row.text, row.program, results)
     if medium and any(len(mentions) > 1 for mentions in spans.values()):

@@ -156,11 +156,6 @@ def run_program(steps: Sequence[Step], scene: SceneRow, location: str) -> list[R
     return results
 
 
-def as_answer(result: Result) -> str:
-    """'yes', 'no', a number or an attribute."""
-    return {True: 'yes', False: 'no'}[result] if isinstance(result, bool) else str(result)
-
-
 def _run(step: Step, inputs: Sequence[Result], scene: SceneRow, name: str) -> Result:
     function, (verb, _, attribute), values = step.function, step.function.partition('_'), []
     if attribute in ATTRIBUTES:
