@@ -90,7 +90,13 @@ class ImageTable:
 
         A ValueError names the `location` of a row that does not tell the image, or its size.
         """
-        source, key = _identity(row, location)
+        stem = PurePosixPath(row.file_name).stem
+        match = _COCO_NAME.fullmatch(stem)
+        source = row.data_source or ('coco' if match else 'vg')
+        if source == 'coco' and not match:
+            raise ValueError(f'{location}: an image of COCO should have a number of 12 digits in its file_name, got '
+                             f'{row.file_name!r}')
+        key = plain_id(match[1] if source == 'coco' else stem)
         if reason := self._excluded[source].get(key):
             return reason
         vg_row = self._vg.get(key) if source == 'vg' else None
@@ -108,17 +114,6 @@ class ImageTable:
         if vg_row is None:
             return Placement(image)
         return Placement(image, (image.width / vg_row.width, image.height / vg_row.height), moved=True)
-
-
-def _identity(row: CaptionRow, location: str) -> tuple[str, str]:
-    """The source and the id of an image, by its `data_source` if it has one, and its file name."""
-    stem = PurePosixPath(row.file_name).stem
-    match = _COCO_NAME.fullmatch(stem)
-    source = row.data_source or ('coco' if match else 'vg')
-    if source == 'coco' and not match:
-        raise ValueError(f'{location}: an image of COCO should have a number of 12 digits in its file_name, got '
-                         f'{row.file_name!r}')
-    return source, plain_id(match[1] if source == 'coco' else stem)
 
 
 class Mixture:
