@@ -6,10 +6,10 @@ from typing import NamedTuple
 from PIL import ExifTags, Image
 
 from ..text.positive_map import NUM_COLUMNS, span_tokens
+from ..text.spans import Spans
 from .annotation_file import size_of, size_problem
 from .coco_checks import clip_box
 
-Spans = Sequence[Sequence[int]]
 # Boxes of published files stick out by rounding.
 _TOLERANCE = 1.0
 

@@ -99,7 +99,7 @@ def with_clevr_images(content: object, file: str) -> object:
             raise ValueError(f'{file}: question {index} has no {" and no ".join(missing)}')
         image = dict(id=row.get('question_index', index), file_name=row['image_filename'], width=CLEVR_SIZE[0],
                      height=CLEVR_SIZE[1], caption=row['question'], dataset_name='clevr', answer=row.get('answer'),
-                     question_kind=_program_kind(row.get('program')))
+                     question_kind=program_kind(row.get('program')))
         images.append(image)
     return dict(images=images, annotations=[])
 
@@ -145,7 +145,7 @@ def _answer(row: Mapping, row_name: str) -> str | None:
     return answer
 
 
-def _program_kind(program: object) -> str | None:
+def program_kind(program: object) -> str | None:
     """What kind of question a program answers, None if there is none."""
     if not program:
         return None

@@ -4,7 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .grounding_checks import Spans, positive_spans
+from ..text.spans import Spans
+from .grounding_checks import positive_spans
 
 
 class Shuffled(NamedTuple):

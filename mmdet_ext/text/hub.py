@@ -9,13 +9,8 @@ T = TypeVar('T')
 def load_files(load: Callable[..., T], name: str, *, argument: str, what: str) -> T:
     """What `load(name, local_files_only=...)` gives for a folder or for a name on the Hub.
 
-    A folder is read without asking the network. Of a name, the Hub's cache is tried before the Hub.
-
-    Args:
-        load: A `from_pretrained`.
-        name: Folder, or name on the Hub.
-        argument: What the user calls `name`, for errors.
-        what: What is loaded, for errors.
+    A folder is read without asking the network. Of a name, the Hub's cache is tried before the Hub. Errors tell `what`
+    is loaded, and what `argument` the user calls `name`.
 
     Raises:
         OSError: It is neither there nor to be downloaded.

@@ -4,29 +4,14 @@ The root of 'the woman left of the dog' is 'the woman': the words that name what
 (https://arxiv.org/abs/2104.12763).
 """
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Any
 
 from .spans import Spans, consolidate_spans
 
 MODEL = 'en_core_web_sm'
 PARSERS = ('spacy', 'none')
 NOUN_TAGS = frozenset({'NN', 'NNS', 'NNP', 'NNPS', 'PRP'})
-
-
-class Word(Protocol):
-    """A word of a dependency parse, with those attributes of spaCy's `Token` that are read here."""
-    text: str
-    idx: int  # character of the text at which it begins
-    tag_: str  # Penn Treebank
-    dep_: str  # arc to its head; that of the root is 'ROOT'
-    pos_: str  # universal part of speech
-    lemma_: str
-    is_stop: bool
-    is_punct: bool
-    children: Iterable['Word']  # words that depend on it, in the order of the text
-    lefts: Iterable['Word']  # those of them that stand in front of it
-
-
+Word = Any  # a word of a dependency parse, with the attributes of spaCy's `Token`
 # Yields the words of each text, or None for a text that is not parsed.
 Parser = Callable[[Iterable[str]], Iterator[Sequence[Word] | None]]
 
@@ -34,8 +19,7 @@ Parser = Callable[[Iterable[str]], Iterator[Sequence[Word] | None]]
 def load_parser(name: str) -> Parser:
     """The parser 'spacy', or 'none', which yields None for each text.
 
-    Raises:
-        ValueError: If the name is another one, or spaCy or its model is not installed; says how to install them.
+    A ValueError says how to install spaCy or its model if they are missing.
     """
     if name not in PARSERS:
         raise ValueError(f'parser must be one of {PARSERS}, got {name!r}')
@@ -67,12 +51,7 @@ def root_spans(text: str, words: Sequence[Word], *, lazy: bool = True) -> Spans:
     If the root is a noun or pronoun, the words are the root and, recursively, the left children of nouns. Otherwise
     the first child of the root that is a noun or pronoun takes its place. Each word is a span of its own. The whole
     text is taken if there are no such words, or if the root has a verb as child by the arc 'compound': that is how
-    parsers fail on such texts.
-
-    Args:
-        text: The expression.
-        words: Its parse.
-        lazy: Take the whole text if it has at most one noun or pronoun.
+    parsers fail on such texts; and, if `lazy`, if it has at most one noun or pronoun.
     """
     spans = consolidate_spans([[word.idx, word.idx + len(word.text)] for word in _root_words(words, lazy)], text)
     return spans or [[0, len(text)]]

@@ -9,21 +9,16 @@ from torch import Tensor
 
 from ..transfers import to_device, to_host
 from .positive_map import Offsets
-from .spans import Spans
+from .spans import Spans, join_spans, phrase_text
 
 PHRASE_FRACTION = 0.5
 
 
 class GroundedPhrases(NamedTuple):
-    """The phrases of the caption that N boxes of an image are named by.
-
-    spans: For each box the characters [begin, end) of the caption, in order, apart from each other.
-    phrases: For each box these characters.
-    labels: For each box the number of its phrase, counted through the caption: boxes of one phrase have one number.
-    """
-    spans: list[list[list[int]]]
-    phrases: list[str]
-    labels: list[int]
+    """The phrases of the caption that N boxes of an image are named by, for each box."""
+    spans: list[list[list[int]]]  # characters [begin, end) of the caption, in order, apart from each other
+    phrases: list[str]  # these characters
+    labels: list[int]  # number of the phrase, counted through the caption: boxes of one phrase have one number
 
 
 def grounded_phrases(probabilities: Tensor, offsets: Sequence[Offsets], captions: Sequence[str],
@@ -39,9 +34,6 @@ def grounded_phrases(probabilities: Tensor, offsets: Sequence[Offsets], captions
         captions: B texts.
         fraction: A token belongs to a box if its probability is at least this share, from 0 to 1, of the largest one
             that the box gives to a token of the caption.
-
-    Raises:
-        ValueError: If `fraction` is not from 0 to 1.
     """
     if not 0 <= fraction <= 1:
         raise ValueError(f'phrase_fraction should be from 0 to 1, got {fraction}')
@@ -52,22 +44,6 @@ def grounded_phrases(probabilities: Tensor, offsets: Sequence[Offsets], captions
     probabilities = probabilities * words
     chosen = (probabilities >= fraction * probabilities.amax(dim=-1, keepdim=True)) & words  # (B, Q, T)
     return [_phrases_of(*image) for image in zip(to_host(chosen).numpy(), offsets, captions, strict=True)]
-
-
-def join_spans(spans: Spans, caption: str) -> list[list[int]]:
-    """Spans in order; those that overlap, touch, or have only spaces between them are joined."""
-    joined = []
-    for begin, end in sorted(spans):
-        if joined and not caption[joined[-1][1]:begin].strip():
-            joined[-1][1] = max(joined[-1][1], end)
-        else:
-            joined.append([begin, end])
-    return joined
-
-
-def phrase_text(spans: Spans, caption: str) -> str:
-    """The characters of the spans, with dots where some are left out."""
-    return ' ... '.join(caption[begin:end] for begin, end in spans)
 
 
 def number_phrases(spans: Sequence[Spans]) -> list[int]:

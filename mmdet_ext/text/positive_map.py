@@ -11,26 +11,15 @@ Offsets = Sequence[Sequence[int]]
 NUM_COLUMNS = 256
 
 
-def char_to_token(offsets: Offsets, char: int) -> int | None:
-    """The first token whose characters [start, end) hold `char`; None for spaces and what is beyond the caption.
-
-    Raises:
-        ValueError: If `char` is negative.
-    """
-    if char < 0:
-        raise ValueError(f'a character of a caption should be at 0 or later, got {char}')
-    return next((i for i, (start, end) in enumerate(offsets) if start <= char < end), None)
-
-
 def span_tokens(offsets: Offsets, begin: int, end: int) -> range:
     """The tokens of the characters [begin, end).
 
     As published, a span that begins or ends on a character without a token (a space, mostly) is tried one and two
-    characters further inside; if there is none either, it has no tokens.
-
-    Raises:
-        ValueError: If `begin` is negative or `end` is not positive.
+    characters further inside; if there is none either, it has no tokens. A negative character is a ValueError.
     """
+    for char in (begin, end - 1):
+        if char < 0:
+            raise ValueError(f'a character of a caption should be at 0 or later, got {char}')
     first = _first_token(offsets, (begin, begin + 1, begin + 2))
     last = _first_token(offsets, (end - 1, end - 2, end - 3))
     return range(0) if first is None or last is None else range(first, last + 1)
@@ -59,8 +48,5 @@ def positive_map(offsets: Offsets, spans: Sequence[Spans], num_columns: int = NU
 
 
 def _first_token(offsets: Offsets, chars: Sequence[int]) -> int | None:
-    token = char_to_token(offsets, chars[0])
-    for char in chars[1:]:
-        if token is None and char >= 0:
-            token = char_to_token(offsets, char)
-    return token
+    """The token of the first of the characters that has one."""
+    return next((i for char in chars for i, (start, end) in enumerate(offsets) if start <= char < end), None)

@@ -17,10 +17,28 @@ def consolidate_spans(spans: Spans, text: str) -> list[list[int]]:
     A span ends at letters or digits; it grows to the ends of a hyphenated word. What reaches out of the text is cut
     off, and a span without a letter or digit is dropped.
     """
-    tidy = [[max(begin, 0), min(end, len(text))] for begin, end in spans]
+    tidy = clip_spans(spans, text)
     for _ in range(2):  # growing over hyphens makes overlaps and takes in a space
-        tidy = [_grow(*span, text) for span in _strip(_join(tidy), text)]
+        stripped = (_strip(*span, text) for span in join_spans(tidy))
+        tidy = [_grow(begin, end, text) for begin, end in stripped if begin < end]
     return tidy
+
+
+def join_spans(spans: Spans, text: str | None = None) -> list[list[int]]:
+    """Spans in order; those that overlap are joined, and with a `text` those with at most spaces between them too."""
+    joined: list[list[int]] = []
+    for begin, end in sorted(spans):
+        last_end = joined[-1][1] if joined else -1
+        if begin < last_end or (joined and text is not None and not text[last_end:begin].strip()):
+            joined[-1][1] = max(last_end, end)
+        else:
+            joined.append([begin, end])
+    return joined
+
+
+def clip_spans(spans: Spans, text: str) -> list[list[int]]:
+    """The spans without what reaches out of the text."""
+    return [[min(max(side, 0), len(text)) for side in span] for span in spans]
 
 
 def shift_spans(spans: Spans, offset: int) -> list[list[int]]:
@@ -33,23 +51,29 @@ def spans_overlap(spans: Spans, others: Spans) -> bool:
     return any(begin < other_end and other_begin < end for begin, end in spans for other_begin, other_end in others)
 
 
+def phrase_text(spans: Spans, caption: str) -> str:
+    """The characters of the spans, with dots where some are left out."""
+    return ' ... '.join(caption[begin:end] for begin, end in spans)
+
+
+def word_begin(number: int, text: str) -> int:
+    """The character at which a word begins, words being separated by single spaces and counted from 0."""
+    return sum(len(word) + 1 for word in text.split(' ')[:number])
+
+
 def word_span(words: str, text: str) -> list[int]:
     """Characters [begin, end) of word '2', or of words '5:7' (the last excluded), as GQA counts the words of a text.
 
-    Words are separated by single spaces and include punctuation. An end beyond the text stands for its end.
-
-    Raises:
-        ValueError: If `words` has another form, or the text has no such word.
+    Words are separated by single spaces and include punctuation. An end beyond the text stands for its end. Words that
+    are not in the text are a ValueError.
     """
-    match = _WORDS.fullmatch(words)
-    parts = text.split(' ')
+    match, count = _WORDS.fullmatch(words), text.count(' ') + 1
     if match:
         first = int(match[1])
-        last = min(int(match[2]), len(parts)) if match[2] else first + 1
-        if first < last <= len(parts):
-            begin = sum(len(part) + 1 for part in parts[:first])
-            return [begin, begin + len(' '.join(parts[first:last]))]
-    raise ValueError(f"annotated words should be 'i' or 'i:j' within the {len(parts)} words of {text!r}, got {words!r}")
+        last = min(int(match[2]), count) if match[2] else first + 1
+        if first < last <= count:
+            return [word_begin(first, text), word_begin(last, text) - 1]
+    raise ValueError(f"annotated words should be 'i' or 'i:j' within the {count} words of {text!r}, got {words!r}")
 
 
 def clean_text(text: str) -> tuple[str, list[int]]:
@@ -59,13 +83,11 @@ def clean_text(text: str) -> tuple[str, list[int]]:
         The clean text. For each character of `text`, and for its end, where this character, or the next one that is
         left, is in the clean text.
     """
-    keep = [True] * len(text)
-    for match in _REPEATED.finditer(text):
-        keep[match.start() + 1:match.end()] = [False] * (match.end() - match.start() - 1)
+    repeated = {index for match in _REPEATED.finditer(text) for index in range(match.start() + 1, match.end())}
     letters, positions = [], []
     space_is_due = False
-    for char, kept in zip(text, keep, strict=True):
-        if kept and not char.isspace():
+    for index, char in enumerate(text):
+        if index not in repeated and not char.isspace():
             letters += [' '] * space_is_due + [char]
             positions.append(len(letters) - 1)
         else:
@@ -74,28 +96,13 @@ def clean_text(text: str) -> tuple[str, list[int]]:
     return ''.join(letters), [*positions, len(letters)]
 
 
-def _join(spans: Spans) -> Spans:
-    """Sorted spans, one in place of those that overlap; spans that only touch stay apart."""
-    joined: Spans = []
-    for begin, end in sorted(spans):
-        if joined and begin < joined[-1][1]:
-            joined[-1][1] = max(joined[-1][1], end)
-        else:
-            joined.append([begin, end])
-    return joined
-
-
-def _strip(spans: Spans, text: str) -> Spans:
-    """The spans without what is neither letter nor digit at their ends, if anything is left."""
-    stripped = []
-    for begin, end in spans:
-        while begin < end and not text[begin].isalnum():
-            begin += 1
-        while begin < end and not text[end - 1].isalnum():
-            end -= 1
-        if begin < end:
-            stripped.append([begin, end])
-    return stripped
+def _strip(begin: int, end: int, text: str) -> tuple[int, int]:
+    """The span without what is neither letter nor digit at its ends."""
+    while begin < end and not text[begin].isalnum():
+        begin += 1
+    while begin < end and not text[end - 1].isalnum():
+        end -= 1
+    return begin, end
 
 
 def _grow(begin: int, end: int, text: str) -> list[int]:

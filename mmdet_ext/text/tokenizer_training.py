@@ -17,14 +17,10 @@ SMALLEST = 256 + len(SPECIAL_TOKENS)
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> 'RobertaTokenizer':
-    """The same texts give the same tokenizer.
+    """A tokenizer of at most `vocab_size` tokens, 261 or more; the same texts give the same one.
 
     Every byte is a token, so that it reads any text; special tokens come first, `<s>` 0, `<pad>` 1 and `</s>` 2 as
     published.
-
-    Args:
-        texts: Captions, case and all.
-        vocab_size: Number of tokens at most, 261 at least; few texts give fewer.
     """
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import RobertaTokenizer
@@ -46,13 +42,7 @@ def save_encoder_folder(tokenizer: 'RobertaTokenizer', folder: str | Path, *, la
                         heads: int, dropout: float = 0.1) -> None:
     """Write what `RobertaTextEncoder(folder, pretrained=False)` reads: the tokenizer and a RobertaConfig.
 
-    Args:
-        tokenizer: What `train_tokenizer` gave.
-        folder: Where to write; it is made if it is not there.
-        layers: Of the language model.
-        hidden_size: Its width, a multiple of `heads`.
-        heads: Of its attention.
-        dropout: Probability in all its layers, in [0, 1).
+    `hidden_size` is a multiple of the attention's `heads`, and `dropout` the probability in all layers, in [0, 1).
     """
     from transformers import RobertaConfig
 

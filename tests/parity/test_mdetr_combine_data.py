@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from golden.cases import load_case
 
-from mmdet_ext.datasets.builders.combined.images import ImageTable
-from mmdet_ext.datasets.builders.combined.mixture import Mixture, mixed_pairs
+from mmdet_ext.datasets.builders.combined.mixture import ImageTable, Mixture, mixed_pairs
 from mmdet_ext.datasets.builders.grounding_file import write_grounding
 from mmdet_ext.text.spans import consolidate_spans
 

@@ -2,7 +2,8 @@
 import pytest
 import torch
 
-from mmdet_ext.text.phrases import grounded_phrases, join_spans, number_phrases
+from mmdet_ext.text.phrases import grounded_phrases, number_phrases
+from mmdet_ext.text.spans import join_spans
 from mmdet_ext.text.tokenization import tokenize
 from mmdet_ext.text.tokenizer_training import train_tokenizer
 

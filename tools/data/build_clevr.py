@@ -11,12 +11,12 @@ object in the order of the scene, or of relations with subject and object and th
 scenes have boxes of their own. --medium leaves out questions that name an object twice. Questions of test splits have
 no programs: they need no --scenes and get no boxes. The same files give the same bytes.
 """
-from collections import Counter
+from functools import partial
 
 from mmdet_ext.command_line import run
 from mmdet_ext.datasets.builders.clevr.questions import clevr_pairs, read_questions
 from mmdet_ext.datasets.builders.clevr.scenes import clevr_scenes, read_boxes, read_scenes
-from mmdet_ext.datasets.builders.command import check_out, existing_file, new_parser, progress, write_file
+from mmdet_ext.datasets.builders.command import existing_file, new_parser, parse_new_file, progress, write_rows
 
 
 def main() -> None:
@@ -28,23 +28,21 @@ def main() -> None:
     parser.add_argument('--medium', action='store_true', help='leave out questions that name an object twice')
     parser.add_argument('--size', default='480x320', metavar='WIDTHxHEIGHT',
                         help='of the images (default: %(default)s)')
-    args = parser.parse_args()
+    args = parse_new_file(parser)
     if args.boxes and not args.scenes:
         parser.error('--boxes belong to the objects of --scenes, which is missing')
     sides = args.size.split('x')
     if len(sides) != 2 or not all(side.isdecimal() and int(side) for side in sides):
         parser.error(f'--size should be WIDTHxHEIGHT such as 480x320, got {args.size}')
-    check_out(parser, args)
 
     questions, scenes = read_questions(args.questions), {}
     if args.scenes:
         boxes = read_boxes(args.boxes) if args.boxes else None
         with progress(read_scenes(args.scenes), 'scenes', 'scene') as rows:
             scenes = clevr_scenes(rows, boxes)
-    counts = Counter()
-    with progress(questions, 'questions', 'question') as rows:
-        write_file(args.out, clevr_pairs(rows, scenes, counts, medium=args.medium, size=(int(sides[0]), int(sides[1]))),
-                   counts)
+    size = int(sides[0]), int(sides[1])
+    make_pairs = partial(clevr_pairs, scenes=scenes, medium=args.medium, size=size)
+    write_rows(args.out, questions, 'question', make_pairs)
 
 
 if __name__ == '__main__':

@@ -7,22 +7,20 @@ of ids train.txt, val.txt and test.txt. Writes final_flickr_separateGT_SPLIT.jso
 one, and final_flickr_mergedGT_SPLIT.json, in which one box encloses them. Files that are there already are kept, so
 that the same command goes on after an interruption. The same folder gives the same bytes.
 """
-from collections import Counter
+from functools import partial
 
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.builders.command import existing_folder, new_parser, progress, stays, write_file
+from mmdet_ext.datasets.builders.command import existing_folder, new_parser, stays, write_rows
 from mmdet_ext.datasets.builders.flickr import flickr_pairs, read_image_ids
 
-SPLITS = ('train', 'val', 'test')
-GROUND_TRUTHS = dict(separate='separateGT', merged='mergedGT')
+SPLITS, GROUND_TRUTHS = ('train', 'val', 'test'), ('separate', 'merged')
 
 
 def main() -> None:
     parser = new_parser(__doc__, folder=True)
     parser.add_argument('root', type=existing_folder, metavar='DIR', help='folder of Flickr30k Entities')
     parser.add_argument('--splits', nargs='+', choices=SPLITS, default=SPLITS, help='default: all')
-    parser.add_argument('--ground-truth', nargs='+', choices=GROUND_TRUTHS, default=tuple(GROUND_TRUTHS),
-                        help='default: both')
+    parser.add_argument('--ground-truth', nargs='+', choices=GROUND_TRUTHS, default=GROUND_TRUTHS, help='default: both')
     parser.add_argument('--unknown-entities', choices=('error', 'no-box'), default='error',
                         help='what an entity of a sentence is that the XML file does not know (default: %(default)s)')
     args = parser.parse_args()
@@ -32,12 +30,11 @@ def main() -> None:
 
     for split in args.splits:
         for kind in args.ground_truth:
-            out = args.out / f'final_flickr_{GROUND_TRUTHS[kind]}_{split}.json'
+            out = args.out / f'final_flickr_{kind}GT_{split}.json'
             if not stays(out, args.overwrite):
-                counts = Counter()
-                with progress(read_image_ids(args.root / f'{split}.txt'), out.stem, 'image') as images:
-                    write_file(out, flickr_pairs(args.root, images, counts, merged=kind == 'merged',
-                                                 allow_unknown=args.unknown_entities == 'no-box'), counts)
+                make_pairs = partial(flickr_pairs, args.root, merged=kind == 'merged',
+                                     allow_unknown=args.unknown_entities == 'no-box')
+                write_rows(out, read_image_ids(args.root / f'{split}.txt'), 'image', make_pairs)
 
 
 if __name__ == '__main__':

@@ -14,12 +14,12 @@ Files of any size are read one question at a time. Annotation files that are the
 the same bytes.
 """
 import argparse
-from collections import Counter
+from functools import partial
 from itertools import chain
 
 from mmdet_ext.command_line import run
 from mmdet_ext.datasets.builders.command import (existing_file, existing_folder, new_parser, positive_number, progress,
-                                                 stays, write_file)
+                                                 stays, write_rows)
 from mmdet_ext.datasets.builders.gqa import (FORMS, VOCABULARY_FILES, Scenes, gqa_pairs, question_files, read_questions,
                                              read_scenes, write_vocabulary)
 from mmdet_ext.datasets.builders.image_lists import read_sizes
@@ -27,7 +27,19 @@ from mmdet_ext.datasets.builders.image_lists import read_sizes
 SPLITS = ('train', 'val', 'testdev', 'test', 'challenge', 'submission')
 
 
-def parse_args() -> argparse.Namespace:
+def build_vocabulary(args: argparse.Namespace) -> None:
+    paths = [args.out / name for name in VOCABULARY_FILES]
+    if not args.overwrite and (existing := [path for path in paths if path.exists()]):
+        raise ValueError(f'{existing[0]} is there already: give another --out, or --overwrite')
+    files = [read_questions(path) for split in args.splits
+             for path in question_files(args.questions, split, args.subset)]
+    with progress(chain.from_iterable(files), 'vocabulary', 'question', sum(map(len, files))) as questions:
+        total, by_type = write_vocabulary(questions, args.out, args.min_count)
+    sizes = ', '.join(f'{kind} {len(table)}' for kind, table in by_type.items())
+    print(f'wrote {paths[0]} and {paths[1]}: {len(total)} answers ({sizes})')
+
+
+def main() -> None:
     parser = new_parser(__doc__, folder=True)
     parser.add_argument('questions', type=existing_folder, metavar='DIR', help='folder of questions')
     parser.add_argument('--form', choices=(*FORMS, 'vocabulary'), default='finetune',
@@ -43,24 +55,7 @@ def parse_args() -> argparse.Namespace:
                         help='folder of images, for sizes that are found nowhere else')
     parser.add_argument('--min-count', type=positive_number, default=1, metavar='N',
                         help='vocabulary: leave out answers that stand fewer than N times (default: %(default)s)')
-    return parser.parse_args()
-
-
-def build_vocabulary(args: argparse.Namespace) -> None:
-    paths = [args.out / name for name in VOCABULARY_FILES]
-    if not args.overwrite and (existing := [path for path in paths if path.exists()]):
-        raise ValueError(f'{existing[0]} is there already: give another --out, or --overwrite')
-    args.out.mkdir(parents=True, exist_ok=True)
-    files = [read_questions(path) for split in args.splits
-             for path in question_files(args.questions, split, args.subset)]
-    with progress(chain.from_iterable(files), 'vocabulary', 'question', sum(map(len, files))) as questions:
-        total, by_type = write_vocabulary(questions, args.out, args.min_count)
-    sizes = ', '.join(f'{kind} {len(table)}' for kind, table in by_type.items())
-    print(f'wrote {paths[0]} and {paths[1]}: {len(total)} answers ({sizes})')
-
-
-def main() -> None:
-    args = parse_args()
+    args = parser.parse_args()
     if args.form == 'vocabulary':
         build_vocabulary(args)
         return
@@ -75,10 +70,10 @@ def main() -> None:
             scenes = read_scenes(graphs)
         else:
             print(f'{graphs} is not there: the questions of {split} get no boxes')
-        counts = Counter()
-        with progress(chain.from_iterable(files), name, 'question', sum(map(len, files))) as questions:
-            pairs = gqa_pairs(questions, scenes.boxes, scenes.sizes | sizes, counts, images=args.images, form=args.form)
-            write_file(args.out / f'{name}.json', pairs, counts, categories=())
+        make_pairs = partial(gqa_pairs, boxes=scenes.boxes, sizes=scenes.sizes | sizes, images=args.images,
+                             form=args.form)
+        write_rows(args.out / f'{name}.json', chain.from_iterable(files), 'question', make_pairs,
+                   total=sum(map(len, files)), categories=())
 
 
 if __name__ == '__main__':

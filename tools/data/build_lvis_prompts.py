@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.builders.command import check_out, new_parser, progress, write_file
+from mmdet_ext.datasets.builders.command import new_parser, parse_new_file, progress, write_file
 from mmdet_ext.datasets.builders.lvis import make_prompts, prompt_pairs, read_coco
 
 
@@ -23,8 +23,7 @@ def main() -> None:
     parser.add_argument('--negatives', type=int, metavar='N',
                         help='absent classes to ask each image for, where the file names none (default: none)')
     parser.add_argument('--dataset-name', default='lvis', help='written to each prompt (default: %(default)s)')
-    args = parser.parse_args()
-    check_out(parser, args)
+    args = parse_new_file(parser)
     if not 0 < args.fraction <= 1:
         parser.error(f'--fraction should be above 0 and at most 1, got {args.fraction}')
     if args.negatives is not None and args.negatives < 0:

@@ -9,14 +9,13 @@ The inputs are annotation files in MDETR's format; their order decides which cap
 by file name: COCO_train2014_000000000501.jpg is COCO's, 71.jpg is Visual Genome's. The same files and options give the
 same bytes.
 """
-from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.builders.combined.images import ImageTable
-from mmdet_ext.datasets.builders.combined.mixture import Mixture, mixed_pairs
-from mmdet_ext.datasets.builders.command import (check_out, new_parser, positive_number, print_counts, progress,
-                                                 write_file)
+from mmdet_ext.datasets.builders.combined.mixture import ImageTable, Mixture, mixed_pairs
+from mmdet_ext.datasets.builders.command import (new_parser, parse_new_file, positive_number, print_counts,
+                                                 progress, write_rows)
 
 
 def main() -> None:
@@ -37,8 +36,7 @@ def main() -> None:
                         'the paper says GIoU (default: %(default)s)')
     parser.add_argument('--max-chars', type=positive_number, default=250, metavar='N',
                         help='characters of captions to combine, at most (default: %(default)s)')
-    args = parser.parse_args()
-    check_out(parser, args)
+    args = parse_new_file(parser)
     if len(set(args.inputs)) < len(args.inputs):
         parser.error(f'each ANN.json may be named once, got {" ".join(map(str, args.inputs))}')
 
@@ -48,10 +46,8 @@ def main() -> None:
         counts_of = {path: mixture.add(path) for path in paths}
     for path, counts in counts_of.items():
         print_counts(f'read {path}', counts)
-    counts = Counter()
-    with progress(mixture, 'combined', 'image') as images:
-        write_file(args.out, mixed_pairs(images, counts, max_chars=args.max_chars, generalized=args.overlap == 'giou'),
-                   counts, categories=())
+    make_pairs = partial(mixed_pairs, max_chars=args.max_chars, generalized=args.overlap == 'giou')
+    write_rows(args.out, mixture, 'image', make_pairs, categories=())
 
 
 if __name__ == '__main__':

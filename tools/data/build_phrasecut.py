@@ -6,11 +6,10 @@ The folder holds refer_{train,val,miniv,test}.json and image_data_split.json as 
 Writes finetune_phrasecut_SPLIT.json with a box and an outline for each instance of a phrase. Files that are there
 already are kept. The same folder gives the same bytes.
 """
-from collections import Counter
+from functools import partial
 
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.builders.command import (existing_file, existing_folder, new_parser, progress, stays,
-                                                 write_file)
+from mmdet_ext.datasets.builders.command import existing_file, existing_folder, new_parser, stays, write_rows
 from mmdet_ext.datasets.builders.image_lists import read_sizes
 from mmdet_ext.datasets.builders.phrasecut import POLYGONS, phrasecut_pairs, read_tasks
 
@@ -33,13 +32,11 @@ def main() -> None:
     if missing := [path for path in (image_data, *sources.values()) if not path.is_file()]:
         parser.error(f'there is no file {missing[0]}')
 
-    sizes = read_sizes(image_data)
+    make_pairs = partial(phrasecut_pairs, sizes=read_sizes(image_data), polygons=args.polygons)
     for split, source in sources.items():
         out = args.out / f'finetune_phrasecut_{split}.json'
         if not stays(out, args.overwrite):
-            counts = Counter()
-            with progress(read_tasks(source), out.stem, 'phrase') as tasks:
-                write_file(out, phrasecut_pairs(tasks, sizes, counts, polygons=args.polygons), counts)
+            write_rows(out, read_tasks(source), 'phrase', make_pairs)
 
 
 if __name__ == '__main__':

@@ -10,9 +10,9 @@ goes on from there. The same files and parser give the same bytes.
 from collections import Counter
 
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.builders.command import check_out, existing_file, new_parser, progress, write_file
+from mmdet_ext.datasets.builders.command import existing_file, new_parser, parse_new_file, progress, write_file
 from mmdet_ext.datasets.builders.image_lists import read_sizes
-from mmdet_ext.datasets.builders.visual_genome import make_pieces, read_graphs, read_pieces
+from mmdet_ext.datasets.builders.visual_genome import read_graphs, region_pairs
 from mmdet_ext.text.parsing import PARSERS, load_parser
 from mmdet_ext.unfinished import Unfinished, file_version
 
@@ -24,18 +24,15 @@ def main() -> None:
     parser.add_argument('--parser', choices=PARSERS, default='spacy',
                         help='what finds the words that name a region (default: %(default)s)')
     parser.add_argument('--restart', action='store_true', help='forget what an interrupted run has left')
-    args = parser.parse_args()
-    check_out(parser, args)
+    args = parse_new_file(parser)
 
     parse, images, sizes = load_parser(args.parser), read_graphs(args.graphs), read_sizes(args.image_data)
     work = Unfinished(args.out)
     work.begin(dict(parser=args.parser, graphs=file_version(args.graphs), image_data=file_version(args.image_data)),
                restart=args.restart)
-    with progress(None, 'images', 'image', total=len(images)) as bar:
-        for count in make_pieces(images, sizes, parse, work):
-            bar.update(count)
     counts = Counter()
-    write_file(args.out, read_pieces(len(images), work, counts), counts)
+    with progress(None, 'images', 'image', total=len(images)) as bar:
+        write_file(args.out, region_pairs(images, sizes, parse, work, counts, bar.update), counts)
     work.remove()
 
 

@@ -5,40 +5,25 @@
 A caption counts the objects ('a person, two dogs and a car'), and each box is tied to its words. Images without
 objects have the caption 'nothing'. The same file gives the same bytes.
 """
-import argparse
 import sys
 from pathlib import Path
 
 from mmdet_ext.command_line import run
+from mmdet_ext.datasets.annotation_file import read_coco
+from mmdet_ext.datasets.builders.command import new_parser, parse_new_file, progress
+from mmdet_ext.datasets.builders.grounding_file import write_json
+from mmdet_ext.datasets.coco_captions import NOTHING, coco_to_grounding
 
 
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main() -> None:
+    parser = new_parser(__doc__)
     parser.add_argument('ann', type=Path, metavar='ANN.json', help='COCO annotation file')
-    parser.add_argument('--out', type=Path, required=True, metavar='OUT.json', help='file to write')
     parser.add_argument('--dataset-name', default='coco', help='written to each image (default: %(default)s)')
-    parser.add_argument('--overwrite', action='store_true', help='replace OUT.json if it is there')
-    args = parser.parse_args()
-    if args.out.exists() and not args.overwrite:
-        parser.error(f'{args.out} is there already: give another --out, or --overwrite')
-    return args
-
-
-def convert(args: argparse.Namespace) -> None:
-    import json
-
-    from tqdm import tqdm
-
-    from mmdet_ext.datasets.annotation_file import read_coco
-    from mmdet_ext.datasets.coco_captions import NOTHING, coco_to_grounding
-    from mmdet_ext.files import replace_file
-
+    args = parse_new_file(parser)
     coco = read_coco(str(args.ann), check_boxes=False)
-    with tqdm(desc='captions', total=len(coco['images']), unit=' images') as bar:
+    with progress(None, 'captions', 'image', total=len(coco['images'])) as bar:
         content, bad = coco_to_grounding(coco, args.dataset_name, on_image=bar.update)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with replace_file(args.out) as file:
-        file.write(json.dumps(content, separators=(',', ':')).encode() + b'\n')
+    write_json(args.out, content)
     if bad:
         first = '; '.join(map(str, bad[:5]))
         print(f'warning: {len(bad)} annotations are left out. The first: {first}', file=sys.stderr)
@@ -48,4 +33,4 @@ def convert(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    run(lambda: convert(parse_args()), interrupted='interrupted, nothing was written')
+    run(main, interrupted='interrupted, nothing was written')

@@ -5,7 +5,7 @@ from mmdet_ext.command_line import run
 from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 
 
-def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+def main(argv: list[str] | None = None) -> None:
     default = ShapesConfig()
     sizes = ' '.join(f'{width}x{height}' for width, height in default.sizes)
     parser = argparse.ArgumentParser(description='Make Shapes, a small data set of coloured shapes.')
@@ -24,10 +24,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--force', action='store_true', help='replace a Shapes set made with other parameters')
     args = parser.parse_args(argv)
     try:
-        args.config = ShapesConfig(args.train, args.val, args.test, args.seed, tuple(args.size), args.empty)
+        config = ShapesConfig(args.train, args.val, args.test, args.seed, tuple(args.size), args.empty)
     except ValueError as error:
         parser.error(str(error))
-    return args
+    report = make_shapes(args.out, config, force=args.force, progress=True)
+    state = 'is there already' if report.kept else 'made'
+    if report.added:
+        state = f'was there already and got {len(report.added)} files of texts that it lacked'
+    parts = ', '.join(f'{split} {count}/{report.objects[split]}' for split, count in report.images.items())
+    print(f'{report.out}: Shapes {state}, {sum(report.images.values())} images with '
+          f'{sum(report.objects.values())} objects ({parts})')
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -36,17 +42,6 @@ def parse_size(text: str) -> tuple[int, int]:
     if len(sides) > 2 or not all(side.isdecimal() for side in sides):
         raise argparse.ArgumentTypeError(f'should be SIDE or WIDTHxHEIGHT, such as 160 or 208x160. Got {text!r}.')
     return int(sides[0]), int(sides[-1])
-
-
-def main(argv: list[str] | None = None) -> None:
-    args = parse_args(argv)
-    report = make_shapes(args.out, args.config, force=args.force, progress=True)
-    state = 'is there already' if report.kept else 'made'
-    if report.added:
-        state = f'was there already and got {len(report.added)} files of texts that it lacked'
-    parts = ', '.join(f'{split} {count}/{report.objects[split]}' for split, count in report.images.items())
-    print(f'{report.out}: Shapes {state}, {sum(report.images.values())} images with '
-          f'{sum(report.objects.values())} objects ({parts})')
 
 
 if __name__ == '__main__':

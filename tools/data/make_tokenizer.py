@@ -14,7 +14,7 @@ from mmdet_ext.dictionary.sources.text_files import read_texts
 from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 
-def parse_args() -> argparse.Namespace:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--texts', type=Path, nargs='+', required=True, metavar='FILE',
                         help="grounding annotations (json: 'images' with 'caption'), COCO captions, or plain texts, "
@@ -27,11 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--hidden-size', type=int, default=128, help='its width (default: %(default)s)')
     parser.add_argument('--heads', type=int, default=4, help='of its attention (default: %(default)s)')
     parser.add_argument('--dropout', type=float, default=0.1, help='in its layers (default: %(default)s)')
-    return parser.parse_args()
-
-
-def main() -> None:
-    args = parse_args()
+    args = parser.parse_args()
     if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
         raise ValueError(f'--out {args.out} is there already: give a new folder')
     texts = [text.text for text in read_texts(args.texts)]

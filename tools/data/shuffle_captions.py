@@ -5,13 +5,16 @@
 A model that uses the text finds far fewer phrases there. Captions are exchanged for others with as many phrases.
 """
 import argparse
-import json
 from pathlib import Path
 
 from mmdet_ext.command_line import run
+from mmdet_ext.datasets.annotation_file import check_grounding_fields
+from mmdet_ext.datasets.annotation_json import load_json
+from mmdet_ext.datasets.builders.grounding_file import write_json
+from mmdet_ext.datasets.shuffled_captions import shuffle_captions
 
 
-def parse_args() -> argparse.Namespace:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('file', type=Path, help="grounding annotations whose images have 'tokens_positive_eval'")
     parser.add_argument('--out', type=Path, required=True, metavar='FILE.json', help='where to write')
@@ -19,15 +22,6 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.seed < 0:
         parser.error(f'--seed should be at least 0, got {args.seed}')
-    return args
-
-
-def shuffle(args: argparse.Namespace) -> None:
-    from mmdet_ext.datasets.annotation_file import check_grounding_fields
-    from mmdet_ext.datasets.annotation_json import load_json
-    from mmdet_ext.datasets.shuffled_captions import shuffle_captions
-    from mmdet_ext.files import replace_file
-
     if args.out.resolve() == args.file.resolve():
         raise ValueError(f'--out {args.out} is the file to read')
     content = load_json(str(args.file))
@@ -36,12 +30,10 @@ def shuffle(args: argparse.Namespace) -> None:
         shuffled = shuffle_captions(content, args.seed)
     except ValueError as error:
         raise ValueError(f'{args.file}: {error}') from error
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    with replace_file(args.out) as out:
-        out.write(json.dumps(shuffled.content, separators=(',', ':')).encode() + b'\n')
+    write_json(args.out, shuffled.content)
     print(f'wrote {args.out}: {len(shuffled.content["images"])} captions'
           f'{f", {shuffled.left_out} left out that fit no other image" if shuffled.left_out else ""}')
 
 
 if __name__ == '__main__':
-    run(lambda: shuffle(parse_args()), interrupted='interrupted, nothing was written')
+    run(main, interrupted='interrupted, nothing was written')

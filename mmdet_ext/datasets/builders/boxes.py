@@ -12,13 +12,9 @@ def iou_matrix(boxes: np.ndarray, others: np.ndarray, *, generalized: bool = Fal
 
 
 def merge_boxes(boxes: np.ndarray, threshold: float) -> list[list[int]]:
-    """Group boxes that a chain of overlaps with an IoU of `threshold` or more connects.
+    """Group boxes (N, 4) that a chain of overlaps with an IoU of `threshold` or more connects.
 
-    Args:
-        boxes: (N, 4).
-
-    Returns:
-        Groups of indices in ascending order, the groups by their first members.
+    Returns groups of indices in ascending order, the groups by their first members.
     """
     groups: dict[int, list[int]] = {}
     if len(boxes):

@@ -2,7 +2,7 @@
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +23,14 @@ def new_parser(doc: str, *, folder: bool = False) -> argparse.ArgumentParser:
     return parser
 
 
+def parse_new_file(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The arguments; ends with an error if the file --out exists and may not be replaced."""
+    args = parser.parse_args()
+    if args.out.exists() and not args.overwrite:
+        parser.error(f'{args.out} is there already: give another --out, or --overwrite')
+    return args
+
+
 def existing_file(text: str, kind: str = 'file') -> Path:
     """Type of an argument: the path of a file, or of a 'folder'."""
     path = Path(text)
@@ -41,12 +49,6 @@ def positive_number(text: str) -> int:
     return int(text)
 
 
-def check_out(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """End with an error if the file --out exists and may not be replaced."""
-    if args.out.exists() and not args.overwrite:
-        parser.error(f'{args.out} is there already: give another --out, or --overwrite')
-
-
 def stays(out: Path, overwrite: bool) -> bool:
     """Whether a file of the folder --out exists and is kept; says so."""
     if out.exists() and not overwrite:
@@ -56,10 +58,18 @@ def stays(out: Path, overwrite: bool) -> bool:
 
 
 def progress(rows: Iterable[T] | None, label: str, unit: str, total: int | None = None) -> 'tqdm[T]':
-    """The rows with a bar on stderr, drawn twice a minute if that is no terminal; closed by a `with` statement."""
+    """The rows with a bar on stderr, drawn twice a minute if that is no terminal."""
     terminal = sys.stderr.isatty()
     return tqdm(rows, desc=label, unit=f' {unit}', total=total, mininterval=0.1 if terminal else 30,
                 dynamic_ncols=terminal)
+
+
+def write_rows(out: Path, rows: Iterable[T], unit: str, make_pairs: Callable[..., Iterable[Pair]], *,
+               total: int | None = None, categories: Sequence[dict] = OBJECT) -> None:
+    """Write an annotation file of the pairs that `make_pairs(rows, counts=counts)` gives, with a bar of the rows."""
+    counts = Counter()
+    with progress(rows, out.stem, unit, total) as bar:
+        write_file(out, make_pairs(bar, counts=counts), counts, categories)
 
 
 def write_file(out: Path, pairs: Iterable[Pair], counts: Counter, categories: Sequence[dict] = OBJECT) -> None:

@@ -11,40 +11,28 @@ from typing import Literal, NamedTuple, get_args
 from msgspec import UNSET, Raw, Struct, UnsetType, field, json
 from msgspec.structs import astuple
 
-from ...files import replace_file
 from ...text.spans import Spans, consolidate_spans, word_span
-from .grounding_file import Pair, box_row, compact_json, image_row
-from .image_lists import Sizes, image_file_size
-from .json_rows import Box, JsonRows, Number, Row, Side, decode
+from ..grounding_checks import displayed_size
+from .grounding_file import Pair, box_row, image_row, write_json
+from .image_lists import Size, Sizes
+from .json_rows import Box, JsonRows, Number, Row, Side, decode, row_type
 
 FORMS = ('finetune', 'pretrain')
 VOCABULARY_FILES = ('gqa_answer2id.json', 'gqa_answer2id_by_type.json')
 AnswerType = Literal['obj', 'attr', 'rel', 'global', 'cat']
 UNKNOWN = 'unknown'  # stands for answers that are not in a table
 _QUESTION_WORD = re.compile(r'\b(?:[Ww]hat|[Ww]ho|[Ww]here)\b')
-_SELECTED = re.compile(r'(.*) \(([^()]*)\)')
+_SELECTED = re.compile(r'(.*) \((?!-\))([^()]*)\)')  # 'dogs (1,2)'; not 'scene', nor 'lamp (-)', which does not exist
 
-
-class _ObjectRow(Struct):
-    x: Number
-    y: Number
-    w: Number
-    h: Number
+_ObjectRow = row_type('_ObjectRow', x=Number, y=Number, w=Number, h=Number)
+_Types = row_type('_Types', semantic=AnswerType)
+_Step = row_type('_Step', operation=str, argument=str)
 
 
 class _SceneRow(Struct):
     objects: dict[str, Raw]
     height: Side | None = None
     width: Side | None = None
-
-
-class _Types(Struct):
-    semantic: AnswerType
-
-
-class _Step(Struct):
-    operation: str
-    argument: str
 
 
 class _Annotations(Struct):
@@ -70,11 +58,7 @@ class Scenes(NamedTuple):
 
 
 def question_files(folder: Path, split: str, subset: str) -> list[Path]:
-    """The files of questions, as GQA names them: `train_all_questions` is a folder of ten of them.
-
-    Raises:
-        ValueError: If there is none.
-    """
+    """The files of questions, as GQA names them, at least one: `train_all_questions` is a folder of ten of them."""
     name = f'{split}_{subset}_questions'
     if (folder / f'{name}.json').is_file():
         return [folder / f'{name}.json']
@@ -90,11 +74,7 @@ def read_questions(path: Path) -> JsonRows[Question]:
 
 
 def read_scenes(path: Path) -> Scenes:
-    """The scene graphs of a file such as `train_sceneGraphs.json`.
-
-    Raises:
-        ValueError: If an object has no box.
-    """
+    """The scene graphs of a file such as `train_sceneGraphs.json`; a ValueError if an object has no box."""
     decoder, scenes = json.Decoder(_ObjectRow), Scenes({}, {})
     for location, image_id, row in JsonRows(path, _SceneRow, name='image {}'):
         scenes.boxes[image_id] = {key: astuple(decode(raw, decoder, f'{location}, object {key}'))
@@ -106,29 +86,17 @@ def read_scenes(path: Path) -> Scenes:
 
 def gqa_pairs(questions: Iterable[Row[Question]], boxes: Mapping[str, Mapping[str, Box]], sizes: Sizes, counts: Counter,
               *, images: Path | None = None, form: str = 'finetune') -> Iterator[Pair]:
-    """Images with their questions, and boxes. Questions without boxes are kept.
+    """Images with their questions, and boxes, or none. A ValueError names a broken question, or one without a size.
 
     Args:
-        questions: Of one or more files.
         boxes: Of objects by the id of the image and that of the object.
-        sizes: (height, width) of images by their id.
+        sizes: (height, width) of images by their id; others are read from the folder `images`.
         counts: Gets how objects were found, and what was left out.
-        images: Folder of images, to read other sizes from.
         form: 'finetune' for question answering, or 'pretrain' without answers, types and ids of questions.
-
-    Raises:
-        ValueError: If a question is broken, or there is no size for its image.
     """
-    if form not in FORMS:
-        raise ValueError(f'form must be one of {FORMS}, got {form!r}')
     for location, question_id, question in questions:
-        name = f'{question.image_id}.jpg'
-        size = sizes.get(question.image_id)
-        if size is None and images is None:
-            raise ValueError(f'{location}: there is no size of image {question.image_id}: give image_data.json or the '
-                             'folder of images')
-        image = image_row(name, size or image_file_size(images / name), question.text, 'gqa',
-                          original_id=question.image_id)
+        size = sizes.get(question.image_id) or _size_of_file(question.image_id, images, location)
+        image = image_row(f'{question.image_id}.jpg', size, question.text, 'gqa', original_id=question.image_id)
         if form == 'finetune':
             image['questionId'] = question_id
             if question.types is not UNSET:
@@ -148,6 +116,16 @@ def gqa_pairs(questions: Iterable[Row[Question]], boxes: Mapping[str, Mapping[st
         yield image, rows
 
 
+def _size_of_file(image_id: str, images: Path | None, location: str) -> Size:
+    if images is None:
+        raise ValueError(f'{location}: there is no size of image {image_id}: give image_data.json or the folder of '
+                         'images')
+    try:
+        return displayed_size(images / f'{image_id}.jpg')[::-1]
+    except OSError as error:
+        raise ValueError(f'the size of {images / image_id}.jpg cannot be read: {error}') from error
+
+
 def object_spans(question: Question, counts: Counter, location: str) -> dict[str, Spans]:
     """The spans of each object: by the annotated words, else by the program, else by the question word.
 
@@ -163,11 +141,13 @@ def object_spans(question: Question, counts: Counter, location: str) -> dict[str
             raise ValueError(f'{location}: {error}') from error
         for key in _ids(ids):
             spans.setdefault(key, []).append(span)
-    for name, key in _selected(question.semantic or ()):
-        if key not in spans:
-            begin = question.text.find(name)  # -1 where there is none, and the published files go on with that
-            spans[key] = [[begin, begin + len(name)]]
-            counts['objects found by name' if begin >= 0 else 'objects whose name does not occur'] += 1
+    for step in question.semantic or ():
+        selected = step.operation == 'select' and _SELECTED.fullmatch(step.argument)
+        for key in _ids(selected[2]) if selected else ():
+            if key not in spans:
+                begin = question.text.find(selected[1])  # -1 where there is none: the published files go on with that
+                spans[key] = [[begin, begin + len(selected[1])]]
+                counts['objects found by name' if begin >= 0 else 'objects whose name does not occur'] += 1
     question_word = _QUESTION_WORD.search(question.text)
     for key in dict.fromkeys(key for ids in annotations.answer.values() for key in _ids(ids) if key not in spans):
         if question_word:
@@ -179,49 +159,28 @@ def object_spans(question: Question, counts: Counter, location: str) -> dict[str
 
 
 def write_vocabulary(questions: Iterable[Row[Question]], folder: Path, min_count: int = 1) -> list[dict]:
-    """Write numbers for answers in alphabetical order, in the form of the published tables; the last is 'unknown'.
+    """Write and return the tables of `VOCABULARY_FILES`: numbers of all answers, and of the answers of each type.
 
-    The published files fit the published checkpoints; these are for training on other questions.
-
-    Args:
-        questions: With their answers.
-        folder: For `VOCABULARY_FILES`.
-        min_count: Answers of a type that stand fewer times in the files are left out.
-
-    Returns:
-        Contents of the files: one table of all answers, and one for each type.
-
-    Raises:
-        ValueError: If a question has no answer or no type.
+    They are in alphabetical order, the last is 'unknown'. The published files fit the published checkpoints; these are
+    for training on other questions. Answers of a type that stand fewer than `min_count` times in the files are left
+    out. A question without answer or type is a ValueError.
     """
-    if min_count < 1:
-        raise ValueError(f'min_count should be at least 1, got {min_count}')
     counts = {kind: Counter() for kind in get_args(AnswerType)}
     for location, _, question in questions:
         if question.answer is UNSET or question.types is UNSET:
             raise ValueError(f'{location} has no answer, or no types')
         counts[question.types.semantic][question.answer] += 1
-    answers = {kind: [answer for answer, count in of_kind.items() if count >= min_count]
+    answers = {f'answer_{kind}': {answer for answer, count in of_kind.items() if count >= min_count}
                for kind, of_kind in counts.items()}
-    tables = [_numbered(answer for of_kind in answers.values() for answer in of_kind),
-              {f'answer_{kind}': _numbered(of_kind) for kind, of_kind in answers.items()}]
-    for name, table in zip(VOCABULARY_FILES, tables, strict=True):
-        with replace_file(folder / name) as file:
-            file.write(compact_json(table) + b'\n')
+    tables = [_numbered(set().union(*answers.values())),
+              {name: _numbered(of_kind) for name, of_kind in answers.items()}]
+    for name, table in zip(VOCABULARY_FILES, tables):
+        write_json(folder / name, table)
     return tables
 
 
-def _numbered(answers: Iterable[str]) -> dict[str, int]:
-    return {name: number for number, name in enumerate([*sorted(set(answers) - {UNKNOWN}), UNKNOWN])}
-
-
-def _selected(program: Iterable[_Step]) -> Iterator[tuple[str, str]]:
-    """Name and id of each object that the program selects; 'scene' and what does not exist, 'lamp (-)', are none."""
-    for step in program:
-        match = step.operation == 'select' and _SELECTED.fullmatch(step.argument)
-        if match and match[2] != '-':
-            for key in _ids(match[2]):
-                yield match[1], key
+def _numbered(answers: set[str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate([*sorted(answers - {UNKNOWN}), UNKNOWN])}
 
 
 def _ids(ids: str) -> list[str]:

@@ -13,13 +13,9 @@ OBJECT = (dict(supercategory='object', id=1, name='object'), )
 
 
 def write_grounding(path: Path, pairs: Iterable[Pair], counts: Counter, categories: Sequence[dict] = OBJECT) -> None:
-    """Write a file; if an exception is raised, there is none.
+    """Write a file of images and boxes, which get ids from 0 on; if an exception is raised, there is none.
 
-    Args:
-        path: File to write.
-        pairs: Images and boxes; they get ids from 0 on here.
-        counts: Gets the numbers of `captions`, `captions without boxes` and `boxes`.
-        categories: Table of the file.
+    `counts` gets the numbers of `captions`, `captions without boxes` and `boxes`.
     """
     num_images = num_boxes = num_empty = 0
     with replace_file(path) as out, tempfile.TemporaryFile(dir=path.parent) as annotations:
@@ -45,9 +41,17 @@ def image_row(file_name: str, size: tuple[int, int], caption: str, dataset_name:
                 tokens_negative=[[0, len(caption)]]) | fields
 
 
-def box_row(bbox: Sequence[float], spans: Sequence[Sequence[int]], **fields: object) -> dict:
+def box_row(bbox: Sequence[float], spans: Sequence[Sequence[int]], *, spans_key: str = 'tokens_positive',
+            **fields: object) -> dict:
     """The box (x, y, width, height) in pixels, tied to characters [begin, end) of the caption, and further fields."""
-    return dict(area=bbox[2] * bbox[3], iscrowd=0, category_id=1, bbox=list(bbox), tokens_positive=spans) | fields
+    return {'area': bbox[2] * bbox[3], 'iscrowd': 0, 'category_id': 1, 'bbox': list(bbox), spans_key: spans} | fields
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write a json file whole, and make its folder if it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replace_file(path) as file:
+        file.write(compact_json(content) + b'\n')
 
 
 def compact_json(value: object) -> bytes:

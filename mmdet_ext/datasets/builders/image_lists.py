@@ -3,60 +3,29 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import msgspec
-from PIL import Image
-
 from ...checkpoints.unpickler import CheckpointError, RestrictedUnpickler
-from .json_rows import Id, JsonRows, Side, read_top_level
+from .json_rows import Id, JsonRows, Side, read_top_level, row_type
 
 Size = tuple[Side, Side]  # (height, width) in pixels
 Sizes = dict[str, Size]  # by the id of the image
 
-
-class _SizeRow(msgspec.Struct):
-    image_id: Id
-    height: Side
-    width: Side
-
-
-class _IdRow(msgspec.Struct):
-    id: Id
+_SizeRow = row_type('_SizeRow', image_id=Id, height=Side, width=Side)
+_IdRow = row_type('_IdRow', id=Id)
 
 
 def read_sizes(path: Path) -> Sizes:
     """The sizes in Visual Genome's `image_data.json` or PhraseCut's `image_data_split.json`.
 
-    Args:
-        path: A list of rows with `image_id`, `height` and `width`, or a table of [height, width] by id.
-
-    Raises:
-        ValueError: If it is neither, or a size is none.
+    The file is a list of rows with `image_id`, `height` and `width`, or a table of [height, width] by id; otherwise a
+    ValueError names the row.
     """
     if isinstance(read_top_level(path), dict):
         return {key: size for _, key, size in JsonRows(path, Size, name='image {}')}
-    rows = (row for _, _, row in JsonRows(path, _SizeRow))
-    return {str(row.image_id): (row.height, row.width) for row in rows}
-
-
-def image_file_size(path: Path) -> tuple[int, int]:
-    """(height, width) of an image file, of which only the header is read.
-
-    Raises:
-        ValueError: If it is no image.
-    """
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except OSError as error:
-        raise ValueError(f'the size of {path} cannot be read: {error}') from error
+    return {str(row.image_id): (row.height, row.width) for _, _, row in JsonRows(path, _SizeRow)}
 
 
 def read_ids(path: Path) -> set[str]:
-    """The ids of a file: a list as pickle or json, the images of a COCO file, or a text with one on a line.
-
-    Raises:
-        ValueError: If the file is damaged, or holds something other than ids, or none.
-    """
+    """The ids of a file, at least one: a list as pickle or json, the images of a COCO file, or a text of one a line."""
     if path.suffix in ('.pkl', '.p', '.pickle'):
         values = load_plain_pickle(path)
     elif path.suffix == '.json':
@@ -81,8 +50,7 @@ def plain_id(value: Id) -> str:
 def load_plain_pickle(path: Path) -> Any:
     """Numbers, texts, lists, tuples, dicts and sets of a pickle, of Python 2 as well; nothing that it names is run.
 
-    Raises:
-        ValueError: If the file is damaged, or names anything that is not among what published files need.
+    A file that is damaged, or names anything that is not among what published files need, is a ValueError.
     """
     with path.open('rb') as file:
         try:

@@ -3,7 +3,7 @@ import mmap
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
@@ -14,38 +14,30 @@ Box = tuple[Number, Number, Number, Number]  # x, y, width, height in pixels, un
 Text = Annotated[str, msgspec.Meta(pattern=r'\S')]  # with a character that is no white space
 Side = Annotated[int, msgspec.Meta(gt=0)]  # in pixels
 Id = int | str
+Row = tuple[str, int | str, T]  # the name of file and row for errors, the row's number or key, and the row
 
 _BYTE_ORDER_MARK = b'\xef\xbb\xbf'
 
 
-class Row(NamedTuple, Generic[T]):
-    """A row, its number in the table or its key, and the words that name file and row in errors."""
-    location: str
-    key: int | str
-    value: T
+def row_type(name: str, /, **fields: Any) -> type[msgspec.Struct]:
+    """The type of rows that have these fields, and maybe others, which are not read."""
+    return msgspec.defstruct(name, fields.items())
 
 
 class JsonRows(Generic[T]):
     """The rows of a json file as `Row`s.
 
     The file stays on disk, mapped into memory; about 50 bytes are held of a row. That the file is json is checked at
-    once, that a row is of its type when it is read.
+    once, that a row is of its type when it is read: a ValueError names file, row, key and value.
 
     Args:
-        path: File.
-        type_: Type of a row, for `msgspec`.
         table: Key of the table, an array, if the file holds an object. A file that is an array is the table itself, and
             with None so is one that is an object.
         name: What a row is called in errors, with {} for its number or key.
-
-    Raises:
-        ValueError: If the file is no json, or has no such table; or later, if a row is not of its type, naming file,
-            row, key and value.
     """
 
     def __init__(self, path: Path, type_: type[T], table: str | None = None, name: str = 'row {}') -> None:
-        self._path = path
-        self._name = name
+        self._name = f'{path}: {name}'
         self._decoder = msgspec.json.Decoder(type_)
         self._rows = read_top_level(path)
         if table is not None and isinstance(self._rows, dict):
@@ -57,20 +49,15 @@ class JsonRows(Generic[T]):
         return len(self._rows)
 
     def __iter__(self) -> Iterator[Row[T]]:
-        keys = self._rows if isinstance(self._rows, dict) else range(len(self._rows))
-        return map(self.__getitem__, keys)
+        return map(self.__getitem__, self._rows if isinstance(self._rows, dict) else range(len(self)))
 
     def __getitem__(self, key: int | str) -> Row[T]:
-        location = f'{self._path}: {self._name.format(key)}'
-        return Row(location, key, decode(self._rows[key], self._decoder, location))
+        location = self._name.replace('{}', str(key))
+        return location, key, decode(self._rows[key], self._decoder, location)
 
 
 def read_top_level(path: Path) -> dict[str, msgspec.Raw] | list[msgspec.Raw]:
-    """The members of the object, or the items of the array, of which a json file consists; none of them is decoded.
-
-    Raises:
-        ValueError: If the file is no json, or is neither object nor array.
-    """
+    """The members of the object, or the items of the array, of which a json file consists; none of them is decoded."""
     with path.open('rb') as file:
         content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if path.stat().st_size else b'')
     if content[:3] == _BYTE_ORDER_MARK:
@@ -79,11 +66,7 @@ def read_top_level(path: Path) -> dict[str, msgspec.Raw] | list[msgspec.Raw]:
 
 
 def read_json(path: Path, type_: type[T]) -> T:
-    """The content of a json file, read whole and checked against a type.
-
-    Raises:
-        ValueError: If the file is no json, or not of the type, naming file, key and value.
-    """
+    """The content of a json file of a type; a ValueError about one of another type names file, key and value."""
     return decode(path.read_bytes().removeprefix(_BYTE_ORDER_MARK), msgspec.json.Decoder(type_), str(path))
 
 
@@ -100,10 +83,9 @@ def decode(raw: Any, decoder: msgspec.json.Decoder, location: str) -> Any:
 def wrong_value(error: msgspec.ValidationError, value: Any, location: str) -> ValueError:
     """The error about a value that is not what msgspec expects, which names its key and the value there."""
     problem, _, key = str(error).replace("matching regex '\\\\S'", 'that is not blank').partition(' - at `$')
-    key = key.rstrip('`')
     for step in re.findall(r'\w+|\.\.\.', key):
         if step == '...':  # some value of a table, msgspec does not say which
             break
         value = value[int(step)] if isinstance(value, list) else value[step]
-    key = f'{key.lstrip(".")}: ' if key else ''
+    key = f'{key.strip(".`")}: ' if key else ''
     return ValueError(f'{location}: {key}{problem.replace("`", "")}, got {value!r:.100}')

@@ -7,22 +7,15 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
-from msgspec import Struct
-
 from .grounding_file import Pair, box_row, image_row
 from .image_lists import Sizes
-from .json_rows import Box, Id, JsonRows, Number, Row, Text
+from .json_rows import Box, Id, JsonRows, Number, Row, Text, row_type
 
 POLYGONS = ('last', 'all')
 
-
-class Task(Struct):
-    """A phrase in PhraseCut's file: of each instance a box (x, y, width, height) and polygons of points (x, y)."""
-    task_id: Id
-    image_id: Id
-    phrase: Text
-    Polygons: list[list[list[tuple[Number, Number]]]]
-    instance_boxes: list[Box]
+# A phrase: of each instance a box (x, y, width, height) and polygons of points (x, y).
+Polygons = list[list[list[tuple[Number, Number]]]]
+Task = row_type('Task', task_id=Id, image_id=Id, phrase=Text, Polygons=Polygons, instance_boxes=list[Box])
 
 
 def read_tasks(path: Path) -> JsonRows[Task]:
@@ -32,19 +25,11 @@ def read_tasks(path: Path) -> JsonRows[Task]:
 
 def phrasecut_pairs(tasks: Iterable[Row[Task]], sizes: Sizes, counts: Counter, *,
                     polygons: str = 'last') -> Iterator[Pair]:
-    """Images with their phrases, and boxes.
+    """Images with their phrases, and boxes; `counts` gets what was left out.
 
-    Args:
-        tasks: Phrases.
-        sizes: (height, width) of each image by its id.
-        counts: Gets what was left out.
-        polygons: 'last' keeps the last polygon of an instance that has several, as the published files do, 'all' all.
-
-    Raises:
-        ValueError: If a phrase is broken, or there is no size for its image.
+    Of several polygons of an instance 'last' keeps the last one, as the published files do, and 'all' keeps all. A
+    ValueError names a phrase that is broken, or for whose image there is no size.
     """
-    if polygons not in POLYGONS:
-        raise ValueError(f'polygons must be one of {POLYGONS}, got {polygons!r}')
     for location, _, task in tasks:
         location += f', task {task.task_id}'
         size = sizes.get(str(task.image_id))
@@ -53,21 +38,15 @@ def phrasecut_pairs(tasks: Iterable[Row[Task]], sizes: Sizes, counts: Counter, *
         if len(task.Polygons) != len(task.instance_boxes):
             raise ValueError(f'{location}: Polygons and instance_boxes should be lists of one length, got '
                              f'{[len(task.Polygons), len(task.instance_boxes)]}')
-        yield image_row(f'{task.image_id}.jpg', size, task.phrase, 'phrasecut', original_id=task.image_id,
-                        task_id=task.task_id), _instances(task, polygons, counts)
-
-
-def _instances(task: Task, polygons: str, counts: Counter) -> list[dict]:
-    """The boxes of a phrase, all of which the whole phrase names."""
-    rows = []
-    for outlines, box in zip(task.Polygons, task.instance_boxes, strict=True):
-        flat = [list(chain(*outline)) for outline in outlines if len(outline) >= 3]
-        counts['left out: polygons of fewer than three points'] += len(outlines) - len(flat)
-        if not flat:
-            counts['left out: instances without a polygon'] += 1
-            continue
-        if polygons == 'last':
-            counts['left out: polygons before the last of their instance'] += len(flat) - 1
-            flat = flat[-1:]
-        rows.append(box_row(box, [[0, len(task.phrase)]], segmentation=flat))
-    return rows
+        image = image_row(f'{task.image_id}.jpg', size, task.phrase, 'phrasecut', original_id=task.image_id,
+                          task_id=task.task_id)
+        rows = []
+        for outlines, box in zip(task.Polygons, task.instance_boxes):
+            flat = [list(chain(*outline)) for outline in outlines if len(outline) >= 3]
+            kept = flat[-1:] if polygons == 'last' else flat
+            counts['left out: polygons of fewer than three points'] += len(outlines) - len(flat)
+            counts['left out: polygons before the last of their instance'] += len(flat) - len(kept)
+            counts['left out: instances without a polygon'] += not kept
+            if kept:
+                rows.append(box_row(box, [[0, len(task.phrase)]], segmentation=kept))
+        yield image, rows

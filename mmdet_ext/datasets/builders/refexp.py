@@ -13,44 +13,22 @@ import msgspec
 from ...text.parsing import Parser, root_spans
 from .grounding_file import Pair, box_row, image_row
 from .image_lists import load_plain_pickle
-from .json_rows import Box, Number, Side, Text, read_json, wrong_value
+from .json_rows import Box, Number, Side, Text, read_json, row_type, wrong_value
 
 REFS = {'refcoco': 'refs(unc).p', 'refcoco+': 'refs(unc).p', 'refcocog': 'refs(umd).p'}
 Split = Literal['train', 'val', 'test', 'testA', 'testB']
 SPLITS = get_args(Split)
 
-
-class _Image(msgspec.Struct):
-    id: int
-    height: Side
-    width: Side
-
-
-class _Annotation(msgspec.Struct):
-    id: int
-    bbox: Box
-    category_id: int
-    area: Number
-    iscrowd: int
+_Image = row_type('_Image', id=int, height=Side, width=Side)
+_Annotation = row_type('_Annotation', id=int, bbox=Box, category_id=int, area=Number, iscrowd=int)
+_Sentence = row_type('_Sentence', sent=Text)
+_Reference = row_type('_Reference', split=Split, image_id=int, ann_id=int, file_name=str, sentences=list[_Sentence])
 
 
 class _Instances(msgspec.Struct):
     images: list[_Image]
     annotations: list[_Annotation]
     categories: list[dict] = []
-
-
-class _Sentence(msgspec.Struct):
-    sent: Text
-
-
-class _Reference(msgspec.Struct):
-    """Sentences that refer to one object."""
-    split: Split
-    image_id: int
-    ann_id: int
-    file_name: str
-    sentences: list[_Sentence]
 
 
 class Expression(NamedTuple):
@@ -66,9 +44,7 @@ class Expression(NamedTuple):
 def read_refer(root: Path, name: str) -> tuple[list[Expression], list[dict]]:
     """The expressions of a data set in the order of its file, and the categories of its boxes.
 
-    Raises:
-        ValueError: If a file is damaged, a reference lacks a field or has one of another type, or names an annotation
-            or an image that instances.json does not have; names file and reference.
+    A ValueError names the file, and the reference that is broken or whose annotation or image instances.json lacks.
     """
     if name not in REFS:
         raise ValueError(f'the data set must be one of {tuple(REFS)}, got {name!r}')
@@ -105,23 +81,17 @@ def safe_images(expressions: Collection[Expression]) -> set[str]:
 
 def refexp_pairs(expressions: Iterable[Expression], parser: Parser, counts: Counter, *, split: str,
                  safe: Collection[str] | None = None) -> Iterator[Pair]:
-    """Images with the expressions of a split, and boxes.
+    """Images with the expressions of a split, and boxes; only of the images with the ids `safe`, if these are given.
 
-    Args:
-        expressions: Of one data set to fine-tune on, or of several to pre-train on.
-        parser: Of expressions; those that it does not parse are taken as a whole.
-        counts: Gets how many there are, are dropped, and are tied to the words of their root.
-        split: train, val, test, testA or testB.
-        safe: Ids of the images to keep; None keeps all.
+    Expressions that the parser does not parse are taken as a whole. `counts` gets how many there are, are dropped, and
+    are tied to the words of their root.
     """
     of_split = [expression for expression in expressions if expression.split == split]
     kept = [expression for expression in of_split if safe is None or str(expression.image.id) in safe]
     counts.update(images=len({expression.image.id for expression in kept}), dropped=len(of_split) - len(kept))
     parses = parser(expression.text for expression in kept)
-    for expression, words in zip(kept, parses, strict=True):
-        text, image, row = expression.text, expression.image, expression.annotation
+    for (dataset, text, _, image, row, file_name), words in zip(kept, parses, strict=True):
         spans = [[0, len(text)]] if words is None else root_spans(text, words)
         counts['whole texts' if spans == [[0, len(text)]] else 'roots'] += 1
-        yield (image_row(expression.file_name, (image.height, image.width), text, expression.dataset,
-                         original_id=row.id),
-               [box_row(row.bbox, spans, area=row.area, iscrowd=row.iscrowd, category_id=row.category_id)])
+        yield image_row(file_name, (image.height, image.width), text, dataset, original_id=row.id), [
+            box_row(row.bbox, spans, area=row.area, iscrowd=row.iscrowd, category_id=row.category_id)]

@@ -5,9 +5,9 @@ comes from a parse. Regions of one image that say the same of the same place bec
 """
 import json
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from msgspec import Struct
@@ -19,8 +19,9 @@ from ...unfinished import Unfinished
 from .boxes import iou_matrix, merge_boxes
 from .grounding_file import Pair, box_row, compact_json, image_row
 from .image_lists import Size, Sizes
-from .json_rows import Id, JsonRows, Number
+from .json_rows import Id, JsonRows, Number, row_type
 
+T = TypeVar('T')
 MIN_LETTERS = 3
 PIECE_IMAGES = 1000  # after so many images work is safe
 _SAME_PHRASE_IOU, _SAME_CAPTION_IOU = 0.7, 0.75
@@ -29,10 +30,7 @@ _DUPLICATE_IOU, _OVERLAP_IOU = 0.5, 0.1
 _VAGUE = {'wall', 'side', 'building'}
 
 
-class _Synset(Struct):
-    synset_name: str
-    entity_idx_start: int
-    entity_idx_end: int
+_Synset = row_type('_Synset', synset_name=str, entity_idx_start=int, entity_idx_end=int)
 
 
 class _ObjectRow(Struct):
@@ -46,22 +44,10 @@ class _ObjectRow(Struct):
     height: Number | None = None
 
 
-class RegionRow(Struct):
-    """A region as the file has it."""
-    region_id: Id
-    phrase: str
-    x: Number
-    y: Number
-    width: Number
-    height: Number
-    objects: list[_ObjectRow]
-    synsets: list[_Synset]
-
-
-class ImageRow(Struct):
-    """An image of region_graphs.json."""
-    image_id: Id
-    regions: list[RegionRow]
+# A region, and an image, of region_graphs.json.
+RegionRow = row_type('RegionRow', region_id=Id, phrase=str, x=Number, y=Number, width=Number, height=Number,
+                     objects=list[_ObjectRow], synsets=list[_Synset])
+ImageRow = row_type('ImageRow', image_id=Id, regions=list[RegionRow])
 
 
 class Region(NamedTuple):
@@ -79,58 +65,41 @@ def read_graphs(path: Path) -> JsonRows[ImageRow]:
     return JsonRows(path, ImageRow, 'images')
 
 
-def make_pieces(images: JsonRows[ImageRow], sizes: Sizes, parser: Parser, work: Unfinished) -> Iterator[int]:
-    """Make the pieces of the file that an earlier run has not made.
+def region_pairs(images: JsonRows[ImageRow], sizes: Sizes, parser: Parser, work: Unfinished, counts: Counter,
+                 on_images: Callable[[int], object] = lambda _: None) -> Iterator[Pair]:
+    """The captions and boxes of the images; pieces of them are kept in `work`, and taken from there if they are in it.
 
-    Args:
-        images: With their regions.
-        sizes: (height, width) of each image by its id.
-        parser: Of captions.
-        work: Where the pieces are kept.
-
-    Yields:
-        Number of images of each piece, when it is there.
-
-    Raises:
-        ValueError: If an image is broken, or has no size.
+    `counts` gets what was left out, and `on_images` the number of images of each piece. A ValueError names an image
+    that is broken, or of which `sizes` has no (height, width).
     """
     for start in range(0, len(images), PIECE_IMAGES):
-        numbers = range(start, min(start + PIECE_IMAGES, len(images)))
-        if work.piece(f'{start}.jsonl') is None:
-            counts, lines = Counter(), []
+        name, numbers = f'{start}.jsonl', range(start, min(start + PIECE_IMAGES, len(images)))
+        if work.piece(name) is None:
+            piece_counts, lines = Counter(), []
             for location, _, row in map(images.__getitem__, numbers):
-                if str(row.image_id) not in sizes:
+                size = sizes.get(str(row.image_id))
+                if size is None:
                     raise ValueError(f'{location}: image {row.image_id} is not in image_data.json, which has its size')
-                regions = merge_regions(read_regions(row, parser, counts, location), counts)
-                counts['images'] += bool(regions)
-                lines += map(compact_json, _pairs(row.image_id, sizes[str(row.image_id)], regions))
-            with work.write(f'{start}.jsonl') as file:
-                file.write(b'\n'.join([compact_json(counts), *lines]) + b'\n')
-        yield len(numbers)
-
-
-def read_pieces(num_images: int, work: Unfinished, counts: Counter) -> Iterator[Pair]:
-    """The captions and boxes of all pieces of `num_images` images; `counts` gets what was left out."""
-    for start in range(0, num_images, PIECE_IMAGES):
-        with work.piece(f'{start}.jsonl').open() as file:
+                regions = merge_regions(read_regions(row, parser, piece_counts, location), piece_counts)
+                piece_counts['images'] += bool(regions)
+                lines += [compact_json(_pair(row.image_id, size, region)) for region in regions]
+            with work.write(name) as file:
+                file.write(b'\n'.join([compact_json(piece_counts), *lines]) + b'\n')
+        with work.piece(name).open() as file:
             counts.update(json.loads(next(file)))
             yield from map(json.loads, file)
+        on_images(len(numbers))
 
 
-def _pairs(image: Id, size: Size, regions: Iterable[Region]) -> Iterator[Pair]:
-    for region in regions:
-        boxes = np.concatenate([region.boxes[:, :2], region.boxes[:, 2:] - region.boxes[:, :2]], axis=1).tolist()
-        yield (image_row(f'{image}.jpg', size, region.caption, 'VG', original_id=region.id, original_img_id=image,
-                         data_source='vg'),
-               [box_row(box, spans) for box, spans in zip(boxes, region.spans, strict=True)])
+def _pair(image: Id, size: Size, region: Region) -> Pair:
+    row = image_row(f'{image}.jpg', size, region.caption, 'VG', original_id=region.id, original_img_id=image,
+                    data_source='vg')
+    return row, [box_row([x1, y1, x2 - x1, y2 - y1], spans)
+                 for (x1, y1, x2, y2), spans in zip(region.boxes.tolist(), region.spans, strict=True)]
 
 
 def read_regions(row: ImageRow, parser: Parser, counts: Counter, location: str) -> list[Region]:
-    """The regions of an image; `counts` gets what was left out.
-
-    Raises:
-        ValueError: If an object has no size; `location` names the file and the image in it.
-    """
+    """The regions of an image; `counts` gets what was left out. `location` names file and image in errors."""
     cleaned = []
     for region in row.regions:
         caption, positions = clean_text(region.phrase)
@@ -140,18 +109,16 @@ def read_regions(row: ImageRow, parser: Parser, counts: Counter, location: str) 
         elif not (region.width > 0 and region.height > 0):
             counts['regions without area'] += 1
         else:
-            objects = _tied_objects(region, caption, positions, location, counts)
-            cleaned.append((region, caption, objects))
+            cleaned.append((region, caption, _tied_objects(region, caption, positions, location, counts)))
     parses = parser(caption for _, caption, _ in cleaned)
     return [_region(*parts, words, counts) for parts, words in zip(cleaned, parses, strict=True)]
 
 
 def _tied_objects(region: RegionRow, caption: str, positions: Sequence[int], location: str,
                   counts: Counter) -> list[tuple[np.ndarray, Spans]]:
-    """The boxes (x1, y1, x2, y2) and spans of the objects that are tied to words without doubt.
+    """The boxes (x1, y1, x2, y2) and spans of the objects of exactly one synset, which stands once in the text.
 
-    These are objects of exactly one synset, which stands once in the text. `caption` is its clean text, and `positions`
-    are as `clean_text` gives them.
+    These are tied to words without doubt. Caption and positions are what `clean_text` gives.
     """
     by_synset = {}
     for synset in region.synsets:
@@ -176,19 +143,15 @@ def _region(row: RegionRow, caption: str, objects: list[tuple[np.ndarray, Spans]
             counts: Counter) -> Region:
     """A region of its own box and those of the objects that are tied to its words."""
     root = None if words is None else root_spans(caption, words, lazy=False)
-    on_root = [root is not None and spans_overlap(spans, root) for _, spans in objects]
-    phrases = {}  # boxes by spans as json
-    for (box, spans), is_root in zip(objects, on_root, strict=True):
-        phrases.setdefault(json.dumps(root if is_root else spans), []).append(box)
-    if not any(on_root) and (root is not None or not objects):
-        phrase = json.dumps(root or [[0, len(caption)]])
-        phrases.setdefault(phrase, []).append(_corners(row.x, row.y, row.width, row.height))
+    tied = [(box, root if root and spans_overlap(spans, root) else spans) for box, spans in objects]
+    if all(spans is not root for _, spans in tied) and (root or not objects):
+        tied.append((_corners(row.x, row.y, row.width, row.height), root or [[0, len(caption)]]))
         counts['region boxes'] += 1
     boxes, spans = [], []
-    for phrase, same in phrases.items():
-        averaged, _ = _average_boxes(np.stack(same), _SAME_PHRASE_IOU)
+    for same in _groups(tied, lambda box: box[1]):
+        averaged, _ = _average_boxes(np.stack([box for box, _ in same]), _SAME_PHRASE_IOU)
         boxes.extend(averaged)
-        spans += [json.loads(phrase)] * len(averaged)
+        spans += [same[0][1]] * len(averaged)
     key = ' '.join(content_words(caption, words)) or caption
     return Region(row.region_id, caption, key, np.stack(boxes), spans, bool(objects))
 
@@ -217,10 +180,11 @@ def merge_regions(regions: Sequence[Region], counts: Counter) -> list[Region]:
     return clear
 
 
-def _groups(regions: Iterable[Region], key: Callable[[Region], Hashable]) -> Iterable[list[Region]]:
+def _groups(items: Iterable[T], key: Callable[[T], object]) -> Iterable[list[T]]:
+    """Lists of the items of equal keys."""
     groups = {}
-    for region in regions:
-        groups.setdefault(key(region), []).append(region)
+    for item in items:
+        groups.setdefault(str(key(item)), []).append(item)
     return groups.values()
 
 
@@ -228,8 +192,7 @@ def _distinct(regions: list[Region]) -> list[Region]:
     """Regions of one key without duplicates."""
     if len(regions) == 1:
         return regions
-    boxes = np.concatenate([region.boxes for region in regions])
-    spans = [of_box for region in regions for of_box in region.spans]
+    boxes, spans = _boxes_and_spans(regions)
     owner = np.repeat(np.arange(len(regions)), [len(region.boxes) for region in regions])
     shared = np.array([[spans_overlap(of_box, others) for others in spans] for of_box in spans])
     same = (iou_matrix(boxes, boxes) >= _DUPLICATE_IOU) & shared  # (boxes, boxes)
@@ -239,8 +202,7 @@ def _distinct(regions: list[Region]) -> list[Region]:
     _, component = connected_components(linked, directed=False)
     distinct = []
     for number in range(component.max() + 1):
-        members = np.flatnonzero(component == number)
-        best = max(members, key=lambda member: len(regions[member].boxes))  # the first of several
+        best = max(np.flatnonzero(component == number), key=lambda member: len(regions[member].boxes))  # or the first
         in_component = component[owner] == number
         averaged = [boxes[same[row] & in_component].mean(axis=0) for row in np.flatnonzero(owner == best)]
         distinct.append(regions[best]._replace(boxes=np.stack(averaged)))
@@ -250,7 +212,7 @@ def _distinct(regions: list[Region]) -> list[Region]:
 def _without_empty(regions: list[Region]) -> list[Region]:
     """Without the regions that have no objects and touch one that has."""
     objects = [region.boxes for region in regions if region.has_objects]
-    if not objects or len(objects) == len(regions):
+    if not objects:
         return regions
     boxes = np.concatenate(objects)
     return [region for region in regions
@@ -262,10 +224,15 @@ def _collapse(regions: list[Region]) -> Region:
     first = regions[0]
     if len(regions) == 1:
         return first
-    spans = [of_box for region in regions for of_box in region.spans]
-    boxes, groups = _average_boxes(np.concatenate([region.boxes for region in regions]), _SAME_CAPTION_IOU)
+    boxes, spans = _boxes_and_spans(regions)
+    boxes, groups = _average_boxes(boxes, _SAME_CAPTION_IOU)
     united = [consolidate_spans([span for index in group for span in spans[index]], first.caption) for group in groups]
     return first._replace(boxes=boxes, spans=united)
+
+
+def _boxes_and_spans(regions: list[Region]) -> tuple[np.ndarray, list[Spans]]:
+    return np.concatenate([region.boxes for region in regions]), [
+        of_box for region in regions for of_box in region.spans]
 
 
 def _average_boxes(boxes: np.ndarray, threshold: float) -> tuple[np.ndarray, list[list[int]]]:

@@ -9,8 +9,6 @@ from mmdet.registry import TRANSFORMS
 _SIDES = re.compile(r'\b(left|right)(?=(?:most|hand|wards?)?\b)', re.IGNORECASE)
 _OTHER = dict(left='right', right='left')
 
-Spans = list[list[int]]
-
 
 @TRANSFORMS.register_module()
 class TextAwareFlip(RandomFlip):

@@ -12,7 +12,7 @@ from mmdet.visualization import DetLocalVisualizer
 from mmengine.dist import master_only
 from mmengine.structures import InstanceData
 
-from ...text.phrases import join_spans, phrase_text
+from ...text.spans import join_spans, phrase_text
 from .caption import Color, draw_caption, one_warning_of_letters
 
 # dark enough to be read on white; more phrases than colours begin again

@@ -8,8 +8,7 @@ import msgspec
 import pytest
 from mixed_files import pair, write_coco, write_pairs, write_vg
 
-from mmdet_ext.datasets.builders.combined.images import CaptionRow, Image, ImageTable, Placement
-from mmdet_ext.datasets.builders.combined.mixture import Mixture, mixed_pairs
+from mmdet_ext.datasets.builders.combined.mixture import CaptionRow, Image, ImageTable, Mixture, Placement, mixed_pairs
 from mmdet_ext.datasets.builders.grounding_file import write_grounding
 from mmdet_ext.datasets.builders.image_lists import read_ids
 

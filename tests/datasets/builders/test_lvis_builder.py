@@ -6,8 +6,8 @@ import pytest
 
 from mmdet_ext.datasets import MDETRDataset
 from mmdet_ext.datasets.builders.grounding_file import write_grounding
-from mmdet_ext.datasets.builders.lvis import Prompts, make_prompts, prompt_pairs, read_coco
-from mmdet_ext.datasets.builders.lvis_subset import ImageClasses, balanced_subset
+from mmdet_ext.datasets.builders.lvis import (ImageClasses, Prompts, balanced_subset, make_prompts, prompt_pairs,
+                                              read_coco)
 
 NAMES = ('cat', 'dog', 'traffic_light', 'bow_(weapon)', 'bow_(decorative_ribbons)')
 

@@ -11,8 +11,8 @@ from hand_parses import rule_parser
 from mmdet_ext.datasets.builders import visual_genome
 from mmdet_ext.datasets.builders.grounding_file import write_grounding
 from mmdet_ext.datasets.builders.image_lists import read_sizes
-from mmdet_ext.datasets.builders.visual_genome import (ImageRow, Region, make_pieces, merge_regions, read_graphs,
-                                                       read_pieces, read_regions)
+from mmdet_ext.datasets.builders.visual_genome import (ImageRow, Region, merge_regions, read_graphs, read_regions,
+                                                       region_pairs)
 from mmdet_ext.text.parsing import load_parser
 from mmdet_ext.unfinished import Unfinished
 
@@ -182,9 +182,8 @@ def files(tmp_path) -> Path:
 def build(files: Path, parser=rule_parser) -> tuple[dict, Counter]:
     images, counts, work = read_graphs(files / 'graphs.json'), Counter(), Unfinished(files / 'out.json')
     work.begin({})
-    for _ in make_pieces(images, read_sizes(files / 'sizes.json'), parser, work):
-        pass
-    write_grounding(files / 'out.json', read_pieces(len(images), work, counts), counts)
+    write_grounding(files / 'out.json', region_pairs(images, read_sizes(files / 'sizes.json'), parser, work, counts),
+                    counts)
     work.remove()
     return json.loads((files / 'out.json').read_text()), counts
 

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .programs import Result, Step
+from .scenes import NotFollowedError, Result, Step
 
 _ADJECTIVES = {
     'small': 'small', 'tiny': 'small', 'large': 'large', 'big': 'large',
@@ -55,16 +55,11 @@ def phrases_of(question: str) -> list[Phrase]:
     return phrases
 
 
-def object_spans(question: str, steps: Sequence[Step], results: Sequence[Result]) -> dict[int, list[list[int]]] | None:
-    """The spans of each object that a question names, in the order of the text.
+def object_spans(question: str, steps: Sequence[Step], results: Sequence[Result]) -> dict[int, list[list[int]]]:
+    """The spans of each object that a question names, in the order of the text, by the number of the object.
 
-    Args:
-        question: Its text.
-        steps: Its program.
-        results: Of each step.
-
-    Returns:
-        Spans by the number of the object, or None if words and program do not fit.
+    Raises:
+        NotFollowedError: If words and program, with the results of its steps, do not fit.
     """
     phrases = phrases_of(question)
     sets = _sets(steps, results, len(steps) - 1)
@@ -77,7 +72,7 @@ def object_spans(question: str, steps: Sequence[Step], results: Sequence[Result]
     attempts = [*(_pair_in_order(order, phrases) for order in orders), _pair_by_attributes(sets, phrases)]
     pairs = next((pairs for pairs in attempts if pairs is not None), None)
     if pairs is None:
-        return None
+        raise NotFollowedError('words that do not follow the program')
     spans = {}
     for objects, span in sorted(pairs, key=lambda pair: pair[1]):
         for number in objects:
@@ -88,12 +83,11 @@ def object_spans(question: str, steps: Sequence[Step], results: Sequence[Result]
 def _sets(steps: Sequence[Step], results: Sequence[Result], last: int,
           in_intersection: bool = False) -> list[ObjectSet]:
     """The sets behind a step, itself included."""
-    number, filters = last, set()
-    while steps[number].function.startswith('filter_') or steps[number].function == 'unique':
-        if steps[number].function != 'unique':
-            filters.add(steps[number].value)
-        number = steps[number].inputs[0]
-    step = steps[number]
+    step, filters = steps[last], set()
+    while step.function.startswith('filter_') or step.function == 'unique':
+        if step.function != 'unique':
+            filters.add(step.value)
+        step = steps[step.inputs[0]]
     is_set = step.function in ('scene', 'relate', 'union', 'intersect') or step.function.startswith('same_')
     sets = []
     if is_set and (filters or not in_intersection):
@@ -105,10 +99,10 @@ def _sets(steps: Sequence[Step], results: Sequence[Result], last: int,
 def _pair_in_order(sets: Sequence[ObjectSet], phrases: Sequence[Phrase]) -> Pairs | None:
     """Objects and span of each phrase if sets and phrases agree in their order."""
     pairs = []
-    for objects in sets:
-        if len(pairs) < len(phrases) and objects.attributes == phrases[len(pairs)].attributes:
-            pairs.append((objects.objects, phrases[len(pairs)].span))
-        elif not objects.optional:
+    for objects, attributes, optional in sets:
+        if len(pairs) < len(phrases) and attributes == phrases[len(pairs)].attributes:
+            pairs.append((objects, phrases[len(pairs)].span))
+        elif not optional:
             return None
     return pairs if len(pairs) == len(phrases) else None
 

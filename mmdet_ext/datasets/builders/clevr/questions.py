@@ -9,34 +9,30 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from ...questions import CLEVR_SIZE, with_clevr_images
-from ..grounding_file import Pair, image_row
+from ...questions import CLEVR_SIZE, program_kind
+from ..grounding_file import Pair, box_row, image_row
 from ..json_rows import Id, JsonRows, Row, read_top_level
 from .phrases import object_spans
-from .programs import Step, UnknownFunctionError, as_answer, run_program
-from .scenes import ClevrScene
+from .scenes import Boxes, NotFollowedError, SceneRow, Step, run_program
 
 
-class _Row(Struct, kw_only=True):
+class Question(Struct, kw_only=True):
+    """A question of CLEVR as files have it."""
     image_index: int
     image_filename: str
+    text: str = field(name='question')
+    index: Id | None = field(name='question_index', default=None)
     program: Annotated[list[Step], Meta(min_length=1)] | None = None
     answer: str | None = None
 
 
-class Question(_Row, kw_only=True):
-    """A question of CLEVR as files have it."""
-    text: str = field(name='question')
-    index: Id | None = field(name='question_index', default=None)
-
-
-class Expression(_Row, kw_only=True):
+class Expression(Question, kw_only=True):
     """A referring expression of CLEVR-Ref+ as files have it."""
     text: str = field(name='refexp')
     index: Id | None = field(name='refexp_index', default=None)
 
 
-def read_questions(path: Path) -> JsonRows[Question | Expression]:
+def read_questions(path: Path) -> JsonRows[Question]:
     """The rows of `CLEVR_*_questions.json`, or of a file of CLEVR-Ref+ with referring expressions."""
     tables = read_top_level(path)
     for table, type_ in dict(questions=Question, refexps=Expression).items():
@@ -45,80 +41,57 @@ def read_questions(path: Path) -> JsonRows[Question | Expression]:
     raise ValueError(f'{path} has neither questions nor refexps')
 
 
-def clevr_pairs(rows: Iterable[Row[Question | Expression]], scenes: Mapping[int, ClevrScene], counts: Counter, *,
-                medium: bool = False, size: tuple[int, int] = CLEVR_SIZE) -> Iterator[Pair]:
-    """Images with their questions, and boxes with `tokens` in the place of `tokens_positive`.
+def clevr_pairs(rows: Iterable[Row[Question]], scenes: Mapping[int, tuple[SceneRow, Boxes]],
+                counts: Counter, *, medium: bool = False, size: tuple[int, int] = CLEVR_SIZE) -> Iterator[Pair]:
+    """Images of a size (width, height) with their questions, and boxes with `tokens` in place of `tokens_positive`.
 
-    Boxes of expressions have `isfinal`, which is 1 for what the whole expression refers to.
-
-    Args:
-        rows: Questions or expressions.
-        scenes: By `image_index`. Questions without a program, as those of test splits, need none, and get no boxes.
-        counts: Gets how many have no boxes, or are left out, for which reason.
-        medium: Leave out the questions that name an object twice, as in the first stage of the published training.
-        size: (width, height) of the images.
+    Boxes of expressions have `isfinal`, which is 1 for what the whole expression refers to. Questions without a
+    program, as those of test splits, need no scene, and get no boxes. `medium` leaves out the questions that name an
+    object twice, as in the first stage of the published training. `counts` gets how many have no boxes, or are left
+    out, for which reason.
 
     Raises:
         ValueError: If a program is broken, its scene is missing, or it gives another answer.
     """
     for location, _, row in rows:
-        boxes = []
+        boxes, is_question = [], not isinstance(row, Expression)
         if row.program is None:
             counts['captions without program'] += 1
         else:
             try:
                 boxes = _boxes(row, scenes, medium, counts, location)
-            except _NotFollowedError as reason:
+            except NotFollowedError as reason:
                 # a file of all questions has also those whose boxes are not known
-                is_kept = isinstance(row, Question) and not medium
+                is_kept = is_question and not medium
                 counts[f'{"kept without boxes" if is_kept else "left out"}: {reason}'] += 1
-                boxes = [] if is_kept else None
-        if boxes is not None:
-            yield _image(row, size, location), boxes
+                if not is_kept:
+                    continue
+        fields = dict(original_id=row.image_index, question_id=row.index)
+        if is_question:
+            program = row.program and [dict(function=row.program[-1].function)]
+            fields |= dict(answer=row.answer, question_kind=program_kind(program))
+        yield image_row(row.image_filename, size[::-1], row.text, 'clevr' if is_question else 'clevrref',
+                        **{key: value for key, value in fields.items() if value is not None}), boxes
 
 
-class _NotFollowedError(Exception):
-    """The words that name the objects of a question cannot be told."""
-
-
-def _image(row: Question | Expression, size: tuple[int, int], location: str) -> dict:
-    is_question = isinstance(row, Question)
-    image = image_row(row.image_filename, size[::-1], row.text, 'clevr' if is_question else 'clevrref',
-                      original_id=row.image_index)
-    if row.index is not None:
-        image['question_id'] = row.index
-    if is_question:
-        program = row.program and [dict(function=row.program[-1].function)]
-        question = dict(question=row.text, image_filename=row.image_filename, answer=row.answer, program=program)
-        known = with_clevr_images(dict(questions=[question]), location)['images'][0]
-        image |= {key: known[key] for key in ('answer', 'question_kind') if known[key] is not None}
-    return image
-
-
-def _boxes(row: Question | Expression, scenes: Mapping[int, ClevrScene], medium: bool, counts: Counter,
-           location: str) -> list[dict] | None:
-    """The boxes of a question that has a program, None if it is left out."""
-    scene = scenes.get(row.image_index)
-    if scene is None:
+def _boxes(row: Question, scenes: Mapping[int, tuple[SceneRow, Boxes]], medium: bool, counts: Counter,
+           location: str) -> list[dict]:
+    """The boxes of a question that has a program; a NotFollowedError says why they cannot be told, or are not asked."""
+    if row.image_index not in scenes:
         raise ValueError(f'{location}: there is no scene with its image_index {row.image_index}')
-    try:
-        results = run_program(row.program, scene.row, location)
-    except UnknownFunctionError as error:
-        raise _NotFollowedError('programs with functions that CLEVR does not have') from error
-    if isinstance(row, Question) and row.answer not in (None, as_answer(results[-1])):
-        raise ValueError(f'{location}: the answer is {row.answer!r}, and its program gives {as_answer(results[-1])!r}: '
+    scene, boxes = scenes[row.image_index]
+    results = run_program(row.program, scene, location)
+    result, is_question = results[-1], not isinstance(row, Expression)
+    answer = {True: 'yes', False: 'no'}[result] if isinstance(result, bool) else str(result)
+    if is_question and row.answer not in (None, answer):
+        raise ValueError(f'{location}: the answer is {row.answer!r}, and its program gives {answer!r}: '
                          'scenes and questions do not belong together')
     spans = object_spans(row.text, row.program, results)
-    if spans is None:
-        raise _NotFollowedError('words that do not follow the program')
     if medium and any(len(mentions) > 1 for mentions in spans.values()):
-        counts['left out: an object is named twice'] += 1
-        return None
-    is_final = {}
-    if isinstance(row, Expression):
-        if not isinstance(results[-1], tuple):
-            raise ValueError(f'{location}: its program ends with {results[-1]!r}, and should find objects')
-        is_final = {number: dict(isfinal=int(number in results[-1])) for number in spans}
-    counts['left out: objects without a box'] += sum(scene.boxes[number] is None for number in spans)
-    return [dict(area=box[2] * box[3], iscrowd=0, category_id=1, bbox=list(box), tokens=spans[number])
-            | is_final.get(number, {}) for number in spans if (box := scene.boxes[number]) is not None]
+        raise NotFollowedError('an object is named twice')
+    if not is_question and not isinstance(result, tuple):
+        raise ValueError(f'{location}: its program ends with {result!r}, and should find objects')
+    counts['left out: objects without a box'] += sum(boxes[number] is None for number in spans)
+    return [box_row(boxes[number], mentions, spans_key='tokens',
+                    **({} if is_question else dict(isfinal=int(number in result))))
+            for number, mentions in spans.items() if boxes[number] is not None]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ....text.spans import Spans, consolidate_spans, shift_spans
+from ....text.spans import Spans, clip_spans, consolidate_spans, shift_spans
 from ..boxes import iou_matrix
 
 
@@ -20,13 +20,11 @@ class Caption(NamedTuple):
 
 def combine_captions(captions: Sequence[Caption], *, max_chars: int = 250, threshold: float = 0.5,
                      generalized: bool = False) -> list[Caption]:
-    """Fewer captions with all boxes of the given ones.
+    """Fewer captions of an image with all boxes of the given ones.
 
-    Args:
-        captions: Of one image.
-        max_chars: What captions may have together, dots and spaces not counted; one that has more stays alone.
-        threshold: Captions with boxes of which two overlap more stay apart.
-        generalized: Measure overlap by GIoU, as the paper has it, in place of the published code's IoU.
+    Those of at most `max_chars` characters together, dots and spaces not counted, are joined. Captions with boxes of
+    which two overlap by more than `threshold` stay apart: by IoU as in the published code, or by GIoU (`generalized`)
+    as in the paper.
     """
     adjacent = overlap_graph([caption.boxes for caption in captions], threshold, generalized=generalized)
     lengths = [len(caption.text) for caption in captions]
@@ -48,44 +46,32 @@ def overlap_graph(boxes: Sequence[Sequence[dict]], threshold: float, *, generali
 def colour_graph(adjacent: np.ndarray, lengths: Sequence[int], max_chars: int) -> list[list[int]]:
     """Nodes of each colour in the order in which they get it: those with most neighbours first, of equals the last.
 
-    A node takes the first colour without a neighbour and with room for it, or else a new one.
-
-    Args:
-        adjacent: (N, N) symmetric.
-        lengths: Characters of each node.
-        max_chars: What is room enough for the nodes of a colour; 2 characters more are asked of one that joins them.
+    A node takes the first colour without a neighbour and with room for its length and 2 characters more, or else a new
+    one. A colour has room for `max_chars` characters; `adjacent` is (N, N), symmetric.
     """
-    degrees = adjacent.sum(axis=1).tolist()
     neighbours = [set(np.flatnonzero(row).tolist()) for row in adjacent]
     colours: list[list[int]] = []
-    totals: list[int] = []
-    for node in sorted(range(len(degrees)), key=lambda node: (degrees[node], node), reverse=True):
-        for colour, nodes in enumerate(colours):
-            if totals[colour] + lengths[node] + 2 <= max_chars and neighbours[node].isdisjoint(nodes):
+    for node in sorted(range(len(lengths)), key=lambda node: (len(neighbours[node]), node), reverse=True):
+        for nodes in colours:
+            total = sum(lengths[member] for member in nodes)
+            if total + lengths[node] + 2 <= max_chars and neighbours[node].isdisjoint(nodes):
                 nodes.append(node)
-                totals[colour] += lengths[node]
                 break
         else:
             colours.append([node])
-            totals.append(lengths[node])
     return colours
 
 
 def join_captions(captions: Sequence[Caption]) -> Caption:
     """One caption of sentences; its spans are whole words, and a box may have none left."""
-    sentences = [text if text.endswith(('.', '?')) else f'{text}.' for text, _, _ in captions]
-    offsets = np.cumsum([0] + [len(sentence) + 1 for sentence in sentences]).tolist()
-    text = ' '.join(sentences)
-    boxes = [
-        box | dict(tokens_positive=consolidate_spans(
-            shift_spans(_inside(box['tokens_positive'], caption.text), offset), text))
-        for caption, offset in zip(captions, offsets) for box in caption.boxes
-    ]
-    negative = [span for caption, offset in zip(captions, offsets)
-                for span in shift_spans(_inside(caption.negative, caption.text), offset)]
+    text, boxes, negative = '', [], []
+    for caption in captions:
+        offset = len(text)
+        text += f'{caption.text} ' if caption.text.endswith(('.', '?')) else f'{caption.text}. '
+        # cut off, so that spans do not reach into a neighbouring caption
+        boxes += [box | dict(tokens_positive=shift_spans(clip_spans(box['tokens_positive'], caption.text), offset))
+                  for box in caption.boxes]
+        negative += shift_spans(clip_spans(caption.negative, caption.text), offset)
+    text = text[:-1]
+    boxes = [box | dict(tokens_positive=consolidate_spans(box['tokens_positive'], text)) for box in boxes]
     return Caption(text, boxes, consolidate_spans(negative, text))
-
-
-def _inside(spans: Spans, text: str) -> list[list[int]]:
-    """The spans cut off at the ends of their caption, so that they do not reach into a neighbouring one."""
-    return [[min(max(end, 0), len(text)) for end in span] for span in spans]
