@@ -23,19 +23,14 @@ def write_comparison(trainings: Sequence[Training], out: Path, metric: str, part
     runs = []
     for training in trainings:
         log = training.log()
-        try:
-            curve = log.curve(metric)
-        except ValueError as error:
-            raise ValueError(f'{training.work_dir}: {error}') from error
-        if curve:
-            runs.append(Run(training.name, curve, training.max_epochs, log.minutes_per_epoch))
+        if values := log.curve(metric):
+            runs.append(Run(training.name, values, training.max_epochs, log.minutes_per_epoch))
         elif partial:
             print(f'{training.name}: no validation yet, left out')
         else:
             raise ValueError(f'{training.work_dir}: no validation in the logs')
     if not runs:
-        names = ', '.join(training.name for training in trainings)
-        raise ValueError(f'{out}: no validation in the logs of {names}')
+        raise ValueError(f'{out}: no validation in the logs of {", ".join(training.name for training in trainings)}')
     table = to_markdown(runs, metric)
     print(f'\n{table}')
     for suffix, text in (('md', f'{table}\n![](comparison.png)\n'), ('json', to_json(runs, metric))):
