@@ -65,7 +65,7 @@ def generated_tokenizer(model_cfg: ConfigDict, texts: Sequence[str], size: int =
 
     with TemporaryDirectory() as folder:
         train_tokenizer(texts, size).save_pretrained(folder)
-        model_cfg.text_encoder.update(name=folder, pretrained=False, config={})
+        model_cfg.text_encoder.update(name=folder, pretrained=False, config=model_cfg.text_encoder.get('config', {}))
         yield
 
 

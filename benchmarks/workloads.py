@@ -2,10 +2,10 @@
 
 This module uses only those parts of the package that old checkouts have too.
 """
-import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -28,9 +28,8 @@ class Step:
         root: Path of the checkout.
         config: Path of its config below configs/.
         device: Where to train.
-        batch: Number of images.
+        batch: Number of images, of `boxes` boxes each.
         shape: Height and width of the images.
-        boxes: Number of boxes per image.
     """
 
     def __init__(self, root: Path, config: str, device: torch.device, *, batch: int, shape: tuple[int, int],
@@ -61,17 +60,11 @@ class Step:
         self.optim_wrapper.update_params(self.model.parse_losses(losses)[0])
 
     @property
-    def groups(self) -> int:
-        return len(self.optim_wrapper.param_groups)
-
-    @property
     def host_tensors(self) -> list[Tensor]:
         """The optimizer's counts of steps, which torch keeps in the host's memory unless the optimizer is fused."""
         optimizer = self.optim_wrapper.optimizer
-        states = [(group, optimizer.state[parameter]) for group in optimizer.param_groups
-                  for parameter in group['params']]
-        return [state['step'] for group, state in states
-                if 'step' in state and not (group.get('fused') or group.get('capturable'))]
+        return [optimizer.state[parameter]['step'] for group in optimizer.param_groups for parameter in group['params']
+                if not (group.get('fused') or group.get('capturable')) and 'step' in optimizer.state[parameter]]
 
 
 def modulated_attention(device: torch.device) -> Work:
@@ -99,15 +92,13 @@ def prediction(root: Path, device: torch.device, folder: Path) -> Work:
     """YOLOv9-T from a jpg to boxes, by `Predictor` or, where there is none, by `DetInferencer`; some 30 boxes."""
     from mmdet.apis import DetInferencer
 
-    from mmdet_ext.deployment import deploy, deployed_config
+    from mmdet_ext.deployment import deployed_config
 
     from .prediction import detector
 
     write_images(folder, 1)
-    image, checkpoint = str(folder / '0.jpg'), str(folder / 'folded.pth')
-    cfg, model = detector(root / 'configs/yolov9/yolov9t_coco.py', image)
-    meta = dict(dataset_meta=dict(classes=tuple(map(str, range(80)))))
-    torch.save(dict(state_dict=deploy(model).state_dict(), meta=meta), checkpoint)
+    image = str(folder / '0.jpg')
+    cfg, _, checkpoint = detector(root / 'configs/yolov9/yolov9t_coco.py', image, folder)
     cfg = deployed_config(cfg)
     if (root / 'mmdet_ext/predict').is_dir():  # an import would find that of an installed checkout
         from mmdet_ext.predict import Predictor
@@ -124,11 +115,9 @@ def training_images(root: Path, folder: Path, images: int = 32) -> Work:
     return data.making_images(root / 'configs/yolov9/yolov9c_coco.py', truth, folder, images)
 
 
-def importing(root: Path) -> Work:
-    """`import mmdet_ext` in a new interpreter."""
-    environment = os.environ | dict(PYTHONPATH=str(root))
-    command = [sys.executable, '-W', 'ignore', '-c', 'import mmdet_ext']
-    return lambda: subprocess.run(command, env=environment, check=True)
+def importing() -> Work:
+    """`import mmdet_ext` in a new interpreter, which has the PYTHONPATH of this one."""
+    return lambda: subprocess.run([sys.executable, '-W', 'ignore', '-c', 'import mmdet_ext'], check=True)
 
 
 def workload(root: Path, name: str, device: torch.device, folder: Path) -> Work:
@@ -155,13 +144,16 @@ def workload(root: Path, name: str, device: torch.device, folder: Path) -> Work:
         'figures': lambda: data.figures('YOLOCocoMetric', write_truth(folder / 'truth.json', 500), 100),
         'captions': lambda: data.reading('MDETRDataset', write_caption_file(folder / 'captions.json', 50_000)),
         'annotations': lambda: data.reading('YOLOCocoDataset', write_truth(folder / 'truth.json', 5_000)),
-        'import': lambda: importing(root)}
+        'import': importing}
     return makers[name]()
 
 
 def counted(work: Work) -> dict[str, object]:
     """What a call costs the host: of a training step, the part behind the preprocessor."""
-    batch = work.prepare() if isinstance(work, Step) else None
-    counts = count(work if batch is None else lambda: work.train(batch), getattr(work, 'host_tensors', ()))
+    call, host_tensors, groups = work, (), None
+    if isinstance(work, Step):
+        call, host_tensors = partial(work.train, work.prepare()), work.host_tensors
+        groups = len(work.optim_wrapper.param_groups)
+    counts = count(call, host_tensors)
     return dict(operators=counts.operators.total(), synchronisations=dict(counts.synchronisations),
-                uploads=counts.uploads.total(), groups=getattr(work, 'groups', None))
+                uploads=counts.uploads.total(), groups=groups)
