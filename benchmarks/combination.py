@@ -47,7 +47,7 @@ def write_captions(folder: Path, count: int) -> int:
         How many captions.
     """
     draw = random.Random(0)
-    coco = [dict(id=i, file_name=coco_name(i), width=640, height=480) for i in range(count // 2)]
+    coco = [dict(id=i, file_name=f'COCO_train2014_{i:012d}.jpg', width=640, height=480) for i in range(count // 2)]
     (folder / 'coco.json').write_text(json.dumps(dict(images=coco, annotations=[])))
     (folder / 'vg.json').write_text(json.dumps([
         dict(image_id=10**6 + i, coco_id=i if i < len(coco) else None, width=500, height=375) for i in range(count)]))
@@ -55,12 +55,8 @@ def write_captions(folder: Path, count: int) -> int:
     for i in range(count):
         boxes = random_boxes(draw)
         for source in draw.choices(list(SHARES), list(SHARES.values()), k=draw.randint(10, 40)):
-            name = coco_name(i) if source == 'refexp' and i < len(coco) else f'{10**6 + i}.jpg'
-            add_caption(files[source], name, boxes, draw)
+            in_coco = source == 'refexp' and i < len(coco)
+            add_caption(files[source], coco[i]['file_name'] if in_coco else f'{10**6 + i}.jpg', boxes, draw)
     for name, content in files.items():
         (folder / f'{name}.json').write_text(json.dumps(content))
     return sum(len(content['images']) for content in files.values())
-
-
-def coco_name(number: int) -> str:
-    return f'COCO_train2014_{number:012d}.jpg'

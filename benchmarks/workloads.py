@@ -20,6 +20,9 @@ from .inputs import (CAPTIONS, generated_tokenizer, random_batch, random_targets
                      write_images, write_truth)
 from .measure import Work
 
+# in a new interpreter, which has the PYTHONPATH of this one
+IMPORT = (sys.executable, '-W', 'ignore', '-c', 'import mmdet_ext')
+
 
 class Step:
     """A whole training step: normalise, forward, loss, backward, clip, optimizer.
@@ -49,9 +52,8 @@ class Step:
 
     def prepare(self) -> dict:
         """The normalised and padded batch on the device."""
-        inputs, samples = self.data
-        batch = dict(inputs=list(inputs), data_samples=[sample.clone() for sample in samples])
-        return self.model.data_preprocessor(batch, True)
+        samples = [sample.clone() for sample in self.data['data_samples']]
+        return self.model.data_preprocessor(dict(inputs=list(self.data['inputs']), data_samples=samples), True)
 
     def train(self, batch: dict) -> None:
         """What mmengine's `train_step` does after the preprocessor, which reads sizes from the host's memory only."""
@@ -67,17 +69,20 @@ class Step:
                 if not (group.get('fused') or group.get('capturable')) and 'step' in optimizer.state[parameter]]
 
 
+def assign(boxes: int, device: torch.device) -> Work:
+    """YOLOv9's assigner and loss at batch 8 and 640 px, with so many boxes an image."""
+    return yolov9.sparse_form(raw_predictions(8, 640, 80, device), random_targets(8, boxes, 640, 80, device))
+
+
 def modulated_attention(device: torch.device) -> Work:
     """Six layers of SMCA's decoder on a map of 25 x 34 cells, forward and backward, batch 2, 300 queries."""
     from mmdet_ext.models.transformers import Memory, SMCATransformerDecoder
 
-    attention = dict(embed_dims=256, num_heads=8, dropout=0.)
-    layer = dict(self_attn_cfg=attention, cross_attn_cfg=attention,
-                 ffn_cfg=dict(embed_dims=256, feedforward_channels=1024, ffn_drop=0.))
     torch.manual_seed(0)
-    decoder = SMCATransformerDecoder(6, layer).to(device)
-    generator = torch.Generator().manual_seed(0)
-    query_pos, value, key = (torch.randn(2, size, 256, generator=generator).to(device) for size in (300, 850, 850))
+    attention = dict(embed_dims=256, num_heads=8, dropout=0.)
+    ffn = dict(embed_dims=256, feedforward_channels=1024, ffn_drop=0.)
+    decoder = SMCATransformerDecoder(6, dict(self_attn_cfg=attention, cross_attn_cfg=attention, ffn_cfg=ffn)).to(device)
+    query_pos, value, key = (torch.randn(2, size, 256).to(device) for size in (300, 850, 850))
     memory = Memory([value], [key], [None], [(25, 34)])
     sizes = torch.tensor([[1066., 800.]] * 2, device=device)
 
@@ -115,19 +120,11 @@ def training_images(root: Path, folder: Path, images: int = 32) -> Work:
     return data.making_images(root / 'configs/yolov9/yolov9c_coco.py', truth, folder, images)
 
 
-def importing() -> Work:
-    """`import mmdet_ext` in a new interpreter, which has the PYTHONPATH of this one."""
-    return lambda: subprocess.run([sys.executable, '-W', 'ignore', '-c', 'import mmdet_ext'], check=True)
-
-
 def workload(root: Path, name: str, device: torch.device, folder: Path) -> Work:
     """The workload of this name; training steps are smaller on the CPU."""
     cuda = device.type == 'cuda'
     yolo = dict(batch=16, shape=(640, 640)) if cuda else dict(batch=2, shape=(320, 320))
     detr = dict(batch=2, shape=(800, 1066)) if cuda else dict(batch=2, shape=(320, 416))
-
-    def assign(boxes: int) -> Work:
-        return yolov9.sparse_form(raw_predictions(8, 640, 80, device), random_targets(8, boxes, 640, 80, device))
 
     makers: dict[str, Callable[[], Work]] = {
         'step-yolov9t': lambda: Step(root, 'yolov9/yolov9t_coco.py', device, **yolo),
@@ -135,16 +132,14 @@ def workload(root: Path, name: str, device: torch.device, folder: Path) -> Work:
         'step-yolov9c-rd': lambda: Step(root, 'yolo_rd/yolov9c_rd_coco.py', device, **yolo),
         'step-smca': lambda: Step(root, 'smca/smca_r50_50e_coco.py', device, **detr),
         'step-mdetr': lambda: Step(root, 'mdetr/mdetr_r101_pretrain.py', device, **detr),
-        'assign-20': lambda: assign(20),
-        'assign-100': lambda: assign(100),
-        'assign-1000': lambda: assign(1000),
+        **{f'assign-{boxes}': partial(assign, boxes, device) for boxes in (20, 100, 1000)},
         'smca-decoder': lambda: modulated_attention(device),
         'predict-yolov9t': lambda: prediction(root, device, folder),
         'training-images': lambda: training_images(root, folder),
         'figures': lambda: data.figures('YOLOCocoMetric', write_truth(folder / 'truth.json', 500), 100),
         'captions': lambda: data.reading('MDETRDataset', write_caption_file(folder / 'captions.json', 50_000)),
         'annotations': lambda: data.reading('YOLOCocoDataset', write_truth(folder / 'truth.json', 5_000)),
-        'import': importing}
+        'import': lambda: partial(subprocess.run, IMPORT, check=True)}
     return makers[name]()
 
 
