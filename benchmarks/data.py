@@ -41,12 +41,9 @@ def annotations(count: int = 5_000) -> Iterator[Row]:
 
 
 def training_images(config: Path, count: int = 64, repeats: int = 3) -> Iterator[Row]:
-    """Seconds of one training image of a YOLO config in one thread, without and with the cache in memory.
+    """Seconds of one of `count` generated training images of a YOLO config in one thread, without and with the cache.
 
-    Args:
-        config: Whose training data is taken, with generated images.
-        count: Images of a round, as many as are generated.
-        repeats: Rounds, of which the median counts, after one that fills the cache.
+    The median of `repeats` rounds counts, after one that fills the cache.
     """
     with TemporaryDirectory() as name:
         ann_file, folder = write_truth(Path(name, 'truth.json'), count), Path(name)

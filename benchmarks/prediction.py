@@ -22,17 +22,10 @@ from .ultralytics_worker import IOU_THR, MOST, SCORE_THR, make_sure
 
 def prediction(config: Path, device: torch.device, repeats: int, *, shape: tuple[int, int] = (480, 640),
                ultralytics_python: str | Path | None = None) -> list[Row]:
-    """One image at a time, at the thresholds of ultralytics' `predict`; all networks are folded and random.
+    """One image (height, width) at a time through random networks of a YOLOv9's config, which are folded.
 
-    Args:
-        config: Of a YOLOv9.
-        device: Of ours; ultralytics is measured on the CPU only, with as many threads.
-        repeats: Timed calls of each.
-        shape: (height, width) of the jpg.
-        ultralytics_python: An interpreter that has ultralytics; None for this one, if it has.
-
-    Returns:
-        ultralytics first, if it is there; its memory is not measured, 0.
+    Thresholds are those of ultralytics' `predict`, which comes first if `ultralytics_python` or this interpreter has
+    it: on the CPU only, with as many threads. Its memory is not measured, 0.
     """
     with TemporaryDirectory() as name, warnings.catch_warnings():
         warnings.simplefilter('ignore')
@@ -68,11 +61,7 @@ def our_works(config: Path, device: torch.device, image: str, folder: Path) -> d
 
 
 def detector(config: Path, image: str, folder: Path) -> tuple[Config, str, str]:
-    """A random YOLOv9 that finds some boxes in `image`.
-
-    Returns:
-        Its config with the thresholds, and its checkpoints in `folder`, as trained and folded.
-    """
+    """The config of a random YOLOv9 that finds some boxes in `image`, and its checkpoints, as trained and folded."""
     cfg = Config.fromfile(config)
     cfg.model.test_cfg.update(score_thr=SCORE_THR, nms=dict(type='nms', iou_threshold=IOU_THR), max_per_img=MOST)
     torch.manual_seed(0)

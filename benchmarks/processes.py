@@ -30,12 +30,7 @@ class Finished(NamedTuple):
 
 
 def run(command: Sequence[object], env: Mapping[str, str] | None = None, folder: Path | None = None) -> Finished:
-    """Run a command with this checkout's package.
-
-    Args:
-        command: Program and arguments.
-        env: Further variables; the command has no OMP_NUM_THREADS but the one given here.
-        folder: Current folder of the command.
+    """Run a command in `folder` with this checkout's package; it has no OMP_NUM_THREADS but that of `env`.
 
     Raises:
         ChildProcessError: If it fails; the message contains what it printed.
@@ -62,12 +57,6 @@ def alone(work: Callable[..., Result], *args: object) -> Result:
 
 class Worker:
     """A process that answers each line by a line of json behind `ANSWER`, and gives such a line when it is ready.
-
-    Args:
-        label: What to call it.
-        command: Program and arguments.
-        folder: Current folder of the command.
-        env: Further variables.
 
     Raises:
         ChildProcessError: If the process ends before it answers; the message contains what it printed.

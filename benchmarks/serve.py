@@ -3,8 +3,8 @@
     PYTHONPATH=CHECKOUT python serve.py CHECKOUT NAME DEVICE
 
 It prepares the work, prints a line, and answers each line that it reads: 'time' with the seconds of one call, 'peak'
-with the peak memory of a call in bytes, 'count' with what a call costs the host. Answers are lines of json that begin
-with `ANSWER`. `mmdet_ext` is CHECKOUT's; this folder is the one beside this file, whatever CHECKOUT has.
+with the peak memory of a call in bytes, 'count' with what a call costs the host. `mmdet_ext` is CHECKOUT's;
+`benchmarks` is the folder of this file, whatever CHECKOUT has.
 """
 import json
 import sys

@@ -38,14 +38,8 @@ def threads(checkout: Path, *, size: int = 160, batch: int = 8, iters: int = 6, 
     """Time of a training iteration of YOLOv9-T with one data worker on the CPU, by how the threads are chosen.
 
     Forms are the cores that the worker leaves, and `ThreadsHook`. Beside a process that takes one core all the time
-    there is a third, all cores: the slow-down that the hook must not keep.
-
-    Args:
-        checkout: Folder of tools/ and configs/.
-        size: Side of the images.
-        batch: Images of an iteration.
-        iters: Iterations that count, of each form; of the slow-down two.
-        busy: Whether there is such a process.
+    there is a third, all cores: the slow-down that the hook must not keep. The last `iters` iterations count, of the
+    slow-down two. `checkout` has tools/ and configs/; images have a side of `size` pixels.
     """
     cores = process_cores()
     forms = [(f'threads that leave one of {cores} cores', dict(OMP_NUM_THREADS=str(max(1, cores - 1))), iters),

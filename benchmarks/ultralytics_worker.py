@@ -20,11 +20,7 @@ SCORE_THR, IOU_THR, MOST = 0.25, 0.7, 300
 def make_sure(convs: Sequence[nn.Conv2d], run: Callable[[Tensor], object], image: Tensor, wanted: int = 60) -> None:
     """Let a random network find something: `wanted` pairs of a point and a class in `image` pass `SCORE_THR`.
 
-    Args:
-        convs: The last convolutions of the class towers, one per level.
-        run: Calls the network.
-        image: (1, 3, H, W) in [0, 1].
-        wanted: Before suppression.
+    `convs` are the last convolutions of the class towers, one per level; `image` is (1, 3, H, W) in [0, 1].
     """
     outputs: dict[nn.Conv2d, Tensor] = {}
     hooks = [conv.register_forward_hook(lambda conv, _, output: outputs.update({conv: output})) for conv in convs]

@@ -27,12 +27,7 @@ IMPORT = (sys.executable, '-W', 'ignore', '-c', 'import mmdet_ext')
 class Step:
     """A whole training step: normalise, forward, loss, backward, clip, optimizer.
 
-    Args:
-        root: Path of the checkout.
-        config: Path of its config below configs/.
-        device: Where to train.
-        batch: Number of images, of `boxes` boxes each.
-        shape: Height and width of the images.
+    The config is that of the checkout at `root`, below configs/; images are (height, width).
     """
 
     def __init__(self, root: Path, config: str, device: torch.device, *, batch: int, shape: tuple[int, int],

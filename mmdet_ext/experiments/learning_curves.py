@@ -18,11 +18,7 @@ def draw_learning_curves(runs: Sequence[Run], path: str | os.PathLike, label: st
     """Write one PNG: a line for each training; the legend names them, the best final value first.
 
     With two or more trainings a thin line is at the final value of the last one, and a ring where the first reaches it.
-
-    Args:
-        runs: With one validation each at least.
-        path: Of the PNG.
-        label: Name of the metric.
+    Each has one validation at least; `label` is the name of the metric.
     """
     figure = Figure((7.6, 4.2), layout='constrained')
     axes = tidy(figure.add_subplot())

@@ -9,13 +9,9 @@ from .trainings import Training
 
 
 def write_comparison(trainings: Sequence[Training], out: Path, metric: str, partial: bool) -> None:
-    """Print and write `out`/comparison.md, .json and .png from the logs of trainings.
+    """Print and write `out`/comparison.md, .json and .png: the first training against each of the others.
 
-    Args:
-        trainings: The first is compared with each of the others.
-        out: Folder.
-        metric: Name of the metric in the logs.
-        partial: Whether trainings without a validation are left out.
+    With `partial`, trainings without a validation are left out.
 
     Raises:
         ValueError: If there is no validation, or none with this metric.

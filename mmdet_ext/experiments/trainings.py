@@ -76,11 +76,8 @@ def read_trainings(configs: Sequence[str], out: Path, options: Sequence[str]) ->
 def train_all(trainings: Sequence[Training], tool: Path, options: Sequence[str], jobs: int, metric: str) -> None:
     """Train what is not finished, `jobs` at a time. After a failure none is begun, and those that run go on.
 
-    Args:
-        trainings: What to train, in this order.
-        tool: The script that trains one config; `options` are its ``--cfg-options``.
-        jobs: With 1 a training prints here; with more, each prints to its train.log, and its progress is printed here.
-        metric: Name of the metric in the lines of progress.
+    `tool` is the script that trains one config, `options` its ``--cfg-options``. With one job a training prints here;
+    with more, each prints to its train.log, and its progress is printed here: the epoch and the metric.
 
     Raises:
         ValueError: If a training fails.

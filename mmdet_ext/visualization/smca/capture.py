@@ -127,13 +127,9 @@ def recorded(*modules: nn.Module) -> Iterator[dict[nn.Module, Call]]:
 
 
 def predictions_by_query(head: SMCAHead, logits: Tensor, boxes: Tensor, meta: dict[str, Any]) -> InstanceData:
-    """`SMCACapture.predictions` from the head's outputs of all layers, of which the last one counts.
+    """`SMCACapture.predictions` from the last layer's logits (layers, 1, Q, classes) and boxes (layers, 1, Q, 4).
 
-    Args:
-        head: Its classes are independent (sigmoid) or include a background (softmax).
-        logits: (layers, 1, Q, classes).
-        boxes: (layers, 1, Q, 4), cx, cy, w, h relative to the image.
-        meta: `img_shape` (height, width) and `scale_factor` (x, y).
+    Boxes are cx, cy, w, h relative to the image; classes are independent (sigmoid) or have a background (softmax).
     """
     probabilities = logits[-1, 0].sigmoid() if head.loss_cls.use_sigmoid else logits[-1, 0].softmax(dim=1)[:, :-1]
     scores, labels = probabilities.max(dim=1)

@@ -13,12 +13,9 @@ _INSET = 4.5  # points from the border to the middle of a triangle
 
 
 def mark_centre(axes: Axes, centre: ArrayLike, color: str = INK) -> None:
-    """A cross at a centre (x, y), or a triangle at the border that points to it from inside.
+    """A cross at a centre, x and y in pixels of the image, or a triangle at the border that points to it from inside.
 
-    Args:
-        axes: They show an image in its own pixels, and their place in the figure is final.
-        centre: x and y in pixels of the image.
-        color: Of the mark.
+    The axes show an image in its own pixels, and their place in the figure is final.
     """
     if axes.viewLim.contains(*centre):
         rim = [patheffects.withStroke(linewidth=2.2, foreground='white')]
@@ -32,12 +29,7 @@ def mark_centre(axes: Axes, centre: ArrayLike, color: str = INK) -> None:
 def draw_centres(axes: Axes, reference: ArrayLike, centres: ArrayLike) -> None:
     """A square at the centre of a query, and a number for each head, tied to its centre by a line.
 
-    Numbers that would cover each other move apart. Centres outside are marked at the border.
-
-    Args:
-        axes: As for `mark_centre`.
-        reference: (2, ), x and y in pixels of the image.
-        centres: (M, 2), the same of each head.
+    Numbers that would cover each other move apart. Axes and points, (2, ) and (M, 2), are as for `mark_centre`.
     """
     starts = axes.transData.transform([reference, *nearest_inside(axes, centres, 1.5 * _LABEL)])
     labels = axes.transData.inverted().transform(spread(starts, _LABEL * axes.figure.dpi / 72)[1:])

@@ -26,12 +26,7 @@ def draw_query_maps(capture: SMCACapture, query: int, name: str, scales: Mapping
                     path: str | os.PathLike) -> None:
     """Write one PNG: for each layer the image with the centres, and a Gaussian and the attention of each head.
 
-    Args:
-        capture: The image.
-        query: Number of the query.
-        name: Its class and score.
-        scales: By the number of each layer to show, the number of the map to show it on.
-        path: PNG to write.
+    `name` is the query's class and score; `scales` has, by the number of each layer to show, the number of its map.
     """
     height, width = capture.image.shape[:2]
     map_width, map_height = _CELL * (width / height)**0.5 + 0.07, _CELL * (height / width)**0.5 + 0.3  # with its title
