@@ -219,7 +219,8 @@ def test_errors_are_one_line(message_of, tool, arguments, message):
 def test_mistakes_in_a_config_are_one_message_and_their_traceback_is_in_the_log(
         message_of, monkeypatch, workplace, tmp_path, fast, option, message):
     monkeypatch.chdir(workplace)
-    error = message_of('train.py', SHAPES, '--work-dir', tmp_path, *fast, option)
+    # mmengine keeps one logger for runs of one name in one second
+    error = message_of('train.py', SHAPES, '--work-dir', tmp_path, *fast, option, f'experiment_name={tmp_path.name}')
     assert re.search(message, error) and 'Traceback' not in error
     log, = tmp_path.glob('*/*.log')
     assert 'Traceback (most recent call last)' in log.read_text() and re.search(message, log.read_text())
