@@ -1,9 +1,9 @@
 """What a dictionary costs at inference, and what folding it saves."""
-from copy import deepcopy
 from functools import partial
 from pathlib import Path
 
 import torch
+import torch.nn as nn
 from mmdet.registry import MODELS
 from mmengine.config import Config
 
@@ -28,8 +28,9 @@ def network(config: Path, device: torch.device, repeats: int, size: int = 640) -
 @torch.inference_mode()
 def module(device: torch.device, repeats: int, channels: int = 512, atoms: int = 512, side: int = 80) -> list[Row]:
     """The module as trained and folded, channels last."""
-    trained = RetrieverDictionary(channels, atoms).to(device, memory_format=torch.channels_last).eval()
-    folded = fuse(torch.nn.Sequential(deepcopy(trained)))
+    trained, folded = (RetrieverDictionary(channels, atoms).to(device).eval() for _ in range(2))
+    folded.load_state_dict(trained.state_dict())
+    trained, folded = (model.to(memory_format=torch.channels_last) for model in (trained, fuse(nn.Sequential(folded))))
     feat = torch.randn(1, channels, side, side, device=device).to(memory_format=torch.channels_last)
     return measure(f'RetrieverDictionary, {channels} channels, {atoms} atoms, {side} x {side}',
                    {'as trained': lambda: trained(feat), 'folded': lambda: folded(feat)}, device, repeats)
