@@ -24,12 +24,11 @@ UPLOADS = {'tensor', 'as_tensor', 'new_tensor'}
 
 @dataclass
 class Counts:
-    """What one call costs the host.
+    """What one call costs the host, by the name of the operator or of the tensor's method.
 
     Attributes:
-        operators: Name of each dispatched operator of ATen and how often it was dispatched, views included.
-        synchronisations: What the host waited for, by the name of the operator or of the tensor's method; copies to
-            the host among them.
+        operators: Those of ATen that were dispatched, views included.
+        synchronisations: What the host waited for, copies to the host among them.
         uploads: Calls that make a tensor on the device from numbers of the host.
     """
     operators: Counter[str] = field(default_factory=Counter)
@@ -73,22 +72,17 @@ class _FunctionCounter(TorchFunctionMode):
 
     def __init__(self, counts: Counts, host: _Host) -> None:
         super().__init__()
-        self.counts = counts
-        self.host = host
+        self.counts, self.host = counts, host
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        kwargs = kwargs or {}
-        name = getattr(func, '__name__', '')
-        if name in READS or (name == 'to' and _asks_for_host(args, kwargs)):
-            if not self.host.has(args[0]):
-                self.counts.synchronisations[name] += 1
-            result = func(*args, **kwargs)
-            self.host.add(result)
-            return result
+        kwargs, name = kwargs or {}, getattr(func, '__name__', '')
+        target = kwargs.get('device', args[1] if len(args) > 1 else None)
+        read = name in READS or (name == 'to' and target == 'cpu')
+        upload = name in UPLOADS and (name == 'new_tensor' or kwargs.get('device') is not None)
+        self.counts.synchronisations.update([name] if read and not self.host.has(args[0]) else [])
+        self.counts.uploads.update([name] if upload else [])
         result = func(*args, **kwargs)
-        if name in UPLOADS and (name == 'new_tensor' or kwargs.get('device') is not None):
-            self.counts.uploads[name] += 1
-        elif name in ('from_numpy', 'tensor'):
+        if read or (name in ('from_numpy', 'tensor') and not upload):
             self.host.add(result)
         return result
 
@@ -98,8 +92,7 @@ class _DispatchCounter(TorchDispatchMode):
 
     def __init__(self, counts: Counts, host: _Host) -> None:
         super().__init__()
-        self.counts = counts
-        self.host = host
+        self.counts, self.host = counts, host
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         name = func.overloadpacket.__name__
@@ -121,9 +114,3 @@ class _DispatchCounter(TorchDispatchMode):
         if name == '_to_copy':
             return tensor.is_cuda and kwargs.get('device') == torch.device('cpu') and not kwargs.get('non_blocking')
         return name in WAITING
-
-
-def _asks_for_host(args: tuple, kwargs: dict) -> bool:
-    """Whether ``Tensor.to`` is given the CPU explicitly."""
-    target = kwargs.get('device', args[1] if len(args) > 1 else None)
-    return target == 'cpu'

@@ -1,7 +1,7 @@
 """What reading annotations, making training images and counting COCO's figures cost, each in a process of its own."""
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,53 +14,48 @@ from .measure import Measurement, Row, Work, seconds_of
 from .processes import alone
 
 
+def compared(name: str, write: Callable[[Path, int], Path], count: int, kinds: Sequence[str],
+             make: Callable[..., Work], *args: object) -> Iterator[Row]:
+    """The works `make(kind, file, *args)` of several kinds on one generated file, `write(path, count)`."""
+    with TemporaryDirectory() as folder:
+        ann_file = write(Path(folder, 'annotations.json'), count)
+        for kind in kinds:
+            yield f'{name}: {kind}', alone(growth, 1, make, kind, ann_file, *args)
+
+
 def coco_figures(images: int = 500, detections: int = 100) -> Iterator[Row]:
     """mmdet's `CocoMetric` with pycocotools against ours with the evaluator that is installed, on generated images."""
-    name = f'COCO figures of {images:,} images with {detections} detections each'
-    with TemporaryDirectory() as folder:
-        ann_file = write_truth(Path(folder, 'truth.json'), images)
-        for kind in ('CocoMetric', 'FastCocoMetric'):
-            yield f'{name}: {kind}', alone(_evaluate, kind, ann_file, detections)
+    return compared(f'COCO figures of {images:,} images with {detections} detections each', write_truth, images,
+                    ('CocoMetric', 'FastCocoMetric'), figures, detections)
 
 
 def captions(count: int = 50_000) -> Iterator[Row]:
     """json.load against our data set, which checks all and makes items, on a file of generated captions."""
-    with TemporaryDirectory() as folder:
-        ann_file = write_caption_file(Path(folder, 'captions.json'), count)
-        for kind in ('json.load', 'MDETRDataset'):
-            yield f'{count:,} captions: {kind}', alone(_read, kind, ann_file)
+    return compared(f'{count:,} captions', write_caption_file, count, ('json.load', 'MDETRDataset'), reading)
 
 
 def annotations(count: int = 5_000) -> Iterator[Row]:
     """json.load and mmdet's data set against ours, which checks all, on COCO annotations of generated images."""
-    with TemporaryDirectory() as folder:
-        ann_file = write_truth(Path(folder, 'truth.json'), count)
-        for kind in ('json.load', 'CocoDataset', 'YOLOCocoDataset'):
-            yield f'annotations of {count:,} images: {kind}', alone(_read, kind, ann_file)
+    return compared(f'annotations of {count:,} images', write_truth, count,
+                    ('json.load', 'CocoDataset', 'YOLOCocoDataset'), reading)
 
 
-def training_images(config: Path, ann_file: Path | None = None, images: Path | None = None, count: int = 64,
-                    repeats: int = 3) -> Iterator[Row]:
-    """Seconds of one training image of a YOLO config in one thread, without and with the cache in memory.
+def training_images(config: Path, count: int = 64, repeats: int = 3) -> Iterator[Row]:
+    """Seconds of one of `count` generated training images of a YOLO config in one thread, without and with the cache.
 
-    Args:
-        config: Whose training data is taken.
-        ann_file: COCO's annotations of `images`. None: both are generated.
-        images: Their folder.
-        count: Images of a round, as many as are generated.
-        repeats: Rounds, of which the median counts, after one that fills the cache.
+    The median of `repeats` rounds counts, after one that fills the cache.
     """
-    with TemporaryDirectory() as folder:
-        if ann_file is None:
-            ann_file, images = write_truth(Path(folder, 'truth.json'), count), Path(folder)
-            write_images(images, count)
+    with TemporaryDirectory() as name:
+        ann_file, folder = write_truth(Path(name, 'truth.json'), count), Path(name)
+        write_images(folder, count)
         for cache in (None, 'ram'):
-            yield (f'a training image of {config.stem}, cache={cache!r}',
-                   alone(_train, config, ann_file, images, cache, count, repeats))
+            seconds, peak = alone(growth, repeats, making_images, config, ann_file, folder, count, cache)
+            yield f'a training image of {config.stem}, cache={cache!r}', Measurement(seconds / count, peak)
 
 
-def growth(work: Work, calls: int = 1) -> Measurement:
-    """Median seconds of a call, and by how many bytes the process grew at most."""
+def growth(calls: int, make: Callable[..., Work], *args: object) -> Measurement:
+    """Median seconds of a call of the work `make(*args)`, and by how many bytes the process grew at most."""
+    work = make(*args)
     Path('/proc/self/clear_refs').write_text('5')  # the greatest size begins anew
     before = _memory('VmRSS')
     seconds = float(np.median([seconds_of(work) for _ in range(calls)]))
@@ -71,20 +66,6 @@ def _memory(field: str) -> int:
     """Bytes of this process: resident now (VmRSS) or at most (VmHWM)."""
     lines = Path('/proc/self/status').read_text().splitlines()
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith(f'{field}:'))
-
-
-def _read(kind: str, ann_file: Path) -> Measurement:
-    return growth(reading(kind, ann_file))
-
-
-def _evaluate(kind: str, ann_file: Path, detections: int) -> Measurement:
-    return growth(figures(kind, ann_file, detections))
-
-
-def _train(config: Path, ann_file: Path, images: Path, cache: str | None, count: int, repeats: int) -> Measurement:
-    work = making_images(config, ann_file, images, count, cache=cache)
-    measured = growth(work, repeats)
-    return Measurement(measured.seconds / count, measured.peak_bytes)
 
 
 def reading(kind: str, ann_file: Path) -> Work:
@@ -128,9 +109,9 @@ def making_images(config: Path, ann_file: Path, images: Path, count: int, cache:
     register_all_modules(init_default_scope=True)
     cv2.setNumThreads(0)
     cfg = Config.fromfile(config).train_dataloader.dataset
-    names = [row['name'] for row in json.loads(ann_file.read_text())['categories']]
     cfg.dataset.update(data_root='', ann_file=str(ann_file), data_prefix=dict(img=str(images)),
-                       metainfo=dict(classes=names), **(dict(cache=cache) if cache else {}))
+                       metainfo=dict(classes=[f'class {i}' for i in range(CLASSES)]),
+                       **(dict(cache=cache) if cache else {}))
     dataset, seeds = DATASETS.build(cfg), itertools.count()
     for i in range(len(dataset.dataset)):
         dataset.dataset[i]

@@ -14,11 +14,7 @@ def benchmarks(device: torch.device, repeats: int, dtype: torch.dtype,
                ultralytics: str | None) -> dict[str, Callable[[], Iterable[Row]]]:
     """All of them, to be called; MDETR's images have an ordinary size where that does not take an hour.
 
-    Args:
-        device: Where to run.
-        repeats: Timed calls of each form, of MDETR at most 3.
-        dtype: Of modulated attention.
-        ultralytics: An interpreter that has ultralytics; None for this one, if it has.
+    `dtype` is that of modulated attention, `ultralytics` an interpreter that has it; None for this one, if it has.
     """
     few, shape = min(repeats, 3), (800, 1056) if device.type == 'cuda' else (192, 256)
     mdetr_r101, mdetr_r18 = (CONFIGS / name for name in ('_base_/mdetr_model.py', 'mdetr/mdetr_r18_coco128.py'))
@@ -36,9 +32,9 @@ def benchmarks(device: torch.device, repeats: int, dtype: torch.dtype,
         'text-cache': lambda: mdetr.text_cache(Config.fromfile(mdetr_r18), device, few, shape),
         'prediction': lambda: prediction.prediction(CONFIGS / 'yolov9/yolov9t_coco.py', device, repeats,
                                                     ultralytics_python=ultralytics),
-        'figures': lambda: data.coco_figures(),
-        'captions': lambda: data.captions(),
-        'annotations': lambda: data.annotations(),
+        'figures': data.coco_figures,
+        'captions': data.captions,
+        'annotations': data.annotations,
         'training-images': lambda: data.training_images(CONFIGS / 'yolov9/yolov9c_coco.py'),
         'imports': lambda: startup.imports(min(repeats, 5)),
         'threads': lambda: startup.threads(ROOT),

@@ -1,6 +1,7 @@
 """Generated inputs of the benchmarks, the same in each run: images, annotations, captions, detections, raw maps."""
 import json
 import random
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,9 +10,8 @@ from tempfile import TemporaryDirectory
 import cv2
 import numpy as np
 import torch
-from mmdet.structures import DetDataSample
+from mmdet.testing import demo_mm_inputs
 from mmengine.config import ConfigDict
-from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmdet_ext.models.losses import DensePredictions
@@ -32,24 +32,16 @@ WORDS = ('man', 'woman', 'dog', 'cat', 'tree', 'car', 'street', 'shirt', 'table'
          'building', 'sky', 'grass', 'white', 'black', 'old', 'small')
 
 
-def random_batch(batch: int, shape: tuple[int, int], boxes: int,
-                 captions: bool) -> tuple[list[Tensor], list[DetDataSample]]:
-    """Images (3, H, W) of noise, and samples with random boxes; with `captions`, each box belongs to the first word."""
-    generator = torch.Generator().manual_seed(0)
-    height, width = shape
-    samples = []
-    for i in range(batch):
-        corners = torch.rand(boxes, 2, 2, generator=generator).sort(dim=1).values * torch.tensor([width, height])
-        corners[:, 1] = (corners[:, 1] + 8).minimum(torch.tensor([width, height]))
-        instances = InstanceData(bboxes=corners.flatten(1), labels=torch.randint(0, 6, (boxes, ), generator=generator))
-        meta = dict(img_shape=shape, ori_shape=shape, scale_factor=(1., 1.), img_id=i, img_path=f'{i}.jpg')
+def random_batch(batch: int, shape: tuple[int, int], boxes: int, captions: bool) -> dict[str, list]:
+    """mmdet's random images (3, H, W) and samples with boxes; with `captions`, each box belongs to the first word."""
+    data = demo_mm_inputs(batch, (3, *shape), [boxes] * batch, num_classes=6)
+    for i, sample in enumerate(data['data_samples']):
+        caption, instances = CAPTIONS[i % 2], sample.gt_instances
+        sample.set_metainfo(dict(scale_factor=(1., 1.), img_path=f'{i}.jpg', text=caption))
         if captions:
-            meta['text'] = caption = CAPTIONS[i % 2]
             instances.tokens_positive = [[[0, caption.index(' ')]]] * boxes
             instances.labels = torch.zeros_like(instances.labels)
-        samples.append(DetDataSample(metainfo=meta, gt_instances=instances))
-    images = torch.randint(0, 256, (batch, 3, height, width), generator=generator, dtype=torch.uint8)
-    return list(images), samples
+    return data
 
 
 @contextmanager
@@ -65,7 +57,7 @@ def generated_tokenizer(model_cfg: ConfigDict, texts: Sequence[str], size: int =
 
     with TemporaryDirectory() as folder:
         train_tokenizer(texts, size).save_pretrained(folder)
-        model_cfg.text_encoder.update(name=folder, pretrained=False, config={})
+        model_cfg.text_encoder.update(name=folder, pretrained=False, config=model_cfg.text_encoder.get('config', {}))
         yield
 
 
@@ -149,17 +141,14 @@ def write_caption_file(path: Path, count: int) -> Path:
 
 def random_boxes(draw: random.Random) -> list[tuple[float, ...]]:
     """Twelve boxes of an image of 500 x 375 pixels: x, y, width, height."""
-    return [(350 * draw.random(), 250 * draw.random(), 20 + 130 * draw.random(), 20 + 100 * draw.random())
-            for _ in range(12)]
+    return [tuple(map(draw.uniform, (0, 0, 20, 20), (350, 250, 150, 120))) for _ in range(12)]
 
 
 def add_caption(content: dict, file_name: str, boxes: Sequence[tuple[float, ...]], draw: random.Random) -> None:
     """A caption of 3 to 10 words, of which up to three have one of the boxes each."""
-    words, spans, end = draw.choices(WORDS, k=draw.randint(3, 10)), [], -1
-    for word in words:
-        spans.append([end + 1, end + 1 + len(word)])
-        end = spans[-1][1]
-    caption, images, rows = ' '.join(words), content['images'], content['annotations']
+    caption = ' '.join(draw.choices(WORDS, k=draw.randint(3, 10)))
+    spans = [list(match.span()) for match in re.finditer(r'\w+', caption)]
+    images, rows = content['images'], content['annotations']
     images.append(dict(id=len(images), original_id=len(images), caption=caption, tokens_negative=[[0, len(caption)]],
                        dataset_name='generated', file_name=file_name, height=375, width=500))
     for _ in range(draw.choice([1, 1, 2, 3])):

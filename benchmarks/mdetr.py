@@ -1,6 +1,5 @@
 """What MDETR saves by encoding an image once for many prompts, and captions once for many epochs."""
-from collections.abc import Callable, Sequence
-from copy import deepcopy
+from collections.abc import Sequence
 
 import torch
 from mmdet.datasets import CocoDataset
@@ -16,20 +15,14 @@ from .measure import Row, measure
 
 CLASSES = CocoDataset.METAINFO['classes']
 Shape = tuple[int, int]
-Changes = Callable[[Config], None]
 
 
-def prompts(config: Config, device: torch.device, repeats: int, shape: Shape, *, count: int = 64, chunk: int = 32,
-            change: Changes = lambda cfg: None) -> list[Row]:
+def prompts(config: Config, device: torch.device, repeats: int, shape: Shape, *, count: int = 64,
+            chunk: int = 32) -> list[Row]:
     """One image of `shape` (height, width) asked `count` prompts: as full passes, and in the model's four steps."""
     texts = [f'{colour} {name}' for name in CLASSES for colour in ('red', 'small')][:count]
-    model = build_model(config, device, texts, change)
-    image = torch.rand(1, 3, *shape, device=device)
+    model, image = build_model(config, device, texts), torch.rand(1, 3, *shape, device=device)
     samples = [caption_sample(text, shape) for text in texts]
-
-    @torch.inference_mode()
-    def full_passes() -> list[InstanceData]:
-        return [model.predict(image, [sample])[0].pred_instances for sample in samples]
 
     @torch.inference_mode()
     def in_steps() -> list[InstanceData]:
@@ -43,64 +36,51 @@ def prompts(config: Config, device: torch.device, repeats: int, shape: Shape, *,
         return instances
 
     return measure(f'{count} prompts for an image of {shape[0]} x {shape[1]}', {
-        'full passes': full_passes, f'image once, {chunk} at a time': in_steps}, device, repeats)
+        'full passes': lambda: predictions(model, image, samples),
+        f'image once, {chunk} at a time': in_steps}, device, repeats)
 
 
 def prompted_detection(config: Config, device: torch.device, repeats: int, shape: Shape, *,
-                       names: Sequence[str] = CLASSES, change: Changes = lambda cfg: None) -> list[Row]:
+                       names: Sequence[str] = CLASSES) -> list[Row]:
     """One image asked for all classes of COCO: MDETR, one pass each, and `PromptedMDETR`, which knows the prompts."""
-
-    def prompted_form(cfg: Config) -> None:
-        cfg.update(type='PromptedMDETR', test_cfg=dict(prompts=list(names)))
-        change(cfg)
-
-    prompted, plain = (build_model(config, device, names, form) for form in (prompted_form, change))
-    image = torch.rand(1, 3, *shape, device=device)
-
-    @torch.inference_mode()
-    def full_passes() -> list[InstanceData]:
-        return [plain.predict(image, [caption_sample(name, shape)])[0].pred_instances for name in names]
-
-    @torch.inference_mode()
-    def one_pass() -> InstanceData:
-        return prompted.predict(image, [caption_sample(names[0], shape)])[0].pred_instances
-
+    plain = build_model(config, device, names)
+    prompted = build_model(config, device, names, type='PromptedMDETR', test_cfg=dict(prompts=list(names)))
+    image, samples = torch.rand(1, 3, *shape, device=device), [caption_sample(name, shape) for name in names]
     return measure(f'{len(names)} classes in an image of {shape[0]} x {shape[1]}', {
-        'MDETR, full passes': full_passes, 'PromptedMDETR': one_pass}, device, repeats)
+        'MDETR, full passes': lambda: predictions(plain, image, samples),
+        'PromptedMDETR': lambda: predictions(prompted, image, samples[:1])[0]}, device, repeats)
 
 
-def text_cache(config: Config, device: torch.device, repeats: int, shape: Shape, *, batch: int = 2,
-               change: Changes = lambda cfg: None) -> list[Row]:
+def text_cache(config: Config, device: torch.device, repeats: int, shape: Shape, *, batch: int = 2) -> list[Row]:
     """An epoch of training steps, forward and backward, with a frozen text encoder: without and with known features."""
     samples = [training_sample(caption, shape, device) for caption in CAPTIONS]
     images = torch.rand(batch, 3, *shape, device=device)
+    without, cached = (build_model(config, device, CAPTIONS, text_encoder=dict(frozen=True, cache=cache)).train()
+                       for cache in (None, 'memory'))
 
     def epoch(model: MDETR) -> None:
         for start in range(0, len(samples), batch):
-            batch_samples = samples[start:start + batch]
-            model.parse_losses(model.loss(images[:len(batch_samples)], batch_samples))[0].backward()
+            part = samples[start:start + batch]
+            model.parse_losses(model.loss(images[:len(part)], part))[0].backward()
         model.zero_grad()
 
-    forms = {}
-    for form, cache in (('frozen text encoder', None), ('its features known', 'memory')):
-
-        def frozen(cfg: Config, cache: str | None = cache) -> None:
-            cfg.text_encoder.update(frozen=True, cache=cache)
-            change(cfg)
-
-        model = build_model(config, device, CAPTIONS, frozen).train()
-        forms[form] = lambda model=model: epoch(model)
-    return measure(f'epoch of {len(samples)} captions, images of {shape[0]} x {shape[1]}', forms, device, repeats)
+    return measure(f'epoch of {len(samples)} captions, images of {shape[0]} x {shape[1]}', {
+        'frozen text encoder': lambda: epoch(without), 'its features known': lambda: epoch(cached)}, device, repeats)
 
 
-def build_model(config: Config, device: torch.device, texts: Sequence[str], change: Changes) -> MDETR:
-    """The model of a config with random weights, RoBERTa-base's sizes and a tokenizer of `texts`; no file is needed."""
-    cfg = deepcopy(config.model)
-    cfg.backbone.init_cfg = None
-    with generated_tokenizer(cfg, texts):
-        change(cfg)
+def build_model(config: Config, device: torch.device, texts: Sequence[str], **options: object) -> MDETR:
+    """The config's model with `options`, random weights, RoBERTa-base's sizes and a tokenizer of `texts`."""
+    cfg = Config(dict(model=config.model.to_dict()))  # a copy
+    cfg.merge_from_dict(dict(model=dict(options, backbone=dict(init_cfg=None))))
+    with generated_tokenizer(cfg.model, texts):
         torch.manual_seed(0)
-        return MODELS.build(cfg).to(device).eval()
+        return MODELS.build(cfg.model).to(device).eval()
+
+
+@torch.inference_mode()
+def predictions(model: MDETR, image: torch.Tensor, samples: Sequence[DetDataSample]) -> list[InstanceData]:
+    """One pass for each sample."""
+    return [model.predict(image, [sample])[0].pred_instances for sample in samples]
 
 
 def caption_sample(caption: str, shape: Shape) -> DetDataSample:

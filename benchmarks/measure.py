@@ -22,13 +22,8 @@ Row = tuple[str, Measurement]
 def measure(name: str, forms: Mapping[str, Work], device: torch.device, repeats: int) -> list[Row]:
     """Measure forms in turn, round after round, so that whatever else the machine does falls on all alike.
 
-    `torch.utils.benchmark.Timer` would measure one after the other.
-
-    Args:
-        name: What the forms compute.
-        forms: What to call, by name.
-        device: Where they run.
-        repeats: Timed calls of each, after two that are not counted.
+    Each is timed `repeats` times, after two calls that are not counted. `torch.utils.benchmark.Timer` would measure
+    one after the other.
     """
     seconds = {form: [] for form in forms}
     for _ in trange(repeats + 2, desc=name, leave=False, disable=None):

@@ -1,4 +1,5 @@
 """Work in a process of its own, which holds nothing from before."""
+import json
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import NamedTuple, TypeVar
 from . import ROOT
 
 Result = TypeVar('Result')
+ANSWER = 'answer: '
 # Linux counts what a process held when it started another one as that one's: a small one starts it.
 STARTER = """import os, subprocess, sys
 process = subprocess.Popen(sys.argv[1:])
@@ -28,15 +30,10 @@ class Finished(NamedTuple):
 
 
 def run(command: Sequence[object], env: Mapping[str, str] | None = None, folder: Path | None = None) -> Finished:
-    """Run a command with this checkout's package.
-
-    Args:
-        command: Program and arguments.
-        env: Further variables; the command has no OMP_NUM_THREADS but the one given here.
-        folder: Current folder of the command.
+    """Run a command in `folder` with this checkout's package; it has no OMP_NUM_THREADS but that of `env`.
 
     Raises:
-        RuntimeError: If it fails; the message contains what it printed.
+        ChildProcessError: If it fails; the message contains what it printed.
     """
     command = [*map(str, command)]
     variables = {key: value for key, value in os.environ.items() if key != 'OMP_NUM_THREADS'} | dict(env or {})
@@ -47,7 +44,7 @@ def run(command: Sequence[object], env: Mapping[str, str] | None = None, folder:
         log.seek(0)
         printed, _, used = log.read().rpartition('\nused ')
     if status:
-        raise RuntimeError(f'{" ".join(command)} failed:\n{printed}')
+        raise ChildProcessError(f'{" ".join(command)} failed:\n{printed}')
     seconds, kilobytes = used.split()
     return Finished(printed, float(seconds), int(kilobytes) * 1024)
 
@@ -56,3 +53,34 @@ def alone(work: Callable[..., Result], *args: object) -> Result:
     """What `work` returns in a new process."""
     with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as pool:
         return pool.submit(work, *args).result()
+
+
+class Worker:
+    """A process that answers each line by a line of json behind `ANSWER`, and gives such a line when it is ready.
+
+    Raises:
+        ChildProcessError: If the process ends before it answers; the message contains what it printed.
+    """
+
+    def __init__(self, label: str, command: Sequence[object], folder: Path | None = None, **env: object) -> None:
+        self.label = label
+        variables = os.environ | {key: str(value) for key, value in env.items()}
+        self.process = subprocess.Popen([*map(str, command)], env=variables, cwd=folder, text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self._read()
+
+    def request(self, line: str) -> object:
+        self.process.stdin.write(f'{line}\n')
+        self.process.stdin.flush()
+        return self._read()
+
+    def close(self) -> None:
+        self.process.communicate()
+
+    def _read(self) -> object:
+        printed = []
+        for line in self.process.stdout:
+            if line.startswith(ANSWER):
+                return json.loads(line.removeprefix(ANSWER))
+            printed.append(line)
+        raise ChildProcessError(f'{self.label} ended:\n{"".join(printed[-30:])}')

@@ -3,15 +3,13 @@
     PYTHONPATH=CHECKOUT python serve.py CHECKOUT NAME DEVICE
 
 It prepares the work, prints a line, and answers each line that it reads: 'time' with the seconds of one call, 'peak'
-with the peak memory of a call in bytes, 'count' with what a call costs the host. Answers are lines of json that begin
-with `ANSWER`. `mmdet_ext` is CHECKOUT's; this folder is the one beside this file, whatever CHECKOUT has.
+with the peak memory of a call in bytes, 'count' with what a call costs the host. `mmdet_ext` is CHECKOUT's;
+`benchmarks` is the folder of this file, whatever CHECKOUT has.
 """
 import json
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-ANSWER = 'answer: '
 
 
 def serve(root: Path, name: str, device: str) -> None:
@@ -20,6 +18,7 @@ def serve(root: Path, name: str, device: str) -> None:
 
     from benchmarks import check_package
     from benchmarks.measure import peak_bytes, seconds_of
+    from benchmarks.processes import ANSWER
     from benchmarks.workloads import counted, workload
 
     check_package(root)

@@ -5,26 +5,14 @@ import torch
 from torch import Tensor
 
 from mmdet_ext.models.layers import axis_terms, modulated_attention
+
 from .measure import Row, measure
 
 QUERIES, HEADS, CHANNELS, SMOOTH = 300, 8, 256, 8.
 
 
 def textbook(q: Tensor, k: Tensor, v: Tensor, centre: Tensor, scale: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Grid of distances, product, softmax, product; arguments as for `modulated`."""
-    y, x = torch.meshgrid(*(torch.arange(side, device=q.device) for side in shape), indexing='ij')
-    grid = torch.stack([x, y], dim=-1).view(1, 1, 1, -1, 2)
-    distances = (centre.transpose(1, 2).unsqueeze(3) - grid).square()  # (B, M, Q, S, 2)
-    log_g = -(scale.transpose(1, 2).unsqueeze(3) * distances).sum(dim=-1) / SMOOTH
-    batch, heads, queries, dims = q.shape
-    scores = torch.bmm((q / dims**0.5).flatten(0, 1), k.flatten(0, 1).mT).view(batch, heads, queries, -1)
-    weights = (scores + log_g.to(scores.dtype)).softmax(dim=-1)
-    attended = torch.bmm(weights.flatten(0, 1), v.flatten(0, 1)).view(batch, heads, queries, -1)
-    return attended.transpose(1, 2).flatten(2)
-
-
-def modulated(q: Tensor, k: Tensor, v: Tensor, centre: Tensor, scale: Tensor, shape: tuple[int, int]) -> Tensor:
-    """Ours: one term per axis, whose sum is never stored for all cells.
+    """Grid of distances, product, softmax, product.
 
     Args:
         q: (B, M, Q, D).
@@ -34,6 +22,16 @@ def modulated(q: Tensor, k: Tensor, v: Tensor, centre: Tensor, scale: Tensor, sh
         scale: (B, Q, M, 2).
         shape: h, w.
     """
+    grid = torch.cartesian_prod(*(torch.arange(side, device=q.device) for side in shape)).flip(1)  # (S, 2), x and y
+    distances = (centre.transpose(1, 2).unsqueeze(3) - grid).square()  # (B, M, Q, S, 2)
+    log_g = -(scale.transpose(1, 2).unsqueeze(3) * distances).sum(dim=-1) / SMOOTH
+    scores = (q / q.shape[-1]**0.5) @ k.mT
+    attended = (scores + log_g.to(scores.dtype)).softmax(dim=-1) @ v
+    return attended.transpose(1, 2).flatten(2)
+
+
+def modulated(q: Tensor, k: Tensor, v: Tensor, centre: Tensor, scale: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Ours: one term per axis, whose sum is never stored for all cells; arguments as for `textbook`."""
     return modulated_attention(q, k, v, axis_terms(centre, scale, shape, SMOOTH))
 
 

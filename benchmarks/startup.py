@@ -38,50 +38,31 @@ def threads(checkout: Path, *, size: int = 160, batch: int = 8, iters: int = 6, 
     """Time of a training iteration of YOLOv9-T with one data worker on the CPU, by how the threads are chosen.
 
     Forms are the cores that the worker leaves, and `ThreadsHook`. Beside a process that takes one core all the time
-    there is a third, all cores: the slow-down that the hook must not keep.
-
-    Args:
-        checkout: Folder of tools/ and configs/.
-        size: Side of the images.
-        batch: Images of an iteration.
-        iters: Iterations that count, of each form; of the slow-down two.
-        busy: Whether there is such a process.
+    there is a third, all cores: the slow-down that the hook must not keep. The last `iters` iterations count, of the
+    slow-down two. `checkout` has tools/ and configs/; images have a side of `size` pixels.
     """
     cores = process_cores()
-    before, every = dict(OMP_NUM_THREADS=str(max(1, cores - 1))), dict(OMP_NUM_THREADS=str(cores))
-    forms = [(f'threads that leave one of {cores} cores', before, iters), ('ThreadsHook', {}, iters)]
-    if busy:
-        forms += [('threads on all cores', every, 2)]
+    forms = [(f'threads that leave one of {cores} cores', dict(OMP_NUM_THREADS=str(max(1, cores - 1))), iters),
+             ('ThreadsHook', {}, iters), ('threads on all cores', dict(OMP_NUM_THREADS=str(cores)), 2)]
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        make_shapes(Path(folder, 'data/shapes'), ShapesConfig(train=batch * (CHOOSING + iters + 1), val=0, test=0))
-        config = write_config(checkout, Path(folder), size, batch)
-        for label, env, count in tqdm(forms, desc='threads', leave=False):
-            images = batch * (count + (2 if env else CHOOSING))
-            seconds, peak, chosen = train(checkout / 'tools/train.py', config, images, env, busy=busy)
-            label += chosen + ', beside a busy process' * busy
-            rows.append((label, Measurement(median(seconds[-count:]), peak)))
-    return rows
-
-
-def train(tool: Path, config: Path, images: int, env: dict[str, str], *,
-          busy: bool) -> tuple[list[float], int, str]:
-    """One epoch of `images` in a process of its own, beside one that is `busy` all the time.
-
-    Returns:
-        Seconds of each iteration, peak memory of the process in bytes, and what the hook chose.
-    """
-    work_dir = Path(tempfile.mkdtemp(dir=config.parent))
-    with ExitStack() as stack:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        make_shapes(folder / 'data/shapes', ShapesConfig(train=batch * (CHOOSING + iters + 1), val=0, test=0))
+        config = write_config(checkout, folder, size, batch)
         if busy:
-            other = stack.enter_context(subprocess.Popen([sys.executable, '-c', BUSY]))
-            stack.callback(other.kill)
-        finished = run([sys.executable, '-W', 'ignore', tool, config, '--work-dir', work_dir, '--cfg-options',
-                        f'train_dataloader.dataset.dataset.indices={images}'], env, config.parent)
-    scalars, = work_dir.glob('*/vis_data/scalars.json')
-    seconds = [row['time'] for row in map(json.loads, scalars.read_text().splitlines()) if 'time' in row]
-    chosen = re.search(r'Threads: (\d+) on', finished.printed)
-    return seconds, finished.peak_bytes, f' (chooses {chosen[1]})' if chosen else ''
+            stack.callback(stack.enter_context(subprocess.Popen([sys.executable, '-c', BUSY])).kill)
+        for label, env, count in tqdm(forms if busy else forms[:2], desc='threads', leave=False):
+            work_dir = tempfile.mkdtemp(dir=folder)
+            images = batch * (count + (2 if env else CHOOSING))
+            finished = run([sys.executable, '-W', 'ignore', checkout / 'tools/train.py', config, '--work-dir', work_dir,
+                            '--cfg-options', f'train_dataloader.dataset.dataset.indices={images}'], env, folder)
+            scalars, = Path(work_dir).glob('*/vis_data/scalars.json')
+            seconds = [row['time'] for row in map(json.loads, scalars.read_text().splitlines()) if 'time' in row]
+            if chosen := re.search(r'Threads: (\d+) on', finished.printed):
+                label += f' (chooses {chosen[1]})'
+            label += ', beside a busy process' * busy
+            rows.append((label, Measurement(median(seconds[-count:]), finished.peak_bytes)))
+    return rows
 
 
 def write_config(checkout: Path, folder: Path, size: int, batch: int) -> Path:

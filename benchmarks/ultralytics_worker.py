@@ -2,12 +2,11 @@
 
     python ultralytics_worker.py THREADS
 
-It loads a random network, then answers each line, the path of an image, with the seconds from path to boxes. Nothing of
-ultralytics is copied here; only its published calls are used.
+It loads a random network, then answers each line, the path of an image, with the number of boxes: see
+`processes.Worker`. Nothing of ultralytics is copied here; only its published calls are used.
 """
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 
 import torch
@@ -21,11 +20,7 @@ SCORE_THR, IOU_THR, MOST = 0.25, 0.7, 300
 def make_sure(convs: Sequence[nn.Conv2d], run: Callable[[Tensor], object], image: Tensor, wanted: int = 60) -> None:
     """Let a random network find something: `wanted` pairs of a point and a class in `image` pass `SCORE_THR`.
 
-    Args:
-        convs: The last convolutions of the class towers, one per level.
-        run: Calls the network.
-        image: (1, 3, H, W) in [0, 1].
-        wanted: Before suppression.
+    `convs` are the last convolutions of the class towers, one per level; `image` is (1, 3, H, W) in [0, 1].
     """
     outputs: dict[nn.Conv2d, Tensor] = {}
     hooks = [conv.register_forward_hook(lambda conv, _, output: outputs.update({conv: output})) for conv in convs]
@@ -58,14 +53,12 @@ def main(threads: int) -> None:
              and module.out_channels == 80 and module.kernel_size == (1, 1) and module.bias is not None]
     generator = torch.Generator().manual_seed(0)
     make_sure(convs, network, torch.rand(1, 3, 480, 640, generator=generator))
-    print('ready', flush=True)
+    print('answer: "ready"', flush=True)
     for line in sys.stdin:
         torch.set_num_threads(threads)  # ultralytics leaves one core alone, which would be half of two
-        start = time.perf_counter()
         result, = model.predict(line.strip(), imgsz=640, conf=SCORE_THR, iou=IOU_THR, max_det=MOST, verbose=False,
                                 device='cpu')
-        boxes = result.boxes.xyxy.numpy()
-        print(time.perf_counter() - start, len(boxes), flush=True)
+        print('answer:', len(result.boxes.xyxy.numpy()), flush=True)
 
 
 if __name__ == '__main__':

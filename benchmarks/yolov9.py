@@ -4,6 +4,7 @@ from pathlib import Path
 import torch
 from mmdet.registry import MODELS, TASK_UTILS
 from mmengine.config import Config
+from torch import Tensor
 
 from mmdet_ext.models.losses import DensePredictions, task_aligned_losses
 from mmdet_ext.models.task_modules import BatchTargets
@@ -22,24 +23,17 @@ def deployment(config: Path, device: torch.device, repeats: int, size: int = 640
     image = torch.rand(1, 3, size, size, device=device)
     channels_last = image.to(memory_format=torch.channels_last)
 
-    @torch.inference_mode()
     def training_form() -> None:
         feats = model.backbone(image)
         model.bbox_head(model.neck(feats))
         if model.with_aux:
             model.aux_head.head(model.aux_head.branch(image, feats))
 
-    @torch.inference_mode()
-    def main_branch() -> None:
-        model(image, mode='tensor')
-
-    @torch.inference_mode()
-    def deployed_form() -> None:
-        deployed(channels_last, mode='tensor')
-
-    return measure(f'{config.stem.removesuffix("_coco")}, {size} px, batch 1', {
-        'training form': training_form, 'training form without auxiliary branch': main_branch,
-        'deployed, channels last': deployed_form}, device, repeats)
+    with torch.inference_mode():
+        return measure(f'{config.stem.removesuffix("_coco")}, {size} px, batch 1', {
+            'training form': training_form,
+            'training form without auxiliary branch': lambda: model(image, mode='tensor'),
+            'deployed, channels last': lambda: deployed(channels_last, mode='tensor')}, device, repeats)
 
 
 def assignment_and_loss(device: torch.device, repeats: int, batch: int = 8, boxes: int = 20, size: int = 640,
@@ -48,12 +42,9 @@ def assignment_and_loss(device: torch.device, repeats: int, batch: int = 8, boxe
     predictions = raw_predictions(batch, size, classes, device)
     targets = random_targets(batch, boxes, size, classes, device)
 
-    def textbook() -> None:
-        sum(dense_losses(predictions, targets).values()).backward()
-        predictions.class_logits.grad = predictions.box_logits.grad = None
-
     return measure(f'assigner and loss, batch {batch}, {len(predictions.points):,} points, {boxes} boxes', {
-        'dense textbook form': textbook, 'ours': sparse_form(predictions, targets)}, device, repeats)
+        'dense textbook form': lambda: _backward(dense_losses(predictions, targets), predictions),
+        'ours': sparse_form(predictions, targets)}, device, repeats)
 
 
 def sparse_form(predictions: DensePredictions, targets: BatchTargets) -> Work:
@@ -64,7 +55,11 @@ def sparse_form(predictions: DensePredictions, targets: BatchTargets) -> Work:
         with torch.no_grad():
             boxes = predictions.boxes()
         assignment = assigner(predictions.class_logits, boxes, predictions.points, targets)
-        sum(task_aligned_losses(predictions, assignment, targets).values()).backward()
-        predictions.class_logits.grad = predictions.box_logits.grad = None
+        _backward(task_aligned_losses(predictions, assignment, targets), predictions)
 
     return work
+
+
+def _backward(losses: dict[str, Tensor], predictions: DensePredictions) -> None:
+    sum(losses.values()).backward()
+    predictions.class_logits.grad = predictions.box_logits.grad = None

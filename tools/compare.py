@@ -33,9 +33,8 @@ def parse_args() -> argparse.Namespace:
         parser.error(f'there should be two configs or more to compare, got {args.configs[0]}')
     if args.jobs < 1:
         parser.error(f'--jobs should be at least 1, got {args.jobs}')
-    wrong = next((option for option in args.train_options if '=' not in option), None)
-    if wrong:
-        parser.error(f'--train-options should be KEY=VALUE, got {wrong}')
+    if wrong := [option for option in args.train_options if '=' not in option]:
+        parser.error(f'--train-options should be KEY=VALUE, got {wrong[0]}')
     return args
 
 
@@ -43,13 +42,12 @@ def main() -> None:
     args = parse_args()
 
     # only now, so that --help and wrong arguments are quick
-    from mmdet_ext.experiments.comparison import metric_label
     from mmdet_ext.experiments.report import write_comparison
     from mmdet_ext.experiments.trainings import read_trainings, train_all
 
     trainings = read_trainings(args.configs, args.out, args.train_options)
     if not args.draw_only:
-        train_all(trainings, TRAIN, args.train_options, args.jobs, args.metric, metric_label(args.metric))
+        train_all(trainings, TRAIN, args.train_options, args.jobs, args.metric)
     write_comparison(trainings, args.out, args.metric, partial=args.draw_only)
 
 

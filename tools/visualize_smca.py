@@ -57,7 +57,7 @@ def main() -> None:
         probe = SMCAProbe(model, Compose(get_test_pipeline_cfg(cfg)))
     except ValueError as error:
         raise ValueError(f'{args.config}: {error}') from error
-    choice.check(probe.decoder, model.num_queries)
+    choice.check(probe)
 
     skipped = []
     for path, name in zip(args.images, unique_names(args.images), strict=True):

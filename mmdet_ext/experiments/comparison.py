@@ -6,22 +6,28 @@ from typing import NamedTuple
 from tabulate import tabulate
 
 
+class Point(NamedTuple):
+    """One validation."""
+    epoch: int
+    value: float
+
+
 class Run(NamedTuple):
     """One training of a comparison: a metric, better the greater it is, by epoch, and how many epochs were planned."""
     name: str
-    curve: dict[int, float]
+    values: dict[int, float]
     max_epochs: int
     minutes_per_epoch: float | None = None
 
     @property
-    def final(self) -> tuple[int, float]:
-        """Epoch and value of the last validation."""
-        return max(self.curve.items())
+    def final(self) -> Point:
+        """The last validation."""
+        return Point(*max(self.values.items()))
 
     @property
-    def best(self) -> tuple[int, float]:
-        """Epoch and value of the best validation, the first of equals."""
-        return max(self.curve.items(), key=lambda item: (item[1], -item[0]))
+    def best(self) -> Point:
+        """The best validation, the first of equals."""
+        return Point(*max(self.values.items(), key=lambda item: (item[1], -item[0])))
 
 
 class Reached(NamedTuple):
@@ -33,26 +39,26 @@ class Reached(NamedTuple):
     @property
     def ratio(self) -> float | None:
         """Epochs needed over the epochs of the other training."""
-        return None if self.epoch is None else self.epoch / self.other.final[0]
+        return None if self.epoch is None else self.epoch / self.other.final.epoch
 
     def sentence(self, label: str) -> str:
         epochs, target = self.other.final
         goal = f'the final {label} of {self.other.name} ({target:.3f})'
         if self.epoch is None:
-            return (f'{self.run.name} does not reach {goal} in {self.run.final[0]} epochs: its best is '
-                    f'{self.run.best[1]:.3f}')
+            return (f'{self.run.name} does not reach {goal} in {self.run.final.epoch} epochs: its best is '
+                    f'{self.run.best.value:.3f}')
         return f'{self.run.name} reaches {goal} after {self.epoch} of {epochs} epochs ({self.ratio:.2f})'
 
 
-def epochs_to_reach(curve: Mapping[int, float], target: float) -> int | None:
+def epochs_to_reach(values: Mapping[int, float], target: float) -> int | None:
     """The first epoch whose value is at least `target`; None if there is none."""
-    return min((epoch for epoch, value in curve.items() if value >= target), default=None)
+    return min((epoch for epoch, value in values.items() if value >= target), default=None)
 
 
 def compare(runs: Sequence[Run]) -> list[Reached]:
     """The first training against each of the others."""
     first, *others = runs
-    return [Reached(first, other, epochs_to_reach(first.curve, other.final[1])) for other in others]
+    return [Reached(first, other, epochs_to_reach(first.values, other.final.value)) for other in others]
 
 
 def metric_label(metric: str) -> str:
@@ -62,30 +68,26 @@ def metric_label(metric: str) -> str:
 
 def to_json(runs: Sequence[Run], metric: str) -> str:
     """The numbers of a comparison, exact."""
-
-    def point(epoch_and_value: tuple[int, float]) -> dict[str, float]:
-        return dict(zip(('epoch', 'value'), epoch_and_value, strict=True))
-
-    curves = [dict(name=run.name, max_epochs=run.max_epochs, minutes_per_epoch=run.minutes_per_epoch,
-                   values=run.curve, best=point(run.best), final=point(run.final)) for run in runs]
-    pairs = [dict(name=pair.run.name, other=pair.other.name, target=pair.other.final[1], epoch=pair.epoch,
-                  of_epochs=pair.other.final[0], ratio=pair.ratio) for pair in compare(runs)]
+    curves = [run._asdict() | dict(best=run.best._asdict(), final=run.final._asdict()) for run in runs]
+    pairs = [dict(name=pair.run.name, other=pair.other.name, target=pair.other.final.value, epoch=pair.epoch,
+                  of_epochs=pair.other.final.epoch, ratio=pair.ratio) for pair in compare(runs)]
     return json.dumps(dict(metric=metric, runs=curves, pairs=pairs), indent=2) + '\n'
 
 
 def to_markdown(runs: Sequence[Run], metric: str) -> str:
     """A table of epochs x trainings, and below it which training reaches which."""
     label = metric_label(metric)
-    rows = [[epoch, *(f'{run.curve[epoch]:.3f}' if epoch in run.curve else '' for run in runs)]
-            for epoch in sorted(set().union(*(run.curve for run in runs)))]
-    rows += [['best', *(f'{run.best[1]:.3f} (epoch {run.best[0]})' for run in runs)],
-             ['final', *(f'{run.final[1]:.3f} (epoch {run.final[0]})' for run in runs)]]
+    rows = [[epoch, *(f'{run.values[epoch]:.3f}' if epoch in run.values else '' for run in runs)]
+            for epoch in sorted(set().union(*(run.values for run in runs)))]
+    for name in ('best', 'final'):
+        points = [getattr(run, name) for run in runs]
+        rows.append([name, *(f'{point.value:.3f} (epoch {point.epoch})' for point in points)])
     minutes = ['' if run.minutes_per_epoch is None else f'{run.minutes_per_epoch:.2f}' for run in runs]
     if any(minutes):
         rows.append(['minutes per epoch of training', *minutes])
     table = tabulate(rows, [f'{label} after epoch', *(run.name for run in runs)], tablefmt='pipe',
                      disable_numparse=True, colalign=('left', *('right' for _ in runs)))
     below = [f'- {pair.sentence(label)}' for pair in compare(runs)]
-    below += [f'- {run.name} has been validated up to epoch {run.final[0]} of {run.max_epochs}: "final" means that one'
-              for run in runs if run.final[0] < run.max_epochs]
+    below += [f'- {run.name} has been validated up to epoch {run.final.epoch} of {run.max_epochs}: "final" means that '
+              'one' for run in runs if run.final.epoch < run.max_epochs]
     return '\n'.join([f'# {metric} over epochs', '', table, '', *below]) + '\n'

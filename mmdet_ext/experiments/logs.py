@@ -1,5 +1,6 @@
 """What mmengine's logs tell of a training: a metric over epochs, and how long an epoch takes."""
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -10,10 +11,12 @@ class TrainingLog(NamedTuple):
     """The logs of one training.
 
     Args:
+        work_dir: Of the training.
         epoch: The last epoch that began; 0 if none.
         validations: Metrics by name, by the number of epochs trained before.
         minutes_per_epoch: Of training, without its validations; None if the logs have no times.
     """
+    work_dir: Path
     epoch: int
     validations: dict[int, dict[str, float]]
     minutes_per_epoch: float | None
@@ -27,7 +30,7 @@ class TrainingLog(NamedTuple):
         values = {epoch: metrics[metric] for epoch, metrics in sorted(self.validations.items()) if metric in metrics}
         names = sorted(set().union(*self.validations.values()))
         if names and not values:
-            raise ValueError(f'no metric {metric!r} in the logs, but: {", ".join(names)}')
+            raise ValueError(f'{self.work_dir}: no metric {metric!r} in the logs, but: {", ".join(names)}')
         return values
 
 
@@ -42,19 +45,18 @@ def read_training_log(work_dir: Path) -> TrainingLog:
     rows: list[dict[str, Any]] = []
     for path in sorted(work_dir.glob('*/vis_data/scalars.json')):  # the folders are named by the time
         added = list(_read_rows(path))
-        begin = min((row['epoch'] for row in added if 'epoch' in row), default=float('inf'))
+        begin = min((row['epoch'] for row in added if 'epoch' in row), default=math.inf)
         rows = [row for row in rows if row.get('epoch', row['step']) < begin] + added
     training = [row for row in rows if 'epoch' in row]
     validations = {row['step']: {key: value for key, value in row.items() if key not in ('step', 'time', 'data_time')}
                    for row in rows if 'epoch' not in row}
     epoch = max([0, *validations, *(row['epoch'] for row in training)])
-    return TrainingLog(epoch, validations, _minutes_per_epoch(training))
+    return TrainingLog(work_dir, epoch, validations, _minutes_per_epoch(training))
 
 
 def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(path.read_text().splitlines(keepends=True), start=1):
-        if not line.endswith('\n'):  # being written now, or cut off when the training was killed
-            return
+    # what comes after the last end of a line is being written now, or was cut off when the training was killed
+    for number, line in enumerate(path.read_text().split('\n')[:-1], start=1):
         try:
             yield json.loads(line)
         except json.JSONDecodeError as error:
@@ -67,24 +69,20 @@ def _minutes_per_epoch(rows: Sequence[Mapping[str, Any]]) -> float | None:
     if not seconds:
         return None
     first = {row['epoch']: row['iter'] for row in reversed(rows)}
-    distances = [first[epoch + 1] - first[epoch] for epoch in first if epoch + 1 in first]
     # with one epoch only, the last row of it: its last iterations may have none
-    iterations = distances[0] if distances else max(row['iter'] for row in rows) / rows[0]['epoch']
+    iterations = next((first[epoch + 1] - first[epoch] for epoch in first if epoch + 1 in first),
+                      max(row['iter'] for row in rows) / rows[0]['epoch'])
     return fmean(seconds) * iterations / 60
 
 
-def resume_from(work_dir: Path, log: TrainingLog, train_cfg: Mapping[str, Any]) -> Path | None:
+def resume_from(log: TrainingLog, train_cfg: Mapping[str, Any]) -> Path | None:
     """The checkpoint to go on from if it is not the last one.
 
     A checkpoint is written before the validation of its epoch. If the training was interrupted between the two, a run
     that goes on from the last checkpoint would leave out that validation; it goes on from the one before.
     """
-    saved = {int(path.stem.removeprefix('epoch_')): path for path in work_dir.glob('epoch_*.pth')}
-    pointer = work_dir / 'last_checkpoint'
-    last = next((epoch for epoch, path in saved.items()
-                 if pointer.is_file() and path.name == Path(pointer.read_text().strip()).name), None)
-    if last is None or last in log.validations:
-        return None
+    saved = {int(path.stem.removeprefix('epoch_')): path for path in log.work_dir.glob('epoch_*.pth')}
+    *earlier, last = sorted(saved) or [0]
     due = last >= train_cfg.get('val_begin', 1) and last % train_cfg.get('val_interval', 1) == 0
-    earlier = [epoch for epoch in saved if epoch < last]
-    return saved[max(earlier)] if earlier and (due or last == train_cfg['max_epochs']) else None
+    missing = last not in log.validations and (due or last == train_cfg['max_epochs'])
+    return saved[earlier[-1]] if earlier and missing else None

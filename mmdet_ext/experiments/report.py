@@ -9,13 +9,9 @@ from .trainings import Training
 
 
 def write_comparison(trainings: Sequence[Training], out: Path, metric: str, partial: bool) -> None:
-    """Print and write `out`/comparison.md, .json and .png from the logs of trainings.
+    """Print and write `out`/comparison.md, .json and .png: the first training against each of the others.
 
-    Args:
-        trainings: The first is compared with each of the others.
-        out: Folder.
-        metric: Name of the metric in the logs.
-        partial: Whether trainings without a validation are left out.
+    With `partial`, trainings without a validation are left out.
 
     Raises:
         ValueError: If there is no validation, or none with this metric.
@@ -23,19 +19,14 @@ def write_comparison(trainings: Sequence[Training], out: Path, metric: str, part
     runs = []
     for training in trainings:
         log = training.log()
-        try:
-            curve = log.curve(metric)
-        except ValueError as error:
-            raise ValueError(f'{training.work_dir}: {error}') from error
-        if curve:
-            runs.append(Run(training.name, curve, training.max_epochs, log.minutes_per_epoch))
+        if values := log.curve(metric):
+            runs.append(Run(training.name, values, training.max_epochs, log.minutes_per_epoch))
         elif partial:
             print(f'{training.name}: no validation yet, left out')
         else:
             raise ValueError(f'{training.work_dir}: no validation in the logs')
     if not runs:
-        names = ', '.join(training.name for training in trainings)
-        raise ValueError(f'{out}: no validation in the logs of {names}')
+        raise ValueError(f'{out}: no validation in the logs of {", ".join(training.name for training in trainings)}')
     table = to_markdown(runs, metric)
     print(f'\n{table}')
     for suffix, text in (('md', f'{table}\n![](comparison.png)\n'), ('json', to_json(runs, metric))):

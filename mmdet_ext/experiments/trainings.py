@@ -1,22 +1,26 @@
 """Several configs trained one after the other or side by side; trainings that were interrupted go on."""
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from mmengine.config import ConfigDict, DictAction
 
 from .. import launch
+from ..engine.threads_hook import process_cores
+from .comparison import metric_label
 from .logs import TrainingLog, read_training_log, resume_from
 
 POLL = 5  # seconds between two looks at the logs of trainings side by side
 
 
-class Training(NamedTuple):
+@dataclass(eq=False)
+class Training:
     """One config to train, with its logs and checkpoints in `work_dir`."""
     name: str
     config: str
@@ -39,11 +43,12 @@ class Training(NamedTuple):
         return max(self.log().validations, default=0) >= self.max_epochs or (
             self.marker.is_file() and self.marker.read_text() == str(self.max_epochs))
 
-    def progress(self, metric: str, label: str) -> str:
-        """One line: the epoch, and the latest value of `metric`, which is called `label`."""
+    def progress(self, metric: str) -> str:
+        """One line: the epoch, and the latest value of `metric`."""
         log = self.log()
-        values = {epoch: metrics[metric] for epoch, metrics in log.validations.items() if metric in metrics}
-        latest = f', {label} {values[max(values)]:.3f} after epoch {max(values)}' if values else ''
+        epochs = [epoch for epoch, metrics in log.validations.items() if metric in metrics]
+        latest = (f', {metric_label(metric)} {log.validations[epochs[-1]][metric]:.3f} after epoch {epochs[-1]}'
+                  if epochs else '')
         return f'{self.name}: epoch {log.epoch} of {self.max_epochs}{latest}'
 
 
@@ -68,15 +73,11 @@ def read_trainings(configs: Sequence[str], out: Path, options: Sequence[str]) ->
     return list(trainings.values())
 
 
-def train_all(trainings: Sequence[Training], tool: Path, options: Sequence[str], jobs: int, metric: str,
-              label: str) -> None:
+def train_all(trainings: Sequence[Training], tool: Path, options: Sequence[str], jobs: int, metric: str) -> None:
     """Train what is not finished, `jobs` at a time. After a failure none is begun, and those that run go on.
 
-    Args:
-        trainings: What to train, in this order.
-        tool: The script that trains one config; `options` are its ``--cfg-options``.
-        jobs: With 1 a training prints here; with more, each prints to its train.log, and its progress is printed here.
-        metric: Name of the metric in the lines of progress, which call it `label`.
+    `tool` is the script that trains one config, `options` its ``--cfg-options``. With one job a training prints here;
+    with more, each prints to its train.log, and its progress is printed here: the epoch and the metric.
 
     Raises:
         ValueError: If a training fails.
@@ -85,28 +86,29 @@ def train_all(trainings: Sequence[Training], tool: Path, options: Sequence[str],
     for training in trainings:
         if training not in waiting:
             print(f'{training.name}: finished already')
-    running: dict[str, tuple[Training, subprocess.Popen]] = {}
+    running: dict[Training, subprocess.Popen] = {}
     printed, failures = {}, []
     try:
         while running or (waiting and not failures):
             while waiting and not failures and len(running) < jobs:
                 training = waiting.pop(0)
-                running[training.name] = training, _start(training, tool, options, jobs)
+                running[training] = _start(training, tool, options, jobs)
             with suppress(subprocess.TimeoutExpired):
-                next(iter(running.values()))[1].wait(timeout=POLL)
-            for name, (training, process) in list(running.items()):
+                next(iter(running.values())).wait(timeout=POLL)
+            for training, process in list(running.items()):
                 code = process.poll()
-                if jobs > 1 and (line := training.progress(metric, label)) != printed.get(name):
-                    printed[name] = line
+                if jobs > 1 and (line := training.progress(metric)) != printed.get(training):
+                    printed[training] = line
                     print(line, flush=True)
                 if code is not None:
-                    del running[name]
+                    del running[training]
                 if code:
-                    failures.append(f'the training of {name} failed with exit code {code}: see {_log(training, jobs)}')
+                    failures.append(f'the training of {training.name} failed with exit code {code}: see '
+                                    f'{_log(training, jobs)}')
                 elif code == 0:
                     training.marker.write_text(str(training.max_epochs))
     finally:
-        for _, process in running.values():
+        for process in running.values():
             process.terminate()
             process.wait()
     if failures:
@@ -114,17 +116,17 @@ def train_all(trainings: Sequence[Training], tool: Path, options: Sequence[str],
 
 
 def _start(training: Training, tool: Path, options: Sequence[str], jobs: int) -> subprocess.Popen:
-    checkpoint = resume_from(training.work_dir, training.log(), training.train_cfg)
+    checkpoint = resume_from(training.log(), training.train_cfg)
     command = [sys.executable, str(tool), training.config, '--work-dir', str(training.work_dir), '--resume',
                *([str(checkpoint)] if checkpoint else []), *(['--cfg-options', *options] if options else [])]
-    print('$', *(f"'{word}'" if ' ' in word else word for word in command), flush=True)
+    print('$', shlex.join(command), flush=True)
     training.work_dir.mkdir(parents=True, exist_ok=True)
     if jobs == 1:
         return subprocess.Popen(command)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    threads = max(1, process_cores() // jobs)
     with open(_log(training, jobs), 'a') as output:
         return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT,
-                                env=dict(OMP_NUM_THREADS=str(max(1, cores // jobs))) | os.environ)
+                                env=dict(OMP_NUM_THREADS=str(threads)) | os.environ)
 
 
 def _log(training: Training, jobs: int) -> Path:

@@ -32,5 +32,5 @@ def test_generated_captions_are_annotations(tmp_path):
 def test_a_tool_that_fails_is_named(tmp_path):
     tool = tmp_path / 'broken.py'
     tool.write_text('import sys; sys.exit("no disk")')
-    with pytest.raises(RuntimeError, match='(?s)broken.py .* failed.*no disk'):
+    with pytest.raises(ChildProcessError, match='(?s)broken.py .* failed.*no disk'):
         list(combination.combination(tool, (2, 3)))

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import pytest
 from benchmarks import data, inputs
-from benchmarks.measure import Measurement
+from benchmarks.measure import Work
 from benchmarks.processes import alone
 
 CONFIG = Path(__file__).parents[2] / 'configs/_base_/yolov9_500e_coco.py'
@@ -39,12 +39,12 @@ def test_training_images_are_made_without_and_with_the_cache(in_this_process):
 
 
 def test_a_process_of_its_own_says_how_far_it_grew():
-    measured = alone(grow, 64 << 20)
+    measured = alone(data.growth, 1, grow, 64 << 20)
     assert 60 << 20 < measured.peak_bytes < 90 << 20
 
 
-def grow(size: int) -> Measurement:
-    return data.growth(lambda: b'x' * size)
+def grow(size: int) -> Work:
+    return lambda: b'x' * size
 
 
 def test_generated_files_fit_each_other(tmp_path):

@@ -23,7 +23,9 @@ def small(cfg: Config) -> None:
 
 @pytest.fixture(scope='module')
 def config() -> Config:
-    return Config.fromfile(Path(__file__).parents[2] / 'configs/_base_/mdetr_model.py')
+    config = Config.fromfile(Path(__file__).parents[2] / 'configs/_base_/mdetr_model.py')
+    small(config.model)
+    return config
 
 
 @pytest.fixture
@@ -41,15 +43,15 @@ def works(monkeypatch):
 
 def test_all_of_them_are_measured(config, monkeypatch):
     monkeypatch.setattr(mdetr, 'CAPTIONS', mdetr.CAPTIONS[:2])
-    for benchmark in (lambda: mdetr.prompts(config, CPU, 1, SHAPE, count=3, chunk=2, change=small),
-                      lambda: mdetr.prompted_detection(config, CPU, 1, SHAPE, names=('cat', 'dog'), change=small),
-                      lambda: mdetr.text_cache(config, CPU, 1, SHAPE, change=small)):
+    for benchmark in (lambda: mdetr.prompts(config, CPU, 1, SHAPE, count=3, chunk=2),
+                      lambda: mdetr.prompted_detection(config, CPU, 1, SHAPE, names=('cat', 'dog')),
+                      lambda: mdetr.text_cache(config, CPU, 1, SHAPE)):
         rows = dict(benchmark())
         assert len(rows) == 2 and all(row.seconds > 0 and row.peak_bytes > 0 for row in rows.values())
 
 
 def test_the_two_steps_find_what_full_passes_find(config, works):
-    list(mdetr.prompts(config, CPU, 1, SHAPE, count=5, chunk=2, change=small))
+    list(mdetr.prompts(config, CPU, 1, SHAPE, count=5, chunk=2))
     passes, steps = (work() for work in works)
     for expected, instances in zip(passes, steps, strict=True):
         assert_close(instances.scores, expected.scores, rtol=1e-4, atol=1e-5)
@@ -59,7 +61,7 @@ def test_the_two_steps_find_what_full_passes_find(config, works):
 
 def test_prompted_detection_finds_what_full_passes_find(config, works):
     names = ('cat', 'traffic light', 'dog')
-    list(mdetr.prompted_detection(config, CPU, 1, SHAPE, names=names, change=small))
+    list(mdetr.prompted_detection(config, CPU, 1, SHAPE, names=names))
     passes, detections = (work() for work in works)
     for label, expected in enumerate(passes):
         instances = detections[detections.labels == label]
@@ -69,8 +71,9 @@ def test_prompted_detection_finds_what_full_passes_find(config, works):
 
 def test_with_known_features_the_text_encoder_does_not_run(config, works, monkeypatch):
     models, build = [], mdetr.build_model
-    monkeypatch.setattr(mdetr, 'build_model', lambda *args: models.append(build(*args)) or models[-1])
-    list(mdetr.text_cache(config, CPU, 1, SHAPE, change=small))
+    monkeypatch.setattr(mdetr, 'build_model',
+                        lambda *args, **options: models.append(build(*args, **options)) or models[-1])
+    list(mdetr.text_cache(config, CPU, 1, SHAPE))
     counts = []
     for work, model in zip(works, models, strict=True):
         calls = []

@@ -47,6 +47,6 @@ def test_all_ways_are_measured_and_ultralytics_is_asked_first(tmp_path, monkeypa
 def test_an_interpreter_without_ultralytics_is_named(tmp_path, monkeypatch):
     (tmp_path / 'ultralytics.py').write_text('raise ImportError')
     monkeypatch.setenv('PYTHONPATH', str(tmp_path))
-    with pytest.raises(ValueError, match=f'{sys.executable} has no ultralytics that runs'):
+    with pytest.raises(ChildProcessError, match=f'the ultralytics of {sys.executable} ended'):
         list(prediction.prediction(Path('configs/yolov9/yolov9t_shapes.py'), torch.device('cpu'), 1, shape=(60, 80),
                                    ultralytics_python=sys.executable))

@@ -55,7 +55,7 @@ def test_the_config_trains_once_without_evaluation(tmp_path):
 
 def test_a_training_that_fails_is_shown(checkout):
     (checkout / 'tools/train.py').write_text('import sys; sys.exit("no data")')
-    with pytest.raises(RuntimeError, match='(?s)train.py.* failed.*no data'):
+    with pytest.raises(ChildProcessError, match='(?s)train.py.* failed.*no data'):
         startup.threads(checkout, batch=4, iters=2)
 
 

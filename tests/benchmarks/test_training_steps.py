@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from benchmarks import ROOT
-from benchmarks.checkouts import Worker
+from benchmarks.checkouts import worker_of
 from benchmarks.workloads import Step, counted
 
 CPU = torch.device('cpu')
@@ -32,14 +32,14 @@ def test_the_host_waits_for_nothing_but_the_matching(config, waits):
 
 
 def test_a_worker_answers_for_its_checkout():
-    worker = Worker(ROOT, 'assign-20', 'cpu')
+    worker = worker_of(ROOT, 'assign-20', 'cpu')
     seconds, counts = worker.request('time'), worker.request('count')
     worker.close()
     assert seconds > 0 and counts['synchronisations'] == {} and counts['operators'] > 300
 
 
 def test_a_worker_that_ends_says_why(tmp_path):
-    with pytest.raises(RuntimeError, match='no-such-work.*ended(.|\n)*no-such-work'):
-        Worker(ROOT, 'no-such-work', 'cpu')
-    with pytest.raises(RuntimeError, match='mmdet_ext is imported from'):
-        Worker(Path(tmp_path), 'assign-20', 'cpu')
+    with pytest.raises(ChildProcessError, match='no-such-work.*ended(.|\n)*no-such-work'):
+        worker_of(ROOT, 'no-such-work', 'cpu')
+    with pytest.raises(ChildProcessError, match='mmdet_ext is imported from'):
+        worker_of(Path(tmp_path), 'assign-20', 'cpu')

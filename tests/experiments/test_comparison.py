@@ -79,10 +79,10 @@ def test_names_the_file_and_line_that_is_not_json(write):
 
 
 def test_names_the_metrics_there_are_if_the_one_asked_for_is_not():
-    log = TrainingLog(1, {1: {AP: 0.1, 'coco/bbox_mAP_50': 0.2}}, None)
-    with pytest.raises(ValueError, match="no metric 'AP' in the logs, but: coco/bbox_mAP, coco/bbox_mAP_50"):
+    log = TrainingLog(Path('dir'), 1, {1: {AP: 0.1, 'coco/bbox_mAP_50': 0.2}}, None)
+    with pytest.raises(ValueError, match="dir: no metric 'AP' in the logs, but: coco/bbox_mAP, coco/bbox_mAP_50"):
         log.curve('AP')
-    assert TrainingLog(0, {}, None).curve('AP') == {}
+    assert TrainingLog(Path('dir'), 0, {}, None).curve('AP') == {}
 
 
 @pytest.mark.parametrize('target, expected', [
@@ -154,17 +154,15 @@ def test_labels_are_those_of_papers(metric, label):
 def test_goes_on_before_a_validation_that_is_missing(tmp_path, saved, validated, expected):
     for epoch in saved:
         (tmp_path / f'epoch_{epoch}.pth').touch()
-        (tmp_path / 'last_checkpoint').write_text(f'/elsewhere/epoch_{epoch}.pth')
-    log = TrainingLog(max(saved, default=0), {epoch: {AP: 0.1} for epoch in validated}, None)
-    checkpoint = resume_from(tmp_path, log, dict(max_epochs=7, val_interval=2))
+    log = TrainingLog(tmp_path, max(saved, default=0), {epoch: {AP: 0.1} for epoch in validated}, None)
+    checkpoint = resume_from(log, dict(max_epochs=7, val_interval=2))
     assert checkpoint == (expected and tmp_path / f'epoch_{expected}.pth')
 
 
 def test_before_val_begin_no_validation_is_missing(tmp_path):
     for name in ('epoch_1.pth', 'epoch_2.pth'):
         (tmp_path / name).touch()
-        (tmp_path / 'last_checkpoint').write_text(name)
-    assert resume_from(tmp_path, TrainingLog(2, {}, None), dict(max_epochs=7, val_begin=3)) is None
+    assert resume_from(TrainingLog(tmp_path, 2, {}, None), dict(max_epochs=7, val_begin=3)) is None
 
 
 def has(image: np.ndarray, red: int, green: int, blue: int) -> bool:

@@ -3,6 +3,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 
 import numpy as np
 
@@ -59,27 +60,18 @@ def one_warning_of_letters() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.filterwarnings('always', 'Glyph')
         yield
-    letters = set()
-    for warning in caught:
-        if glyph := re.match(r'Glyph (\d+) ', str(warning.message)):
-            letters.add(chr(int(glyph[1])))
-        else:
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    if letters:
-        warnings.warn(f'no font of the visualizer has the letters {"".join(sorted(letters))}, drawn as boxes: name one '
-                      'that has them, visualizer=dict(font_families=...)', stacklevel=3)
+    glyphs = [re.match(r'Glyph (\d+) ', str(warning.message)) for warning in caught]
+    for warning in (warning for warning, glyph in zip(caught, glyphs) if not glyph):
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    if letters := sorted({chr(int(glyph[1])) for glyph in glyphs if glyph}):
+        warnings.warn(f'no font of the visualizer has the letters {"".join(letters)}, drawn as boxes: name one that '
+                      'has them, visualizer=dict(font_families=...)', stacklevel=3)
 
 
 def _words(caption: str, colors: Sequence[Color | None]) -> list[tuple[str, Color | None]]:
     """Words and spaces, each cut where its colour changes."""
-    words = []
-    for match in re.finditer(r'\s+|\S+', caption):
-        begin = match.start()
-        for end in range(begin + 1, match.end() + 1):
-            if end == match.end() or colors[end] != colors[begin]:
-                words.append((' ' if match[0].isspace() else caption[begin:end], colors[begin]))
-                begin = end
-    return words
+    groups = groupby(zip(caption, colors, strict=True), key=lambda item: (item[0].isspace(), item[1]))
+    return [(' ' if space else ''.join(letter for letter, _ in group), color) for (space, color), group in groups]
 
 
 def _break_lines(words: Sequence[tuple[str, Color | None]], measure: Callable[[str, Color | None], float],

@@ -55,37 +55,28 @@ class GroundingVisualizer(DetLocalVisualizer):
         """As mmdet's; image: (H, W, 3) RGB. Boxes with a score above `pred_score_thr` are drawn."""
         panels = [] if data_sample is None else self._panels(data_sample.cpu(), draw_gt, draw_pred, pred_score_thr)
         drawn = image.clip(0, 255).astype(np.uint8)
-        factor = ceil(self.smallest / min(drawn.shape[:2]))
-        if factor > 1:
-            drawn = mmcv.imrescale(drawn, factor, interpolation='bicubic')
-            for panel in panels:
-                panel.bboxes = panel.bboxes * factor
-                if 'masks' in panel:
-                    panel.masks = panel.masks.repeat(factor, axis=1).repeat(factor, axis=2)
+        factor = max(1, ceil(self.smallest / min(drawn.shape[:2])))
+        drawn = mmcv.imrescale(drawn, factor, interpolation='bicubic')
+        for panel in panels:
+            panel.bboxes = panel.bboxes * factor
+            if 'masks' in panel:
+                panel.masks = panel.masks.repeat(factor, axis=1).repeat(factor, axis=2)
         if panels:
             drawn = self._side_by_side(drawn, panels, data_sample.metainfo.get('text') or '')
-        self.set_image(drawn)
-        if show:
-            self.show(drawn, win_name=name, wait_time=wait_time)
-        if out_file is not None:
-            mmcv.imwrite(drawn[..., ::-1], str(out_file))
-        else:
-            self.add_image(name, drawn, step)
+        super().add_datasample(name, drawn, show=show, wait_time=wait_time, out_file=out_file and str(out_file),
+                               step=step)
 
     def _panels(self, sample: DetDataSample, draw_gt: bool, draw_pred: bool, threshold: float) -> list[InstanceData]:
-        """Truth, predictions or both, the best box first: `bboxes`, `spans` and, of predictions, `scores`."""
+        """Truth, predictions or both, the best box first."""
         panels, caption = [], sample.metainfo.get('text') or ''
         if draw_gt and 'tokens_positive' in sample.get('gt_instances', ()):
             truth = sample.gt_instances
-            spans = [join_spans(tokens, caption) for tokens in truth.tokens_positive]
-            panels.append(InstanceData(bboxes=truth.bboxes, spans=spans, **_masks(truth)))
+            panels.append(_panel(truth, [join_spans(tokens, caption) for tokens in truth.tokens_positive]))
         if draw_pred and 'pred_instances' in sample:
             detections = sample.pred_instances
             detections = detections[detections.scores > threshold]
             detections = detections[detections.scores.argsort(descending=True)]
-            spans = detections.spans if 'spans' in detections else [[] for _ in range(len(detections))]
-            panels.append(InstanceData(bboxes=detections.bboxes, scores=detections.scores, spans=spans,
-                                       **_masks(detections)))
+            panels.append(_panel(detections, detections.get('spans', [[]] * len(detections))))
         return panels
 
     def _side_by_side(self, image: np.ndarray, panels: Sequence[InstanceData], caption: str) -> np.ndarray:
@@ -119,9 +110,10 @@ class GroundingVisualizer(DetLocalVisualizer):
         return np.concatenate([drawn, strip])
 
 
-def _masks(instances: InstanceData) -> dict[str, np.ndarray]:
-    """`masks` as bool (N, H, W), or nothing if there are none."""
-    if 'masks' not in instances:
-        return {}
-    masks = instances.masks
-    return dict(masks=(masks.numpy() if isinstance(masks, torch.Tensor) else masks.to_ndarray()).astype(bool))
+def _panel(instances: InstanceData, spans: list[list]) -> InstanceData:
+    """`bboxes`, `spans` and, where there are any, `scores` and `masks`, the latter as bool (N, H, W)."""
+    panel = InstanceData(spans=spans, **{key: instances[key] for key in ('bboxes', 'scores') if key in instances})
+    if 'masks' in instances:
+        masks = instances.masks
+        panel.masks = (masks.numpy() if isinstance(masks, torch.Tensor) else masks.to_ndarray()).astype(bool)
+    return panel

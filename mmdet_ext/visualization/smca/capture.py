@@ -1,8 +1,7 @@
 """What SMCA-DETR's decoder (https://arxiv.org/abs/2101.07448) does with an image: queries, Gaussians, predictions."""
-import inspect
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,18 +14,16 @@ from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from mmdet_ext.cell_grid import CellGrid
 from mmdet_ext.models.dense_heads import SMCAHead
 from mmdet_ext.models.layers import Modulation
 from mmdet_ext.models.transformers import Memory, SMCATransformerDecoder
-from mmdet_ext.models.transformers.smca_decoder import SMCATransformerDecoderLayer
 
-from mmdet_ext.cell_grid import CellGrid
 from ..images import batch_of, read_image
 
 
 class LayerCapture(NamedTuple):
-    """A decoder layer, its Gaussians, and (1, Q, C) what its cross-attention projects to q, positions included."""
-    module: SMCATransformerDecoderLayer
+    """The Gaussians of a decoder layer, and (1, Q, C) what its cross-attention projects to q, positions included."""
     modulation: Modulation
     query: Tensor
 
@@ -38,28 +35,38 @@ class SMCACapture:
     Args:
         path: File of the image.
         image: (height, width, 3) uint8, RGB, as it is on disk.
-        strides: Pixels of the network's input per cell, for each of the L maps (scales).
+        decoder: Of the model, with `strides` of its L maps (scales).
         grids: Where the cells of each map lie on the image.
         memory: What the decoder attends to.
         centres: (1, Q, L, 2), the queries' centres, x and y in cells of each map.
-        smooths: `smooth` of `log_gaussian` for each map.
         layers: One entry per decoder layer.
         predictions: Of each query, with `bboxes` (Q, 4) in pixels of the image, and `scores` and `labels` (Q, ) of
             its best class; on the CPU.
     """
     path: Path
     image: np.ndarray
-    strides: Sequence[float]
+    decoder: SMCATransformerDecoder
     grids: Sequence[CellGrid]
     memory: Memory
     centres: Tensor
-    smooths: Sequence[float]
     layers: Sequence[LayerCapture]
     predictions: InstanceData
 
     def best_queries(self, count: int) -> list[int]:
         """The `count` queries with the highest scores, the best first; all if there are not as many."""
         return self.predictions.scores.argsort(descending=True, stable=True)[:count].tolist()
+
+    @property
+    def selects_scales(self) -> bool:
+        return self.decoder.layers[0].modulation.selection is not None
+
+    def alphas(self, layer: int) -> Tensor:
+        """(Q, L) on the CPU: the weights of the maps, which sum to 1; ones if the decoder does not select scales."""
+        return self.layers[layer].modulation.alpha[0].float().cpu()
+
+    def scale_name(self, scale: int) -> str:
+        """Number and stride of a map: two maps may have the same stride."""
+        return f'scale {scale} (stride {self.decoder.strides[scale]:g})'
 
 
 class SMCAProbe:
@@ -86,50 +93,43 @@ class SMCAProbe:
     @torch.no_grad()
     def __call__(self, path: str | os.PathLike) -> SMCACapture:
         """Raises FileNotFoundError or ValueError, which name the file, if there is no such image."""
-        image = read_image(path)
-        batch = batch_of(path, self.model, self.pipeline)
-        layers = [f'decoder.layers.{i}' for i in range(len(self.decoder.layers))]
-        watched = [f'{layer}{part}' for layer in layers for part in ('', '.modulation', '.norms.0')]
-        with recorded(self.model, ['bbox_head', 'decoder', *watched]) as calls:
-            result = self.model(batch['inputs'], batch['data_samples'], mode='predict')[0]
-        inputs, first = calls['decoder'].arguments, calls[layers[0]].arguments
-        grids = [CellGrid.from_stride(result.metainfo, stride, shape)
-                 for stride, shape in zip(self.decoder.strides, inputs['memory'].shapes, strict=True)]
-        captures = [LayerCapture(layer, calls[f'{name}.modulation'].output,
-                                 calls[f'{name}.norms.0'].output + inputs['query_pos'])
-                    for name, layer in zip(layers, self.decoder.layers, strict=True)]
-        predictions = predictions_by_query(self.model.bbox_head, *calls['bbox_head'].output, result.metainfo)
-        return SMCACapture(Path(path), image, self.decoder.strides, grids, inputs['memory'], first['centres'],
-                           first['smooths'], captures, predictions)
+        image, batch = read_image(path), batch_of(path, self.model, self.pipeline)
+        layers, head = self.decoder.layers, self.model.bbox_head
+        parts = [part for layer in layers for part in (layer, layer.modulation, layer.norms[0])]
+        with recorded(head, *parts) as calls:
+            meta = self.model(**batch, mode='predict')[0].metainfo
+        _, query_pos, memory, centres, _ = calls[layers[0]].arguments
+        grids = [CellGrid.from_stride(meta, stride, shape)
+                 for stride, shape in zip(self.decoder.strides, memory.shapes, strict=True)]
+        captures = [LayerCapture(calls[layer.modulation].output, calls[layer.norms[0]].output + query_pos)
+                    for layer in layers]
+        return SMCACapture(Path(path), image, self.decoder, grids, memory, centres, captures,
+                           predictions_by_query(head, *calls[head].output, meta))
 
 
 class Call(NamedTuple):
-    """What a module was called with, by the names of its parameters, and what it returned."""
-    arguments: dict[str, Any]
+    """What a module was called with by position, and what it returned."""
+    arguments: tuple
     output: Any
 
 
 @contextmanager
-def recorded(model: nn.Module, names: Iterable[str]) -> Iterator[dict[str, Call]]:
-    """Within the block, record the last call of each submodule of these names."""
+def recorded(*modules: nn.Module) -> Iterator[dict[nn.Module, Call]]:
+    """Within the block, record the last call of each module."""
     calls = {}
-    with ExitStack() as hooks:
-        for name in names:
-            def record(module: nn.Module, args: tuple, kwargs: dict, output: Any, name: str = name) -> None:
-                calls[name] = Call(inspect.signature(module.forward).bind(*args, **kwargs).arguments, output)
-
-            hooks.enter_context(model.get_submodule(name).register_forward_hook(record, with_kwargs=True))
+    hooks = [module.register_forward_hook(lambda module, args, output: calls.update({module: Call(args, output)}))
+             for module in modules]
+    try:
         yield calls
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def predictions_by_query(head: SMCAHead, logits: Tensor, boxes: Tensor, meta: dict[str, Any]) -> InstanceData:
-    """Box, best class and its score of each query: what `SMCACapture.predictions` holds.
+    """`SMCACapture.predictions` from the last layer's logits (layers, 1, Q, classes) and boxes (layers, 1, Q, 4).
 
-    Args:
-        head: Its classes are independent (sigmoid) or include a background (softmax).
-        logits: (layers, 1, Q, classes), of which the last layer counts.
-        boxes: (layers, 1, Q, 4), cx, cy, w, h relative to the image.
-        meta: `img_shape` (height, width) and `scale_factor` (x, y).
+    Boxes are cx, cy, w, h relative to the image; classes are independent (sigmoid) or have a background (softmax).
     """
     probabilities = logits[-1, 0].sigmoid() if head.loss_cls.use_sigmoid else logits[-1, 0].softmax(dim=1)[:, :-1]
     scores, labels = probabilities.max(dim=1)

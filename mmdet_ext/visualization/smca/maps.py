@@ -11,7 +11,8 @@ def log_gaussians(capture: SMCACapture, layer: int, query: int, scale: int) -> T
     """(M, h, w): log G of a query's heads at the cells of a map, as it is added to the products of attention."""
     shape = capture.memory.shapes[scale]
     widths = capture.layers[layer].modulation.scales[:, query, scale][:, None]
-    bias = log_gaussian(_centres(capture, layer, query, scale)[None, None], widths, shape, capture.smooths[scale])
+    bias = log_gaussian(_centres(capture, layer, query, scale)[None, None], widths, shape,
+                        capture.decoder.smooths[scale])
     return bias[0, :, 0].unflatten(1, shape)
 
 
@@ -27,11 +28,11 @@ def attention_maps(capture: SMCACapture, layer: int, query: int, scale: int) -> 
     The weights of each head sum to 1 within the map and are 0 in the padding. With several maps the decoder multiplies
     them by the query's alpha of the map.
     """
-    decoder_layer, memory = capture.layers[layer].module, capture.memory
-    q = decoder_layer.cross_attn.project(capture.layers[layer].query[:, query, None], 0)
-    k, _ = decoder_layer.keys_and_values(memory, scale)
+    module, memory = capture.decoder.layers[layer], capture.memory
+    q = module.cross_attn.project(capture.layers[layer].query[:, query, None], 0)
+    k, _ = module.keys_and_values(memory, scale)
     bias = log_gaussians(capture, layer, query, scale).flatten(1)[None, :, None]
-    logits = (q @ k.transpose(2, 3)).to(bias.dtype) / q.shape[-1]**0.5 + bias
+    logits = (q @ k.mT).to(bias.dtype) / q.shape[-1]**0.5 + bias
     if memory.padding[scale] is not None:
         logits = logits.masked_fill(memory.padding[scale][:, None, None], -torch.inf)
     return logits.softmax(dim=-1)[0, :, 0].unflatten(1, memory.shapes[scale]).cpu()
@@ -49,5 +50,4 @@ def reference_centre(capture: SMCACapture, query: int) -> Tensor:
 
 def _centres(capture: SMCACapture, layer: int, query: int, scale: int) -> Tensor:
     """(M, 2), x and y in cells."""
-    offsets = capture.layers[layer].modulation.offsets[0, query, scale]
-    return capture.centres[0, query, scale] + offsets.to(torch.promote_types(offsets.dtype, torch.float32))
+    return capture.centres[0, query, scale] + capture.layers[layer].modulation.offsets[0, query, scale].float()

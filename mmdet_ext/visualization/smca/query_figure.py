@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from torch import Tensor
+from torchvision.ops import clip_boxes_to_image
 
 from ..style import INK, LARGE, NORMAL, SMALL, VIVID, draw_pale, outline, plain, save
 from .capture import SMCACapture
 from .centre_marks import draw_centres, mark_centre
 from .maps import attention_maps, gaussians, head_centres, reference_centre
-from .scale_selection import alphas, scale_name, selects_scales
 
 _CELL = 1.12  # inches, root of a map's area
 _RASTER = 200  # points of a map's longer side
@@ -26,16 +26,11 @@ def draw_query_maps(capture: SMCACapture, query: int, name: str, scales: Mapping
                     path: str | os.PathLike) -> None:
     """Write one PNG: for each layer the image with the centres, and a Gaussian and the attention of each head.
 
-    Args:
-        capture: The image.
-        query: Number of the query.
-        name: Its class and score.
-        scales: By the number of each layer to show, the number of the map to show it on.
-        path: PNG to write.
+    `name` is the query's class and score; `scales` has, by the number of each layer to show, the number of its map.
     """
     height, width = capture.image.shape[:2]
     map_width, map_height = _CELL * (width / height)**0.5 + 0.07, _CELL * (height / width)**0.5 + 0.3  # with its title
-    heads = range(capture.layers[0].module.modulation.num_heads)
+    heads = range(capture.decoder.layers[0].modulation.num_heads)
     image_width = 2 * map_height * width / height
     figure = Figure((max(image_width + len(heads) * map_width + 0.9, 6.5), 2 * map_height * len(scales) + 1),
                     layout='constrained')
@@ -47,62 +42,47 @@ def draw_query_maps(capture: SMCACapture, query: int, name: str, scales: Mapping
          for layer in scales for kind in _KINDS],
         width_ratios=[image_width, *(map_width for _ in heads), 0.1])
     for layer, scale in scales.items():
-        _draw_layer(panels, capture, query, layer, scale)
+        _draw_image(panels[f'{layer}'], capture, query, layer, scale)
+        for kind, compute in _KINDS.items():
+            maps = compute(capture, layer, query, scale)
+            limits = [1.] * len(maps) if kind == 'Gaussian' else maps.flatten(1).amax(dim=1).tolist()
+            for head, (values, limit) in enumerate(zip(_raster(capture, maps, scale), limits, strict=True)):
+                axes = panels[f'{layer} {kind} {head}']
+                drawn = _draw_map(axes, capture, values, limit)
+                axes.set_title(f'head {head}' if kind == 'Gaussian' else f'max {limit:.2g}', fontsize=SMALL, color=INK,
+                               pad=3)
+            panels[f'{layer} {kind} 0'].set_ylabel(kind, fontsize=NORMAL, color=INK, labelpad=3)
+            bar = panels[f'{layer} {kind} bar']
+            figure.colorbar(drawn, bar, ticks=(0, limits[-1]))
+            bar.set_yticklabels(('0', '1' if kind == 'Gaussian' else 'max'), fontsize=SMALL)
     figure.draw_without_rendering()  # marks at a border need to know how large the axes are
     for layer, scale in scales.items():
-        centres = [tuple(centre) for centre in head_centres(capture, layer, query, scale).tolist()]
-        draw_centres(panels[f'{layer}'], tuple(reference_centre(capture, query).tolist()), centres)
+        centres = head_centres(capture, layer, query, scale).numpy()
+        draw_centres(panels[f'{layer}'], reference_centre(capture, query).numpy(), centres)
         for kind in _KINDS:
             for head, centre in enumerate(centres):
                 mark_centre(panels[f'{layer} {kind} {head}'], centre)
     save(figure, path)
 
 
-def _draw_layer(panels: Mapping[str, Axes], capture: SMCACapture, query: int, layer: int, scale: int) -> None:
-    image = plain(panels[f'{layer}'])
-    _draw_image(image, capture, query)
-    image.set_title(_layer_title(capture, query, layer, scale), fontsize=NORMAL, color=INK, loc='left')
-    for kind, compute in _KINDS.items():
-        maps = compute(capture, layer, query, scale)
-        limits = [1.] * len(maps) if kind == 'Gaussian' else maps.flatten(1).amax(dim=1).tolist()
-        for head, (values, limit) in enumerate(zip(_raster(capture, maps, scale), limits, strict=True)):
-            axes = plain(panels[f'{layer} {kind} {head}'])
-            drawn = _draw_map(axes, capture, values, limit)
-            title = f'head {head}' if kind == 'Gaussian' else f'max {limit:.2g}'
-            axes.set_title(title, fontsize=SMALL, color=INK, pad=3)
-        panels[f'{layer} {kind} 0'].set_ylabel(kind, fontsize=NORMAL, color=INK, labelpad=3)
-        bar = panels[f'{layer} {kind} bar']
-        bar.figure.colorbar(drawn, bar, ticks=(0, limits[-1]))
-        bar.set_yticklabels(('0', '1' if kind == 'Gaussian' else 'max'), fontsize=SMALL)
-
-
-def _layer_title(capture: SMCACapture, query: int, layer: int, scale: int) -> str:
-    parts = [f'layer {layer}']
-    if len(capture.strides) > 1:
-        parts.append(scale_name(capture, scale))
-    if selects_scales(capture):
-        parts.append(f'alpha {alphas(capture, layer)[query, scale]:.2f}')
+def _draw_image(axes: Axes, capture: SMCACapture, query: int, layer: int, scale: int) -> None:
     height, width = capture.image.shape[:2]
-    return ('\n' if width < 0.75 * height else ', ').join(parts)
-
-
-def _draw_image(axes: Axes, capture: SMCACapture, query: int) -> None:
-    height, width = capture.image.shape[:2]
-    axes.imshow(capture.image, interpolation='bilinear', extent=(0, width, height, 0))
-    axes.set(xlim=(0, width), ylim=(height, 0))
-    corners = capture.predictions.bboxes[query].view(2, 2)
-    box = corners.clamp(min=corners.new_zeros(2), max=corners.new_tensor([width, height]))
-    outline(axes, box.flatten().tolist(), width=1.4)
+    plain(axes).imshow(capture.image, interpolation='bilinear', extent=(0, width, height, 0))
+    outline(axes, clip_boxes_to_image(capture.predictions.bboxes[query], (height, width)).tolist(), width=1.4)
+    title = [f'layer {layer}']
+    if len(capture.grids) > 1:
+        title.append(capture.scale_name(scale))
+    if capture.selects_scales:
+        title.append(f'alpha {capture.alphas(layer)[query, scale]:.2f}')
+    axes.set_title(('\n' if width < 0.75 * height else ', ').join(title), fontsize=NORMAL, color=INK, loc='left')
 
 
 def _draw_map(axes: Axes, capture: SMCACapture, values: np.ndarray, limit: float) -> AxesImage:
     """Colours for a raster of values 0..limit; a pale copy of the image shows through where they are low."""
     height, width = capture.image.shape[:2]
-    draw_pale(axes, capture.image)
-    drawn = axes.imshow(values, cmap=VIVID, vmin=0, vmax=limit, extent=(0, width, height, 0), interpolation='bilinear',
-                        alpha=np.clip(1.6 * values / limit, 0, 0.85))
-    axes.set(xlim=(0, width), ylim=(height, 0))
-    return drawn
+    draw_pale(plain(axes), capture.image)
+    return axes.imshow(values, cmap=VIVID, vmin=0, vmax=limit, extent=(0, width, height, 0), interpolation='bilinear',
+                       alpha=np.clip(1.6 * values / limit, 0, 0.85))
 
 
 def _raster(capture: SMCACapture, maps: Tensor, scale: int) -> np.ndarray:

@@ -2,42 +2,16 @@
 import os
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
+from torchvision.ops import box_area
 
 from ..style import BLUE, GREY, INK, LARGE, NORMAL, ORANGE, PALE, VERMILLION, save, shorten, tidy
 from .capture import SMCACapture
 
 _COLORS, _MARKERS = (BLUE, ORANGE, VERMILLION, GREY), 'o^sD'
-
-
-def alphas(capture: SMCACapture, layer: int) -> Tensor:
-    """(Q, L) on the CPU: the weights of the maps, which sum to 1; ones if the decoder does not select scales."""
-    return capture.layers[layer].modulation.alpha[0].float().cpu()
-
-
-def selects_scales(capture: SMCACapture) -> bool:
-    """Whether the decoder weights its maps."""
-    return capture.layers[0].module.modulation.selection is not None
-
-
-def favourite_scale(capture: SMCACapture, layer: int, query: int) -> int:
-    """The map with the query's largest alpha; the first if the decoder does not select scales."""
-    return int(alphas(capture, layer)[query].argmax())
-
-
-def scale_name(capture: SMCACapture, scale: int) -> str:
-    """Number and stride of a map: two maps may have the same stride."""
-    return f'scale {scale} (stride {capture.strides[scale]:g})'
-
-
-def box_sizes(capture: SMCACapture) -> Tensor:
-    """(Q, ): root of the area of each query's box, in pixels of the image."""
-    x1, y1, x2, y2 = capture.predictions.bboxes.unbind(dim=1)
-    return ((x2 - x1) * (y2 - y1)).sqrt()
 
 
 def alpha_by_size(sizes: Tensor, alpha: Tensor, bins: int = 8) -> tuple[Tensor, Tensor]:
@@ -56,35 +30,34 @@ def draw_scale_selection(capture: SMCACapture, names: Mapping[int, str], path: s
     figure.suptitle(f'{capture.path.name}: alpha, the weights of the scales', fontsize=LARGE + 1.5, color=INK,
                     parse_math=False)
     panels = figure.subplot_mosaic([[*names, 'sizes']], width_ratios=[*(1. for _ in names), 2.4])
+    shares = torch.stack([capture.alphas(layer) for layer in range(len(capture.layers))])  # (layers, Q, L)
     for query, name in names.items():
-        _draw_bars(panels[query], capture, query)
+        _draw_bars(panels[query], shares[:, query])
         panels[query].set_title(f'query {query}\n{shorten(name, 24)}', fontsize=NORMAL, color=INK, parse_math=False)
     panels[next(iter(names))].set_ylabel('alpha', fontsize=NORMAL, color=INK)
-    _draw_scatter(panels['sizes'], capture)
-    figure.legend(*panels['sizes'].get_legend_handles_labels(), loc='outside lower left', ncols=len(capture.strides),
-                  frameon=False, fontsize=NORMAL)
+    _draw_scatter(panels['sizes'], capture, shares[-1])
+    figure.legend(loc='outside lower left', ncols=len(capture.decoder.strides), frameon=False, fontsize=NORMAL)
     save(figure, path)
 
 
-def _draw_bars(axes: Axes, capture: SMCACapture, query: int) -> None:
-    """A bar per layer, divided into the maps' shares: the finest map at the bottom."""
-    shares = np.stack([alphas(capture, layer)[query].numpy() for layer in range(len(capture.layers))])  # (layers, L)
-    for scale, heights in enumerate(shares.T):
-        axes.bar(range(len(shares)), heights, bottom=shares[:, :scale].sum(axis=1), width=0.8, edgecolor='white',
-                 linewidth=0.5, color=_COLORS[scale % len(_COLORS)])
+def _draw_bars(axes: Axes, shares: Tensor) -> None:
+    """A bar per layer, divided into the maps' shares (layers, L): the finest map at the bottom."""
+    for scale, (heights, tops) in enumerate(zip(shares.T, shares.cumsum(dim=1).T)):
+        axes.bar(range(len(shares)), heights, bottom=tops - heights, width=0.8, edgecolor='white', linewidth=0.5,
+                 color=_COLORS[scale % len(_COLORS)])
     tidy(axes).set(ylim=(0, 1), xlim=(-0.6, len(shares) - 0.4), xticks=range(len(shares)))
     axes.set_xlabel('layer', fontsize=NORMAL, color=INK)
 
 
-def _draw_scatter(axes: Axes, capture: SMCACapture) -> None:
-    alpha, sizes = alphas(capture, len(capture.layers) - 1), box_sizes(capture)
+def _draw_scatter(axes: Axes, capture: SMCACapture, alpha: Tensor) -> None:
+    sizes = box_area(capture.predictions.bboxes).sqrt()
     median_sizes, means = alpha_by_size(sizes, alpha)
-    for scale in range(len(capture.strides)):
-        color, marker = _COLORS[scale % len(_COLORS)], _MARKERS[scale % len(_MARKERS)]
-        axes.plot(sizes, alpha[:, scale], marker, color=color, markersize=3, markeredgewidth=0, alpha=0.45)
-        axes.plot(median_sizes, means[:, scale], marker, linestyle='-', color=color, markersize=5.5, linewidth=1.6,
-                  markeredgecolor='white', markeredgewidth=0.7, label=scale_name(capture, scale))
-    axes.axhline(1 / len(capture.strides), color=PALE, linewidth=0.8, zorder=0)
+    for scale in range(alpha.shape[1]):
+        style = dict(color=_COLORS[scale % len(_COLORS)], marker=_MARKERS[scale % len(_MARKERS)])
+        axes.plot(sizes, alpha[:, scale], linestyle='', markersize=3, markeredgewidth=0, alpha=0.45, **style)
+        axes.plot(median_sizes, means[:, scale], markersize=5.5, linewidth=1.6, markeredgecolor='white',
+                  markeredgewidth=0.7, label=capture.scale_name(scale), **style)
+    axes.axhline(1 / alpha.shape[1], color=PALE, linewidth=0.8, zorder=0)
     tidy(axes).set_ylim(0, 1)
     axes.set_xlabel('size of the predicted box: root of its area in pixels of the image', fontsize=NORMAL, color=INK)
     axes.set_title(f'all {len(alpha)} queries, layer {len(capture.layers) - 1};\nlines: means of queries with boxes of '
