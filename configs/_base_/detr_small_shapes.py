@@ -102,4 +102,5 @@ default_hooks = dict(
     checkpoint=dict(type='WholeCheckpointHook', max_keep_ckpts=2),
     param_scheduler=dict(type='ScheduleHook'),
     sampler_seed=dict(type='EpochSeedHook'))
+custom_hooks = [dict(type='NumClassCheckHook')]
 randomness = dict(seed=1)

@@ -59,5 +59,6 @@ default_hooks = dict(
     checkpoint=dict(type='WholeCheckpointHook'),
     param_scheduler=dict(type='ScheduleHook'),
     sampler_seed=dict(type='EpochSeedHook'))
+custom_hooks = [dict(type='NumClassCheckHook')]
 val_evaluator = dict(type='FastCocoMetric')
 test_evaluator = dict(type='FastCocoMetric')

@@ -8,9 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from mmengine.config import ConfigDict, DictAction
+from mmengine.config import ConfigDict
 
 from .. import launch
+from ..config_options import ConfigOptions
 from .logs import TrainingLog, read_training_log, resume_from
 
 POLL = 5  # seconds between two looks at the logs of trainings side by side
@@ -54,7 +55,7 @@ def read_trainings(configs: Sequence[str], out: Path, options: Sequence[str]) ->
         ValueError: If two configs have the same name, or one is not trained by epochs.
     """
     parser = argparse.ArgumentParser()
-    parser.add_argument('options', nargs='*', action=DictAction)
+    parser.add_argument('options', nargs='*', action=ConfigOptions)
     trainings: dict[str, Training] = {}
     for config in configs:
         cfg = launch.load_config(config, options=dict(parser.parse_args(options).options or {}))
