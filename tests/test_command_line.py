@@ -48,8 +48,8 @@ def test_an_interruption_of_which_another_error_is_made_stays_one(capsys):
         with wrong_config('my_config.py'):
             try:
                 raise KeyboardInterrupt
-            except BaseException:
-                raise SyntaxError('Failed to format the config file')
+            except BaseException as error:
+                raise SyntaxError('Failed to format the config file') from error
 
     assert status(main) == 130
     assert 'Failed' not in capsys.readouterr().err

@@ -65,8 +65,8 @@ class WholeCheckpointHook(CheckpointHook):
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
         if runner.epoch >= runner.max_epochs or runner.iter >= runner.max_iters:
-            runner.logger.warning(f'nothing is left to train: {runner._load_from} is of epoch {runner.epoch}, iteration '
-                                  f'{runner.iter}, and train_cfg asks for {runner.max_epochs} epochs, '
+            runner.logger.warning(f'nothing is left to train: {runner._load_from} is of epoch {runner.epoch}, '
+                                  f'iteration {runner.iter}, and train_cfg asks for {runner.max_epochs} epochs, '
                                   f'{runner.max_iters} iterations')
         if type(self.file_backend) is LocalBackend and self.file_client_args is None:
             self.backend_args = dict(backend=BACKEND)
