@@ -80,7 +80,7 @@ def message_of(error: BaseException) -> str:
 
 
 def _interruption(error: BaseException | None) -> BaseException | None:
-    """The interruption that an error is or comes from: while mmengine formats a config, it makes a SyntaxError of it."""
+    """The interruption that an error is or comes from: mmengine, formatting a config, makes it a SyntaxError."""
     while error and not isinstance(error, (KeyboardInterrupt, Interrupted)):
         error = error.__cause__ or error.__context__
     return error
