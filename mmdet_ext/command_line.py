@@ -12,7 +12,8 @@ from pathlib import Path
 
 # What wrong input raises. Anything else is a fault of the program and keeps its traceback.
 USER_ERRORS = (ValueError, OSError, ImportError, MemoryError, FloatingPointError)
-CONFIG_ERRORS = (AttributeError, KeyError, TypeError, SyntaxError, AssertionError, NameError)
+CONFIG_ERRORS = (AttributeError, KeyError, TypeError, SyntaxError, AssertionError, NameError, ValueError,
+                 ArithmeticError)
 
 
 class Interrupted(Exception):
@@ -33,11 +34,11 @@ def run(main: Callable[[], int | None], *, interrupted: str = 'interrupted') -> 
     program = Path(sys.argv[0]).name
     try:
         status = main()
-    except (KeyboardInterrupt, Interrupted) as error:
-        reason = f' ({error})' if str(error) else ''
-        print(f'{program}: {interrupted}{reason}', file=sys.stderr)
-        status = 128 + signal.SIGINT
-    except Exception as error:
+    except (KeyboardInterrupt, Exception) as error:
+        if stop := _interruption(error):
+            reason = f' ({stop})' if str(stop) else ''
+            print(f'{program}: {interrupted}{reason}', file=sys.stderr)
+            sys.exit(128 + signal.SIGINT)
         if not isinstance(error, USER_ERRORS) and type(error).__name__ != 'OutOfMemoryError':  # torch's, of a GPU
             raise
         _log_traceback(error)
@@ -51,7 +52,8 @@ def wrong_config(file: str) -> Iterator[None]:
     """Turn what mmengine raises for wrong keys and values of a config into a ValueError.
 
     This covers errors while mmengine reads or changes the config, and while it builds objects from it, also in
-    constructors of mmdet and of this package. Other errors are not changed.
+    constructors of torch, mmdet and this package. Errors in an object that was built are not changed, nor are this
+    package's ValueErrors, which say what is wrong.
 
     Args:
         file: Config file, for the message.
@@ -59,10 +61,15 @@ def wrong_config(file: str) -> Iterator[None]:
     try:
         yield
     except CONFIG_ERRORS as error:
-        modules = (frame.f_globals.get('__name__', '') for frame, _ in traceback.walk_tb(error.__traceback__))
-        if any(module.startswith(('mmengine.config', 'mmengine.registry')) for module in modules):
-            raise ValueError(f'{file}: {type(error).__name__}: {message_of(error)}') from error
-        raise
+        frames = [(frame.f_globals.get('__name__', ''), frame) for frame, _ in traceback.walk_tb(error.__traceback__)]
+        frames = [(name, frame) for name, frame in frames if name.partition('.')[0] not in sys.stdlib_module_names]
+        says_what = isinstance(error, ValueError) and frames[-1][0].startswith('mmdet_ext.')
+        builds = any(name.startswith(('mmengine.config', 'mmengine.registry')) for name, _ in frames)
+        if says_what or not (builds or frames[-1][0].startswith(('mmengine.', 'mmdet.engine.'))):
+            raise
+        classes = [frame.f_locals.get('obj_cls') for _, frame in frames if frame.f_code.co_name == 'build_from_cfg']
+        built = f'{classes[-1].__name__}: ' if classes and hasattr(classes[-1], '__name__') else ''
+        raise ValueError(f'{file}: {built}{type(error).__name__}: {message_of(error)}') from error
 
 
 def message_of(error: BaseException) -> str:
@@ -71,6 +78,13 @@ def message_of(error: BaseException) -> str:
     if in_worker := re.match(r'Caught (\w+) in DataLoader worker process', message):
         message = message.rpartition(f'\n{in_worker[1]}: ')[2]
     return message.strip() or type(error).__name__
+
+
+def _interruption(error: BaseException | None) -> BaseException | None:
+    """The interruption that an error is or comes from: mmengine, formatting a config, makes it a SyntaxError."""
+    while error and not isinstance(error, (KeyboardInterrupt, Interrupted)):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _log_traceback(error: BaseException) -> None:

@@ -40,6 +40,8 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
             free = shutil.disk_usage(path.parent).free
             raise OSError(error.errno, f'the disk of {path.parent.resolve()} is full ({free >> 20} MiB are free)',
                           str(path)) from error
+        if isinstance(error, OSError) and error.strerror and not error.filename:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
@@ -102,7 +104,7 @@ def damage_of(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, NotImplementedError, zlib.error) as error:
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, RuntimeError, zlib.error) as error:
         return f'is damaged ({error})'
     return f'is damaged (CRC-32 of {damaged} differs)' if damaged else ''
 

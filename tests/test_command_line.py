@@ -43,6 +43,18 @@ def test_an_interruption_says_what_it_leaves(capsys, error):
     assert 'stopped, nothing was written' in capsys.readouterr().err
 
 
+def test_an_interruption_of_which_another_error_is_made_stays_one(capsys):
+    def main() -> None:
+        with wrong_config('my_config.py'):
+            try:
+                raise KeyboardInterrupt
+            except BaseException as error:
+                raise SyntaxError('Failed to format the config file') from error
+
+    assert status(main) == 130
+    assert 'Failed' not in capsys.readouterr().err
+
+
 def test_the_traceback_is_in_the_log_file_of_the_run(tmp_path):
     logger = MMLogger.get_instance('test_command_line', log_file=str(tmp_path / 'x.log'), log_level='ERROR')
     assert status(raising(ValueError('wrong'))) == 2
@@ -64,7 +76,7 @@ class Detector(torch.nn.Module):
     lambda: MODELS.build(dict(type=Detector, width='3')), lambda: MODELS.build(dict(width=3)),
     lambda: Config(dict(model=dict())).modle, lambda: Config(dict(model=dict())).model.width])
 def test_what_mmengine_raises_for_a_wrong_config_names_the_file(mistake):
-    with pytest.raises(ValueError, match='my_config.py: (KeyError|TypeError|AttributeError): '), \
+    with pytest.raises(ValueError, match='my_config.py: (Detector: )?(KeyError|TypeError|AttributeError): '), \
             wrong_config('my_config.py'):
         mistake()
 

@@ -14,7 +14,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from mmengine.config import DictAction
+from mmdet_ext.config_options import ConfigOptions
 
 # For each source the options that it must have and those that it may have.
 REQUIRED = dict(vision=('config', 'checkpoint'), clip=('clip_model', ), text=('text_model', 'texts'),
@@ -53,7 +53,7 @@ def make_parser() -> argparse.ArgumentParser:
     vision.add_argument('--place', help='dotted name of the module whose output is taken (default: backbone)')
     vision.add_argument('--level', type=int, help='which of its maps (default: 0)')
     vision.add_argument('--inside', type=float, help='share of them inside of annotated boxes (default: 0)')
-    vision.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    vision.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help='values of the config to replace')
     clip = parser.add_argument_group('clip')
     clip.add_argument('--clip-model', help='name that open_clip knows, or local-dir:FOLDER or hf-hub:NAME')

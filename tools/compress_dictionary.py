@@ -11,7 +11,7 @@ import sys
 from dataclasses import fields
 from pathlib import Path
 
-from mmengine.config import DictAction
+from mmdet_ext.config_options import ConfigOptions
 
 
 def parse_args() -> argparse.Namespace:
@@ -40,7 +40,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--no-eval', action='store_true', help='do not evaluate before, after pruning and at the end')
     parser.add_argument('--overwrite', action='store_true', help='replace a finished compression in DIR')
     parser.add_argument('--restart', action='store_true', help='forget an interrupted compression in DIR')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help='values of the config to replace')
     args = parser.parse_args()
     for name, least in dict(iters=0, batch_size=1, usage_images=1, pixels=2, match=0).items():

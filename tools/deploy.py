@@ -7,7 +7,7 @@ OUT.pth holds the weights and OUT.py, beside it, the config that loads them.
 import argparse
 from pathlib import Path
 
-from mmengine.config import DictAction
+from mmdet_ext.config_options import ConfigOptions
 
 from mmdet_ext.command_line import run
 
@@ -18,7 +18,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='its checkpoint')
     parser.add_argument('out', type=Path, help='file to write, ending in .pth')
     parser.add_argument('--size', type=int, default=640, help='side of the image for FLOPs and check (default: 640)')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help="values that replace the config's")
     args = parser.parse_args()
     if args.out.suffix != '.pth':

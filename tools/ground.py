@@ -14,7 +14,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from mmengine.config import DictAction
+from mmdet_ext.config_options import ConfigOptions
 
 from mmdet_ext.command_line import run, wrong_config
 
@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
                         help='least score of a box, from 0 to 1 (default: %(default)s)')
     parser.add_argument('--json', action='store_true', help='print one JSON list with an entry for each image instead')
     parser.add_argument('--device', help='default: cuda if there is one, else cpu')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help="values that replace the config's")
     args = parser.parse_args()
     if not 0 <= args.threshold <= 1:

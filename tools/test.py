@@ -2,7 +2,7 @@
 import argparse
 import os
 
-from mmengine.config import DictAction
+from mmdet_ext.config_options import ConfigOptions
 
 from mmdet_ext.command_line import run, wrong_config
 
@@ -18,7 +18,7 @@ def parse_args() -> argparse.Namespace:
                         help='save those images: below WORK_DIR/TIME, or in DIR itself if it is an absolute path')
     parser.add_argument('--wait-time', type=float, default=2, help='seconds between images that are shown')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation: the config\'s, or else a flip')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help='values that replace the config\'s, such as test_dataloader.batch_size=4 or key="[1,2]"')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     # given by torch.distributed.launch, which mim uses; torchrun sets the variable instead
@@ -48,6 +48,7 @@ def main() -> None:
     cfg = launch.load_config(args.config, options=args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
     check_file(args.checkpoint)
     cfg.load_from = args.checkpoint
+    launch.use_checked_data_sets(cfg)
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)
     if args.tta:

@@ -2,7 +2,7 @@
 import argparse
 import os
 
-from mmengine.config import DictAction
+from mmdet_ext.config_options import ConfigOptions
 
 from mmdet_ext.command_line import run, wrong_config
 
@@ -16,7 +16,7 @@ def parse_args() -> argparse.Namespace:
                         help='scale the learning rate by the batch size over the one the config was written for')
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
                         help='go on from CHECKPOINT, or from the newest whole checkpoint in the work directory')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help='values that replace the config\'s, such as train_dataloader.batch_size=4 or key="[1,2]"')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     # given by torch.distributed.launch, which mim uses; torchrun sets the variable instead
@@ -44,6 +44,7 @@ def main() -> None:
     if args.auto_scale_lr:
         launch.use_auto_scale_lr(cfg)
     launch.use_own_hooks(cfg)
+    launch.use_checked_data_sets(cfg)
     launch.begin_from(cfg, args.resume)
     launch.pin_batches(cfg)
     launch.init_cpu_processes(cfg)

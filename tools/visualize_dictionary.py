@@ -9,7 +9,7 @@ after: figure 5). For the whole dictionary: usage.png and gram.png.
 import argparse
 from pathlib import Path
 
-from mmengine.config import DictAction
+from mmdet_ext.config_options import ConfigOptions
 
 DEFAULT_SURVEY = 100  # training images
 
@@ -39,7 +39,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--measure', choices=['norm', 'mean', 'pca'], default='norm', help='what features are drawn '
                         'by: length, mean magnitude or first principal component (default: norm)')
     parser.add_argument('--device', help='default: cuda if there is one, else cpu')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help="values that replace the config's")
     args = parser.parse_args()
     for option in ('top', 'provenance_images', 'usage_images'):

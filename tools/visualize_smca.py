@@ -8,7 +8,7 @@ Per image, for models with several scales: NAME_alpha.png (the weights of the sc
 import argparse
 from pathlib import Path
 
-from mmengine.config import DictAction
+from mmdet_ext.config_options import ConfigOptions
 
 from mmdet_ext.command_line import run
 
@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--scale', type=int, metavar='I', help='map whose Gaussians and attention to show, from 0 '
                         "(default: in each layer the one with the query's largest alpha)")
     parser.add_argument('--device', help='default: cuda if there is one, else cpu')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help="values that replace the config's")
     args = parser.parse_args()
     if args.top < 1:

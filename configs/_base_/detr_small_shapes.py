@@ -101,5 +101,6 @@ default_hooks = dict(
     logger=dict(interval=50),
     checkpoint=dict(type='WholeCheckpointHook', max_keep_ckpts=2),
     param_scheduler=dict(type='ScheduleHook'),
-    sampler_seed=dict(type='EpochSeedHook'))
+    sampler_seed=dict(type='EpochSeedHook'),
+    check_classes=dict(type='NumClassCheckHook'))
 randomness = dict(seed=1)

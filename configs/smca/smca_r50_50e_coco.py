@@ -58,6 +58,7 @@ default_hooks = dict(
     runtime_info=dict(type='NoWaitRuntimeInfoHook'),
     checkpoint=dict(type='WholeCheckpointHook'),
     param_scheduler=dict(type='ScheduleHook'),
-    sampler_seed=dict(type='EpochSeedHook'))
+    sampler_seed=dict(type='EpochSeedHook'),
+    check_classes=dict(type='NumClassCheckHook'))
 val_evaluator = dict(type='FastCocoMetric')
 test_evaluator = dict(type='FastCocoMetric')

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from .load import ENTRIES, SHOWN, Weights, load_tensors, misfits, read_address, read_file, weights_in
 
+MOMENTA = {'alpha', 'betas', 'etas', 'lambd', 'momentum', 'rho'}  # options in which torch's optimizers differ
+
 
 class FilePolicy:
     """Loads weights that mmengine has read from a file into a model, by the rules of `load`.
@@ -69,6 +71,12 @@ def check_resumed(runner: Runner, checkpoint: Mapping[str, Any]) -> None:
     if problems := misfits(unwrapped(runner.model), checkpoint['state_dict']):
         raise ValueError(f'{runner._load_from} is of a run with another model: {len(problems)} tensors differ, '
                          f'{"; ".join(problems[:SHOWN])}')
+    saved = checkpoint.get('optimizer', {}).get('param_groups')
+    groups = getattr(runner.optim_wrapper, 'param_groups', None)
+    if saved and isinstance(groups, list) and (other := MOMENTA & (saved[0].keys() ^ groups[0].keys())):
+        raise ValueError(f'{runner._load_from} is of a run with another optimizer: of the checkpoint and the '
+                         f'{type(runner.optim_wrapper.optimizer).__name__} of optim_wrapper one alone has '
+                         f'{" and ".join(sorted(other))}')
 
 
 def follow_policy(model: nn.Module) -> None:

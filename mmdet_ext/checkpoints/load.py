@@ -87,10 +87,10 @@ def weights_in(content: Any, path: str) -> Weights:
         raise ValueError(f'{path} is no checkpoint of a model, but holds a {type(content).__name__}')
     entry = next((name for name in ENTRIES if isinstance(content.get(name), Mapping)), None)
     tensors = content if entry is None else content[entry]
-    wrong = [name for name, value in tensors.items()
-             if not isinstance(value, Tensor) and not str(name).endswith('_extra_state')]
+    wrong = [name for name, value in tensors.items() if not isinstance(name, str)
+             or not (isinstance(value, Tensor) or name.endswith('_extra_state'))]
     if wrong or not tensors:
-        described = f'{wrong[0]!r} is a {type(tensors[wrong[0]]).__name__}' if wrong else 'it is empty'
+        described = f'{wrong[0]!r} is the name of a {type(tensors[wrong[0]]).__name__}' if wrong else 'it is empty'
         raise ValueError(f'{path} is no checkpoint of a model: a state dict is names and tensors, but {described}')
     state_dict = OrderedDict(tensors)
     if any(name.startswith('module.') for name in tensors):  # an averaged model counts its steps beside it

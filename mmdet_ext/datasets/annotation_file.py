@@ -33,6 +33,7 @@ SIZES = tuple(Field(key, (int, float), 'a number') for key in ('width', 'height'
 TEXT_SIZES = tuple(Field(key, (int, float, str), 'a number') for key in ('width', 'height'))  # as Flickr's files have
 CATEGORY = (ID, Field('name', (str, ), 'a text'))
 _NONE = type(None)
+MAX_PIXELS = 2**31  # of a side
 ANNOTATION = (
     ID, ID._replace(key='image_id'), Field('iscrowd', (int, float, bool, _NONE), '0 or 1', False),
     Field('area', (int, float, _NONE), 'a number', False), Field('ignore', (int, float, bool, _NONE), '0 or 1', False))
@@ -187,9 +188,13 @@ def size_problem(path: str, size: tuple[int, int], expected: tuple[int, int]) ->
 
 def is_box(bbox: object) -> bool:
     """Whether a value is a list of four finite numbers."""
+    return (isinstance(bbox, (list, tuple)) and len(bbox) == 4 and {*map(type, bbox)} <= {int, float}
+            and all(map(_is_finite, bbox)))
+
+
+def _is_finite(number: int | float) -> bool:
     try:
-        return (isinstance(bbox, (list, tuple)) and len(bbox) == 4 and {*map(type, bbox)} <= {int, float}
-                and all(map(isfinite, bbox)))
+        return isfinite(number)
     except OverflowError:  # an int that no float holds
         return False
 
@@ -204,12 +209,12 @@ def _check_object(content: object, file: str, tables: Sequence[str]) -> None:
 
 
 def _check_annotations(content: dict, file: str, tables: Sequence[str], check_boxes: bool) -> None:
-    """Check sizes, ids, references and boxes, and complete the rows."""
+    """Check file names, sizes, ids, references and boxes, and complete the rows."""
     rows = content.setdefault('annotations', [])
     references = [(table, key) for table, key in (('images', 'image_id'), ('categories', 'category_id'))
                   if table in tables]
     check_rows(content, 'annotations', file, (*ANNOTATION, *(ID._replace(key=key) for _, key in references)))
-    _check_sizes(content['images'], file)
+    _check_images(content['images'], file)
     for table in (*tables, 'annotations'):
         _check_unique(content[table], file, table)
     for table, key in references:
@@ -217,7 +222,7 @@ def _check_annotations(content: dict, file: str, tables: Sequence[str], check_bo
         if not known.issuperset(map(itemgetter(key), rows)):
             _refuse(rows, key, known.__contains__, _known_id(table, known), file, 'annotations')
     _refuse_any(rows, 'iscrowd', lambda value: value in (None, 0, 1), '0 or 1', file, 'annotations')
-    _refuse_any(rows, 'area', lambda value: value is None or (value >= 0 and isfinite(value)),
+    _refuse_any(rows, 'area', lambda value: value is None or (value >= 0 and _is_finite(value)),
                 'a number of at least 0', file, 'annotations')
     if check_boxes:
         _check_boxes(rows, file)
@@ -228,7 +233,9 @@ def _check_annotations(content: dict, file: str, tables: Sequence[str], check_bo
                 row['iscrowd'] = 0
 
 
-def _check_sizes(images: Sequence[dict], file: str) -> None:
+def _check_images(images: Sequence[dict], file: str) -> None:
+    _refuse_any(images, 'file_name', lambda name: name is None or (name and '\0' not in name), 'the name of a file',
+                file, 'images')
     for key in ('width', 'height'):
         _refuse_any(images, key, _pixels, 'a positive whole number of pixels', file,
                     'images')
@@ -285,6 +292,6 @@ def _pixels(value: object) -> int | None:
     """A positive whole number of an int, a float or a text of digits, else None."""
     try:
         number = int(value) if isinstance(value, str) else value
-        return int(number) if number > 0 and number % 1 == 0 else None
+        return int(number) if 0 < number < MAX_PIXELS and number % 1 == 0 else None
     except (TypeError, ValueError):
         return None

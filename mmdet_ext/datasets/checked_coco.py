@@ -1,9 +1,11 @@
 """mmdet's COCO data set, with checks of the annotation file and of the images."""
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
+from mmengine.logging import print_log
 
 from .annotation_file import check_masks, match_categories, read_coco
 from .shared_items import SharedItems, mask_readers
@@ -28,6 +30,9 @@ class CheckedCocoDataset(SharedItems, CocoDataset):
             check_masks(content, self.ann_file, needed='LoadAnnotations' in readers)
         self.cat_ids = match_categories(content['categories'], self.metainfo['classes'], self.ann_file)
         self.cat2label = {cat_id: label for label, cat_id in enumerate(self.cat_ids)}
+        if not (content['annotations'] or self.test_mode):
+            print_log(f'{self.ann_file} has no annotations: all of its images are background', 'current',
+                      level=logging.WARNING)
         self.cat_img_map, rows = defaultdict(list), defaultdict(list)
         for annotation in content.pop('annotations'):
             self.cat_img_map[annotation['category_id']].append(annotation['image_id'])

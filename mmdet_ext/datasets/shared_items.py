@@ -69,7 +69,8 @@ class SharedItems:
         try:
             return super().prepare_data(idx)
         except (AssertionError, cv2.error) as error:  # OpenCV does not name the file that it cannot decode
-            raise ValueError(f'cannot prepare the image {self.get_data_info(idx)["img_path"]}: {error}') from error
+            problem = 'the file is empty' if 'buf.empty()' in str(error) else error
+            raise ValueError(f'cannot prepare the image {self.get_data_info(idx)["img_path"]}: {problem}') from error
 
     def _serialize_data(self) -> tuple[np.ndarray, np.ndarray]:
         """The items as bytes, and where each of them ends; empties `data_list`."""

@@ -64,6 +64,10 @@ class WholeCheckpointHook(CheckpointHook):
 
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
+        if runner.epoch >= runner.max_epochs or runner.iter >= runner.max_iters:
+            runner.logger.warning(f'nothing is left to train: {runner._load_from} is of epoch {runner.epoch}, '
+                                  f'iteration {runner.iter}, and train_cfg asks for {runner.max_epochs} epochs, '
+                                  f'{runner.max_iters} iterations')
         if type(self.file_backend) is LocalBackend and self.file_client_args is None:
             self.backend_args = dict(backend=BACKEND)
             if is_main_process():
@@ -158,8 +162,8 @@ def checkpoints_of_run(work_dir: Path, template: str, out_dir: str | None = None
     steps = {path: int(match[1]) for path in folder.glob('*') if (match := names.fullmatch(path.name))}
     newest_first = sorted(steps, key=steps.get, reverse=True)
     pointer = work_dir / 'last_checkpoint'
-    last = Path(pointer.read_text().strip()) if pointer.is_file() else Path()
-    if last.name and not last.is_file():  # the folder was moved
+    last = Path(pointer.read_text(errors='replace').strip('\0\n ')) if pointer.is_file() else Path()
+    if last.name and (folder / last.name).is_file():  # the folder may have been moved or copied
         last = folder / last.name
     match = names.fullmatch(last.name)
     if not match:

@@ -20,6 +20,9 @@ def with_fused(optimizer_cfg: dict, model: nn.Module) -> dict:
         optimizer_cfg: Config with `type`, a name or a class.
         model: The model, on the device where it is trained.
     """
+    name = optimizer_cfg.get('type')
+    if name is None or (isinstance(name, str) and OPTIMIZERS.get(name) is None):
+        raise ValueError(f'optim_wrapper.optimizer.type should be the name of a registered optimizer, got {name!r}')
     parameters = list(model.parameters())
     is_chosen = any(name in optimizer_cfg for name in IMPLEMENTATIONS)
     if is_chosen or not (_on_cuda(parameters) and all(parameter.is_floating_point() for parameter in parameters)):

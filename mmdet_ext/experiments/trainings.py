@@ -9,9 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmengine.config import ConfigDict, DictAction
+from mmengine.config import ConfigDict
 
 from .. import launch
+from ..config_options import ConfigOptions
 from ..engine.threads_hook import process_cores
 from .comparison import metric_label
 from .logs import TrainingLog, read_training_log, resume_from
@@ -59,7 +60,7 @@ def read_trainings(configs: Sequence[str], out: Path, options: Sequence[str]) ->
         ValueError: If two configs have the same name, or one is not trained by epochs.
     """
     parser = argparse.ArgumentParser()
-    parser.add_argument('options', nargs='*', action=DictAction)
+    parser.add_argument('options', nargs='*', action=ConfigOptions)
     trainings: dict[str, Training] = {}
     for config in configs:
         cfg = launch.load_config(config, options=dict(parser.parse_args(options).options or {}))

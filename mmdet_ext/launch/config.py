@@ -2,13 +2,19 @@
 import logging
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmdet.registry import OPTIM_WRAPPERS
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from ..command_line import wrong_config
+from ..command_line import message_of, wrong_config
+
+NUMBERS = {  # entry of a config: the least whole number that each of its keys may be
+    'randomness': dict(seed=0),
+    'train_cfg': dict(max_epochs=1, max_iters=1, val_interval=1),
+    **{f'{name}_dataloader': dict(batch_size=1, num_workers=0) for name in ('train', 'val', 'test')}}
 
 
 def load_config(
@@ -23,12 +29,50 @@ def load_config(
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'there is no config file {path} (seen from {Path.cwd()})')
-    with wrong_config(path):
+    try:
         cfg = Config.fromfile(path)
+    except Exception as error:  # the file is a program, which can raise anything
+        if isinstance(error, OSError) and error.filename:
+            raise
+        raise ValueError(f'{path}: {type(error).__name__}: {message_of(error)}') from error
+    with wrong_config(path):
         cfg.merge_from_dict(options or {})
+    _check_numbers(cfg, path)
     cfg.work_dir = work_dir or cfg.get('work_dir') or f'./work_dirs/{Path(path).stem}'
     cfg.launcher = launcher
     return cfg
+
+
+def _check_numbers(cfg: Config, path: str) -> None:
+    """Raise a ValueError for numbers with which mmengine trains nothing, or fails without naming the key."""
+    for entry, least_numbers in NUMBERS.items():
+        values = cfg.get(entry) or {}
+        if not isinstance(values, dict):
+            raise ValueError(f'{path}: {entry} should be a dict, got {values!r}')
+        for key, least in least_numbers.items():
+            number = values.get(key)
+            if number is not None and not (isinstance(number, (int, float)) and number % 1 == 0 and number >= least):
+                raise ValueError(f'{path}: {entry}.{key} should be a whole number of at least {least}, got {number!r}')
+
+
+def use_checked_data_sets(cfg: Config) -> None:
+    """Put `CheckedCocoDataset`, which takes the same arguments, in the place of mmdet's `CocoDataset`."""
+    for name in ('train', 'val', 'test'):
+        if _replace_type(cfg.get(f'{name}_dataloader'), 'CocoDataset', 'CheckedCocoDataset'):
+            print_log(f'{name}_dataloader: CheckedCocoDataset, which checks the annotation file and the sizes of '
+                      'images, is used in the place of CocoDataset.')
+
+
+def _replace_type(values: Any, usual: str, checked: str) -> int:
+    """Replace a `type` in nested dicts and lists; return how many were replaced."""
+    if isinstance(values, (list, tuple)):
+        return sum(_replace_type(value, usual, checked) for value in values)
+    if not isinstance(values, dict):
+        return 0
+    is_usual = values.get('type') == usual
+    if is_usual:
+        values['type'] = checked
+    return is_usual + sum(_replace_type(value, usual, checked) for value in values.values())
 
 
 def pin_batches(cfg: Config) -> None:

@@ -41,6 +41,8 @@ def begin_from(cfg: Config, resume: str | None = None) -> None:
         cfg.resume, cfg.load_from = True, None
     elif resume and resume != 'auto':
         cfg.resume, cfg.load_from = True, resume
+    if not isinstance(cfg.get('load_from'), (str, type(None))):
+        raise ValueError(f'load_from should be the path of a checkpoint, got {cfg.load_from!r}')
     if cfg.get('load_from'):
         check_file(cfg.load_from)
 

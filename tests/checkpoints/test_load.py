@@ -14,6 +14,7 @@ from torch.testing import assert_close
 import mmdet_ext.compat.apply  # noqa: F401  what the configs import, and mmengine reads files by
 from mmdet_ext.checkpoints.file_policy import follow_policy
 from mmdet_ext.checkpoints.load import load_weights, misfits, read_weights
+import mmdet_ext.compat.apply  # noqa: F401  mmengine reads files by the policy of this package
 from mmdet_ext.compat import allow_mmengine_checkpoints
 from mmdet_ext.models.detectors.file_weights import FileWeights
 
@@ -115,8 +116,10 @@ BROKEN = {
     'a tensor': (lambda path: torch.save(torch.ones(1), path), 'is no checkpoint of a model, but holds a Tensor'),
     'an empty dict': (lambda path: torch.save({}, path), 'is no checkpoint of a model: .* but it is empty'),
     'an empty state dict': (lambda path: torch.save(dict(state_dict={}), path), '.*but it is empty'),
-    'numbers': (lambda path: torch.save(dict(epoch=3), path), ".*but 'epoch' is a int"),
-    'a list among tensors': (lambda path: torch.save(dict(state_dict={'a.b': [1.]}), path), ".*but 'a.b' is a list"),
+    'numbers': (lambda path: torch.save(dict(epoch=3), path), ".*but 'epoch' is the name of a int"),
+    'a list among tensors': (lambda path: torch.save(dict(state_dict={'a.b': [1.]}), path),
+                             ".*but 'a.b' is the name of a list"),
+    'a number for a name': (lambda path: torch.save({1: torch.ones(1)}, path), '.*but 1 is the name of a Tensor'),
     'another model': (lambda path: torch.save({'model.0.conv.weight': torch.ones(1)}, path),
                       "is of another model: .* the first is 'model.0.conv.weight'; tools/convert_checkpoint.py"),
     'not a number': (lambda path: torch.save(Tiny().state_dict() | {'neck.bias': torch.full((4, ), torch.nan)}, path),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.hooks import CheckpointHook, Hook
+from mmengine.logging import MMLogger
 from tiny_run import tiny_runner
 from torch.testing import assert_close
 
@@ -257,3 +258,42 @@ def test_a_run_that_is_killed_resumes_as_if_it_was_not(tmp_path, trained, point)
     train(tmp_path, resume=True)
     assert_close(weights(tmp_path / 'epoch_3.pth'), weights(trained / 'epoch_3.pth'), rtol=0, atol=0)
     assert sorted(path.name for path in tmp_path.glob('*.pth*')) == [f'epoch_{epoch}.pth' for epoch in (1, 2, 3)]
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(OSError, match=r'File too large.*x\.pth'), files.replace_file(tmp_path / 'x.pth'):
+        raise OSError(errno.EFBIG, 'File too large')  # as a limit of the system, without a name
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_copied_folder_goes_on_from_its_own_checkpoint(copies, trained):
+    (copies / 'last_checkpoint').write_text(str(trained / 'epoch_3.pth'))
+    assert newest_whole_checkpoint(copies) == str(copies / 'epoch_3.pth')
+
+
+def test_a_pointer_that_is_no_text_is_passed_over(copies):
+    (copies / 'last_checkpoint').write_bytes(b'\xff\xfe\0\0')
+    assert newest_whole_checkpoint(copies) == str(copies / 'epoch_3.pth')
+
+
+def test_a_flag_of_the_zip_file_that_is_flipped_is_damage(tmp_path):
+    torch.save(dict(weight=torch.ones(3)), tmp_path / 'x.pth')
+    content = bytearray((tmp_path / 'x.pth').read_bytes())
+    for start in (i for i in range(len(content)) if content[i:i + 4] == b'PK\1\2'):
+        content[start + 8] ^= 1  # the member counts as encrypted
+    (tmp_path / 'x.pth').write_bytes(content)
+    assert damage_of(tmp_path / 'x.pth').startswith('is damaged')
+
+
+def test_a_run_that_is_over_says_that_nothing_is_left(copies, monkeypatch):
+    warnings = []
+    monkeypatch.setattr(MMLogger, 'warning', lambda self, text, *_: warnings.append(text))
+    runner = train(copies, epochs=2, resume=True)
+    assert runner.epoch == 3
+    assert any('nothing is left to train' in text and 'epoch 3' in text for text in warnings)
+
+
+def test_a_run_does_not_go_on_with_another_optimizer(copies):
+    adam = dict(type='AdamW', lr=0.01, weight_decay=0.0005)
+    with pytest.raises(ValueError, match='epoch_3.pth is of a run with another optimizer: .* has betas and momentum'):
+        train(copies, epochs=4, resume=True, optim_wrapper=dict(optimizer=adam))

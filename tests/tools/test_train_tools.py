@@ -199,6 +199,17 @@ def message_of(monkeypatch, capsys):
     ('train.py', [SHAPES, '--cfg-options', 'load_from=no.pth'], 'there is no checkpoint no.pth'),
     ('test.py', [SHAPES, 'no.pth'], 'there is no checkpoint no.pth'),
     ('train.py', [SHAPES, '--auto-scale-lr'], 'has no auto_scale_lr'),
+    ('train.py', [SHAPES, '--cfg-options', 'load_from=3'], 'load_from should be the path of a checkpoint, got 3'),
+    ('train.py', [SHAPES, '--cfg-options', 'lr'], "argument --cfg-options: should be KEY=VALUE, got 'lr'"),
+    ('train.py', [SHAPES, '--cfg-options', 'a=[1,(2]'], "argument --cfg-options: should be KEY=VALUE, got 'a=[1,(2]'"),
+    *(('train.py', [SHAPES, '--cfg-options', f'{key}={value}'], f'yolov9t_shapes.py: {key} should be a {meaning}')
+      for key, value, meaning in (
+          ('train_cfg.max_epochs', 0, 'whole number of at least 1, got 0'),
+          ('train_cfg.max_epochs', 'ten', "whole number of at least 1, got 'ten'"),
+          ('train_cfg.val_interval', 0, 'whole number of at least 1, got 0'),
+          ('val_dataloader.batch_size', 1.5, 'whole number of at least 1, got 1.5'),
+          ('train_dataloader.num_workers', -1, 'whole number of at least 0, got -1'),
+          ('randomness.seed', 'abc', "whole number of at least 0, got 'abc'"), ('train_cfg', 'abc', 'dict'))),
 ])
 def test_errors_are_one_line(message_of, tool, arguments, message):
     error = message_of(tool, *arguments)
@@ -209,9 +220,12 @@ def test_errors_are_one_line(message_of, tool, arguments, message):
     ('model.neck.width=3', 'TypeError: .*unexpected keyword argument \'width\''),
     ('model.type=NoDetector', 'KeyError: NoDetector is not in the mmdet::model registry'),
     ('optim_wrapper.optimizer.speed=1', 'TypeError: .*unexpected keyword argument \'speed\''),
+    ('optim_wrapper.optimizer.type=Sdg', "optim_wrapper.optimizer.type should be .*, got 'Sdg'"),
+    ('optim_wrapper.optimizer.lr=-1', 'yolov9t_shapes.py: SGD: ValueError: Invalid learning rate: -1'),
+    ('model.bbox_head.num_classes=5', r'`num_classes` \(5\) in YOLOv9Head'),
     ('default_hooks.warmup.epochs=1', 'TypeError: .*unexpected keyword argument \'epochs\''),
     ('train_dataloader.dataset.dataset.pipeline.0.type=LoadPhoto', 'KeyError: LoadPhoto is not in the'),
-    ('model.bbox_head.num_classes=text', 'yolov9t_shapes.py: TypeError'),
+    ('model.bbox_head.num_classes=text', 'yolov9t_shapes.py: YOLOv9Head: TypeError'),
     ('train_dataloader.dataset.dataset.ann_file=no.json', 'no.json'),
 ])
 def test_mistakes_in_a_config_are_one_message_and_their_traceback_is_in_the_log(
@@ -300,3 +314,25 @@ def test_the_command_line_goes_before_the_config(tmp_path):
     (tmp_path / 'some.py').write_text('work_dir = "mine"')
     assert launch.load_config(str(tmp_path / 'some.py')).work_dir == 'mine'
     assert launch.load_config(str(tmp_path / 'some.py'), work_dir='yours').work_dir == 'yours'
+
+
+@pytest.mark.parametrize('content, error', [
+    ('a = 1 / 0', 'ZeroDivisionError'), ('a = (1,', 'SyntaxError'), ('raise RuntimeError("why")', 'RuntimeError: why'),
+    ('a = "\udce9"', 'UnicodeDecodeError'),
+    ('custom_imports = dict(imports=["no_module"], allow_failed_imports=False)', 'ImportError')])
+def test_a_config_that_cannot_be_read_is_named(tmp_path, content, error):
+    path = tmp_path / 'my_config.py'
+    path.write_bytes(content.encode(errors='surrogateescape'))
+    with pytest.raises(ValueError, match=f'my_config.py: .*{error}'):
+        launch.load_config(str(path))
+
+
+def test_mmdet_s_coco_data_sets_are_checked_by_our_commands():
+    coco = dict(type='CocoDataset', ann_file='a.json')
+    cfg = Config(dict(
+        train_dataloader=dict(dataset=dict(type='RepeatDataset', dataset=dict(type='ConcatDataset', datasets=[coco]))),
+        val_dataloader=dict(dataset=coco), test_dataloader=dict(dataset=dict(type='LVISV1Dataset'))))
+    launch.use_checked_data_sets(cfg)
+    assert cfg.train_dataloader.dataset.dataset.datasets[0] == dict(coco, type='CheckedCocoDataset')
+    assert cfg.val_dataloader.dataset.type == 'CheckedCocoDataset'
+    assert cfg.test_dataloader.dataset.type == 'LVISV1Dataset'
