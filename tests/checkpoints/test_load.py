@@ -14,7 +14,6 @@ from torch.testing import assert_close
 import mmdet_ext.compat.apply  # noqa: F401  what the configs import, and mmengine reads files by
 from mmdet_ext.checkpoints.file_policy import follow_policy
 from mmdet_ext.checkpoints.load import load_weights, misfits, read_weights
-import mmdet_ext.compat.apply  # noqa: F401  mmengine reads files by the policy of this package
 from mmdet_ext.compat import allow_mmengine_checkpoints
 from mmdet_ext.models.detectors.file_weights import FileWeights
 

@@ -111,8 +111,8 @@ def _load(name: str) -> tuple[Any, nn.Module]:
             len(tokenizer) <= len(tokenizer.all_special_ids),
         ': its tokenizer has neither a padding nor an end token':
             tokenizer.pad_token is None and tokenizer.eos_token is None}
-    if found := [problem for problem, is_there in problems.items() if is_there]:
-        raise ValueError(f'model={name}{found[0]}')
+    if wrong := [problem for problem, is_there in problems.items() if is_there]:
+        raise ValueError(f'model={name}{wrong[0]}')
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     tokenizer.padding_side = tokenizer.truncation_side = 'right'
     model = model.get_encoder() if config.is_encoder_decoder else model

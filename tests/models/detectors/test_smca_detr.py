@@ -132,10 +132,10 @@ def test_as_many_pairs_of_query_and_class_are_kept_as_the_config_says():
         scores[0, 0, query, label] = score
     meta = sample((128, 160)).metainfo | dict(scale_factor=(0.5, 0.25))  # x and y were shrunk to these shares
     for rescale, x, y in ((False, 1, 1), (True, 2, 4)):
-        found, = head.predict_by_feat(scores, boxes, [meta], rescale)
-        assert found.labels.tolist() == [7, 9, 0]
+        detections, = head.predict_by_feat(scores, boxes, [meta], rescale)
+        assert detections.labels.tolist() == [7, 9, 0]
         expected = torch.tensor([[40., 32, 120, 96]] * 2 + [[80., 0, 160, 64]]) * torch.tensor([x, y, x, y])
-        assert_close(found.bboxes, expected)
+        assert_close(detections.bboxes, expected)
 
 
 def test_sizes_of_images_are_exact_in_half_precision():
