@@ -168,6 +168,6 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == '__main__':
     arguments = parse_args()
-    from mmdet_ext.command_line import run  # only now, so that --help and wrong arguments are quick
+    from mmdet_ext.command_line import run
 
     run(lambda: main(arguments), interrupted=f'interrupted; the same command goes on from {arguments.out}.parts')

@@ -167,7 +167,7 @@ def test_help_is_quick_and_complete():
             'try:\n'
             f'    runpy.run_path({str(TOOL)!r}, run_name="__main__")\n'
             'except SystemExit as end:\n'
-            '    print("ended with", end.code, "torch" in sys.modules)')
+            '    print("ended with", end.code, "mmdet_ext.models" in sys.modules)')
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
     assert done.stdout.endswith('ended with 0 False\n'), done.stderr
     for option in ('--atoms', '--channels', '--out', '--config', '--checkpoint', '--place', '--level', '--per-image',
