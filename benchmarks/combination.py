@@ -31,9 +31,9 @@ def combination(tool: Path, sizes: tuple[int, int] = (1_000, 10_000)) -> Iterato
             pairs.append(len(json.loads((folder / 'combined.json').read_text())['images']))
         measured.append(Measurement(finished.cpu_seconds, finished.peak_bytes))
         yield f'{count:,} images, {captions:,} captions combined to {pairs[-1]:,}', measured[-1]
-    slope = (measured[1].seconds - measured[0].seconds) / (pairs[1] - pairs[0])
-    seconds = measured[1].seconds + slope * (PUBLISHED_PAIRS - pairs[1])
-    yield f'{PUBLISHED_PAIRS:,} combined captions, by the difference', Measurement(seconds, measured[1].peak_bytes)
+    share = (PUBLISHED_PAIRS - pairs[1]) / (pairs[1] - pairs[0])
+    yield f'{PUBLISHED_PAIRS:,} combined captions, by the difference', Measurement(
+        *(large + share * (large - small) for small, large in zip(*measured, strict=True)))
 
 
 def write_captions(folder: Path, count: int) -> int:

@@ -14,8 +14,9 @@ def test_two_sizes_are_measured_and_the_published_one_follows(monkeypatch):
     assert small.startswith('4 images') and large.startswith('20 images') and published.startswith('1,000 combined')
     assert first.seconds > 0 and min(first.peak_bytes, second.peak_bytes) > 2**20
     pairs = [int(label.split()[-1]) for label in (small, large)]
-    slope = (second.seconds - first.seconds) / (pairs[1] - pairs[0])
-    assert third.seconds == pytest.approx(first.seconds + slope * (1000 - pairs[0]))
+    share = (1000 - pairs[0]) / (pairs[1] - pairs[0])
+    assert third.seconds == pytest.approx(first.seconds + share * (second.seconds - first.seconds))
+    assert third.peak_bytes == pytest.approx(first.peak_bytes + share * (second.peak_bytes - first.peak_bytes))
 
 
 def test_generated_captions_are_annotations(tmp_path):
