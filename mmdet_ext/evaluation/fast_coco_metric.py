@@ -123,8 +123,8 @@ class FastCocoMetric(CocoMetric):
     def _warn_of_undefined(self, metrics: dict[str, float], logger: MMLogger) -> None:
         names = {name for name, value in metrics.items() if isnan(value) and not name.endswith('_precision')}
         if names - self._undefined:
-            logger.warning(f'{", ".join(sorted(names))}: nan, for {self.ann_file or "the data set"} has no such '
-                           'objects, or iou_thrs no such threshold; no checkpoint is the best by it')
+            logger.warning(f'Not defined (nan): {", ".join(sorted(names))}. {self.ann_file or "The data set"} has no '
+                           'objects that they count, or iou_thrs lacks their threshold. save_best does not use them.')
         self._undefined |= names
 
     def detections(self, predictions: Sequence[dict], kind: str) -> list[dict]:

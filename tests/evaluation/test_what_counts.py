@@ -100,7 +100,7 @@ def test_without_any_object_nothing_is_measured(write, kind, rows, caplog):
     for boxes in ([FOUND], []):
         assert all(map(isnan, evaluate(kind, write(*rows), *boxes).values()))
     logger.removeHandler(caplog.handler)
-    assert 'bbox_mAP, ' in caplog.text and 'ann.json has no such objects' in caplog.text
+    assert 'bbox_mAP, ' in caplog.text and 'ann.json has no objects that they count' in caplog.text
 
 
 @pytest.mark.parametrize('kind, message', [
