@@ -5,6 +5,7 @@ import pytest
 from annotated_files import COCO_KINDS, COCO_SETS, DATASET_KINDS, KINDS, build, good_content, write
 
 from mmdet_ext.datasets.annotation_file import check_coco, size_of
+from mmdet_ext.datasets.annotation_json import load_json
 
 
 def change(table: str, **fields):
@@ -171,6 +172,7 @@ def test_a_byte_order_mark_is_accepted(tmp_path, kind):
     file = write(tmp_path, kind)
     file.write_bytes(b'\xef\xbb\xbf' + file.read_bytes())
     build(kind, file)
+    assert load_json(file) == json.loads(file.read_bytes()[3:])
 
 
 def test_rows_without_area_and_iscrowd_get_them():
