@@ -80,7 +80,7 @@ setup(
     # there: `import mmdet_ext` checks their versions. requirements.txt holds the versions that the tests run with.
     install_requires=['torch>=2.6', 'torchvision', 'numpy', 'scipy', 'scikit-learn', 'matplotlib', 'opencv-python',
                       'pillow', 'pycocotools', 'faster-coco-eval>=1.6', 'msgspec>=0.18', 'packaging', 'tabulate',
-                      'tqdm'],
+                      'tqdm', 'supervision>=0.26', 'pandas', 'pyyaml'],
     extras_require={
         # the published distributions; mmdet itself refuses mmcv 2.2
         'mm': ['mmengine>=0.7.1,<1.0', 'mmcv>=2.0.0rc4,<2.2', 'mmdet>=3.0,<4.0', 'openmim', 'setuptools<82'],
@@ -91,7 +91,16 @@ setup(
         'parser': ['spacy>=3'],
         # mmdet's LVIS data set and metrics
         'lvis': ['lvis>=0.5.3'],
-        'tests': ['pytest', 'pytest-xdist', 'huggingface_hub', 'pyyaml', 'ruff'],
+        # the page of a run
+        'report': ['seaborn', 'jinja2'],
+        # files for other programs, and running them
+        'export': ['onnx', 'onnxruntime', 'onnxscript', 'openvino'],
+        # the page to try a model
+        'app': ['gradio>=6'],
+        # tracking with mmdet's ByteTrack
+        'track': ['lap'],
+        'docs': ['mkdocs-material', 'mkdocstrings-python'],
+        'tests': ['pytest', 'pytest-xdist', 'huggingface_hub', 'ruff', 'playwright'],
     },
     cmdclass={'build_py': FreshBuild, 'editable_wheel': EditableWheelForMim},
 )

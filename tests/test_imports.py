@@ -25,7 +25,7 @@ ORDER = [
     ['compat.apply'],
     ['datasets.transforms'],
     ['datasets'],
-    ['datasets.builders', 'datasets.shapes'],
+    ['datasets.builders', 'datasets.shapes', 'datasets.formats'],
     ['evaluation'],
     ['engine'],
     ['launch'],
@@ -33,7 +33,14 @@ ORDER = [
     ['predict'],
     ['dictionary'],
     ['visualization'],
+    ['exported'],
+    ['export'],
+    ['predict.run'],
+    ['report'],
     ['experiments'],
+    ['finetune'],
+    ['app'],
+    ['doctor'],
 ]
 NEVER = [('datasets', 'models'), ('engine', 'models'), ('evaluation', 'models')]
 UNITS = {unit for row in ORDER for unit in row}
