@@ -2,4 +2,4 @@
 from .results import DetectionResults, ImageResult
 from .section import Figure, Section, Table
 
-__all__ = ['DetectionResults', 'ImageResult', 'Figure', 'Section', 'Table']
+__all__ = ['DetectionResults', 'Figure', 'ImageResult', 'Section', 'Table']
