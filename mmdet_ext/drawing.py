@@ -1,0 +1,218 @@
+"""Boxes, masks and their labels drawn on an image, large enough to read and never over its border."""
+import warnings
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+LEAST_SIDE = 640  # pixels of the longer side; the shorter one gets half of it at least, where the longer one may grow
+_MOST_ENLARGED = 1920  # pixels of the longer side, to which an image is enlarged at most
+_LEAST_LETTERS = 15  # pixels
+_MANY = 40  # objects, with more of which letters are smaller
+Color = tuple[int, int, int]  # RGB
+# of Okabe and Ito, then of supervision: neighbours differ
+COLORS: tuple[Color, ...] = ((0, 114, 178), (230, 159, 0), (0, 158, 115), (213, 94, 0), (204, 121, 167), (86, 180, 233),
+                             (240, 228, 66), (120, 80, 200), (160, 82, 45), (60, 160, 40), (200, 30, 80), (0, 130, 150))
+
+
+def enlarging_factor(shape: Sequence[int], least: int = LEAST_SIDE) -> float:
+    """By how much an image of this (height, width) is enlarged, at least 1."""
+    shorter, longer = sorted(shape[:2])
+    return max(1., min(max(least / longer, least / 2 / shorter), max(least, _MOST_ENLARGED) / longer))
+
+
+def draw_objects(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, names: Sequence[str],
+                 scores: np.ndarray | None = None, masks: np.ndarray | None = None, ids: np.ndarray | None = None, *,
+                 colors: Sequence[Color] | None = None, least: int = LEAST_SIDE) -> np.ndarray:
+    """Draw objects on a copy of an image, which is enlarged if it is small.
+
+    Args:
+        image: (H, W, 3) uint8, BGR as OpenCV reads it.
+        boxes: (N, 4) as x1, y1, x2, y2 in pixels of the image; parts outside of it are cut off.
+        labels: (N,) whole numbers, by which `COLORS` are chosen.
+        names: N texts. An empty one draws no label, unless there are scores or ids.
+        scores: (N,), written behind the names.
+        masks: (N, H, W) bool, tinted.
+        ids: (N,) numbers of tracks, written before the names; they choose the colours.
+        colors: N colours as RGB, in the place of those of `COLORS`.
+        least: Pixels of the longer side; a smaller image is enlarged.
+
+    Returns:
+        (H * factor, W * factor, 3) uint8, BGR; factor is `enlarging_factor((H, W), least)`.
+    """
+    import supervision as sv  # only now: it takes a while
+
+    factor = enlarging_factor(image.shape, least)
+    height, width = (round(side * factor) for side in image.shape[:2])
+    drawn = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC) if factor > 1 else image.copy()
+    if not len(boxes):
+        return drawn
+    thickness = max(2, round(max(height, width) / 320))
+    numbers_of_colors = np.asarray(labels if ids is None else ids).astype(int) % len(COLORS)
+    colors = [COLORS[number] for number in numbers_of_colors] if colors is None else list(colors)
+    inset = thickness // 2
+    inside = np.array([width, height] * 2) - 1 - inset
+    boxes = np.nan_to_num(np.asarray(boxes, dtype=np.float64)) * factor
+    boxes = np.clip(boxes, inset, np.maximum(inside, inset)).astype(np.float32)
+    order = np.argsort(-(boxes[:, 2:] - boxes[:, :2]).prod(axis=1), kind='stable')  # small ones on top of large ones
+    palette = sv.ColorPalette([sv.Color(*color) for color in colors])
+    objects = sv.Detections(boxes[order], class_id=order, mask=_resized(masks, order, (width, height)))
+    if masks is not None:
+        drawn = sv.MaskAnnotator(palette, opacity=0.45).annotate(drawn, objects, custom_color_lookup=order)
+    drawn = sv.BoxAnnotator(palette, thickness).annotate(drawn, objects, custom_color_lookup=order)
+    texts = [_text(name, None if scores is None else scores[row], None if ids is None else ids[row])
+             for row, name in enumerate(names)]
+    return _draw_labels(drawn, boxes, texts, colors)
+
+
+def with_heading(image: np.ndarray, text: str) -> np.ndarray:
+    """An image (H, W, 3) uint8 with a strip of white above it, in which the text stands, cut in the middle to fit."""
+    from PIL import Image, ImageDraw
+
+    size = letter_size(image.shape) + 2
+    font = _font(font_for((text,)), size)
+    strip = Image.new('RGB', (image.shape[1], round(1.7 * size)), 'white')
+    ImageDraw.Draw(strip).text((size // 3, strip.height / 2), fitting(text, font, image.shape[1] - size), 'black', font,
+                               anchor='lm')
+    return np.concatenate([np.asarray(strip), image])
+
+
+def side_by_side(images: Sequence[np.ndarray], gap: int = 8) -> np.ndarray:
+    """Images (H, W, 3) uint8 in a row, on white, with `gap` pixels between them."""
+    height = max(len(image) for image in images)
+    parts = []
+    for image in images:
+        part = np.full((height, image.shape[1] + (gap if parts else 0), 3), 255, np.uint8)
+        part[:len(image), part.shape[1] - image.shape[1]:] = image
+        parts.append(part)
+    return np.concatenate(parts, axis=1)
+
+
+def shorten(name: str, length: int) -> str:
+    """`name`, its middle left out where it is longer than `length`, at least 5."""
+    if len(name) <= length:
+        return name
+    tail = (length - 3) // 2
+    return f'{name[:length - 3 - tail]}...{name[-tail:]}'
+
+
+def letter_size(shape: Sequence[int]) -> int:
+    """Pixels of the letters on an image of this (height, width)."""
+    return max(_LEAST_LETTERS, round(0.021 * max(shape[:2])))
+
+
+def fitting(text: str, font, width: float) -> str:
+    """The text, its middle left out as far as it is wider than `width` pixels in this font of Pillow."""
+    text, length = ' '.join(text.split()), len(text)
+    while font.getlength(shorten(text, length)) > width and length > 5:
+        length -= 1
+    return shorten(text, length)
+
+
+def font_for(texts: Iterable[str]) -> str:
+    """Path of a font that has the letters of all texts: DejaVu Sans, or else one of those that are installed.
+
+    Where none has them all, a warning names those that are drawn as boxes.
+    """
+    return _font_with(frozenset(letter for text in texts for letter in text if not letter.isspace()))
+
+
+@lru_cache(64)
+def _font_with(letters: frozenset[str]) -> str:
+    import matplotlib
+
+    default = str(Path(matplotlib.get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf'))
+    missing = _missing(default, letters)
+    if not missing:
+        return default
+    from matplotlib import font_manager  # only now: the first time it lists all fonts
+
+    best = (len(missing), default)
+    for path in sorted({entry.fname for entry in font_manager.fontManager.ttflist if 'LastResort' not in entry.fname}):
+        best = min(best, (len(_missing(path, letters)), path))
+        if not best[0]:
+            return best[1]
+    absent = ''.join(sorted(_missing(best[1], letters)))
+    warnings.warn(f'no installed font has all letters of the labels: {absent} are drawn as boxes; install one that has '
+                  'them, such as fonts-noto-cjk', stacklevel=4)
+    return best[1]
+
+
+def _missing(path: str, letters: frozenset[str]) -> set[str]:
+    from matplotlib.ft2font import FT2Font
+
+    try:
+        known = FT2Font(path).get_charmap()
+    except (OSError, RuntimeError):  # a damaged file
+        return set(letters)
+    return {letter for letter in letters if ord(letter) not in known}
+
+
+@lru_cache(32)
+def _font(path: str, size: int):
+    from PIL import ImageFont
+
+    return ImageFont.truetype(path, size)
+
+
+def _text(name: str, score: float | None, number: int | None) -> str:
+    return ' '.join(part for part in ('' if number is None else f'#{int(number)}', name,
+                                      '' if score is None else f'{score:.2f}') if part)
+
+
+def _resized(masks: np.ndarray | None, order: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
+    if masks is None:
+        return None
+    return np.stack([cv2.resize(masks[row].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) for row in order]
+                    ).astype(bool)
+
+
+def _draw_labels(image: np.ndarray, boxes: np.ndarray, texts: Sequence[str], colors: Sequence[Color]) -> np.ndarray:
+    """Labels at their boxes, those of the first ones where they cover least, all of them inside the image."""
+    import supervision as sv
+
+    rows = [row for row, text in enumerate(texts) if text.strip()]
+    if not rows:
+        return image
+    size = round(letter_size(image.shape) * (1 if len(rows) <= _MANY else 0.8))
+    path, padding = font_for(texts), max(2, size // 5)
+    font = _font(path, size)
+    texts = [fitting(texts[row], font, image.shape[1] - 2 * padding - 2) for row in rows]
+    sizes = [(box[2] - box[0] + 2 * padding, box[3] - box[1] + 2 * padding) for box in map(font.getbbox, texts)]
+    corners = place_labels(boxes[rows], np.array(sizes), image.shape[:2])
+    anchors = np.concatenate([corners, corners], axis=1)
+    anchors[:, 1::2] += np.array(sizes)[:, 1:]  # supervision puts a label on top of the upper left corner of a box
+    background, ink = (sv.ColorPalette([sv.Color(*color) for color in row])
+                       for row in ([colors[row] for row in rows], [_ink_on(colors[row]) for row in rows]))
+    annotator = sv.RichLabelAnnotator(background, text_color=ink, font_path=path, font_size=size, text_padding=padding)
+    lookup = np.arange(len(rows))[::-1]  # the first ones on top
+    return annotator.annotate(image, sv.Detections(anchors[lookup], class_id=lookup), [texts[i] for i in lookup],
+                              custom_color_lookup=lookup)
+
+
+def place_labels(boxes: np.ndarray, sizes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Upper left corners (N, 2) of labels, one after another where it covers least of those placed before it.
+
+    Args:
+        boxes: (N, 4) inside the image.
+        sizes: (N, 2) width and height of the labels.
+        shape: (height, width) of the image.
+    """
+    corners, taken = np.zeros((len(boxes), 2), np.float32), np.zeros((0, 4))
+    for row, ((left, top, right, bottom), (width, height)) in enumerate(zip(boxes, sizes)):
+        choices = np.array([  # above, below, inside at each corner
+            (left, top - height), (left, bottom), (left, top), (right - width, top), (left, bottom - height),
+            (right - width, bottom - height), (right - width, top - height), (right - width, bottom)])
+        choices = np.clip(choices, 0, np.maximum([shape[1] - width - 1, shape[0] - height - 1], 0))
+        sides = np.minimum(choices[:, None] + (width, height), taken[:, 2:]) - np.maximum(choices[:, None],
+                                                                                         taken[:, :2])
+        covered = sides.clip(0).prod(axis=2).sum(axis=1)
+        corners[row] = choices[covered.argmin()]
+        taken = np.concatenate([taken, [[*corners[row], *(corners[row] + (width, height))]]])
+    return corners
+
+
+def _ink_on(color: Color) -> Color:
+    return (0, 0, 0) if np.dot(color, (0.299, 0.587, 0.114)) > 125 else (255, 255, 255)
