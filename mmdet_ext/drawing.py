@@ -3,9 +3,13 @@ import warnings
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+if TYPE_CHECKING:
+    import supervision as sv
 
 LEAST_SIDE = 640  # pixels of the longer side; the shorter one gets half of it at least, where the longer one may grow
 _MOST_ENLARGED = 1920  # pixels of the longer side, to which an image is enlarged at most
@@ -17,7 +21,7 @@ COLORS: tuple[Color, ...] = ((0, 114, 178), (230, 159, 0), (0, 158, 115), (213, 
                              (240, 228, 66), (120, 80, 200), (160, 82, 45), (60, 160, 40), (200, 30, 80), (0, 130, 150))
 
 
-def enlarging_factor(shape: Sequence[int], least: int = LEAST_SIDE) -> float:
+def enlargement(shape: Sequence[int], least: int = LEAST_SIDE) -> float:
     """By how much an image of this (height, width) is enlarged, at least 1."""
     shorter, longer = sorted(shape[:2])
     return max(1., min(max(least / longer, least / 2 / shorter), max(least, _MOST_ENLARGED) / longer))
@@ -25,7 +29,8 @@ def enlarging_factor(shape: Sequence[int], least: int = LEAST_SIDE) -> float:
 
 def draw_objects(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, names: Sequence[str],
                  scores: np.ndarray | None = None, masks: np.ndarray | None = None, ids: np.ndarray | None = None, *,
-                 colors: Sequence[Color] | None = None, least: int = LEAST_SIDE) -> np.ndarray:
+                 colors: Sequence[Color] | None = None, least: int = LEAST_SIDE,
+                 trace: 'sv.TraceAnnotator | None' = None) -> np.ndarray:
     """Draw objects on a copy of an image, which is enlarged if it is small.
 
     Args:
@@ -38,18 +43,21 @@ def draw_objects(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, names
         ids: (N,) numbers of tracks, written before the names; they choose the colours.
         colors: N colours as RGB, in the place of those of `COLORS`.
         least: Pixels of the longer side; a smaller image is enlarged.
+        trace: Draws the way of each track, which it remembers from one image to the next; needs `ids`. See `tracer`.
 
     Returns:
-        (H * factor, W * factor, 3) uint8, BGR; factor is `enlarging_factor((H, W), least)`.
+        (H * factor, W * factor, 3) uint8, BGR; factor is `enlargement((H, W), least)`.
     """
     import supervision as sv  # only now: it takes a while
 
-    factor = enlarging_factor(image.shape, least)
+    factor = enlargement(image.shape, least)
     height, width = (round(side * factor) for side in image.shape[:2])
     drawn = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC) if factor > 1 else image.copy()
+    if trace is not None:
+        drawn = trace.annotate(drawn, sv.Detections(np.float32(boxes).reshape(-1, 4) * factor, tracker_id=np.int64(ids)))
     if not len(boxes):
         return drawn
-    thickness = max(2, round(max(height, width) / 320))
+    thickness = line_width((height, width))
     numbers_of_colors = np.asarray(labels if ids is None else ids).astype(int) % len(COLORS)
     colors = [COLORS[number] for number in numbers_of_colors] if colors is None else list(colors)
     inset = thickness // 2
@@ -65,6 +73,16 @@ def draw_objects(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, names
     texts = [_text(name, None if scores is None else scores[row], None if ids is None else ids[row])
              for row, name in enumerate(names)]
     return _draw_labels(drawn, boxes, texts, colors)
+
+
+def tracer(shape: Sequence[int], least: int = LEAST_SIDE) -> 'sv.TraceAnnotator':
+    """What `draw_objects` takes as `trace`, for a video of images of this (height, width)."""
+    import supervision as sv
+
+    factor = enlargement(shape, least)
+    return sv.TraceAnnotator(sv.ColorPalette([sv.Color(*color) for color in COLORS]), trace_length=30,
+                             thickness=line_width([side * factor for side in shape[:2]]),
+                             color_lookup=sv.ColorLookup.TRACK)
 
 
 def with_heading(image: np.ndarray, text: str) -> np.ndarray:
@@ -96,6 +114,11 @@ def shorten(name: str, length: int) -> str:
         return name
     tail = (length - 3) // 2
     return f'{name[:length - 3 - tail]}...{name[-tail:]}'
+
+
+def line_width(shape: Sequence[int]) -> int:
+    """Pixels of the lines on an image of this (height, width)."""
+    return max(2, round(max(shape[:2]) / 320))
 
 
 def letter_size(shape: Sequence[int]) -> int:
