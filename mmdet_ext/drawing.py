@@ -1,19 +1,17 @@
 """Boxes, masks and their labels drawn on an image, large enough to read and never over its border."""
-import warnings
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+from .lettering import fitting, font_for, letter_size, load_font, place_labels
 
 if TYPE_CHECKING:
     import supervision as sv
 
 LEAST_SIDE = 640  # pixels of the longer side; the shorter one gets half of it at least, where the longer one may grow
 _MOST_ENLARGED = 1920  # pixels of the longer side, to which an image is enlarged at most
-_LEAST_LETTERS = 15  # pixels
 _MANY = 40  # objects, with more of which letters are smaller
 Color = tuple[int, int, int]  # RGB
 # of Okabe and Ito, then of supervision: neighbours differ
@@ -54,7 +52,8 @@ def draw_objects(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, names
     height, width = (round(side * factor) for side in image.shape[:2])
     drawn = cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC) if factor > 1 else image.copy()
     if trace is not None:
-        drawn = trace.annotate(drawn, sv.Detections(np.float32(boxes).reshape(-1, 4) * factor, tracker_id=np.int64(ids)))
+        tracks = sv.Detections(np.float32(boxes).reshape(-1, 4) * factor, tracker_id=np.int64(ids))
+        drawn = trace.annotate(drawn, tracks)
     if not len(boxes):
         return drawn
     thickness = line_width((height, width))
@@ -90,7 +89,7 @@ def with_heading(image: np.ndarray, text: str) -> np.ndarray:
     from PIL import Image, ImageDraw
 
     size = letter_size(image.shape) + 2
-    font = _font(font_for((text,)), size)
+    font = load_font(font_for((text,)), size)
     strip = Image.new('RGB', (image.shape[1], round(1.7 * size)), 'white')
     ImageDraw.Draw(strip).text((size // 3, strip.height / 2), fitting(text, font, image.shape[1] - size), 'black', font,
                                anchor='lm')
@@ -108,76 +107,9 @@ def side_by_side(images: Sequence[np.ndarray], gap: int = 8) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
-def shorten(name: str, length: int) -> str:
-    """`name`, its middle left out where it is longer than `length`, at least 5."""
-    if len(name) <= length:
-        return name
-    tail = (length - 3) // 2
-    return f'{name[:length - 3 - tail]}...{name[-tail:]}'
-
-
 def line_width(shape: Sequence[int]) -> int:
     """Pixels of the lines on an image of this (height, width)."""
     return max(2, round(max(shape[:2]) / 320))
-
-
-def letter_size(shape: Sequence[int]) -> int:
-    """Pixels of the letters on an image of this (height, width)."""
-    return max(_LEAST_LETTERS, round(0.021 * max(shape[:2])))
-
-
-def fitting(text: str, font, width: float) -> str:
-    """The text, its middle left out as far as it is wider than `width` pixels in this font of Pillow."""
-    text, length = ' '.join(text.split()), len(text)
-    while font.getlength(shorten(text, length)) > width and length > 5:
-        length -= 1
-    return shorten(text, length)
-
-
-def font_for(texts: Iterable[str]) -> str:
-    """Path of a font that has the letters of all texts: DejaVu Sans, or else one of those that are installed.
-
-    Where none has them all, a warning names those that are drawn as boxes.
-    """
-    return _font_with(frozenset(letter for text in texts for letter in text if not letter.isspace()))
-
-
-@lru_cache(64)
-def _font_with(letters: frozenset[str]) -> str:
-    import matplotlib
-
-    default = str(Path(matplotlib.get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf'))
-    missing = _missing(default, letters)
-    if not missing:
-        return default
-    from matplotlib import font_manager  # only now: the first time it lists all fonts
-
-    best = (len(missing), default)
-    for path in sorted({entry.fname for entry in font_manager.fontManager.ttflist if 'LastResort' not in entry.fname}):
-        best = min(best, (len(_missing(path, letters)), path))
-        if not best[0]:
-            return best[1]
-    absent = ''.join(sorted(_missing(best[1], letters)))
-    warnings.warn(f'no installed font has all letters of the labels: {absent} are drawn as boxes; install one that has '
-                  'them, such as fonts-noto-cjk', stacklevel=4)
-    return best[1]
-
-
-def _missing(path: str, letters: frozenset[str]) -> set[str]:
-    from matplotlib.ft2font import FT2Font
-
-    try:
-        known = FT2Font(path).get_charmap()
-    except (OSError, RuntimeError):  # a damaged file
-        return set(letters)
-    return {letter for letter in letters if ord(letter) not in known}
-
-
-@lru_cache(32)
-def _font(path: str, size: int):
-    from PIL import ImageFont
-
-    return ImageFont.truetype(path, size)
 
 
 def _text(name: str, score: float | None, number: int | None) -> str:
@@ -201,7 +133,7 @@ def _draw_labels(image: np.ndarray, boxes: np.ndarray, texts: Sequence[str], col
         return image
     size = round(letter_size(image.shape) * (1 if len(rows) <= _MANY else 0.8))
     path, padding = font_for(texts), max(2, size // 5)
-    font = _font(path, size)
+    font = load_font(path, size)
     texts = [fitting(texts[row], font, image.shape[1] - 2 * padding - 2) for row in rows]
     sizes = [(box[2] - box[0] + 2 * padding, box[3] - box[1] + 2 * padding) for box in map(font.getbbox, texts)]
     corners = place_labels(boxes[rows], np.array(sizes), image.shape[:2])
@@ -213,28 +145,6 @@ def _draw_labels(image: np.ndarray, boxes: np.ndarray, texts: Sequence[str], col
     lookup = np.arange(len(rows))[::-1]  # the first ones on top
     return annotator.annotate(image, sv.Detections(anchors[lookup], class_id=lookup), [texts[i] for i in lookup],
                               custom_color_lookup=lookup)
-
-
-def place_labels(boxes: np.ndarray, sizes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Upper left corners (N, 2) of labels, one after another where it covers least of those placed before it.
-
-    Args:
-        boxes: (N, 4) inside the image.
-        sizes: (N, 2) width and height of the labels.
-        shape: (height, width) of the image.
-    """
-    corners, taken = np.zeros((len(boxes), 2), np.float32), np.zeros((0, 4))
-    for row, ((left, top, right, bottom), (width, height)) in enumerate(zip(boxes, sizes)):
-        choices = np.array([  # above, below, inside at each corner
-            (left, top - height), (left, bottom), (left, top), (right - width, top), (left, bottom - height),
-            (right - width, bottom - height), (right - width, top - height), (right - width, bottom)])
-        choices = np.clip(choices, 0, np.maximum([shape[1] - width - 1, shape[0] - height - 1], 0))
-        sides = np.minimum(choices[:, None] + (width, height), taken[:, 2:]) - np.maximum(choices[:, None],
-                                                                                         taken[:, :2])
-        covered = sides.clip(0).prod(axis=2).sum(axis=1)
-        corners[row] = choices[covered.argmin()]
-        taken = np.concatenate([taken, [[*corners[row], *(corners[row] + (width, height))]]])
-    return corners
 
 
 def _ink_on(color: Color) -> Color:

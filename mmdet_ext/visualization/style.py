@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mmdet_ext.files import replace_file
+from mmdet_ext.lettering import shorten as shorten  # for those who import it from here
 
 # of Okabe and Ito
 BLUE, ORANGE, VERMILLION, YELLOW = '#0072B2', '#E69F00', '#D55E00', '#F0E442'
@@ -63,11 +64,3 @@ def outline(axes: Axes, box: tuple[float, float, float, float], width: float = 1
     for color, line in ((INK, width + 1.2), (YELLOW, width)):
         axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=color, linewidth=line,
                                  joinstyle='miter', clip_on=False))
-
-
-def shorten(name: str, length: int) -> str:
-    """`name`, its middle left out where it is longer than `length`, at least 5."""
-    if len(name) <= length:
-        return name
-    tail = (length - 3) // 2
-    return f'{name[:length - 3 - tail]}...{name[-tail:]}'
