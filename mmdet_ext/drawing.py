@@ -28,7 +28,7 @@ def enlargement(shape: Sequence[int], least: int = LEAST_SIDE) -> float:
 def draw_objects(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, names: Sequence[str],
                  scores: np.ndarray | None = None, masks: np.ndarray | None = None, ids: np.ndarray | None = None, *,
                  colors: Sequence[Color] | None = None, least: int = LEAST_SIDE,
-                 trace: 'sv.TraceAnnotator | None' = None) -> np.ndarray:
+                 letters: int | None = None, trace: 'sv.TraceAnnotator | None' = None) -> np.ndarray:
     """Draw objects on a copy of an image, which is enlarged if it is small.
 
     Args:
@@ -41,6 +41,7 @@ def draw_objects(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, names
         ids: (N,) numbers of tracks, written before the names; they choose the colours.
         colors: N colours as RGB, in the place of those of `COLORS`.
         least: Pixels of the longer side; a smaller image is enlarged.
+        letters: Pixels of their height; None: as suits the size of the image.
         trace: Draws the way of each track, which it remembers from one image to the next; needs `ids`. See `tracer`.
 
     Returns:
@@ -71,7 +72,8 @@ def draw_objects(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, names
     drawn = sv.BoxAnnotator(palette, thickness).annotate(drawn, objects, custom_color_lookup=order)
     texts = [_text(name, None if scores is None else scores[row], None if ids is None else ids[row])
              for row, name in enumerate(names)]
-    return _draw_labels(drawn, boxes, texts, colors)
+    letters = letters or round(letter_size(drawn.shape) * (1 if len(boxes) <= _MANY else 0.8))
+    return _draw_labels(drawn, boxes, texts, colors, letters)
 
 
 def tracer(shape: Sequence[int], least: int = LEAST_SIDE) -> 'sv.TraceAnnotator':
@@ -84,11 +86,11 @@ def tracer(shape: Sequence[int], least: int = LEAST_SIDE) -> 'sv.TraceAnnotator'
                              color_lookup=sv.ColorLookup.TRACK)
 
 
-def with_heading(image: np.ndarray, text: str) -> np.ndarray:
-    """An image (H, W, 3) uint8 with a strip of white above it, in which the text stands, cut in the middle to fit."""
+def with_heading(image: np.ndarray, text: str, letters: int | None = None) -> np.ndarray:
+    """An image (H, W, 3) uint8 with a strip of white above it, in which the text stands, its middle left out to fit."""
     from PIL import Image, ImageDraw
 
-    size = letter_size(image.shape) + 2
+    size = letters or letter_size(image.shape) + 2
     font = load_font(font_for((text,)), size)
     strip = Image.new('RGB', (image.shape[1], round(1.7 * size)), 'white')
     ImageDraw.Draw(strip).text((size // 3, strip.height / 2), fitting(text, font, image.shape[1] - size), 'black', font,
@@ -124,14 +126,14 @@ def _resized(masks: np.ndarray | None, order: np.ndarray, size: tuple[int, int])
                     ).astype(bool)
 
 
-def _draw_labels(image: np.ndarray, boxes: np.ndarray, texts: Sequence[str], colors: Sequence[Color]) -> np.ndarray:
+def _draw_labels(image: np.ndarray, boxes: np.ndarray, texts: Sequence[str], colors: Sequence[Color],
+                 size: int) -> np.ndarray:
     """Labels at their boxes, those of the first ones where they cover least, all of them inside the image."""
     import supervision as sv
 
     rows = [row for row, text in enumerate(texts) if text.strip()]
     if not rows:
         return image
-    size = round(letter_size(image.shape) * (1 if len(rows) <= _MANY else 0.8))
     path, padding = font_for(texts), max(2, size // 5)
     font = load_font(path, size)
     texts = [fitting(texts[row], font, image.shape[1] - 2 * padding - 2) for row in rows]

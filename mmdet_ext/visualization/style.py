@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from mmdet_ext.files import replace_file
 from mmdet_ext.lettering import shorten as shorten  # for those who import it from here
@@ -24,6 +25,15 @@ def save(figure: Figure, path: str | os.PathLike) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as file:
         figure.savefig(file, format='png', dpi=DPI, facecolor='white')
+    return path
+
+
+def save_image(image: np.ndarray, path: str | os.PathLike) -> Path:
+    """Write an image (H, W, 3), uint8 BGR, as PNG with 256 colours, a third of the bytes, its folder too."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replace_file(path) as file:
+        Image.fromarray(image[..., ::-1]).quantize(256, Image.Quantize.FASTOCTREE).save(file, format='png')
     return path
 
 
