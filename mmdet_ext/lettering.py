@@ -23,9 +23,10 @@ def place_labels(boxes: np.ndarray, sizes: np.ndarray, shape: tuple[int, int]) -
     """
     corners, taken = np.zeros((len(boxes), 2), np.float32), np.zeros((0, 4))
     for row, ((left, top, right, bottom), (width, height)) in enumerate(zip(boxes, sizes)):
-        choices = np.array([  # above, below, inside at each corner
+        choices = np.array([  # above, below, inside and at the right; then farther away
             (left, top - height), (left, bottom), (left, top), (right - width, top), (left, bottom - height),
-            (right - width, bottom - height), (right - width, top - height), (right - width, bottom)])
+            (right - width, bottom - height), (right - width, top - height), (right - width, bottom),
+            (left, top - 2 * height), (left, bottom + height)])
         choices = np.clip(choices, 0, np.maximum([shape[1] - width - 1, shape[0] - height - 1], 0))
         sides = np.minimum(choices[:, None] + (width, height), taken[:, 2:]) - np.maximum(choices[:, None],
                                                                                          taken[:, :2])

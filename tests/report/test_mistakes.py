@@ -52,7 +52,7 @@ def test_costs_worked_out_by_hand():
     _, mistakes = mistakes_of([(*BOX, 0), (*FAR, 0)],
                               [(*SHIFTED, 0, 0.9), (*FAR, 0, 0.8), (80, 80, 90, 90, 0, 0.7)])
     assert mistakes.ap50 == pytest.approx(51 / 101 / 2)
-    expected = {kind: 0 for kind in (*KINDS, MISSED)} | {'wrong place': 1 - 51 / 202}
+    expected = dict.fromkeys((*KINDS, MISSED), 0) | {'wrong place': 1 - 51 / 202}
     assert mistakes.costs == pytest.approx(expected)
 
 
