@@ -12,7 +12,7 @@ from ..files import replace_file
 from .section import Figure, Section
 
 PAGE = 'report.html'
-DASH = '–'
+DASH = '-'
 
 
 class _Image(NamedTuple):
