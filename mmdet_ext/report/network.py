@@ -39,13 +39,14 @@ def network_section(cfg: Config, checkpoint: Path, split: str = 'val') -> Sectio
     rows = []
     if isinstance(model, PGIDetector) and not model.deployed:
         forms['deployed'] = deploy(model)
-        if model.with_aux and height == width and height % 32 == 0:
+        if model.with_aux and height % 32 == width % 32 == 0:
             rows.append(['in training, with the auxiliary branch', count_parameters(model),
-                         count_flops(model, height, training=True) / 1e9, None])
+                         count_flops(model, (height, width), training=True) / 1e9, None])
     for name, form in forms.items():
         rows.append([name, _used_in_prediction(form), flops_of(form, batch) / 1e9, milliseconds(form, batch)])
-    machine = torch.cuda.get_device_name(device) if device.type == 'cuda' else f'CPU, {torch.get_num_threads()} threads'
-    text = (f'The first {split} image, {width} x {height} pixels as the network gets it, alone in its batch, on this '
+    machine = torch.cuda.get_device_name(device) if device.type == 'cuda' else f'CPU, {torch.get_num_threads()} thread' + 's' * (torch.get_num_threads() > 1)
+    name = dict(val='validation').get(split, split)
+    text = (f'The first {name} image, {width} x {height} pixels as the network gets it, alone in its batch, on this '
             f'machine ({machine}). The time is that of a prediction from pixels to boxes, the median of repeated '
             'calls; operations are twice the multiply-adds of convolutions and matrix products.')
     if len(forms) > 1:

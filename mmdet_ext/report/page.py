@@ -12,6 +12,7 @@ from ..files import replace_file
 from .section import Figure, Section
 
 PAGE = 'report.html'
+WIDE = 1300  # pixels
 DASH = '-'
 
 
@@ -50,6 +51,7 @@ def write_page(title: str, sections: Sequence[Section], folder: Path) -> Path:
             _bring(figure, folder)
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).with_name('templates')),
                                      autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.tests.update(wide=_is_wide)
     environment.filters.update(cell=format_cell, image=_embed, paragraphs=_paragraphs)
     html = environment.get_template('page.html').render(title=title, sections=sections)
     path = folder / PAGE
@@ -82,6 +84,11 @@ def _embed(path: Path) -> _Image:
         raise ValueError(f'{path} is no PNG file')
     width, height = (int.from_bytes(content[start:start + 4]) for start in (16, 20))
     return _Image(f'data:image/png;base64,{base64.b64encode(content).decode()}', width, height)
+
+
+def _is_wide(image: _Image) -> bool:
+    """Whether an image takes the whole width of the page, not half of it."""
+    return image.width > 1.7 * image.height or image.width >= WIDE
 
 
 def _paragraphs(text: str) -> list[str]:

@@ -14,7 +14,10 @@ from .section import Listing, Section, Table
 
 PACKAGES = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'numpy', 'opencv-python', 'pycocotools',
             'faster-coco-eval', 'transformers', 'supervision')
-UNSHOWN = ('work_dir', 'launcher')  # where and how, not what
+# Entries that mmengine reads, and what a config of this package may change in one place. Others are variables of configs.
+SHOWN = ('model', 'data_preprocessor', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'default_hooks', 'custom_hooks',
+         'randomness', 'env_cfg', 'visualizer', 'log_processor', 'load_from', 'tta_model', 'image_size', 'classes',
+         *(f'{split}_{part}' for split in ('train', 'val', 'test') for part in ('dataloader', 'cfg', 'evaluator')))
 LONGEST = 200  # letters of a value in the table of differences
 
 
@@ -24,13 +27,13 @@ def config_section(cfg: Config, base: Config | None) -> Section:
     if base is None:
         return Section('config', 'The config', 'All settings of this run. The config that it was made from is not '
                        'known, so that differences are not listed.', listings=[listing])
-    rows = differences(base.to_dict(), cfg.to_dict())
+    rows = differences(*({key: value for key, value in part.to_dict().items() if key in SHOWN} for part in (base, cfg)))
     return Section('config', 'The config', f'{len(rows)} settings of this run differ from what its config was made '
                    'from, its `_base_` files.', listings=[listing],
                    tables=[Table('What differs', ('setting', 'base', 'this run'), rows)] if rows else [])
 
 
-def differences(base: Mapping, cfg: Mapping, name: str = '') -> list[list[str | None]]:
+def differences(base: Mapping, cfg: Mapping, name: str = '') -> list[list[str]]:
     """A row for each value that differs: its dotted key, the value of the base and the value of the config.
 
     A dict that only one of the two has, and one of another `type`, is one value. Lists are compared as a whole.
@@ -39,7 +42,7 @@ def differences(base: Mapping, cfg: Mapping, name: str = '') -> list[list[str | 
     for key in dict.fromkeys([*base, *cfg]):
         path = f'{name}.{key}' if name else str(key)
         before, after = (values.get(key, _ABSENT) for values in (base, cfg))
-        if path in UNSHOWN or before == after:
+        if before == after:
             continue
         if isinstance(before, Mapping) and isinstance(after, Mapping) and before.get('type') == after.get('type'):
             rows += differences(before, after, path)
@@ -87,7 +90,7 @@ def _cpu_name() -> str:
 _ABSENT = object()
 
 
-def _shown(value: Any) -> str | None:
-    """A value as it is written in a config, cut where it is long; None for one that is not there."""
-    text = None if value is _ABSENT else repr(value)
-    return text if text is None or len(text) <= LONGEST else f'{text[:LONGEST - 3]}...'
+def _shown(value: Any) -> str:
+    """A value as it is written in a config, cut where it is long."""
+    text = 'not set' if value is _ABSENT else repr(value)
+    return text if len(text) <= LONGEST else f'{text[:LONGEST - 3]}...'

@@ -38,9 +38,13 @@ def summary_section(run: Run, metrics: Mapping[str, float], split: str, threshol
     if threshold is not None:
         tiles.append(('best score threshold', threshold))
     if num_images:
-        tiles.append(('images of the validation' if split == 'val' else 'images of the test', num_images))
+        tiles.append((f'{_name(split)} images', num_images))
     return Section('summary', 'Summary', _text(run, metrics, split, threshold),
                    tables=[Table('Main figures', ('', ''), tiles)])
+
+
+def _name(split: str) -> str:
+    return 'validation' if split == 'val' else split
 
 
 def duration(minutes: float) -> str:
@@ -65,11 +69,11 @@ def _text(run: Run, metrics: Mapping[str, float], split: str, threshold: float |
         return 'This run has no checkpoint, so that nothing could be evaluated: the page shows its log only.'
     config, checkpoint = (shlex.quote(os.path.relpath(path)) for path in (_config_name(run), run.checkpoint))
     above = '' if threshold is None else f' --score-thr {threshold:.2f}'
-    evaluated = (f'The figures are those of `{run.checkpoint.name}` on the {split} images. ' if metrics else
+    evaluated = (f'The figures are those of `{run.checkpoint.name}` on the {_name(split)} images. ' if metrics else
                  f'The checkpoint is `{run.checkpoint.name}`. ')
     if run.log.epoch and main_metric(run.log) and run.log.by_epoch:
         best, _ = best_validation(run.log, main_metric(run.log))
-        if best == max(run.log.validations) and best > 1:
+        if best == max(run.log.validations) and len(run.log.validations) > 1:
             evaluated += 'The best validation is the last one: a longer training may give more. '
     return '\n\n'.join([
         evaluated,
