@@ -1,6 +1,7 @@
 """Evaluate a checkpoint, and keep its predictions beside the ground truth."""
 import copy
 import pickle
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class _Keep(DumpDetResults):
     def __init__(self, total: int) -> None:
         super().__init__(out_file_path='unused.pkl')
         self.samples: list[dict[str, Any]] = []
-        self.bar = tqdm(total=total, unit='image', desc='evaluation', disable=None)
+        self.bar = tqdm(total=total, unit='image', desc='evaluation', file=sys.stdout, disable=None)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         super().process(data_batch, [dict(sample) for sample in data_samples])  # it takes the truth out of them

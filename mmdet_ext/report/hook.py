@@ -54,7 +54,9 @@ class ReportHook(Hook):
                 lines = [line.strip() for line in file.read().splitlines() if line.strip()]
             if code == 0:
                 errors.unlink()
-                runner.logger.info(f'The report is {page.resolve()}')
+            if code in (0, 1):
+                left_out = [line for line in lines if line.startswith('left out: ')]
+                runner.logger.info('; '.join([f'The report is {page.resolve()}', *left_out]))
                 return
             reason = lines[-1] if lines else f'exit status {code}'
         except OSError as error:

@@ -44,7 +44,10 @@ def network_section(cfg: Config, checkpoint: Path, split: str = 'val') -> Sectio
                          count_flops(model, (height, width), training=True) / 1e9, None])
     for name, form in forms.items():
         rows.append([name, _used_in_prediction(form), flops_of(form, batch) / 1e9, milliseconds(form, batch)])
-    machine = torch.cuda.get_device_name(device) if device.type == 'cuda' else f'CPU, {torch.get_num_threads()} thread' + 's' * (torch.get_num_threads() > 1)
+    if device.type == 'cuda':
+        machine = torch.cuda.get_device_name(device)
+    else:
+        machine = f'CPU, {torch.get_num_threads()} thread{"s" * (torch.get_num_threads() > 1)}'
     name = dict(val='validation').get(split, split)
     text = (f'The first {name} image, {width} x {height} pixels as the network gets it, alone in its batch, on this '
             f'machine ({machine}). The time is that of a prediction from pixels to boxes, the median of repeated '

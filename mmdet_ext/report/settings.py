@@ -14,9 +14,10 @@ from .section import Listing, Section, Table
 
 PACKAGES = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'numpy', 'opencv-python', 'pycocotools',
             'faster-coco-eval', 'transformers', 'supervision')
-# Entries that mmengine reads, and what a config of this package may change in one place. Others are variables of configs.
-SHOWN = ('model', 'data_preprocessor', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'default_hooks', 'custom_hooks',
-         'randomness', 'env_cfg', 'visualizer', 'log_processor', 'load_from', 'tta_model', 'image_size', 'classes',
+# Entries that mmengine reads, and two of this package. Others are variables of config files.
+SHOWN = ('model', 'data_preprocessor', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'default_hooks',
+         'custom_hooks', 'randomness', 'env_cfg', 'visualizer', 'log_processor', 'load_from', 'tta_model',
+         'image_size', 'classes',
          *(f'{split}_{part}' for split in ('train', 'val', 'test') for part in ('dataloader', 'cfg', 'evaluator')))
 LONGEST = 200  # letters of a value in the table of differences
 
@@ -27,7 +28,8 @@ def config_section(cfg: Config, base: Config | None) -> Section:
     if base is None:
         return Section('config', 'The config', 'All settings of this run. The config that it was made from is not '
                        'known, so that differences are not listed.', listings=[listing])
-    rows = differences(*({key: value for key, value in part.to_dict().items() if key in SHOWN} for part in (base, cfg)))
+    shown = [{key: value for key, value in part.to_dict().items() if key in SHOWN} for part in (base, cfg)]
+    rows = differences(*shown)
     return Section('config', 'The config', f'{len(rows)} settings of this run differ from what its config was made '
                    'from, its `_base_` files.', listings=[listing],
                    tables=[Table('What differs', ('setting', 'base', 'this run'), rows)] if rows else [])
