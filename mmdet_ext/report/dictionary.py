@@ -44,10 +44,10 @@ def dictionary_section(cfg: Config, checkpoint: Path, split: str, folder: Path) 
         rows.append([name, len(usage), effective_number(usage), int((usage < IDLE * usage.mean()).sum())])
     figures += _queries(cfg, Probe(model, next(iter(usages)), Compose(get_test_pipeline_cfg(cfg))), split, folder)
     header = ('dictionary', 'atoms', 'effective number', f'used under {IDLE:.0%} of the mean')
-    return Section('dictionary', 'The dictionary', f'The mean magnitude of the normalised coefficients of each atom on '
-                   f'the first {USAGE_IMAGES} images of the {split} set. The effective number is that of equally used atoms with '
-                   'the same entropy. `tools/visualize_dictionary.py` looks at other images and atoms.', figures,
-                   [Table('Dictionaries', header, rows)])
+    text = (f'The mean magnitude of the normalised coefficients of each atom on the first {USAGE_IMAGES} images of the '
+            f'{split} set. The effective number is that of equally used atoms with the same entropy. '
+            '`tools/visualize_dictionary.py` looks at other images and atoms.')
+    return Section('dictionary', 'The dictionary', text, figures, [Table('Dictionaries', header, rows)])
 
 
 def _batches(cfg: Config, split: str) -> Iterator[dict]:
