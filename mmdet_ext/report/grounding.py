@@ -50,14 +50,15 @@ def grounding_section(cfg: Config, evaluation: Evaluation, split: str, folder: P
     rows = [(phrase.kinds, phrase.hits) for of_caption in phrases.values() for phrase in of_caption]
     if not rows:
         return Section('grounding', 'Phrases', 'No caption of this data set has a phrase with a box.')
-    worst = sorted((number for number, of_caption in phrases.items() if of_caption),
+    worst = sorted((number for number, of_caption in phrases.items() if of_caption and _share(of_caption) < 1),
                    key=lambda number: (_share(phrases[number]), -len(phrases[number])))[:WORST]
     figures = [_draw(cfg, evaluation.samples[number], infos[evaluation.samples[number]['img_id']], phrases[number],
                      folder / f'caption_{rank}.png') for rank, number in enumerate(worst, 1)]
     text = (f'A phrase is found at k if one of the k boxes that score highest for it has an IoU of at least '
-            f'{metric.iou_thr} with a box of the truth. The upper bound counts all boxes. The {len(worst)} captions '
-            'with the smallest share of phrases found at 1 are shown, the truth on the left and the predictions on '
-            'the right; a phrase has one colour in the caption and for its boxes.')
+            f'{metric.iou_thr} with a box of the truth. The upper bound counts all boxes.')
+    if worst:
+        text += (f'\n\nThe captions with the smallest share of phrases found at 1, {len(worst)} of them: the truth on '
+                 'the left and the predictions on the right. A phrase has one colour in the caption and for its boxes.')
     return Section('grounding', 'Phrases', text, figures, [_table(rows, metric.topk), _missed(phrases)])
 
 

@@ -33,6 +33,7 @@ def network_section(cfg: Config, checkpoint: Path, split: str = 'val') -> Sectio
     cfg = read_config(cfg)
     device = choose_device(None)
     model = load_model(cfg, checkpoint, device, deployed=False)
+    model.requires_grad_(False)  # else the counter of operations follows gradients that do not exist
     batch = first_batch(cfg, split)
     height, width = input_size(model, batch)
     forms: dict[str, nn.Module] = {'as trained': model}

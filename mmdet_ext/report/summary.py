@@ -10,6 +10,7 @@ from .section import Section, Table
 from .training_curves import best_validation, main_metric
 
 MOST_TILES = 4  # of figures of the metric
+EXPORTED = ('PGIDetector', 'SMCADETR', 'MDETR')  # detectors that tools/export.py writes
 
 
 def summary_section(run: Run, metrics: Mapping[str, float], split: str, threshold: float | None,
@@ -24,7 +25,7 @@ def summary_section(run: Run, metrics: Mapping[str, float], split: str, threshol
         num_images: Images of that data set.
     """
     tiles: list[tuple[str, str | int | float | None]] = [
-        (metric_label(name), metrics[name]) for name in _tile_names(metrics)]
+        (_label(name), metrics[name]) for name in _tile_names(metrics)]
     log = run.log
     unit = 'epoch' if log.by_epoch else 'iteration'
     main = main_metric(log)
@@ -32,7 +33,7 @@ def summary_section(run: Run, metrics: Mapping[str, float], split: str, threshol
         best, value = best_validation(log, main)
         tiles.append((f'best {unit} of {log.epoch}' if log.by_epoch else f'best {unit}', best))
         if not metrics:
-            tiles.append((f'{metric_label(main)} then', value))
+            tiles.append((f'{_label(main)} then', value))
     if log.minutes is not None:
         tiles.append(('time of training', duration(log.minutes)))
     if threshold is not None:
@@ -41,6 +42,11 @@ def summary_section(run: Run, metrics: Mapping[str, float], split: str, threshol
         tiles.append((f'{_name(split)} images', num_images))
     return Section('summary', 'Summary', _text(run, metrics, split, threshold),
                    tables=[Table('Main figures', ('', ''), tiles)])
+
+
+def _label(metric: str) -> str:
+    """'AP' for 'coco/bbox_mAP', 'recall@1' for 'any_box/recall@1_all'."""
+    return metric_label(metric).rpartition('/')[2].removesuffix('_all')
 
 
 def _name(split: str) -> str:
@@ -75,12 +81,14 @@ def _text(run: Run, metrics: Mapping[str, float], split: str, threshold: float |
         best, _ = best_validation(run.log, main_metric(run.log))
         if best == max(run.log.validations) and len(run.log.validations) > 1:
             evaluated += 'The best validation is the last one: a longer training may give more. '
-    return '\n\n'.join([
-        evaluated,
-        f'Detect objects in your images: `mim run mmdet_ext predict {config} {checkpoint} IMAGES{above}`.',
-        f'Write a file for other programs: `mim run mmdet_ext export {config} {checkpoint} --format onnx`.',
-        f'Evaluate it again, on other images or with other settings: `mim test mmdet_ext {config} --checkpoint '
-        f'{checkpoint}`.'])
+    text = ' --text CAPTION' if run.cfg.model.get('text_encoder') else ''
+    lines = [evaluated,
+             f'Detect objects in your images: `mim run mmdet_ext predict {config} {checkpoint} IMAGES{text}{above}`.']
+    if run.cfg.model.get('type') in EXPORTED:
+        lines.append(f'Write a file for other programs: `mim run mmdet_ext export {config} {checkpoint} --format onnx`.')
+    lines.append('Evaluate it again, on other images or with other settings: '
+                 f'`mim test mmdet_ext {config} --checkpoint {checkpoint}`.')
+    return '\n\n'.join(lines)
 
 
 def _config_name(run: Run) -> Path:
