@@ -17,7 +17,8 @@ def use_report(cfg: Config, wanted: bool = True) -> None:
         cfg: Config of the training.
         wanted: False: take the hook away instead.
     """
-    hooks = cfg.setdefault('default_hooks', {})
+    cfg.setdefault('default_hooks', {})
+    hooks = cfg.default_hooks
     if not wanted:
         hooks.report = None
     if hooks.get('report', True) is None:

@@ -85,7 +85,8 @@ def _text(run: Run, metrics: Mapping[str, float], split: str, threshold: float |
     lines = [evaluated,
              f'Detect objects in your images: `mim run mmdet_ext predict {config} {checkpoint} IMAGES{text}{above}`.']
     if run.cfg.model.get('type') in EXPORTED:
-        lines.append(f'Write a file for other programs: `mim run mmdet_ext export {config} {checkpoint} --format onnx`.')
+        lines.append('Write a file for other programs: '
+                     f'`mim run mmdet_ext export {config} {checkpoint} --format onnx`.')
     lines.append('Evaluate it again, on other images or with other settings: '
                  f'`mim test mmdet_ext {config} --checkpoint {checkpoint}`.')
     return '\n\n'.join(lines)

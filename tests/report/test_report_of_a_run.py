@@ -1,8 +1,6 @@
 """The report that a training ends with, written by its hook and opened in a browser."""
 import logging
-import os
 import shutil
-import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -184,54 +182,3 @@ def test_a_part_that_fails_is_left_out_and_told(run_folder, monkeypatch, capsys,
     html = (tmp_path / 'out' / 'report.html').read_text()
     assert 'labels: ValueError: boxes.json: row 3 is wrong' in html and 'id="curves"' in html
     assert 'This run has no checkpoint' in html
-
-
-def hook_logs(monkeypatch, tmp_path, outcome, **options) -> tuple[list[tuple[int, str]], list]:
-    """What the hook logs when its process ends as `outcome` says, and how it was started."""
-    lines, calls = [], []
-
-    def start(command, stderr, env):
-        calls.append((command, env))
-        return outcome(stderr)
-
-    monkeypatch.setattr(subprocess, 'run', start)
-    logger = SimpleNamespace(**{name: lambda text, name=name: lines.append((name, text)) for name in ('info', 'error')})
-    runner = SimpleNamespace(work_dir=str(tmp_path / 'a run'), logger=logger, cfg=SimpleNamespace(filename=__file__))
-    ReportHook(**options).after_train(runner)
-    return lines[1:], calls
-
-
-def test_a_failure_is_logged_with_the_command_that_repeats_it(monkeypatch, tmp_path):
-    def fail(stderr):
-        stderr.write('Traceback\n__main__.py: error: jinja2 is not installed: pip install "mmdet_ext[report]"\n')
-        return SimpleNamespace(returncode=2)
-
-    (kind, text), = hook_logs(monkeypatch, tmp_path, fail, split='test')[0]
-    assert kind == 'error' and 'The training is complete' in text and 'pip install "mmdet_ext[report]"' in text
-    assert f"-m mmdet_ext.report '{tmp_path}/a run' --split test --base {__file__}" in text
-    assert 'jinja2' in (tmp_path / 'a run' / 'report' / 'errors.txt').read_text()
-
-
-@pytest.mark.parametrize('error', [OSError(28, 'No space left on device'), KeyboardInterrupt()])
-def test_nothing_that_happens_to_the_report_ends_the_training(monkeypatch, tmp_path, error):
-    def fail(_):
-        raise error
-
-    (kind, text), = hook_logs(monkeypatch, tmp_path, fail)[0]
-    assert kind == 'error' and ('No space left' in text or 'interrupted' in text)
-
-
-def test_the_report_belongs_to_no_group_of_processes(monkeypatch, tmp_path):
-    for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'TORCHELASTIC_RUN_ID', 'SLURM_PROCID'):
-        monkeypatch.setenv(name, '1')
-    _, ((_, env), ) = hook_logs(monkeypatch, tmp_path, lambda _: SimpleNamespace(returncode=0))
-    assert not {'RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'TORCHELASTIC_RUN_ID', 'SLURM_PROCID'} & set(env)
-    assert env['PATH'] == os.environ['PATH']
-    monkeypatch.setattr('mmdet_ext.report.hook.is_main_process', lambda: False)
-    lines, calls = hook_logs(monkeypatch, tmp_path, None)
-    assert lines == [] and calls == []
-
-
-def test_rejects_a_split_that_is_none():
-    with pytest.raises(ValueError, match="split should be 'val' or 'test', got 'train'"):
-        ReportHook(split='train')
