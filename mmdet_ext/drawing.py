@@ -28,7 +28,8 @@ def enlargement(shape: Sequence[int], least: int = LEAST_SIDE) -> float:
 def draw_objects(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, names: Sequence[str],
                  scores: np.ndarray | None = None, masks: np.ndarray | None = None, ids: np.ndarray | None = None, *,
                  colors: Sequence[Color] | None = None, least: int = LEAST_SIDE,
-                 letters: int | None = None, trace: 'sv.TraceAnnotator | None' = None) -> np.ndarray:
+                 letters: int | None = None, fonts: Sequence[str] = (),
+                 trace: 'sv.TraceAnnotator | None' = None) -> np.ndarray:
     """Draw objects on a copy of an image, which is enlarged if it is small.
 
     Args:
@@ -42,6 +43,7 @@ def draw_objects(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, names
         colors: N colours as RGB, in the place of those of `COLORS`.
         least: Pixels of the longer side; a smaller image is enlarged.
         letters: Pixels of their height; None: as suits the size of the image.
+        fonts: Paths of fonts to be used before others, if they have all letters.
         trace: Draws the way of each track, which it remembers from one image to the next; needs `ids`. See `tracer`.
 
     Returns:
@@ -73,7 +75,7 @@ def draw_objects(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, names
     texts = [_text(name, None if scores is None else scores[row], None if ids is None else ids[row])
              for row, name in enumerate(names)]
     letters = letters or round(letter_size(drawn.shape) * (1 if len(boxes) <= _MANY else 0.8))
-    return _draw_labels(drawn, boxes, texts, colors, letters)
+    return _draw_labels(drawn, boxes, texts, colors, letters, fonts)
 
 
 def tracer(shape: Sequence[int], least: int = LEAST_SIDE) -> 'sv.TraceAnnotator':
@@ -127,14 +129,14 @@ def _resized(masks: np.ndarray | None, order: np.ndarray, size: tuple[int, int])
 
 
 def _draw_labels(image: np.ndarray, boxes: np.ndarray, texts: Sequence[str], colors: Sequence[Color],
-                 size: int) -> np.ndarray:
+                 size: int, fonts: Sequence[str]) -> np.ndarray:
     """Labels at their boxes, those of the first ones where they cover least, all of them inside the image."""
     import supervision as sv
 
     rows = [row for row, text in enumerate(texts) if text.strip()]
     if not rows:
         return image
-    path, padding = font_for(texts), max(2, size // 5)
+    path, padding = font_for(texts, fonts), max(2, size // 5)
     font = load_font(path, size)
     texts = [fitting(texts[row], font, image.shape[1] - 2 * padding - 2) for row in rows]
     sizes = [(box[2] - box[0] + 2 * padding, box[3] - box[1] + 2 * padding) for box in map(font.getbbox, texts)]

@@ -23,9 +23,10 @@ def place_labels(boxes: np.ndarray, sizes: np.ndarray, shape: tuple[int, int]) -
     """
     corners, taken = np.zeros((len(boxes), 2), np.float32), np.zeros((0, 4))
     for row, ((left, top, right, bottom), (width, height)) in enumerate(zip(boxes, sizes)):
-        choices = np.array([  # above, below, inside at each corner
+        choices = np.array([  # above, below, inside and at the right; then farther away
             (left, top - height), (left, bottom), (left, top), (right - width, top), (left, bottom - height),
-            (right - width, bottom - height), (right - width, top - height), (right - width, bottom)])
+            (right - width, bottom - height), (right - width, top - height), (right - width, bottom),
+            (left, top - 2 * height), (left, bottom + height)])
         choices = np.clip(choices, 0, np.maximum([shape[1] - width - 1, shape[0] - height - 1], 0))
         sides = np.minimum(choices[:, None] + (width, height), taken[:, 2:]) - np.maximum(choices[:, None],
                                                                                          taken[:, :2])
@@ -56,33 +57,34 @@ def fitting(text: str, font: 'ImageFont.FreeTypeFont', width: float) -> str:
     return shorten(text, length)
 
 
-def font_for(texts: Iterable[str]) -> str:
-    """Path of a font that has the letters of all texts: DejaVu Sans, or else one of those that are installed.
+def font_for(texts: Iterable[str], first: Sequence[str] = ()) -> str:
+    """Path of a font that has the letters of all texts: one of `first`, DejaVu Sans, or one of those installed.
 
     Where none has them all, a warning names those that are drawn as boxes.
     """
-    return _font_with(frozenset(letter for text in texts for letter in text if not letter.isspace()))
+    return _font_with(frozenset(letter for text in texts for letter in text if not letter.isspace()), tuple(first))
 
 
 @lru_cache(64)
-def _font_with(letters: frozenset[str]) -> str:
+def _font_with(letters: frozenset[str], first: tuple[str, ...]) -> str:
     import matplotlib
 
-    default = str(Path(matplotlib.get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf'))
-    missing = _missing(default, letters)
-    if not missing:
-        return default
+    absent = {}
+    for path in (*first, str(Path(matplotlib.get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf'))):
+        absent[path] = _missing(path, letters)
+        if not absent[path]:
+            return path
     from matplotlib import font_manager  # only now: the first time it lists all fonts
 
-    best = (len(missing), default)
-    for path in sorted({entry.fname for entry in font_manager.fontManager.ttflist if 'LastResort' not in entry.fname}):
-        best = min(best, (len(_missing(path, letters)), path))
-        if not best[0]:
-            return best[1]
-    absent = ''.join(sorted(_missing(best[1], letters)))
-    warnings.warn(f'no installed font has all letters of the labels: {absent} are drawn as boxes; install one that has '
-                  'them, such as fonts-noto-cjk', stacklevel=4)
-    return best[1]
+    installed = {entry.fname for entry in font_manager.fontManager.ttflist if 'LastResort' not in entry.fname}
+    for path in sorted(installed):
+        absent[path] = _missing(path, letters)
+        if not absent[path]:
+            return path
+    best = min(absent, key=lambda path: len(absent[path]))  # of equal ones the first
+    warnings.warn(f'no installed font has all letters of the labels: {"".join(sorted(absent[best]))} are drawn as '
+                  'boxes; install one that has them, such as fonts-noto-cjk', stacklevel=4)
+    return best
 
 
 def _missing(path: str, letters: frozenset[str]) -> set[str]:

@@ -49,6 +49,7 @@ def main() -> None:
     launch.use_report(cfg, not args.no_report)
     launch.drop_hooks(cfg)
     launch.use_checked_data_sets(cfg)
+    launch.use_large_visualizer(cfg)
     launch.begin_from(cfg, args.resume)
     launch.pin_batches(cfg)
     launch.init_cpu_processes(cfg)

@@ -93,7 +93,10 @@ def _both(classes: Sequence[str], curves: ScoreCurves, folder: Path) -> Figure:
         axes.set_ylabel(name)
         if curves.best is not None:
             _mark(axes, curves.thresholds[used], mean_of_classes(values)[used])
-        axes.legend(loc='upper left', bbox_to_anchor=(1, 1.02), fontsize=8, handlelength=1.2)
+        if axes.get_lines():
+            axes.legend(loc='upper left', bbox_to_anchor=(1, 1.02), fontsize=8, handlelength=1.2)
+        else:
+            empty_note(axes, 'no objects')
     rows[-1].set_xlabel('threshold of the score')
     return Figure(save(figure, folder / 'precision_and_recall.png'), 'Precision and recall over the threshold',
                   f'A higher threshold leaves fewer detections: more of them are right, and more objects are missed. '
