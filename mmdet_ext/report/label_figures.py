@@ -9,6 +9,7 @@ from ..extras import import_extra
 from ..visualization.style import BLUE, GREY, INK, LARGE, NORMAL, ORANGE, SEQUENTIAL, SMALL, plain, save, shorten, tidy
 from .label_sets import LARGE_SIDE, SMALL_SIDE, Labels, coverage
 from .section import Figure
+from .training_curves import HEIGHT, WIDTH
 
 MOST_CLASSES = 40  # in the figure; the table has all
 
@@ -16,18 +17,18 @@ MOST_CLASSES = 40  # in the figure; the table has all
 def draw_classes(sets: Sequence[Labels], folder: Path) -> Figure:
     counts = [np.bincount(labels.labels, minlength=len(sets[0].classes)) for labels in sets]
     order = np.argsort(-counts[0], kind='stable')[:MOST_CLASSES]
-    canvas = Canvas((7.6, 0.9 + 0.26 * len(order)), layout='constrained')
+    canvas = Canvas((WIDTH, max(HEIGHT, 0.9 + 0.26 * len(order))), layout='constrained')
     axes = tidy(canvas.subplots())
     thickness = 0.8 / len(sets)
     for number, (labels, count) in enumerate(zip(sets, counts, strict=True)):
         places_on_axis = np.arange(len(order)) + (number - (len(sets) - 1) / 2) * thickness
         bars = axes.barh(places_on_axis, count[order], thickness, color=(BLUE, ORANGE)[number], label=labels.name)
         axes.bar_label(bars, fmt='{:,.0f}', padding=2, fontsize=SMALL, color=INK)
-    names = [shorten(sets[0].classes[index], 30) for index in order]
+    names = [shorten(sets[0].classes[index], 24) for index in order]
     axes.set_yticks(range(len(order)), names, parse_math=False)
     axes.invert_yaxis()
     axes.margins(x=0.12)
-    axes.legend(fontsize=NORMAL, frameon=False, loc='lower right')
+    canvas.legend(fontsize=NORMAL, frameon=False, loc='outside upper right', ncols=len(sets))
     axes.set_xlabel('boxes', fontsize=NORMAL, color=INK)
     few = [sets[0].classes[index] for index in np.flatnonzero(counts[0] == 0)]
     rest = len(sets[0].classes) - len(order)
@@ -40,7 +41,7 @@ def draw_classes(sets: Sequence[Labels], folder: Path) -> Figure:
 
 def draw_sizes(sets: Sequence[Labels], folder: Path) -> Figure:
     seaborn = import_extra('seaborn', 'report')
-    canvas = Canvas((7.6, 3.4), layout='constrained')
+    canvas = Canvas((WIDTH, HEIGHT), layout='constrained')
     axes = tidy(canvas.subplots())
     for labels, color in zip(sets, (BLUE, ORANGE)):
         sides = labels.sides
@@ -61,7 +62,7 @@ def draw_sizes(sets: Sequence[Labels], folder: Path) -> Figure:
 
 def draw_boxes_per_image(sets: Sequence[Labels], folder: Path) -> Figure:
     seaborn = import_extra('seaborn', 'report')
-    canvas = Canvas((7.6, 3.4), layout='constrained')
+    canvas = Canvas((WIDTH, HEIGHT), layout='constrained')
     axes = tidy(canvas.subplots())
     most = max(int(labels.per_image.max()) for labels in sets)
     bins = np.arange(-0.5, most + 1.5) if most <= 60 else 40
@@ -77,7 +78,7 @@ def draw_boxes_per_image(sets: Sequence[Labels], folder: Path) -> Figure:
 
 
 def draw_positions(sets: Sequence[Labels], folder: Path) -> Figure:
-    canvas = Canvas((3.9 * len(sets), 3.9), layout='constrained')
+    canvas = Canvas((WIDTH, HEIGHT), layout='constrained')
     for axes, labels in zip(canvas.subplots(1, len(sets), squeeze=False).flat, sets):
         share = coverage(labels)
         drawn = axes.imshow(share, cmap=SEQUENTIAL, vmin=0, extent=(0, 1, 1, 0), interpolation='nearest')

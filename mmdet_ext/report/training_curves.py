@@ -16,7 +16,8 @@ from .section import Figure, Section
 
 COLORS = (BLUE, VERMILLION, '#009E73', '#CC79A7', ORANGE, '#56B4E9', INK)
 MOST_LOSSES, MOST_METRICS = 12, 7
-COLUMNS = 3
+COLUMNS = 2
+WIDTH, HEIGHT = 5.2, 3.2  # inches: letters can be read on a page of 400 pixels, two figures fit beside each other
 OF_A_LAYER = re.compile(r'(^|\.)(d\d+|enc)[._]|^s\d+\.')  # losses of the inner layers of a decoder
 # The metric that a run is judged by: the first of these that its validations have.
 MAIN = ('coco/bbox_mAP', r'.*bbox_mAP', r'.*recall@1_all', r'.*mAP', r'.*precision@1', r'.*mean_iou', r'.*accuracy')
@@ -33,16 +34,11 @@ def curves_section(log: TrainingLog, folder: Path) -> Section | None:
     """Curves of a log, drawn into `folder`; None if nothing was logged."""
     unit = 'epochs' if log.by_epoch else 'iterations'
     times = [log.time_of(row) for row in log.rows]
-    figures = []
     losses = _series(log.rows, times, lambda name: 'loss' in name)
-    if losses:
-        figures.append(_losses(losses, unit, folder))
     rates = _series(log.rows, times, lambda name: name.split('.')[-1].startswith(('lr', 'base_lr')))
     rates = {name: series for name, series in rates.items() if 'base_lr' not in name or 'lr' not in rates}
-    if rates:
-        figures.append(_rates(rates, unit, folder))
-    if log.validations:
-        figures.append(_metrics(log, unit, folder))
+    figures = [draw(values, unit, folder) for draw, values in (
+        (_metrics, log.validations and log), (_rates, rates), (_losses, losses)) if values]
     if not figures:
         return None
     return Section('curves', 'The training', f'What the log of the training holds, over {unit} of training. The thin '
@@ -68,7 +64,7 @@ def _losses(losses: dict[str, Series], unit: str, folder: Path) -> Figure:
     names = sorted(losses, key=lambda name: (name != 'loss', bool(OF_A_LAYER.search(name))))
     shown = names[:MOST_LOSSES]
     rows = -(-len(shown) // COLUMNS)
-    canvas = Canvas((9.6, 0.4 + 2.1 * rows), layout='constrained')
+    canvas = Canvas((WIDTH, 0.3 + 1.7 * rows), layout='constrained')
     for axes, name in zip(canvas.subplots(rows, min(COLUMNS, len(shown)), squeeze=False).flat, shown):
         times, values = losses[name]
         axes.plot(times, values, color=GREY, linewidth=0.6)
@@ -88,7 +84,7 @@ def _losses(losses: dict[str, Series], unit: str, folder: Path) -> Figure:
 
 
 def _rates(rates: dict[str, Series], unit: str, folder: Path) -> Figure:
-    canvas = Canvas((7.6, 3.2), layout='constrained')
+    canvas = Canvas((WIDTH, HEIGHT), layout='constrained')
     axes = canvas.subplots()
     for number, (name, (times, values)) in enumerate(rates.items()):
         axes.plot(times, values, color=COLORS[number % len(COLORS)], linewidth=1.6, label=name)
@@ -107,7 +103,7 @@ def _metrics(log: TrainingLog, unit: str, folder: Path) -> Figure:
     names = [name for name in dict.fromkeys(name for metrics in log.validations.values() for name in metrics)
              if all(isinstance(metrics.get(name, 0), (int, float)) for metrics in log.validations.values())]
     names = [main, *(name for name in names if name != main)][:MOST_METRICS]
-    canvas = Canvas((7.6, 3.8), layout='constrained')
+    canvas = Canvas((WIDTH, HEIGHT), layout='constrained')
     axes = canvas.subplots()
     for number, name in reversed(list(enumerate(names))):
         curve = {epoch: value for epoch, value in log.curve(name).items() if value >= 0}  # -1: not defined

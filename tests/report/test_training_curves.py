@@ -21,10 +21,10 @@ def test_a_resumed_training_replaces_what_it_repeats(log):
 
 def test_curves_are_drawn_of_what_the_log_has(log, tmp_path):
     section = curves_section(log, tmp_path / 'out')
-    assert [figure.path.name for figure in section.figures] == ['losses.png', 'learning_rates.png', 'metrics.png']
+    assert [figure.path.name for figure in section.figures] == ['metrics.png', 'learning_rates.png', 'losses.png']
     assert all(figure.path.is_file() for figure in section.figures)
-    assert 'The sum of all losses went from 10 to 1.83. 3 losses over epochs' in section.figures[0].text
-    assert section.figures[2].text == 'AP was the best after 2 epochs (ring): 0.300.'
+    assert 'The sum of all losses went from 10 to 1.83. 3 losses over epochs' in section.figures[2].text
+    assert section.figures[0].text == 'AP was the best after 2 epochs (ring): 0.300.'
 
 
 def test_a_training_by_iterations_has_no_epochs(tmp_path):
