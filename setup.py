@@ -74,7 +74,8 @@ setup(
     license_files=['LICENSE'],
     python_requires='>=3.11',
     packages=find_packages(include=['mmdet_ext', 'mmdet_ext.*']),
-    package_data={'mmdet_ext': [f'.mim/{files}' for files in ('**/*.py', '**/*.yml', '**/*.sh', 'model-index.yml')]},
+    package_data={'mmdet_ext': ['report/templates/*', *(f'.mim/{files}' for files in (
+        '**/*.py', '**/*.yml', '**/*.sh', 'model-index.yml'))]},
     zip_safe=False,
     # mmengine, mmcv and mmdet come from distributions of more than one name, and mmcv must be compiled after torch is
     # there: `import mmdet_ext` checks their versions. requirements.txt holds the versions that the tests run with.

@@ -55,7 +55,8 @@ def threads(checkout: Path, *, size: int = 160, batch: int = 8, iters: int = 6, 
             work_dir = tempfile.mkdtemp(dir=folder)
             images = batch * (count + (2 if env else CHOOSING))
             finished = run([sys.executable, '-W', 'ignore', checkout / 'tools/train.py', config, '--work-dir', work_dir,
-                            '--cfg-options', f'train_dataloader.dataset.dataset.indices={images}'], env, folder)
+                            '--no-report', '--cfg-options', f'train_dataloader.dataset.dataset.indices={images}'], env,
+                           folder)
             scalars, = Path(work_dir).glob('*/vis_data/scalars.json')
             seconds = [row['time'] for row in map(json.loads, scalars.read_text().splitlines()) if 'time' in row]
             if chosen := re.search(r'Threads: (\d+) on', finished.printed):

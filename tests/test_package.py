@@ -137,6 +137,7 @@ def test_the_wheel_holds_configs_and_tools_for_mim(wheel):
     assert {f'mmdet_ext/.mim/{tool}' for tool in tools} <= names
     assert {'mmdet_ext/.mim/model-index.yml', 'mmdet_ext/.mim/configs/yolov9/metafile.yml'} <= names
     assert {'mmdet_ext/__init__.py', 'mmdet_ext/models/__init__.py'} <= names
+    assert {f'mmdet_ext/report/templates/page.{kind}' for kind in ('html', 'css', 'js')} <= names
     assert modes['mmdet_ext/.mim/tools/dist_train.sh'] & 0o111
     assert not [name for name in names if '__pycache__' in name or not name.startswith(('mmdet_ext/', 'mmdet_ext-'))]
 

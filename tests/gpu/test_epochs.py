@@ -40,7 +40,7 @@ def train(config: str, way: str, workplace: Path, amp: bool = True) -> dict[str,
     if way == 'dist_train':
         tool = ['bash', ROOT / 'tools/dist_train.sh', ROOT / f'configs/{config}.py', '1']
     options = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1', 'train_dataloader.batch_size=6',
-               'default_hooks.logger.interval=1']
+               'default_hooks.logger.interval=1', 'default_hooks.report=None']
     if config.startswith('yolo'):
         options.append('optim_wrapper.paramwise_cfg.batch_size_per_gpu=6')
     with socket.socket() as free:
