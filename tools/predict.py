@@ -67,6 +67,10 @@ def check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         parser.error('SOURCE is missing: name images, videos, a folder or a camera')
     if args.score_thr is not None and not 0 <= args.score_thr < 1:
         parser.error(f'--score-thr should be from 0 to below 1, got {args.score_thr}')
+    if args.slice_size is not None and args.slice_size < 32:
+        parser.error(f'--slice should be at least 32 pixels, got {args.slice_size}')
+    if not 0 <= args.overlap < 1:
+        parser.error(f'--overlap should be from 0 to below 1, got {args.overlap}')
     for name in ('batch_size', 'max_frames'):
         value = getattr(args, name)
         if value is not None and value < 1:

@@ -65,7 +65,7 @@ def read_frames(source: Source, limit: int | None = None) -> Iterator[Frame]:
     try:
         rate, count, start = capture.get(cv2.CAP_PROP_FPS), 0, time.monotonic()
         rate = rate if 0 < rate <= 1000 else 25.
-        for image in islice(iter(lambda: capture.read()[1], None), limit):
+        for image in islice(_images(capture), limit):
             seconds = time.monotonic() - start if source.kind == 'stream' else count / rate
             yield Frame(source, count, image, rate, seconds)
             count += 1
@@ -75,6 +75,14 @@ def read_frames(source: Source, limit: int | None = None) -> Iterator[Frame]:
                              'file is damaged, or its codec is unknown to OpenCV')
     finally:
         capture.release()
+
+
+def _images(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
+    while True:
+        is_read, image = capture.read()
+        if not is_read:
+            return
+        yield image
 
 
 def num_frames(source: Source, capture: cv2.VideoCapture | None = None) -> int | None:

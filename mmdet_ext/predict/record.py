@@ -126,6 +126,14 @@ class Record:
             file.writelines([lines[0], *map(_line, kept)])
 
 
+def has_entries(path: Path) -> bool:
+    """Whether there is a record at `path`, of at least one image."""
+    if not path.is_file():
+        return False
+    with open(path, 'rb') as file:
+        return len(file.readline()) > 0 and len(file.readline()) > 0
+
+
 def _line(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, ensure_ascii=False, separators=(',', ':')).encode() + b'\n'
 

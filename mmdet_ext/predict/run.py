@@ -20,7 +20,7 @@ from .detections import Detections
 from .frames import num_frames
 from .pipeline import Options, Unit, predict_units, units_of
 from .predictor import Predictor
-from .record import Record
+from .record import Record, has_entries
 from .slicing import AnyPredictor, SlicedPredictor
 from .sources import find_sources
 from .tables import CocoFiles, write_csv, write_mot
@@ -106,7 +106,7 @@ def run_request(request: Request) -> int:
     left = [unit for unit in units if unit.key not in record.finished]
     start, stopped = time.perf_counter(), None
     try:
-        _work(_Timed(predictor, count), left, options, record, writers, count)
+        _work(_Timed(predictor, count), left, options, record, writers, count, max(thresholds.values()))
     except (KeyboardInterrupt, Interrupted) as error:
         stopped = error
     finally:
@@ -134,7 +134,7 @@ def open_model(request: Request) -> AnyPredictor:
 
 
 def _work(predictor: AnyPredictor, units: Sequence[Unit], options: Options, record: Record, writers: Sequence,
-          count: _Count) -> None:
+          count: _Count, display_thr: float) -> None:
     totals = [num_frames(source) for unit in units for source in unit.sources]
     if options.max_frames is not None:
         totals = [min(total or options.max_frames, options.max_frames) for total in totals]
@@ -157,7 +157,7 @@ def _work(predictor: AnyPredictor, units: Sequence[Unit], options: Options, reco
                 record.add(step.unit, entry)
                 count.images += step.frame.source.kind == 'image'
                 count.frames += step.frame.source.kind != 'image'
-                count.objects += len(step.detections)
+                count.objects += len(step.detections if options.track else step.detections.above(display_thr))
                 bar.update()
 
 
@@ -220,7 +220,7 @@ def _folder(request: Request) -> Path:
         out = default.with_name(free_name(default.name, taken))
     else:
         out = request.out
-        if (out / 'predictions.jsonl').exists() and not (request.resume or request.overwrite):
+        if has_entries(out / 'predictions.jsonl') and not (request.resume or request.overwrite):
             raise ValueError(f'{out} holds the predictions of an earlier run: --resume goes on with it and skips what '
                              'is there, --overwrite begins anew')
     return out

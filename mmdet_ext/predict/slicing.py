@@ -1,13 +1,20 @@
 """Prediction on slices of a large image, in which small objects are not scaled away."""
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from ..image_files import read_image
 from .detections import Detections
 from .predictor import Image
+
+if TYPE_CHECKING:
+    import supervision as sv
+
+
+_AT_EDGE = 'at_edge'
+_EDGE = 0.01  # of the side of a slice
 
 
 class AnyPredictor(Protocol):
@@ -22,8 +29,9 @@ class SlicedPredictor:
     """A predictor that looks at slices of an image and at the image itself, by supervision's `InferenceSlicer`.
 
     The detections of all of them go through a non-maximum suppression for each class. It measures an overlap as the
-    intersection's share of the smaller box, so that the part of an object that is seen at the edge of a slice gives way
-    to all of it. An object should fit into the overlap of two slices, or be large enough to be found in the image.
+    intersection's share of the smaller box, and prefers boxes that touch no edge of their slice, whatever the scores:
+    so the part of an object that a slice shows gives way to all of it. An object should fit into the overlap of two
+    slices, or be large enough to be found in the image.
 
         predictor = SlicedPredictor(Predictor(config, checkpoint), size=640)
         detections = predictor('harbour.jpg')
@@ -69,7 +77,7 @@ class SlicedPredictor:
         slicer = sv.InferenceSlicer(self._callback(text, batch_size), slice_wh=self.size,
                                     overlap_wh=round(self.overlap * self.size), overlap_filter=sv.OverlapFilter.NONE,
                                     batch_size=max(batch_size, 2))  # with 1 it calls for a slice, not for a list
-        parts = [part for part in (complete.to_supervision(), slicer(pixels)) if len(part)]
+        parts = [part for part in (_marked(complete), slicer(pixels)) if len(part)]
         if not parts:
             return replace(complete, path=path, sample=None)
         if text is not None:  # the phrases of a caption are numbered anew in each slice
@@ -77,7 +85,10 @@ class SlicedPredictor:
                 name for part in parts for name in part.data['class_name'].tolist()))}
             for part in parts:
                 part.class_id = np.array([names[name] for name in part.data['class_name'].tolist()])
-        merged = sv.Detections.merge(parts).with_nms(self.threshold, overlap_metric=sv.OverlapMetric.IOS)
+        merged = sv.Detections.merge(parts)
+        merged.confidence = merged.confidence + ~merged.data[_AT_EDGE]  # above 1: before all that touch an edge
+        merged = merged.with_nms(self.threshold, overlap_metric=sv.OverlapMetric.IOS)
+        merged.confidence = merged.confidence - ~merged.data[_AT_EDGE]
         merged = merged[np.argsort(-merged.confidence, kind='stable')]
         return Detections(merged.xyxy.astype(np.float32), merged.confidence.astype(np.float32),
                           merged.class_id.astype(np.int64), merged.data['class_name'].tolist(), path, pixels.shape[:2],
@@ -85,7 +96,16 @@ class SlicedPredictor:
 
     def _callback(self, text: str | None, batch_size: int) -> Callable[[list[np.ndarray]], list]:
         def detect(slices: list[np.ndarray]) -> list:
-            return [detections.to_supervision() for detections in
+            return [_marked(detections) for detections in
                     self.predictor([np.ascontiguousarray(part) for part in slices], text, batch_size=batch_size,
                                    progress=False)]
         return detect
+
+
+def _marked(detections: Detections) -> 'sv.Detections':
+    """With a mark at the boxes that touch an edge of their image, behind which the object may go on."""
+    height, width = detections.shape
+    marked, margin = detections.to_supervision(), max(2., _EDGE * max(height, width))
+    near = (detections.boxes[:, :2] < margin) | (detections.boxes[:, 2:] > np.array([width, height]) - margin)
+    marked.data[_AT_EDGE] = near.any(axis=1)
+    return marked
