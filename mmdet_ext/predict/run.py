@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..command_line import Interrupted
-from ..drawing import PALETTE
+from ..drawing import COLORS
 from ..files import check_writable, free_name
 from ..text.spans import phrase_text
 from ..unfinished import file_version
@@ -245,9 +245,8 @@ def _caption_below(image: np.ndarray, detections: Detections, caption: str) -> n
         spans = [[(start, start + len(name))] if name and start >= 0 else []
                  for start, name in zip(starts, detections.names)]
     for phrase, label in reversed(list(zip(spans, detections.labels.tolist(), strict=True))):
-        color = PALETTE[label % len(PALETTE)].lstrip('#')
         for begin, end in phrase if phrase_text(phrase, caption) else ():
-            colors[begin:end] = [tuple(bytes.fromhex(color))] * len(caption[begin:end])
+            colors[begin:end] = [COLORS[label % len(COLORS)]] * len(caption[begin:end])
     with one_warning_of_letters():
         strip = draw_caption(caption, colors, image.shape[1], size=max(10., min(image.shape[1] / 45, 18.)))
     return np.concatenate([image, strip[..., ::-1]])
