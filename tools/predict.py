@@ -77,8 +77,6 @@ def check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
             parser.error(f'--{name.replace("_", "-")} should be at least 1, got {value}')
     if args.resume and args.overwrite:
         parser.error('--resume keeps what is there, --overwrite does not: give one of them')
-    if args.checkpoint is None and args.cfg_options:
-        parser.error(f'--cfg-options changes a config, and {args.model} is an exported model')
     args.save = args.save or (['drawn', 'mot'] if args.track else ['drawn'])
     if 'mot' in args.save and not args.track:
         parser.error('--save mot writes tracks: it needs --track')

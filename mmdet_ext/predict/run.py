@@ -11,15 +11,15 @@ import numpy as np
 from tqdm import tqdm
 
 from ..command_line import Interrupted
-from ..drawing import COLORS
+from ..drawing import draw_objects
+from ..exported import open_predictor
 from ..files import check_writable, free_name
-from ..text.spans import phrase_text
 from ..unfinished import file_version
 from ..visualization.grounding.caption import draw_caption, one_warning_of_letters
+from ..visualization.grounding.visualizer import COLORS
 from .detections import Detections
 from .frames import num_frames
 from .pipeline import Options, Unit, predict_units, units_of
-from .predictor import Predictor
 from .record import Record, has_entries
 from .slicing import AnyPredictor, SlicedPredictor
 from .sources import find_sources
@@ -122,12 +122,7 @@ def run_request(request: Request) -> int:
 
 def open_model(request: Request) -> AnyPredictor:
     """The predictor of a config and checkpoint, or of an exported file, sliced if that is asked for."""
-    if request.checkpoint is None:
-        from ..exported import open_predictor
-
-        predictor = open_predictor(request.model, None, request.device)
-    else:
-        predictor = Predictor(request.model, request.checkpoint, request.device, cfg_options=request.cfg_options)
+    predictor = open_predictor(request.model, request.checkpoint, request.device, request.cfg_options)
     if request.slice_size is not None:
         predictor = SlicedPredictor(predictor, request.slice_size, request.overlap)
     return predictor
@@ -165,7 +160,7 @@ def _writers(out: Path, request: Request, thresholds: dict[str, float],
              classes: Sequence[str] | None) -> list[DrawnFiles | LabelFiles]:
     writers = []
     if 'drawn' in request.save:
-        writers.append(DrawnFiles(out / 'drawn', thresholds['drawn'], _caption_below))
+        writers.append(DrawnFiles(out / 'drawn', thresholds['drawn'], _draw_with_caption))
     if set(request.save) & {'yolo', 'yolo-scores'}:
         writers.append(LabelFiles(out / 'labels', thresholds['yolo'], 'yolo-scores' in request.save, classes))
     return writers
@@ -236,20 +231,24 @@ def _settings(request: Request, thresholds: dict[str, float]) -> dict:
     return content | dict(files=[file_version(file) for file in files])
 
 
-def _caption_below(image: np.ndarray, detections: Detections, caption: str) -> np.ndarray:
-    """The caption under an image (H, W, 3) BGR, its phrases in the colours of their boxes."""
+def _draw_with_caption(image: np.ndarray, detections: Detections, caption: str) -> np.ndarray:
+    """The detections on an image (H, W, 3) BGR, and under it the caption, its phrases in the colours of their boxes."""
+    chosen = [COLORS[label % len(COLORS)] for label in detections.labels.tolist()]
+    drawn = draw_objects(image, detections.boxes, detections.labels, detections.names, detections.scores,
+                         detections.masks, detections.ids, colors=chosen)
     colors = [None] * len(caption)
     spans = detections.sample.pred_instances.get('spans') if detections.sample is not None else None
     if spans is None:
         starts = [caption.find(name) for name in detections.names]
         spans = [[(start, start + len(name))] if name and start >= 0 else []
                  for start, name in zip(starts, detections.names)]
-    for phrase, label in reversed(list(zip(spans, detections.labels.tolist(), strict=True))):
-        for begin, end in phrase if phrase_text(phrase, caption) else ():
-            colors[begin:end] = [COLORS[label % len(COLORS)]] * len(caption[begin:end])
+    best_last = np.argsort(detections.scores, kind='stable').tolist()
+    for row in best_last:
+        for begin, end in spans[row]:
+            colors[begin:end] = [chosen[row]] * len(caption[begin:end])
     with one_warning_of_letters():
-        strip = draw_caption(caption, colors, image.shape[1], size=max(10., min(image.shape[1] / 45, 18.)))
-    return np.concatenate([image, strip[..., ::-1]])
+        strip = draw_caption(caption, colors, drawn.shape[1], size=max(10., min(drawn.shape[1] / 45, 18.)))
+    return np.concatenate([drawn, strip[..., ::-1]])
 
 
 def _report(count: _Count, out: Path, written: Sequence[str], skipped: int) -> None:

@@ -12,7 +12,7 @@ from .frames import Frame
 from .record import Entry
 from .video_file import VideoFile
 
-Caption = Callable[[np.ndarray, Detections, str], np.ndarray]
+DrawCaption = Callable[[np.ndarray, Detections, str], np.ndarray]
 
 
 class DrawnFiles:
@@ -21,23 +21,24 @@ class DrawnFiles:
     Args:
         folder: The folder.
         score_thr: Score above which detections are drawn.
-        add_caption: Puts the caption under an image that is drawn.
+        draw_caption: Draws an image, its detections and the caption.
     """
 
-    def __init__(self, folder: Path, score_thr: float, add_caption: Caption | None = None) -> None:
-        self.folder, self.score_thr, self.add_caption = folder, score_thr, add_caption
+    def __init__(self, folder: Path, score_thr: float, draw_caption: DrawCaption | None = None) -> None:
+        self.folder, self.score_thr, self.draw_caption = folder, score_thr, draw_caption
         self.video: VideoFile | None = None
         self.trace = None
 
     def write(self, entry: Entry, frame: Frame, detections: Detections) -> None:
         """Draw the detections of an image or frame."""
         shown = detections if detections.ids is not None else detections.above(self.score_thr)
-        if shown.ids is not None and self.trace is None:
-            self.trace = tracer(frame.image.shape)
-        drawn = draw_objects(frame.image, shown.boxes, shown.labels, shown.names, shown.scores, masks=shown.masks,
-                             ids=shown.ids, trace=self.trace if shown.ids is not None else None)
-        if entry.caption is not None and self.add_caption is not None:
-            drawn = self.add_caption(drawn, shown, entry.caption)
+        if entry.caption is not None and self.draw_caption is not None:
+            drawn = self.draw_caption(frame.image, shown, entry.caption)
+        else:
+            if shown.ids is not None and self.trace is None:
+                self.trace = tracer(frame.image.shape)
+            drawn = draw_objects(frame.image, shown.boxes, shown.labels, shown.names, shown.scores, shown.masks,
+                                 shown.ids, trace=self.trace)
         if frame.source.kind == 'image':
             suffix = Path(entry.source).suffix.lower()
             path = self.folder / f'{entry.name}{suffix if suffix in WRITTEN else ".jpg"}'
