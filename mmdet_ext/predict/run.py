@@ -227,8 +227,10 @@ def _settings(request: Request, thresholds: dict[str, float]) -> dict:
     for name in ('sources', 'out', 'save', 'recursive', 'ann_file', 'device', 'resume', 'overwrite', 'batch_size'):
         content.pop(name)
     content['score_thr'] = min(thresholds.values())
-    files = [Path(name) for name in (request.model, request.checkpoint) if name and Path(name).is_file()]
-    return content | dict(files=[file_version(file) for file in files])
+    for name in ('model', 'checkpoint'):
+        if content[name] is not None and Path(content[name]).is_file():
+            content[name] = file_version(Path(content[name]))
+    return content
 
 
 def _draw_with_caption(image: np.ndarray, detections: Detections, caption: str) -> np.ndarray:
