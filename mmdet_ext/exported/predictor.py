@@ -47,10 +47,8 @@ class ExportedPredictor(Predictor):
         self.device = torch.device('cpu')  # of the arrays that go in and come out
         self.classes = self.metadata.classes
         self.system = import_module(f'.{self.metadata.system}', __package__)
-        pack = 'PackGroundingInputs' if self.metadata.text else 'PackDetInputs'
-        keys = dict(meta_keys=tuple(self.metadata.meta_keys)) if self.metadata.meta_keys else {}
-        self.pipeline = Compose([dict(type='mmdet.InferencerLoader'), *map(dict, self.metadata.resize),
-                                 dict(type=pack, **keys)])
+        load, *steps = map(dict, self.metadata.pipeline)
+        self.pipeline = Compose([dict(load, type='mmdet.InferencerLoader'), *steps])
         self.batch_by_shape = self.metadata.image_size is None and self.metadata.system == 'yolov9'
         self.preprocessor = DetDataPreprocessor(
             mean=list(self.metadata.mean), std=list(self.metadata.std), bgr_to_rgb=self.metadata.bgr_to_rgb,
