@@ -57,7 +57,7 @@ def milliseconds(works: dict[str, Callable[[], object]], repeats: int = 9) -> di
 
 
 def time_against_eager(eager: Predictor, exported: ExportedPredictor, image: Image,
-                       text: str | None = None, repeats: int = 9) -> dict[str, float]:
+                       text: str | None = None, file_text: str | None = None, repeats: int = 9) -> dict[str, float]:
     """Milliseconds for an image, from the normalised tensor to detections: of the detector in Python ('eager'), of the
     traced network that `Predictor` uses, where it does, and of the file."""
 
@@ -66,7 +66,7 @@ def time_against_eager(eager: Predictor, exported: ExportedPredictor, image: Ima
         eager.model.predict(inputs, samples, rescale=True)
 
     inputs, samples = eager.collate([eager.prepare(image, text)])
-    file_inputs, file_samples = exported.collate([exported.prepare(image, text)])
+    file_inputs, file_samples = exported.collate([exported.prepare(image, file_text)])
     works = {'eager': run_model}
     if eager.traced_network is not None:
         works['Predictor'] = lambda: eager.infer(inputs, samples)

@@ -96,12 +96,17 @@ class ExportedPredictor(Predictor):
             sample.pred_instances = predicted
         return list(samples)
 
+    @property
+    def takes_no_text(self) -> bool:
+        """Whether captions play no part, or are in the file."""
+        return not self.metadata.text or self.metadata.text.get('captions') is not None
+
     def _texts(self, texts: str | Sequence[str] | None, count: int) -> list[str | None]:
         if texts is None:
-            if self.metadata.text and self.metadata.text.get('captions') is None:
+            if not self.takes_no_text:
                 raise ValueError("texts is missing: this file looks for what a caption names, texts='a red car'")
             return [None] * count
-        if not self.metadata.text or self.metadata.text.get('captions') is not None:
+        if self.takes_no_text:
             raise ValueError(f'texts: this file takes none, got {texts!r}')
         texts = [texts] * count if isinstance(texts, str) else list(texts)
         if len(texts) != count:
