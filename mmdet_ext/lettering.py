@@ -82,9 +82,14 @@ def _font_with(letters: frozenset[str], first: tuple[str, ...]) -> str:
         if not absent[path]:
             return path
     best = min(absent, key=lambda path: len(absent[path]))  # of equal ones the first
-    warnings.warn(f'no installed font has all letters of the labels: {"".join(sorted(absent[best]))} are drawn as '
-                  'boxes; install one that has them, such as fonts-noto-cjk', stacklevel=4)
+    _warn_once(''.join(sorted(absent[best])))
     return best
+
+
+@lru_cache(64)
+def _warn_once(letters: str) -> None:
+    warnings.warn(f'no installed font has all letters of the labels: {letters} are drawn as boxes; install one that '
+                  'has them, such as fonts-noto-cjk', stacklevel=5)
 
 
 def _missing(path: str, letters: frozenset[str]) -> set[str]:

@@ -77,11 +77,11 @@ def test_two_images_with_a_text_each(inferencer, images):
 def test_images_are_drawn_with_the_caption_beneath(inferencer, images, tmp_path):
     array = cv2.imread(images[0])
     drawn, = inferencer(array, texts=CAPTION, return_vis=True, pred_score_thr=0.)['visualization']
-    assert drawn.shape[1] == 480 and drawn.shape[0] > 370  # four times the image, and the caption
+    assert drawn.shape[1] == 640 and drawn.shape[0] > 480 + 29 + 10  # enlarged, with a heading and the caption
     inferencer(images[0], texts=CAPTION, out_dir=str(tmp_path / 'out'), pred_score_thr=0.)
     saved = cv2.imread(str(tmp_path / 'out/vis/a.png'))
-    enlarged = cv2.resize(array, (480, 360), interpolation=cv2.INTER_CUBIC)
-    assert saved.shape == drawn.shape and (saved[:360] != enlarged).any()
+    enlarged = cv2.resize(array, (640, 480), interpolation=cv2.INTER_CUBIC)
+    assert saved.shape == drawn.shape and (saved[29:509] != enlarged).any()
 
 
 def test_an_empty_caption_has_boxes_without_phrases(inferencer, images):

@@ -78,7 +78,8 @@ def confusion_section(classes: Sequence[str], matrix: np.ndarray, threshold: flo
                                  folder / 'most_confused.png', 'The classes that are confused most',
                                  f'Counts of the {len(part)} classes with the most frequent confusions.'))
     text = (f'Detections with a score of {threshold:.3f} or more, at IoU {IOU_THRESHOLD}. On the diagonal are the '
-            'right ones.')
+            'right ones. An object has one detection at most here, one of its own class before others; further '
+            'detections on it count as background.')
     objects = matrix.sum(axis=1)
     rows = [[names[truth], names[label], int(matrix[truth, label]), float(matrix[truth, label] / objects[truth])]
             for truth, label in pairs[:_MOST_PAIRS]]

@@ -73,8 +73,10 @@ def test_of_two_detections_for_one_object_the_better_one_is_corrected():
 
 
 def test_an_object_found_as_well_as_mistaken_gains_nothing_but_the_mistake_goes():
-    _, mistakes = mistakes_of([(*BOX, 0), (*FAR, 1)], [(*BOX, 1, 0.9), (*BOX, 0, 0.8), (*FAR, 1, 0.7)])
-    assert mistakes.ap50 == pytest.approx((1 + 1 / 2) / 2) and mistakes.costs['wrong class'] == pytest.approx(1 / 4)
+    truth = [(*BOX, 0), (*FAR, 1), (80, 80, 90, 90, 0)]
+    _, mistakes = mistakes_of(truth, [(*BOX, 1, 0.9), (*BOX, 0, 0.8), (*FAR, 1, 0.7)])
+    assert mistakes.ap50 == pytest.approx((51 / 101 + 1 / 2) / 2)
+    assert mistakes.costs['wrong class'] == pytest.approx(1 / 4)  # of the other class only
 
 
 def test_a_class_of_which_all_are_missed_stays_at_0_while_it_has_wrong_detections():
