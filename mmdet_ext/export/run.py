@@ -16,7 +16,7 @@ from ..exported.metadata import Metadata
 from ..launch import load_config
 from ..predict import Predictor
 from ..predict.loading import load_model, read_config
-from .check import TOLERANCES, agrees, difference, time_against_eager
+from .check import ALONE, TOLERANCES, agrees, difference, time_against_eager
 from .describe import describe
 from .engine import build_engine, trtexec_command
 from .graph import DetectorGraph, GraphOptions
@@ -182,7 +182,7 @@ def _compare(job: Job, cfg: Config, eager: Predictor, exported: ExportedPredicto
     if job.precision != 'int8' and not agrees(result, job.precision):
         pixels, score = TOLERANCES[job.precision]
         raise ValueError(f'the file does not agree with the detector (allowed: {pixels} px, {score} of a score, and '
-                         'few detections without a pair): nothing was written')
+                         f'{ALONE:.0%} of the detections without a pair): nothing was written')
     if not len(first):
         print('warning: the detector finds nothing in this image, so the check says little: give --check-image')
     times = time_against_eager(eager, exported, image, eager_text, file_text)
