@@ -40,8 +40,8 @@ def examples_sections(scenes: Scenes, folder: Path) -> list[Section]:
     sections = []
     explanation = (f'F1 of an image: twice the right detections, divided by objects plus detections, at the threshold '
                    f'of {scenes.threshold:.3f}. Blue boxes are right, red ones wrong or missed, grey ones crowds.')
-    for key, title, numbers in zip(('best', 'worst'), ('The best images', 'The worst images'), best_and_worst(scenes)):
-        figures = [_figure(scenes, number, folder / f'{key}_{place:02}.png') for place, number in enumerate(numbers, 1)]
+    for key, title, rows in zip(('best', 'worst'), ('The best images', 'The worst images'), best_and_worst(scenes)):
+        figures = [_figure(scenes, number, folder / f'{key}_{place:02}.png') for place, number in enumerate(rows, 1)]
         if figures:
             sections.append(Section(key, title, explanation, figures))
     return sections

@@ -53,8 +53,8 @@ def test_supervision_has_the_same_ap():
     metric.update([sv.Detections(image.boxes, confidence=image.scores, class_id=image.labels)
                    for image in results.images],
                   [sv.Detections(image.true_boxes, class_id=image.true_labels) for image in results.images])
-    values, ours = metric.compute(), evaluate(results).stats
-    np.testing.assert_allclose([values.map50_95, values.map50, values.map75], ours[:3], atol=1e-6)
+    values, stats = metric.compute(), evaluate(results).stats
+    np.testing.assert_allclose([values.map50_95, values.map50, values.map75], stats[:3], atol=1e-6)
 
 
 def test_the_most_frequent_confusion_comes_first_and_right_ones_are_none():

@@ -67,9 +67,9 @@ def test_rare_cases_have_all_sections_and_undefined_values_are_none(tmp_path, nu
     assert (total[3] is None) == (first[3] is None) == (objects == 0)
     costs = [row[3] for row in sections[2].tables[0].rows]
     assert all(value is None for value in costs) == (objects == 0)
-    numbers = [value for section in sections for table in section.tables for row in table.rows for value in row
+    values = [value for section in sections for table in section.tables for row in table.rows for value in row
                if isinstance(value, float)]
-    assert np.isfinite(numbers).all()
+    assert np.isfinite(values).all()
     if num_classes == 2:
         assert sections[0].tables[0].rows[2][3:6] == [None] * 3  # a class without objects
 
