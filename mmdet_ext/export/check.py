@@ -1,0 +1,90 @@
+"""An exported file against the detector that it was made from: differences of detections, and time."""
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ..exported import ExportedPredictor
+from ..predict import Detections, Predictor
+from ..predict.predictor import Image
+
+TOLERANCES = dict(fp32=(0.05, 0.001), fp16=(4.0, 0.05), int8=(30.0, 0.3))  # pixels of the original image, and score
+NEAR = 5  # times the tolerance: detections further apart are two, and not one that moved
+ALONE = 0.2  # part of the detections about which NMS may decide otherwise: after a tie of scores, or at its threshold
+
+
+class Difference(NamedTuple):
+    """How two lists of detections of an image differ.
+
+    Attributes:
+        boxes: Largest distance of a coordinate in a pair, in pixels of the original image.
+        scores: Largest difference of scores in a pair.
+        pairs: Number of detections that both have.
+        alone: Number of detections that only one has.
+    """
+    boxes: float
+    scores: float
+    pairs: int
+    alone: int
+
+
+def difference(first: Detections, second: Detections, precision: str = 'fp32') -> Difference:
+    """Compare two lists of detections: each of the first with the one of the same class in the second whose box and
+    score are nearest, if they are near for this number format."""
+    pixels, score = (NEAR * tolerance for tolerance in TOLERANCES[precision])
+    gaps = np.zeros((0, 2))
+    free = np.ones(len(second), bool)
+    for row in range(len(first)):
+        candidates = np.flatnonzero(free & (second.labels == first.labels[row]))
+        apart = np.stack([np.abs(second.boxes[candidates] - first.boxes[row]).max(1),
+                          np.abs(second.scores[candidates] - first.scores[row])], 1)
+        far = (apart / (pixels, score)).max(1)
+        if len(candidates) and far.min() <= 1:
+            best = far.argmin()
+            free[candidates[best]] = False
+            gaps = np.append(gaps, apart[best:best + 1], axis=0)
+    boxes, scores = gaps.max(0, initial=0).tolist()
+    return Difference(boxes, scores, len(gaps), len(first) + len(second) - 2 * len(gaps))
+
+
+def agrees(result: Difference, precision: str) -> bool:
+    """Whether a difference is within what the number format explains."""
+    pixels, score = TOLERANCES[precision]
+    return (result.boxes <= pixels and result.scores <= score
+            and result.alone <= max(2, ALONE * (2 * result.pairs + result.alone)))
+
+
+def milliseconds(works: dict[str, Callable[[], object]], repeats: int = 9) -> dict[str, float]:
+    """Median time of each function, in turn, after two calls to warm up."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for work in works.values():
+        work()
+        work()
+    for _ in range(repeats):
+        for name, work in works.items():
+            start = time.perf_counter()
+            work()
+            times[name].append(time.perf_counter() - start)
+    return {name: median(values) * 1000 for name, values in times.items()}
+
+
+def time_against_eager(eager: Predictor, exported: ExportedPredictor, image: Image,
+                       text: str | None = None, file_text: str | None = None, repeats: int = 9) -> dict[str, float]:
+    """Milliseconds for an image, from the normalised tensor to detections: of the detector in Python ('eager'), of the
+    traced network that `Predictor` uses, where it does, and of the file."""
+
+    @torch.inference_mode()
+    def run_model() -> None:
+        eager.model.predict(inputs, samples, rescale=True)
+
+    inputs, samples = eager.collate([eager.prepare(image, text)])
+    file_inputs, file_samples = exported.collate([exported.prepare(image, file_text)])
+    works = {'eager': run_model}
+    if eager.traced_network is not None:
+        works['Predictor'] = lambda: eager.infer(inputs, samples)
+    works['file'] = lambda: exported.infer(file_inputs, file_samples)
+    return milliseconds(works, repeats)
+
