@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -126,3 +126,11 @@ def check_writable(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """`name`, with a number from 2 behind it where it is taken."""
+    number, free = 2, name
+    while free in taken:
+        number, free = number + 1, f'{name}-{number}'
+    return free

@@ -38,7 +38,8 @@ class Predictor:
             print(name, score, box)
 
     A prediction calls `prepare` for each image, then `collate`, `infer` and `to_detections` for each batch. They may
-    also be called one by one. The attribute `model` is the detector, `cfg` its config.
+    also be called one by one. The attribute `model` is the detector, `cfg` its config, `classes` the names of its
+    classes, or None where they are not known.
 
     Args:
         config: Path of a config, or a `Config`, which is not changed.
@@ -67,6 +68,7 @@ class Predictor:
         self.pipeline = Compose([step for step, kind in zip(steps, kinds) if kind != 'LoadAnnotations'])
         self.batch_by_shape = 'RectLetterbox' in kinds
         self.traced_network = trace_network(self.model)
+        self.classes: Sequence[str] | None = self.model.dataset_meta.get('classes')
 
     def __call__(self, images: Image | Sequence[Image], texts: str | Sequence[str] | None = None, *,
                  batch_size: int = 1, progress: bool | None = None) -> Detections | list[Detections]:
@@ -141,7 +143,7 @@ class Predictor:
     @torch.inference_mode()
     def to_detections(self, samples: Sequence[DetDataSample]) -> list[Detections]:
         """Copy the predictions to the host, as `Detections`."""
-        return detections_of(samples, self.model.dataset_meta.get('classes'))
+        return detections_of(samples, self.classes)
 
     def _batches(self, images: Sequence[Image], texts: Sequence[str | None],
                  batch_size: int) -> Iterator[tuple[list[int], list[Prepared]]]:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
-import mmcv
 import numpy as np
 import torch.nn as nn
 from mmcv.transforms import Compose
+
+from .. import image_files
+from ..files import free_name
 
 # A patch is shown with as much again on each side, and at least this many pixels of the image.
 _CONTEXT = 3
@@ -22,13 +23,7 @@ def read_image(path: str | os.PathLike) -> np.ndarray:
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be decoded.
     """
-    try:
-        image = mmcv.imread(str(path), channel_order='rgb')
-    except (cv2.error, AttributeError, ValueError) as error:  # empty file; AttributeError: mmcv turned None into RGB
-        raise ValueError(f'{path} is no image that OpenCV can decode') from error
-    if image is None:
-        raise ValueError(f'{path} is no image that OpenCV can decode')
-    return image
+    return image_files.read_image(path)[..., ::-1].copy()
 
 
 def batch_of(path: str | os.PathLike, model: nn.Module, pipeline: Compose) -> dict[str, Any]:
@@ -41,10 +36,7 @@ def unique_names(paths: Sequence[str]) -> list[str]:
     """The stem of each path, with a number behind it where an earlier one has the same."""
     names = []
     for path in paths:
-        name, number = Path(path).stem, 2
-        while name in names:
-            name, number = f'{Path(path).stem}-{number}', number + 1
-        names.append(name)
+        names.append(free_name(Path(path).stem, names))
     return names
 
 
