@@ -1,0 +1,1 @@
+"""Write detectors as files for other programs: ONNX, OpenVINO, TorchScript, TensorRT."""
