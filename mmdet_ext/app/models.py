@@ -1,11 +1,16 @@
 """The models of the page: loaded when they are first used, asked one after the other."""
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import torch.nn as nn
+from mmengine.config import Config
+
+from ..exported import ExportedPredictor, open_predictor
 from ..models.dense_heads import SMCAHead
 from ..models.detectors import MDETR
 from ..models.layers.atoms import rd_options
@@ -51,43 +56,64 @@ class Model:
         self._lock = threading.RLock()  # PyTorch's threads would only get in each other's way
 
     @cached_property
-    def predictor(self) -> Predictor:
+    def predictor(self) -> Predictor | ExportedPredictor:
         """Raises OSError or ValueError if a file is missing or they do not fit together."""
         with self._lock:
-            return Predictor(self.source.config, self.source.checkpoint, self._device, cfg_options=self._cfg_options)
+            return open_predictor(self.source.config, self.source.checkpoint, self._device, self._cfg_options)
 
     @property
     def takes_text(self) -> bool:
-        return isinstance(self.predictor.model, MDETR)
+        predictor = self.predictor
+        if isinstance(predictor, ExportedPredictor):
+            return bool(predictor.metadata.text) and predictor.metadata.text.get('captions') is None
+        return isinstance(predictor.model, MDETR)
 
     @property
     def answers(self) -> bool:
         """Whether it answers questions."""
-        return self.takes_text and self.predictor.model.answer_head is not None
+        return getattr(self._network, 'answer_head', None) is not None
+
+    @property
+    def _network(self) -> nn.Module | None:
+        """The model in PyTorch; None of an exported file."""
+        return getattr(self.predictor, 'model', None)
 
     @property
     def classes(self) -> Sequence[str]:
         """Names of the classes; empty where a text says what to look for, or nothing is known."""
-        return () if self.takes_text else self.predictor.model.dataset_meta.get('classes') or ()
+        return () if self.takes_text else self.predictor.classes or ()
 
     @property
     def threshold(self) -> float:
         """A score from which on detections are worth a look."""
         return _TEXT_THRESHOLD if self.takes_text else _BOX_THRESHOLD
 
-    @cached_property
-    def atoms(self) -> AtomsView | None:
-        """The atoms of its first Retriever-Dictionary; None if it has none."""
-        with self._lock:
-            cfg = self.predictor.cfg
-            return AtomsView(cfg, self.source.checkpoint, self.predictor.device) if rd_options(cfg.model) else None
+    @property
+    def cfg(self) -> Config | None:
+        """The config; None for an exported file."""
+        return getattr(self.predictor, 'cfg', None)
+
+    @property
+    def has_atoms(self) -> bool:
+        """Whether it has a Retriever-Dictionary."""
+        return self.cfg is not None and bool(rd_options(self.cfg.model))
 
     @cached_property
-    def gaussians(self) -> GaussiansView | None:
-        """The Gaussians of its decoder; None if it is no SMCA-DETR."""
-        model = self.predictor.model
-        is_smca = isinstance(getattr(model, 'decoder', None), SMCATransformerDecoder)
-        return GaussiansView(model, self.predictor.cfg) if is_smca and isinstance(model.bbox_head, SMCAHead) else None
+    def atoms(self) -> AtomsView:
+        """Its dictionary, in a second copy of the model: in the one that predicts it is folded away."""
+        with self._lock:
+            return AtomsView(self.cfg, self.source.checkpoint, self.predictor.device)
+
+    @property
+    def has_gaussians(self) -> bool:
+        """Whether it is an SMCA-DETR."""
+        network = self._network
+        return isinstance(getattr(network, 'decoder', None), SMCATransformerDecoder) and isinstance(
+            network.bbox_head, SMCAHead)
+
+    @cached_property
+    def gaussians(self) -> GaussiansView:
+        return GaussiansView(self._network, self.cfg)
 
     def detect(self, image: Path, text: str | None = None, names: Sequence[str] | None = None) -> Result:
         """Detect what is in an image.
@@ -119,7 +145,12 @@ class Model:
                 parts = [predictor(str(image), text)]
             return result_of(self.name, image, parts, names, text, time.perf_counter() - begin)
 
-    def look(self, what: str, image: Path):
-        """The capture of `atoms` or `gaussians` of an image: one more pass through the network."""
+    def captured(self, image: Path) -> Any:
+        """What its dictionary or its decoder does with an image: one more pass through the network."""
         with self._lock:
-            return getattr(self, what).capture(image)
+            return (self.atoms if self.has_atoms else self.gaussians).capture(image)
+
+    def find_samples(self, progress: Callable[[float], None]) -> None:
+        """Look for the samples of its atoms in the training images; see `AtomsView.find_samples`."""
+        with self._lock:
+            self.atoms.find_samples(progress)

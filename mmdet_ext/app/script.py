@@ -31,8 +31,8 @@ element.addEventListener('keydown', event => {
 """
 
 STAGE = """
-{{#if image}}<div class="stage" style="aspect-ratio:{{width}}/{{height}};max-width:calc(80vh * {{width}} / {{height}})">
-<img src="{{image}}" alt="the image"><div class="layer">${value}</div></div>{{/if}}<div class="below">${below}</div>
+${above}{{#if image}}
+<div class="stage" style="aspect-ratio:{{width}}/{{height}};max-width:calc(80vh * {{width}} / {{height}})"><img src="{{image}}" alt="the image"><div class="layer">${value}</div></div>{{/if}}<div class="below">${below}</div>
 """
 PAIR = """
 {{#if image}}<div class="summary-of-both">${value}</div><div class="pair">
@@ -48,8 +48,8 @@ CSS = """
 .stage img { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; }
 .stage .layer, .stage svg { position: absolute; inset: 0; width: 100%; height: 100%; }
 .stage svg { opacity: 0.45; pointer-events: none; }
-.box { position: absolute; border: 2.5px solid var(--color); border-radius: 2px; cursor: pointer; box-sizing: border-box;
-  box-shadow: 0 0 0 1px rgb(255 255 255 / 0.6); }
+.box { position: absolute; border: 2.5px solid var(--color); border-radius: 2px; cursor: pointer;
+  box-sizing: border-box; box-shadow: 0 0 0 1px rgb(255 255 255 / 0.6); }
 .box .label { position: absolute; background: var(--color); color: white; font-size: 12px; line-height: 16px;
   padding: 0 4px; white-space: nowrap; max-width: 45vw; overflow: hidden; text-overflow: ellipsis; z-index: 1; }
 .box .above { bottom: 100%; } .box .in { top: 0; } .box .from-left { left: -2.5px; } .box .from-right { right: -2.5px; }
@@ -68,12 +68,14 @@ CSS = """
 .hint { padding: 10px 14px; border-radius: 6px; background: #e8f1fb; color: #10406b; border: 1px solid #0072b2; }
 .message p, .hint p { margin: 0; color: inherit; overflow-wrap: anywhere; }
 .scroll { overflow: auto; max-height: 340px; }
-table.boxes { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
+table.boxes { border-collapse: collapse; border: 0; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 table.boxes th { position: sticky; top: 0; background: var(--background-fill-primary); font-weight: 600; }
-table.boxes th, table.boxes td { text-align: right; padding: 2px 8px; border-bottom: 1px solid #8884; }
+table.boxes th, table.boxes td { text-align: right; padding: 2px 8px; border: 0;
+  border-bottom: 1px solid #8884; }
 table.boxes th:nth-child(2), table.boxes td:nth-child(2) { text-align: left; }
 table.boxes tr.lit, table.boxes tr.chosen { background: #f0e44240; } table.boxes tr[data-box] { cursor: pointer; }
-.dot { display: inline-block; width: 11px; height: 11px; border-radius: 50%; background: var(--color); margin-right: 6px; }
+.dot { display: inline-block; width: 11px; height: 11px; border-radius: 50%; background: var(--color);
+  margin-right: 6px; }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); gap: 14px; }
 .atom { display: flex; flex-wrap: wrap; gap: 10px; align-items: flex-start; padding: 8px 0;
   border-top: 1px solid #8884; }

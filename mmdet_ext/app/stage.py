@@ -39,11 +39,9 @@ def stage_html(result: Result, rows: Sequence[int], kinds: Mapping[int, str] | N
     colors = row_colors(result, rows)
     phrases = phrases_of(result, rows) if result.spans else {}
     masks = _masks_html(result, rows, colors)
-    sizes = [(result.boxes[row, 2] - result.boxes[row, 0]) * (result.boxes[row, 3] - result.boxes[row, 1])
-             for row in rows]
-    boxes = []
-    for index in np.argsort(sizes)[::-1].tolist():  # small boxes on top, so that each can be reached
-        row = rows[index]
+    corners, boxes = result.detections.boxes, []
+    sizes = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
+    for row in sorted(rows, key=lambda row: -sizes[row]):  # small boxes on top, so that each can be reached
         keys = [(partners or {}).get(row, f'b{row}')]
         shows = keys + ([f'p{phrases[_phrase(result, row)]}'] if phrases else [])
         boxes.append(_box_html(result, row, colors[row], keys, shows, (kinds or {}).get(row, '')))
@@ -53,7 +51,7 @@ def stage_html(result: Result, rows: Sequence[int], kinds: Mapping[int, str] | N
 def row_colors(result: Result, rows: Sequence[int]) -> dict[int, str]:
     """The colour of each row: of its phrase if there is a caption, else of its class."""
     if not result.spans:
-        return {row: color_of(int(result.labels[row])) for row in rows}
+        return {row: color_of(int(result.detections.labels[row])) for row in rows}
     phrases = phrases_of(result, rows)
     return {row: color_of(phrases[_phrase(result, row)]) for row in rows}
 
@@ -95,12 +93,12 @@ def table_html(result: Result, rows: Sequence[int]) -> str:
     colors = row_colors(result, rows)
     lines = []
     for row in rows:
-        x1, y1, x2, y2 = result.boxes[row].tolist()
+        x1, y1, x2, y2 = result.detections.boxes[row].tolist()
         key = f'b{row}'
         lines.append(
             f'<tr data-keys="{key}" data-shows="{key}" data-box="{row}"><td>{row + 1}</td>'
-            f'<td><i class="dot" style="--color:{colors[row]}"></i>{escape(result.names[row])}</td>'
-            f'<td>{result.scores[row]:.3f}</td><td>{x1:.0f}</td><td>{y1:.0f}</td><td>{x2 - x1:.0f}</td>'
+            f'<td><i class="dot" style="--color:{colors[row]}"></i>{escape(result.detections.names[row])}</td>'
+            f'<td>{result.detections.scores[row]:.3f}</td><td>{x1:.0f}</td><td>{y1:.0f}</td><td>{x2 - x1:.0f}</td>'
             f'<td>{y2 - y1:.0f}</td></tr>')
     head = ''.join(f'<th>{name}</th>' for name in ('#', 'what', 'score', 'left', 'top', 'width', 'height'))
     return f'<div class="scroll"><table class="boxes"><tr>{head}</tr>{"".join(lines)}</table></div>'
@@ -108,18 +106,19 @@ def table_html(result: Result, rows: Sequence[int]) -> str:
 
 def summary_html(result: Result, rows: Sequence[int]) -> str:
     """Answer, number of boxes, time taken."""
-    height, width = result.shape
+    height, width = result.detections.shape
     answer = f'<b class="answer">Answer: {escape(result.answer)}</b> ' if result.answer else ''
     count = f'{len(rows)} box{"" if len(rows) == 1 else "es"}'
-    hidden = len(result.scores) - len(rows)
+    hidden = len(result.detections.scores) - len(rows)
     return (f'<p class="summary">{answer}{count} shown, {hidden} hidden by threshold and filter. '
             f'{escape(result.image.name)}, {width} x {height} pixels, took {result.seconds:.2f} s.</p>')
 
 
 def _box_html(result: Result, row: int, color: str, keys: Sequence[str], shows: Sequence[str], kind: str) -> str:
-    height, width = result.shape
-    x1, y1, x2, y2 = (np.clip(result.boxes[row], 0, [width, height] * 2) / [width, height, width, height] * 100).tolist()
-    label = f'{result.names[row]} {result.scores[row]:.2f}'
+    height, width = result.detections.shape
+    size = np.array([width, height] * 2)
+    x1, y1, x2, y2 = (100 * np.clip(result.detections.boxes[row], 0, size) / size).tolist()  # percent of the image
+    label = result.title(row)
     sides = ['in' if y1 < _LABEL_SPACE else 'above', 'from-right' if x1 > 60 else 'from-left']
     return (f'<div class="box {kind}" role="button" tabindex="0" aria-label="{escape(label)}" data-box="{row}" '
             f'data-keys="{" ".join(keys)}" data-shows="{" ".join(shows)}" style="--color:{color};left:{x1:.2f}%;'
@@ -128,12 +127,12 @@ def _box_html(result: Result, row: int, color: str, keys: Sequence[str], shows: 
 
 
 def _masks_html(result: Result, rows: Sequence[int], colors: Mapping[int, str]) -> str:
-    if result.masks is None:
+    if result.detections.masks is None:
         return ''
-    height, width = result.shape
+    height, width = result.detections.shape
     shapes = ''.join(
         f'<polygon points="{" ".join(f"{x},{y}" for x, y in polygon)}" fill="{colors[row]}"/>'
-        for row in reversed(rows) for polygon in mask_to_polygons(result.masks[row]))
+        for row in reversed(rows) for polygon in mask_to_polygons(result.detections.masks[row]))
     return f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none">{shapes}</svg>'
 
 
