@@ -32,7 +32,9 @@ element.addEventListener('keydown', event => {
 
 STAGE = """
 ${above}{{#if image}}
-<div class="stage" style="aspect-ratio:{{width}}/{{height}};max-width:calc(80vh * {{width}} / {{height}})"><img src="{{image}}" alt="the image"><div class="layer">${value}</div></div>{{/if}}<div class="below">${below}</div>
+<div class="stage" style="aspect-ratio:{{width}}/{{height}};max-width:calc(80vh * {{width}} / {{height}})">
+<img src="{{image}}" alt="the image"><div class="layer">${value}</div></div>{{/if}}
+<div class="below">${below}</div>
 """
 PAIR = """
 {{#if image}}<div class="summary-of-both">${value}</div><div class="pair">
