@@ -80,7 +80,7 @@ setup(
     # there: `import mmdet_ext` checks their versions. requirements.txt holds the versions that the tests run with.
     install_requires=['torch>=2.6', 'torchvision', 'numpy', 'scipy', 'scikit-learn', 'matplotlib', 'opencv-python',
                       'pillow', 'pycocotools', 'faster-coco-eval>=1.6', 'msgspec>=0.18', 'packaging', 'tabulate',
-                      'tqdm', 'supervision>=0.26', 'pandas', 'pyyaml'],
+                      'tqdm', 'supervision>=0.31', 'av', 'pandas', 'pyyaml'],
     extras_require={
         # the published distributions; mmdet itself refuses mmcv 2.2
         'mm': ['mmengine>=0.7.1,<1.0', 'mmcv>=2.0.0rc4,<2.2', 'mmdet>=3.0,<4.0', 'openmim', 'setuptools<82'],

@@ -45,8 +45,8 @@ class Unfinished:
                 earlier = json.loads(self.settings.read_bytes())
             except ValueError as error:
                 raise ValueError(f'{self.settings} is damaged ({error}): --restart forgets it') from error
-            if differences := _differences(earlier, settings):
-                raise ValueError(f'{self.folder} holds unfinished work with other settings: {"; ".join(differences)}. '
+            if changed := differences(earlier, settings):
+                raise ValueError(f'{self.folder} holds unfinished work with other settings: {"; ".join(changed)}. '
                                  'Give the same ones to go on, or --restart to forget it')
         with self.write(self.settings.name) as file:
             file.write(json.dumps(settings, indent=1).encode())
@@ -72,11 +72,11 @@ def file_version(path: Path) -> list[str | int]:
     return [str(path.resolve()), status.st_size, status.st_mtime_ns]
 
 
-def _differences(earlier: Any, now: Any, name: str = '') -> list[str]:
+def differences(earlier: Any, now: Any, name: str = '') -> list[str]:
     """A line for each plain value that differs, by its path in nested dicts and lists."""
     if isinstance(earlier, list) and isinstance(now, list) and len(earlier) == len(now):
         earlier, now = dict(enumerate(earlier)), dict(enumerate(now))
     if isinstance(earlier, dict) and isinstance(now, dict):
         return [line for key in dict.fromkeys([*earlier, *now])
-                for line in _differences(earlier.get(key), now.get(key), f'{name} {key}'.strip())]
+                for line in differences(earlier.get(key), now.get(key), f'{name} {key}'.strip())]
     return [] if earlier == now else [f'{name} was {json.dumps(earlier):.60} and is {json.dumps(now):.60}']

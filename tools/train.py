@@ -45,6 +45,7 @@ def main() -> None:
         launch.use_auto_scale_lr(cfg)
     launch.use_own_hooks(cfg)
     launch.use_checked_data_sets(cfg)
+    launch.use_large_visualizer(cfg)
     launch.begin_from(cfg, args.resume)
     launch.pin_batches(cfg)
     launch.init_cpu_processes(cfg)

@@ -104,3 +104,4 @@ default_hooks = dict(
     sampler_seed=dict(type='EpochSeedHook'),
     check_classes=dict(type='NumClassCheckHook'))
 randomness = dict(seed=1)
+visualizer = dict(type='LargeVisualizer')

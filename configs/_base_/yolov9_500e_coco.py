@@ -110,3 +110,4 @@ default_hooks = dict(
     stop_on_nan=dict(type='StopOnNaNHook'),
     patience=dict(type='PatienceHook', monitor='coco/fitness', patience=100),
     check_classes=dict(type='NumClassCheckHook'))
+visualizer = dict(type='LargeVisualizer')

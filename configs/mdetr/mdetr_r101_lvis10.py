@@ -35,7 +35,7 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 val_evaluator = dict(type='LVISFixedAPMetric', ann_file=data_root + 'lvis_v1_minival.json')
 test_evaluator = val_evaluator
-visualizer = dict(type='DetLocalVisualizer')
+visualizer = dict(type='LargeVisualizer')
 
 train_cfg = dict(max_epochs=150, val_interval=10)
 default_hooks = dict(lr_schedule=dict(lr_drop=120), ema=_base_.ema)

@@ -41,7 +41,7 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 val_evaluator = dict(type='FastCocoMetric', ann_file=images + 'annotations/instances_val2017.json', metric='bbox')
 test_evaluator = val_evaluator
-visualizer = dict(type='DetLocalVisualizer')
+visualizer = dict(type='LargeVisualizer')
 
 train_cfg = dict(max_epochs=50, val_interval=10)
 default_hooks = dict(lr_schedule=dict(lr_drop=40, warmup_fraction=0.02))

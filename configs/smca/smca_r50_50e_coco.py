@@ -62,3 +62,4 @@ default_hooks = dict(
     check_classes=dict(type='NumClassCheckHook'))
 val_evaluator = dict(type='FastCocoMetric')
 test_evaluator = dict(type='FastCocoMetric')
+visualizer = dict(type='LargeVisualizer')

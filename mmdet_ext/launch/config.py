@@ -63,6 +63,11 @@ def use_checked_data_sets(cfg: Config) -> None:
                       'images, is used in the place of CocoDataset.')
 
 
+def use_large_visualizer(cfg: Config) -> None:
+    """Put `LargeVisualizer`, which takes the same arguments, in the place of mmdet's `DetLocalVisualizer`."""
+    _replace_type(cfg.get('visualizer'), 'DetLocalVisualizer', 'LargeVisualizer')
+
+
 def _replace_type(values: Any, usual: str, checked: str) -> int:
     """Replace a `type` in nested dicts and lists; return how many were replaced."""
     if isinstance(values, (list, tuple)):

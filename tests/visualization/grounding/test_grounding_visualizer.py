@@ -7,17 +7,19 @@ from mmdet.registry import VISUALIZERS
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
+from mmdet_ext.lettering import letter_size
 from mmdet_ext.visualization.grounding.caption import INK, draw_caption
 from mmdet_ext.visualization.grounding.visualizer import COLORS
 
 CAPTION = 'a red circle left of two blue stars'
 CIRCLE, STARS = [[0, 12]], [[21, 35]]
+HEADING, GAP = 29, 8  # pixels: the strip above the image that says what it shows, and between two of them
 SPANS = [STARS, CIRCLE, STARS, CIRCLE]
 
 
 @pytest.fixture
 def visualizer():
-    return VISUALIZERS.build(dict(type='GroundingVisualizer', name='grounding', smallest=1))
+    return VISUALIZERS.build(dict(type='GroundingVisualizer', name='grounding', least_side=1))
 
 
 @pytest.fixture
@@ -39,16 +41,18 @@ def grey(height: int = 140, width: int = 200) -> np.ndarray:
     return np.full((height, width, 3), 250, np.uint8)
 
 
-def test_each_phrase_has_the_colour_of_its_boxes(visualizer, sample, tmp_path):
+def test_each_phrase_has_the_colour_of_its_boxes(sample, tmp_path):
+    visualizer = VISUALIZERS.build(dict(type='GroundingVisualizer', name='fourfold', least_side=800))
     visualizer.add_datasample('x', grey(), sample, draw_gt=False, pred_score_thr=0.5, out_file=tmp_path / 'x.png')
     drawn = cv2.imread(str(tmp_path / 'x.png'))[..., ::-1]
-    assert drawn.shape[1] == 200 and drawn.shape[0] > 155
+    height = round(1.7 * (letter_size((560, 800)) + 2))  # of the heading
+    assert drawn.shape[1] == 800 and drawn.shape[0] > height + 600
     first, second = COLORS[:2]
-    strip = drawn[140:]
+    strip, drawn = drawn[height + 560:], drawn[height:height + 560]
     assert count(strip, first) > 20 and count(strip, second) > 20
-    assert count(drawn[20:95, 15:30], first) > 40 and count(drawn[20:95, 15:30], second) == 0
-    for stars in (drawn[15:65, 130:145], drawn[55:115, 180:195]):
-        assert count(stars, second) > 40 and count(stars, first) == 0
+    assert count(drawn[200:370, 70:100], first) > 200 and count(drawn[200:370, 70:100], second) == 0
+    for stars in (drawn[100:250, 540:570], drawn[250:450, 740:770]):
+        assert count(stars, second) > 200 and count(stars, first) == 0
 
 
 def test_masks_are_tinted(visualizer, sample):
@@ -57,7 +61,7 @@ def test_masks_are_tinted(visualizer, sample):
     masks[3, 60:80, 30:60] = True  # of the same, on the other one: tinted once
     sample.pred_instances.masks = masks
     visualizer.add_datasample('x', grey(), sample, draw_gt=False, pred_score_thr=0.1)
-    drawn = visualizer.get_image()
+    drawn = visualizer.get_image()[HEADING:]
     tinted = np.array(COLORS[0]) // 2 + 125
     assert count(drawn[60:78, 32:58], tinted) > 300 and count(drawn[60:78, 110:140], tinted) == 0
 
@@ -65,9 +69,9 @@ def test_masks_are_tinted(visualizer, sample):
 def test_small_images_are_enlarged_with_what_is_on_them(sample):
     sample.pred_instances.masks = torch.zeros(4, 140, 200, dtype=torch.bool)
     sample.pred_instances.masks[0, 30:50, 110:130] = True
-    visualizer = VISUALIZERS.build(dict(type='GroundingVisualizer', name='larger', smallest=141))
+    visualizer = VISUALIZERS.build(dict(type='GroundingVisualizer', name='larger', least_side=400))
     visualizer.add_datasample('x', grey(), sample, draw_gt=False, pred_score_thr=0.85)
-    drawn = visualizer.get_image()
+    drawn = visualizer.get_image()[HEADING:]
     assert drawn.shape[1] == 400 and drawn.shape[0] > 280
     assert count(drawn[40:190, 30:60], COLORS[0]) > 80  # the left side of the circle's box
     tinted = np.array(COLORS[1]) // 2 + 125
@@ -76,16 +80,16 @@ def test_small_images_are_enlarged_with_what_is_on_them(sample):
 
 def test_boxes_below_the_threshold_leave_no_trace(visualizer, sample):
     visualizer.add_datasample('x', grey(), sample, draw_gt=False, pred_score_thr=0.99)
-    drawn = visualizer.get_image()
+    drawn = visualizer.get_image()[HEADING:]
     assert (drawn[:140] == 250).all()
     assert not any(count(drawn, color) for color in COLORS[:2]) and count(drawn, INK) > 20
 
 
 def test_truth_stands_left_of_the_prediction_in_the_same_colours(visualizer, sample):
     visualizer.add_datasample('x', grey(), sample, pred_score_thr=0.94)
-    drawn = visualizer.get_image()
-    assert drawn.shape[1] == 400
-    left, right = drawn[:140, :200], drawn[:140, 200:]
+    drawn = visualizer.get_image()[HEADING:]
+    assert drawn.shape[1] == 2 * 200 + GAP
+    left, right = drawn[:140, :200], drawn[:140, 200 + GAP:]
     assert count(left, COLORS[1]) > 40 and count(right, COLORS[1]) == 0
     assert count(right[20:95, 15:30], COLORS[0]) > 40
 
@@ -94,7 +98,7 @@ def test_many_odd_predictions_leave_the_truth_its_colours(visualizer, sample):
     odd = [[[begin, begin + 2]] for begin in range(12)]
     sample.pred_instances = InstanceData(bboxes=torch.tensor([[0., 0, 2, 2]] * 12), scores=torch.ones(12), spans=odd)
     visualizer.add_datasample('x', grey(), sample, pred_score_thr=0.5)
-    left = visualizer.get_image()[:140, :200]
+    left = visualizer.get_image()[HEADING:][:140, :200]
     assert count(left, COLORS[0]) > 40 and count(left, COLORS[1]) > 40
 
 
@@ -103,7 +107,7 @@ def test_both_sides_are_equally_high_wherever_the_caption_breaks(visualizer, sam
     heights = set()
     for width in range(100, 300, 10):
         visualizer.add_datasample('x', grey(width=width), sample, pred_score_thr=0.999)
-        assert visualizer.get_image().shape[1] == 2 * width
+        assert visualizer.get_image().shape[1] == 2 * width + GAP
         plain, bold = (len(draw_caption(CAPTION, [color] * len(CAPTION), width, size=9)) for color in (None, COLORS[0]))
         heights.add(bold - plain)
     assert max(heights) > 0  # some of these widths do break the two differently
@@ -114,7 +118,7 @@ def test_no_caption_and_no_boxes_are_drawn_too(visualizer, sample, text):
     sample.set_metainfo(dict(text=text))
     sample.pred_instances = sample.pred_instances[:0]
     visualizer.add_datasample('x', grey(), sample, draw_gt=False)
-    assert (visualizer.get_image()[:140] == 250).all()
+    assert (visualizer.get_image()[HEADING:][:140] == 250).all()
     visualizer.add_datasample('x', grey())
     assert visualizer.get_image().shape == (140, 200, 3)
 
