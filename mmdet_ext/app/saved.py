@@ -58,7 +58,7 @@ def save_drawn(result: Result, rows: Sequence[int]) -> Path:
     sample.pred_instances = InstanceData(
         bboxes=shown.sample.pred_instances.bboxes, scores=shown.sample.pred_instances.scores,
         spans=[result.spans[row] for row in rows])
-    visualizer = GroundingVisualizer('app', smallest=640)
+    visualizer = GroundingVisualizer('app')
     visualizer.add_datasample(file.stem, read_image(result.image), sample, draw_gt=False, pred_score_thr=-1,
                               out_file=str(file))
     return file

@@ -17,7 +17,7 @@ const choose = target => {
   const box = target.closest && target.closest('[data-box]');
   if (!box) return;
   element.querySelectorAll('.chosen').forEach(part => part.classList.remove('chosen'));
-  element.querySelectorAll(`[data-box="${box.dataset.box}"]`).forEach(part => part.classList.add('chosen'));
+  element.querySelectorAll(`[data-keys="${box.dataset.keys}"]`).forEach(part => part.classList.add('chosen'));
   trigger('click', {box: Number(box.dataset.box)});
 };
 element.addEventListener('mouseover', event => light(event.target, true));

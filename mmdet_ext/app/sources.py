@@ -3,7 +3,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from ..exported import is_exported
+from ..model_arguments import kind_of, split_arguments
 from .models import Source
 
 MOST_RUNS = 8
@@ -14,17 +14,14 @@ def parse_sources(words: Sequence[str]) -> list[Source]:
 
     Raises:
         OSError: A file is missing.
-        ValueError: A config has no checkpoint behind it.
+        ValueError: The words are no models.
     """
     rest, pairs = list(words), []
     while rest:
-        first = rest.pop(0)
-        if is_exported(first):
-            pairs.append((first, None))
-        elif not rest:
-            raise ValueError(f'{first} has no checkpoint behind it: CONFIG CHECKPOINT, or an exported file')
-        else:
-            pairs.append((first, rest.pop(0)))
+        alone = kind_of(rest[0]) == 'an exported model'  # a config may follow, to be compared with it
+        model, checkpoint, behind = split_arguments(rest[:1] if alone else rest)
+        pairs.append((model, checkpoint))
+        rest = rest[1:] if alone else behind
     for file, kind in ((file, kind) for pair in pairs for file, kind in zip(pair, ('config', 'checkpoint')) if file):
         if '://' not in file and not Path(file).exists():
             raise FileNotFoundError(f'there is no {kind} {file} (seen from {Path.cwd()})')
