@@ -1,7 +1,6 @@
 """Examples for the page: images of a config's test set, with captions if it has any."""
 import json
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from mmengine.config import Config
 
 from ..dictionary.sources.image_set import named_files
 from ..visualization.images import unique_names
+from .parts import new_folder
 
 COUNT = 8
 
@@ -36,16 +36,16 @@ def examples_of(cfg: Config | None, count: int = COUNT) -> list[tuple[str, str]]
 def add_examples(gr: Any, examples: Sequence[tuple[str, str]], image: Any, text: Any) -> None:
     """Add small copies of the images to choose from; a click puts the image and its caption into the inputs.
 
-    The files are copied to a temporary folder, because gradio serves none from elsewhere.
+    The files are copied: gradio does not serve them where they are.
     """
     if not examples:
         return
-    folder = Path(tempfile.mkdtemp(prefix='mmdet_ext_app_'))
+    folder = new_folder()
     names = unique_names([file for file, _ in examples])
     copies = [shutil.copy(file, folder / f'{name}{Path(file).suffix}')
               for (file, _), name in zip(examples, names, strict=True)]
     dataset = gr.Dataset(components=[image], samples=[[str(copy)] for copy in copies], type='index',
-                         label='Examples: test images', samples_per_page=len(copies))
+                         label='Examples: test images', samples_per_page=len(copies), elem_classes='examples')
     captions = [caption for _, caption in examples]
     dataset.click(lambda index: (str(copies[index]), captions[index]), dataset, [image, text], queue=False,
                   show_progress='hidden')

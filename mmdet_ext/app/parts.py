@@ -1,6 +1,7 @@
 """Parts that the tabs of the page share: the input of an image, messages in plain words, files to take away."""
+import tempfile
 from collections.abc import Callable
-from functools import wraps
+from functools import lru_cache, wraps
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,16 @@ DOWNLOAD = """file => {
   link.click();
   link.remove();
 }"""
+
+
+@lru_cache
+def _scratch() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix='mmdet_ext_app_')
+
+
+def new_folder() -> Path:
+    """An empty folder, which is deleted when the program ends. Gradio serves files of temporary folders only."""
+    return Path(tempfile.mkdtemp(dir=_scratch().name))
 
 
 def image_input(label: str = 'Image') -> Any:

@@ -1,6 +1,5 @@
 """What the page gives to take away: the boxes that it shows as COCO's json, and drawn on the image."""
 import json
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from ..files import replace_file
 from ..predict.file_forms import encode_masks
 from ..visualization.grounding import GroundingVisualizer
 from ..visualization.images import read_image
+from .parts import new_folder
 from .result import Result
 
 
@@ -65,4 +65,4 @@ def save_drawn(result: Result, rows: Sequence[int]) -> Path:
 
 
 def _new_file(result: Result, suffix: str) -> Path:
-    return Path(tempfile.mkdtemp(prefix='mmdet_ext_app_'), f'{result.image.stem}_boxes.{suffix}')
+    return new_folder() / f'{result.image.stem}_boxes.{suffix}'

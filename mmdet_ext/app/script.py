@@ -70,11 +70,11 @@ CSS = """
 .hint { padding: 10px 14px; border-radius: 6px; background: #e8f1fb; color: #10406b; border: 1px solid #0072b2; }
 .message p, .hint p { margin: 0; color: inherit; overflow-wrap: anywhere; }
 .scroll { overflow: auto; max-height: 340px; }
-table.boxes { border-collapse: collapse; border: 0; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
+table.boxes { border-collapse: collapse; border: 0 !important; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 table.boxes th { position: sticky; top: 0; background: var(--background-fill-primary); font-weight: 600; }
 table.boxes th, table.boxes td { text-align: right; padding: 2px 8px; border: 0;
   border-bottom: 1px solid #8884; }
-table.boxes th:nth-child(2), table.boxes td:nth-child(2) { text-align: left; }
+table.boxes th:nth-child(2), table.boxes td:nth-child(2) { text-align: left; white-space: nowrap; }
 table.boxes tr.lit, table.boxes tr.chosen { background: #f0e44240; } table.boxes tr[data-box] { cursor: pointer; }
 .dot { display: inline-block; width: 11px; height: 11px; border-radius: 50%; background: var(--color);
   margin-right: 6px; }
@@ -95,4 +95,8 @@ figcaption { font-size: 12px; overflow-wrap: anywhere; }
 .patch .cross::before { width: 13px; height: 2px; left: -6.5px; top: -1px; }
 .patch .cross::after { height: 13px; width: 2px; top: -6.5px; left: -1px; }
 .words { font-size: 12px; background: #8882; padding: 4px; overflow-wrap: anywhere; }
+@media (max-width: 640px) {
+  .examples .gallery { flex-wrap: nowrap; overflow-x: auto; } .examples .gallery-item { flex: none; }
+  table.boxes { font-size: 13px; } table.boxes th, table.boxes td { padding: 2px 4px; }
+}
 """
