@@ -56,7 +56,8 @@ CSS = """
   padding: 0 4px; white-space: nowrap; max-width: 45vw; overflow: hidden; text-overflow: ellipsis; z-index: 1; }
 .box .above { bottom: 100%; } .box .in { top: 0; } .box .from-left { left: -2.5px; } .box .from-right { right: -2.5px; }
 .box.only { border-style: dashed; border-width: 4px; } .box.shared { border-width: 2px; opacity: 0.75; }
-.box.lit, .box.chosen { z-index: 5; background: color-mix(in srgb, var(--color) 22%, transparent); opacity: 1; }
+.box.lit, .box.chosen { z-index: 5; border-width: 4px; opacity: 1; }
+.box:hover, .box.chosen { background: color-mix(in srgb, var(--color) 22%, transparent); }
 .box.chosen { outline: 3px solid #f0e442; outline-offset: 2px; }
 .some-lit .box:not(.lit) { opacity: 0.25; }
 .box:focus-visible, .phrase:focus-visible { outline: 3px solid #f0e442; outline-offset: 2px; }

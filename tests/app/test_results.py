@@ -1,6 +1,7 @@
 """What is shown of detections: their order, the caption's colours, differences of two models, files."""
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ from mmengine.structures import InstanceData
 from mmdet_ext.app.comparison import compare, pair_html
 from mmdet_ext.app.result import Result, joined, result_of, split_names
 from mmdet_ext.app.saved import coco_of, save_coco, save_drawn
-from mmdet_ext.app.stage import caption_html, stage_html, table_html
+from mmdet_ext.app.stage import caption_html, stage_html, summary_html, table_html
 from mmdet_ext.predict import Detections
 
 CAPTION = 'a <red> circle left of a star'
@@ -100,6 +101,23 @@ def test_words_that_two_phrases_share_show_the_boxes_of_both(grounded):
     assert 'data-keys="p1 p2" data-shows="p1 p2 b2 b1">a star<' in html
 
 
+def test_masks_are_polygons_below_the_boxes():
+    masks = np.zeros((3, 40, 80), bool)
+    masks[0, 10:20, 30:60] = True
+    plain = detections((0.9, 0.5, 0.2), ('cat', 'dog', 'cat'))
+    html = stage_html(Result('model', Path('a.png'), replace(plain, masks=masks)), [0, 1])
+    assert re.findall(r'points="(.*?)"', html) == ['30,10 30,19 59,19 59,10']
+    assert html.index('<svg') < html.index('data-box')
+    assert '<svg' not in stage_html(result(), [0, 1])
+
+
+def test_the_answer_stands_first(grounded):
+    html = summary_html(replace(grounded, answer='<yes>', seconds=0.25), [0])
+    assert html.startswith('<p class="summary"><b class="answer">Answer: &lt;yes&gt;</b>')
+    assert '1 box shown, 2 hidden' in html
+    assert 'a.png, 80 x 40 pixels, took 0.25 s' in html
+
+
 def test_names_are_no_html():
     html = table_html(result(names=('<b>', 'dog', 'cat')), [0])
     assert '<b>' not in html
@@ -114,7 +132,8 @@ def test_boxes_of_two_models_are_paired_by_name_and_place():
     assert comparison == ([(0, 0)], [1, 2], [1, 2])
     summary, first, second, table = pair_html(left, right, comparison)
     assert '1 in both, 2 only left, 2 only right' in summary
-    assert first.count('box only') == second.count('box only') == table.count('>only left<') == table.count('>only right<') == 2
+    assert [first.count('box only'), second.count('box only')] == [2, 2]
+    assert [table.count('>only left<'), table.count('>only right<')] == [2, 2]
     assert re.findall('data-keys="m0"', first + second) == ['data-keys="m0"'] * 2
 
 
