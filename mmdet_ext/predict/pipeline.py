@@ -11,7 +11,7 @@ import numpy as np
 from .detections import Detections
 from .frames import Frame, read_ahead, read_frames
 from .slicing import AnyPredictor
-from .sources import Source, find_sources
+from .sources import Source, find_sources, identity
 from .tracking import Tracker
 
 _AHEAD = 8  # images
@@ -104,7 +104,7 @@ def units_of(sources: Sequence[Source], track: bool = False) -> list[Unit]:
     for folder, group in groupby(sources, key=lambda source: _sequence(source) if track else None):
         group = list(group)
         units += [Unit(f'{folder}/', tuple(group))] if folder is not None else [
-            Unit(source.name if source.caption is None else f'{source.name}: {source.caption}', (source, ))
+            Unit(identity(source) if source.caption is None else f'{identity(source)}: {source.caption}', (source, ))
             for source in group]
     return units
 
@@ -203,7 +203,7 @@ def _kept(detections: Detections, options: Options, classes: set[str] | None) ->
 
 def _sequence(source: Source) -> str | None:
     """The folder whose images are one sequence; None for a video."""
-    return str(Path(source.name).parent) if source.kind == 'image' else None
+    return str(Path(identity(source)).parent) if source.kind == 'image' else None
 
 
 def _is_live(step: Step) -> bool:

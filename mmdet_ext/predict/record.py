@@ -37,6 +37,11 @@ class Entry:
     detections: Detections
 
     @property
+    def sequence(self) -> str:
+        """The video, or the folder of an image."""
+        return self.source if self.rate is not None else str(Path(self.source).parent)
+
+    @property
     def label(self) -> str:
         """Name of this image alone: frames of a video have their number in it, images keep theirs."""
         return self.name if self.frame is None or self.rate is None else f'{self.name}_{self.frame:06d}'

@@ -71,8 +71,14 @@ def find_sources(names: Sequence[str], *, recursive: bool = False) -> tuple[list
             raise ValueError(f'{name} is an empty list: it names no image and no video')
         problems += missing
         for source in inside:
-            sources.setdefault((_identity(source), source.caption), source)
+            sources.setdefault((identity(source), source.caption), source)
     return list(sources.values()), problems
+
+
+def identity(source: Source) -> str:
+    """The absolute path of a file, the name of anything else."""
+    path = Path(source.name)
+    return str(path.resolve()) if path.exists() else source.name
 
 
 def natural_key(path: str) -> list[tuple[int, int, str]]:
@@ -161,8 +167,3 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str | None]]:
     for row in reader:
         if row['image']:
             yield reader.line_num, row['image'].strip(), (row.get('caption') or '').strip() or None
-
-
-def _identity(source: Source) -> str:
-    path = Path(source.name)
-    return str(path.resolve()) if path.exists() else source.name

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..datasets.annotation_file import read_coco
-from ..files import replace_file
+from ..files import free_name, replace_file
 from .detections import Detections
 from .file_forms import COLUMNS, csv_rows, csv_text, encode_masks, mot_rows
 from .record import Entry, Record
@@ -22,15 +22,17 @@ def write_csv(record: Record, path: Path, score_thr: float) -> None:
 
 def write_mot(record: Record, folder: Path) -> list[Path]:
     """Write a file for each video or folder with tracks, in the form of the MOT challenge."""
-    rows: dict[str, list[str]] = {}
+    lines_of: dict[str, list[str]] = {}
+    names: dict[str, str] = {}
     for entry in record.entries():
         if entry.frame is not None and entry.detections.ids is not None:
-            name = entry.name if entry.rate is not None else Path(entry.unit).name or 'images'
-            rows.setdefault(entry.unit, [name]).extend(map(csv_text, mot_rows(entry.detections, entry.frame)))
+            if entry.unit not in names:
+                name = entry.name if entry.rate is not None else Path(entry.unit).name
+                names[entry.unit] = free_name(name, names.values())
+            lines_of.setdefault(entry.unit, []).extend(map(csv_text, mot_rows(entry.detections, entry.frame)))
     paths = []
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, *lines in rows.values():
-        path = folder / f'{name}.txt'
+    for unit, lines in lines_of.items():
+        path = folder / f'{names[unit]}.txt'
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_file(path) as file:
             file.write(''.join(lines).encode())
@@ -76,7 +78,7 @@ class CocoFiles:
         videos: dict[str, int] = {}
         for entry in self.record.entries():
             if entry.frame is not None:
-                videos.setdefault(entry.unit, len(videos) + 1)
+                videos.setdefault(entry.sequence, len(videos) + 1)
         categories = [dict(id=number, name=name) for name, number in self.categories.items()]
         with replace_file(path) as file:
             file.write(f'{{"categories":{json.dumps(categories, ensure_ascii=False)},\n'.encode())
@@ -119,7 +121,7 @@ class CocoFiles:
 
 def _image(number: int, entry: Entry, videos: dict[str, int]) -> dict:
     height, width = entry.detections.shape
-    of_video = {} if entry.frame is None else dict(video_id=videos[entry.unit], frame_id=entry.frame)
+    of_video = {} if entry.frame is None else dict(video_id=videos[entry.sequence], frame_id=entry.frame)
     name = entry.source if entry.rate is None else f'{entry.label}.jpg'
     return dict(id=number, file_name=name, width=width, height=height, **of_video,
                 **({} if entry.caption is None else dict(caption=entry.caption)))
