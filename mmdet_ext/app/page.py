@@ -1,5 +1,4 @@
 """The page: a tab for each model and, for two models or more, one that compares them."""
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +19,6 @@ def build_page(models: Sequence[Model]) -> Any:
     Raises:
         OSError, ValueError: None of the models can be loaded: what is wrong with the first.
     """
-    os.environ.setdefault('GRADIO_ANALYTICS_ENABLED', 'False')
     gr = import_extra('gradio', 'app')
     errors = {model.name: error for model in models if (error := _load(model))}
     loaded = [model for model in models if model.name not in errors]

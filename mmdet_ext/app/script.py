@@ -71,7 +71,8 @@ CSS = """
 .hint { padding: 10px 14px; border-radius: 6px; background: #e8f1fb; color: #10406b; border: 1px solid #0072b2; }
 .message p, .hint p { margin: 0; color: inherit; overflow-wrap: anywhere; }
 .scroll { overflow: auto; max-height: 340px; }
-table.boxes { border-collapse: collapse; border: 0 !important; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
+table.boxes { border-collapse: collapse; border: 0 !important; width: 100%; font-size: 14px;
+  font-variant-numeric: tabular-nums; }
 table.boxes th { position: sticky; top: 0; background: var(--background-fill-primary); font-weight: 600; }
 table.boxes th, table.boxes td { text-align: right; padding: 2px 8px; border: 0;
   border-bottom: 1px solid #8884; }

@@ -31,7 +31,8 @@ def test_cells_with_their_centre_in_the_box(capture):
     assert cells_in(capture, [0, 0, 31, 40]).tolist() == [[True, True, False, False]] * 2
 
 
-@pytest.mark.parametrize('box, cell', [([21, 1, 24, 4], (0, 1)), ([79, 39, 200, 100], (1, 3)), ([-9, 3, -5, 9], (0, 0))])
+@pytest.mark.parametrize('box, cell', [
+    ([21, 1, 24, 4], (0, 1)), ([79, 39, 200, 100], (1, 3)), ([-9, 3, -5, 9], (0, 0))])
 def test_a_box_without_a_centre_has_the_cell_in_its_middle(capture, box, cell):
     assert cells_in(capture, box).nonzero().tolist() == [list(cell)]
 
