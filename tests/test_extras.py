@@ -1,4 +1,6 @@
 """Imports of libraries that come with an extra."""
+import os
+
 import pytest
 
 from mmdet_ext.extras import import_extra
@@ -19,3 +21,13 @@ def test_a_library_that_lacks_something_of_its_own_keeps_its_error(tmp_path, mon
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match='no_such_library'):
         import_extra('there_but_broken', 'export')
+
+
+@pytest.mark.parametrize('module, variable', [('onnxruntime', 'ORT_DISABLE_TELEMETRY'),
+                                              ('gradio.themes', 'GRADIO_ANALYTICS_ENABLED')])
+def test_libraries_are_told_to_report_nothing(monkeypatch, module, variable):
+    monkeypatch.setattr('mmdet_ext.extras.import_module', lambda name: os.environ[variable])
+    monkeypatch.setenv(variable, 'as the user says')
+    assert import_extra(module, 'app') == 'as the user says'
+    monkeypatch.delenv(variable)
+    assert import_extra(module, 'app') in ('1', 'False')

@@ -79,6 +79,11 @@ def training_images(cfg: Config) -> ConcatDataset:
     return ConcatDataset(datasets)
 
 
+def named_files(cfg: Config, split: str) -> list[tuple[Path, Path]]:
+    """Annotation file and folder of images of each data set of a split ('train', 'val', 'test'), there or not."""
+    return [(_ann_file(leaf), _folder(leaf)) for leaf in _leaves(cfg, split) if leaf.get('ann_file')]
+
+
 def evaluation_pipeline(cfg: Config) -> list[dict]:
     """The steps of the validation or test data set's pipeline, but for those that load annotations; [] for none."""
     steps = next((leaf['pipeline'] for leaf in plain_data_sets(cfg, 'val', 'test') if leaf.get('pipeline')), [])
