@@ -42,7 +42,10 @@ def modulated_attention(q: Tensor, k: Tensor, v: Tensor, terms: AxisTerms, paddi
         shape = (batch * heads, queries, k.shape[2])
         kept = torch.empty(shape, dtype=torch.bool, device=q.device).bernoulli_(1 - dropout)
     flat = [None if x is None else x.flatten(0, 1) for x in (q, k, v, *terms)]
-    attended = _ModulatedAttention.apply(*flat, padding, kept, dropout)
+    if torch.jit.is_tracing():  # TorchScript holds no autograd function
+        attended = _attend(_Inputs(*flat, padding, kept), dropout)
+    else:
+        attended = _ModulatedAttention.apply(*flat, padding, kept, dropout)
     return attended.unflatten(0, (batch, heads)).transpose(1, 2).flatten(2)
 
 
