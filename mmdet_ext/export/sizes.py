@@ -34,8 +34,8 @@ def map_padding(sizes: Tensor, images: Tensor, shapes: Sequence[tuple[int, int]]
 
 
 def _is_padding(limits: Tensor, pixels: int, cells: int) -> Tensor:
-    """(B,) pixels that are no padding -> (B, cells), whether the nearest pixel of a cell is padding, in the arithmetic of
-    torch's nearest interpolation."""
+    """(B,) pixels that are no padding -> (B, cells), whether the nearest pixel of a cell is padding, in the arithmetic
+    of torch's nearest interpolation."""
     step = torch.ones((), device=limits.device) * pixels / cells
     nearest = (torch.arange(cells, dtype=torch.float32, device=limits.device) * step).long()
     return nearest >= limits.unsqueeze(1)

@@ -17,8 +17,8 @@ class SMCAGraph(DetectorGraph):
     """An `SMCADETR` with an `SMCAHead`, of one or several maps.
 
     Inputs are `images` and `sizes` (B, 2) int64, height and width of each image without padding. Outputs are boxes
-    (B, K, 4), scores (B, K) and labels (B, K) int64 of the K best, by falling score, as the head's `predict` gives them:
-    with focal loss of the pairs of query and class, with softmax of the queries.
+    (B, K, 4), scores (B, K) and labels (B, K) int64 of the K best, by falling score, as the head's `predict` gives
+    them: with focal loss of the pairs of query and class, with softmax of the queries.
 
     Args:
         model: The detector, of which the graph has its own copy in float32 on the CPU.

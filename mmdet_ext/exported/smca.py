@@ -13,7 +13,7 @@ from .metadata import Metadata
 def feeds(metadata: Metadata, images: Tensor, samples: Sequence[DetDataSample]) -> dict[str, np.ndarray]:
     """The inputs of the file for a batch, by name: images (B, 3, H, W), and the sizes (B, 2) that are no padding."""
     sizes = np.array([sample.img_shape[:2] for sample in samples], dtype=np.int64)
-    return dict(zip(metadata.inputs, (images.numpy(), sizes), strict=True))
+    return dict(zip(metadata.inputs[:2], (images.numpy(), sizes), strict=True))
 
 
 def instances(metadata: Metadata, outputs: Mapping[str, np.ndarray],

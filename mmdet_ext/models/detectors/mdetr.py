@@ -126,8 +126,8 @@ class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
         return self.tokens_of_map(feat, sizes, mask)
 
     def tokens_of_map(self, feat: Tensor, sizes: Tensor, mask: Tensor) -> ImageTokens:
-        """As `image_tokens`, from sizes (B, 2), width and height of each image in pixels, and the padding (B, h, w), True
-        where a cell is padding."""
+        """As `image_tokens`, from sizes (B, 2), width and height of each image in pixels, and the padding (B, h, w),
+        True where a cell is padding."""
         shape = tuple(feat.shape[2:])
         tokens, pos = (x.flatten(2).transpose(1, 2) for x in (feat, self.positional_encoding(mask)))
         padding = mask.flatten(1)
