@@ -1,5 +1,6 @@
 """What the graph of a detector offers to those who write it to a file."""
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -49,11 +50,15 @@ class DetectorGraph(nn.Module):
         detectors: Names of the detectors and heads that `accepts` accepts, for messages.
         input_names: Names of the inputs.
         output_names: Names of the outputs.
+        dynamic_by_default: Whether height and width may change unless an image size is given.
+        dynamo: Whether ONNX is written by torch's newer exporter, which takes minutes where the older takes seconds.
     """
     system: ClassVar[str]
     detectors: ClassVar[str]
     input_names: tuple[str, ...] = ('images', )
     output_names: tuple[str, ...]
+    dynamic_by_default: ClassVar[bool] = False
+    dynamo: ClassVar[bool] = False
 
     @classmethod
     def accepts(cls, model: nn.Module) -> bool:
@@ -84,5 +89,8 @@ class DetectorGraph(nn.Module):
         return {'images': axes} if axes else {}
 
     def extra_metadata(self) -> dict:
-        """Fields of `Metadata` that this kind of detector fills in or changes, such as `test_cfg` and `text`."""
+        """Fields of `Metadata` that this kind of detector fills in or changes, such as `text`."""
         return {}
+
+    def write_beside(self, file: Path) -> None:
+        """Write what the file needs beside it, such as a tokenizer."""

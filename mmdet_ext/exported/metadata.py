@@ -2,6 +2,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 KEY = 'mmdet_ext'  # under which the json stands among the file's own metadata
@@ -18,8 +19,8 @@ class Metadata:
         classes: Names of the classes; None where captions name what is looked for.
         image_size: (height, width) of the input `images` in pixels; None where both are dynamic.
         stride: Sides of `images` are multiples of it, in pixels.
-        resize: The steps of the test pipeline between the reading of an image and its packing, as in a config.
-        mean: Is subtracted from the channels of an image, in the range 0 to 255, after `resize`.
+        pipeline: The steps of the test pipeline from the reading of an image to its packing, as in a config.
+        mean: Is subtracted from the channels of an image, in the range 0 to 255, after the pipeline.
         std: By which the channels are divided.
         bgr_to_rgb: Whether `images` has the order RGB.
         pad_value: Of images that are smaller than the input, on the right and below, after the division.
@@ -28,16 +29,16 @@ class Metadata:
         batch_size: Of the inputs; None where it is dynamic.
         nms: Whether NMS is in the file.
         precision: 'fp32', 'fp16' or 'int8', of the network; inputs and outputs are float32.
-        meta_keys: What the packing step keeps of an image besides sizes and paths.
         test_cfg: For what is left to do after the file ran: of YOLOv9 the arguments of `batch_detections`.
         text: For MDETR how captions come in, and what its outputs need to be read.
         versions: Of the libraries that wrote the file.
+        file: Where the metadata were read from; not stored.
     """
     system: str
     classes: Sequence[str] | None
     image_size: tuple[int, int] | None
     stride: int
-    resize: Sequence[dict]
+    pipeline: Sequence[dict]
     mean: Sequence[float]
     std: Sequence[float]
     bgr_to_rgb: bool
@@ -47,10 +48,10 @@ class Metadata:
     batch_size: int | None = 1
     nms: bool = True
     precision: str = 'fp32'
-    meta_keys: Sequence[str] = ()
     test_cfg: dict = field(default_factory=dict)
     text: dict | None = None
     versions: dict = field(default_factory=dict)
+    file: Path | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for name, allowed in (('system', SYSTEMS), ('precision', PRECISIONS)):
@@ -58,10 +59,10 @@ class Metadata:
                 raise ValueError(f'{name} should be one of {", ".join(allowed)}, got {getattr(self, name)!r}')
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return json.dumps({name: value for name, value in asdict(self).items() if name != 'file'}, ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str, file: object = 'the metadata') -> 'Metadata':
+    def from_json(cls, text: str, file: Path | None = None) -> 'Metadata':
         """Read what `to_json` wrote.
 
         Raises:
@@ -71,9 +72,9 @@ class Metadata:
             values = _with_tuples(json.loads(text))
         except ValueError as error:
             raise ValueError(f'{file}: the value of the key {KEY!r} is no json ({error})') from error
-        known = {entry.name for entry in fields(cls)}
+        known = {entry.name for entry in fields(cls)} - {'file'}
         try:
-            return cls(**{name: value for name, value in values.items() if name in known})
+            return cls(file=file, **{name: value for name, value in values.items() if name in known})
         except (TypeError, ValueError, AttributeError) as error:
             raise ValueError(f'{file}: the metadata {KEY!r} cannot be read ({error})') from error
 

@@ -47,10 +47,8 @@ class ExportedPredictor(Predictor):
         self.device = torch.device('cpu')  # of the arrays that go in and come out
         self.classes = self.metadata.classes
         self.system = import_module(f'.{self.metadata.system}', __package__)
-        pack = 'PackGroundingInputs' if self.metadata.text else 'PackDetInputs'
-        keys = dict(meta_keys=tuple(self.metadata.meta_keys)) if self.metadata.meta_keys else {}
-        self.pipeline = Compose([dict(type='mmdet.InferencerLoader'), *map(dict, self.metadata.resize),
-                                 dict(type=pack, **keys)])
+        load, *steps = map(dict, self.metadata.pipeline)
+        self.pipeline = Compose([dict(load, type='mmdet.InferencerLoader'), *steps])
         self.batch_by_shape = self.metadata.image_size is None and self.metadata.system == 'yolov9'
         self.preprocessor = DetDataPreprocessor(
             mean=list(self.metadata.mean), std=list(self.metadata.std), bgr_to_rgb=self.metadata.bgr_to_rgb,
@@ -98,12 +96,17 @@ class ExportedPredictor(Predictor):
             sample.pred_instances = predicted
         return list(samples)
 
+    @property
+    def takes_no_text(self) -> bool:
+        """Whether captions play no part, or are in the file."""
+        return not self.metadata.text or self.metadata.text.get('captions') is not None
+
     def _texts(self, texts: str | Sequence[str] | None, count: int) -> list[str | None]:
         if texts is None:
-            if self.metadata.text and self.metadata.text.get('captions') is None:
+            if not self.takes_no_text:
                 raise ValueError("texts is missing: this file looks for what a caption names, texts='a red car'")
             return [None] * count
-        if not self.metadata.text or self.metadata.text.get('captions') is not None:
+        if self.takes_no_text:
             raise ValueError(f'texts: this file takes none, got {texts!r}')
         texts = [texts] * count if isinstance(texts, str) else list(texts)
         if len(texts) != count:

@@ -14,7 +14,7 @@ class YOLOResize(BaseTransform):
     """Scale an image so that its long side is `size`; the sides are truncated to whole pixels.
 
     Args:
-        size: Long side in pixels.
+        size: Long side in pixels, or (height, width) of a rectangle that the image is to fit into.
         shrink: Interpolation when the image becomes smaller: 'area' (evaluation) or 'linear' (training). Enlarging is
             linear.
         published_factor: Whether `scale_factor` is the ratio of the heights for both axes, as in the published
@@ -24,7 +24,8 @@ class YOLOResize(BaseTransform):
     `scale_factor` to (ratio of the widths, ratio of the heights); `RectLetterbox` says how boxes are mapped back.
     """
 
-    def __init__(self, size: int = 640, shrink: str = 'area', *, published_factor: bool = False) -> None:
+    def __init__(self, size: int | tuple[int, int] = 640, shrink: str = 'area', *,
+                 published_factor: bool = False) -> None:
         if shrink not in _SHRINK:
             raise ValueError(f"shrink must be 'area' or 'linear', got {shrink!r}")
         self.size = size
@@ -48,9 +49,12 @@ class YOLOResize(BaseTransform):
         return results
 
     def scale(self, img: np.ndarray) -> np.ndarray:
-        """(H, W, C) -> (h, w, C) with the long side `size`."""
+        """(H, W, C) -> (h, w, C) with the long side `size`, or in the rectangle `size`."""
         height, width = img.shape[:2]
-        ratio = self.size / max(height, width)
+        if isinstance(self.size, int):
+            ratio = self.size / max(height, width)
+        else:
+            ratio = min(self.size[0] / height, self.size[1] / width)
         if ratio == 1:
             return img
         size = max(int(width * ratio), 1), max(int(height * ratio), 1)
@@ -59,11 +63,13 @@ class YOLOResize(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RectLetterbox(BaseTransform):
-    """Pad an image on all sides to the data set's `batch_shape` (h, w), or else to the next multiples of `stride`.
+    """Pad an image on all sides to `shape`, or to the data set's `batch_shape` (h, w), or else to the next multiples of
+    `stride`.
 
     Args:
         stride: Sides become multiples of it, in pixels.
         pad_value: Colour of the padding, 0 to 255.
+        shape: (height, width) of every image, in pixels.
         published_padding: Whether `pad_param` is exactly half of all padding, as in the published evaluation. If the
             padding is odd, this is half a pixel more than is really added on the left or above.
 
@@ -71,18 +77,21 @@ class RectLetterbox(BaseTransform):
     - pad_param) / scale_factor.
     """
 
-    def __init__(self, stride: int = 32, pad_value: int = 114, *, published_padding: bool = False) -> None:
+    def __init__(self, stride: int = 32, pad_value: int = 114, *, shape: tuple[int, int] | None = None,
+                 published_padding: bool = False) -> None:
         self.stride = stride
+        self.shape = None if shape is None else tuple(shape)
         self.pad_value = pad_value
         self.published_padding = published_padding
 
     def transform(self, results: dict) -> dict:
         height, width = results['img'].shape[:2]
-        shape = results.get('batch_shape') or tuple(-(-side // self.stride) * self.stride for side in (height, width))
+        shape = self.shape or results.get('batch_shape')
+        shape = shape or tuple(-(-side // self.stride) * self.stride for side in (height, width))
         pad_y, pad_x = (shape[0] - height) / 2, (shape[1] - width) / 2
         if pad_x < 0 or pad_y < 0:
-            raise ValueError(f'{results.get("img_path")}: {height} x {width} pixels do not fit into batch_shape '
-                             f"{shape}: the data set's batch_shapes.size must be the size of YOLOResize")
+            raise ValueError(f'{results.get("img_path")}: {height} x {width} pixels do not fit into the shape '
+                             f"{shape}: it, or the data set's batch_shapes.size, must be the size of YOLOResize")
         top, left = round(pad_y - 0.1), round(pad_x - 0.1)  # halves: the smaller part above and left
         bottom, right = round(pad_y + 0.1), round(pad_x + 0.1)
         results['img'] = cv2.copyMakeBorder(
