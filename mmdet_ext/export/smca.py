@@ -68,12 +68,12 @@ class SMCAGraph(DetectorGraph):
         """(B, Q, classes), (B, Q, 4) -> boxes, scores and labels of the K best."""
         head = self.model.bbox_head
         if head.loss_cls.use_sigmoid:
-            classes = logits.shape[2]
-            scores, pairs = logits.sigmoid().flatten(1).topk(min(self.max_per_img, logits.shape[1] * classes), dim=1)
+            classes = head.cls_out_channels
+            scores, pairs = logits.sigmoid().flatten(1).topk(min(self.max_per_img, self.model.num_queries * classes), dim=1)
             queries, labels = pairs // classes, pairs % classes
         else:
             scores, labels = logits.softmax(dim=-1)[..., :-1].max(dim=-1)
-            scores, queries = scores.topk(min(self.max_per_img, logits.shape[1]), dim=1)
+            scores, queries = scores.topk(min(self.max_per_img, self.model.num_queries), dim=1)
             labels = labels.gather(1, queries)
             boxes = torch.minimum(boxes.clamp(min=0), sizes.flip(1).float().repeat(1, 2).unsqueeze(1))
         return boxes.gather(1, queries.unsqueeze(-1).expand(-1, -1, 4)), scores, labels

@@ -96,9 +96,9 @@ class _Inputs(NamedTuple):
         """(G, Q, S), after softmax and before dropout, in the terms' dtype."""
         scores, scale = self.bias(self.rows.dtype), self.q.shape[-1]**-0.5
         if scores.dtype == self.q.dtype:
-            weights = scores.baddbmm_(self.q, self.k.mT, alpha=scale).softmax(dim=-1)
+            weights = scores.baddbmm_(self.q, self.k.transpose(-2, -1), alpha=scale).softmax(dim=-1)
         else:
-            weights = scores.add_(self.q @ self.k.mT, alpha=scale).softmax(dim=-1)
+            weights = scores.add_(self.q @ self.k.transpose(-2, -1), alpha=scale).softmax(dim=-1)
         return F.threshold_(weights, _SMALLEST_WEIGHT, 0.)
 
 
