@@ -59,6 +59,7 @@ class MDETRGraph(DetectorGraph):
         self.input_names = ('images', 'sizes', *([] if self.captions else ['input_ids', 'attention_mask']))
         self.output_names = ('boxes', 'scores', 'labels' if self.is_prompted else 'tokens',
                              *(['referent'] if with_final else []))
+        self.eval()
 
     @classmethod
     def accepts(cls, model: nn.Module) -> bool:

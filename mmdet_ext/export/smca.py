@@ -33,6 +33,7 @@ class SMCAGraph(DetectorGraph):
         super().__init__()
         self.model = plain_copy(model)
         self.max_per_img = model.bbox_head.test_cfg.get('max_per_img', model.num_queries)
+        self.eval()
 
     @classmethod
     def accepts(cls, model: nn.Module) -> bool:

@@ -36,7 +36,7 @@ def modulated_attention(q: Tensor, k: Tensor, v: Tensor, terms: AxisTerms, paddi
     """
     batch, heads, queries, _ = q.shape
     if padding is not None:
-        padding = padding.unsqueeze(1).expand(-1, heads, -1).reshape(batch * heads, 1, -1)
+        padding = padding.unsqueeze(1).expand(-1, heads, -1).flatten(0, 1).unsqueeze(1)
     kept = None
     if dropout:
         shape = (batch * heads, queries, k.shape[2])
@@ -46,7 +46,7 @@ def modulated_attention(q: Tensor, k: Tensor, v: Tensor, terms: AxisTerms, paddi
         attended = _attend(_Inputs(*flat, padding, kept), dropout)
     else:
         attended = _ModulatedAttention.apply(*flat, padding, kept, dropout)
-    return attended.unflatten(0, (batch, heads)).transpose(1, 2).flatten(2)
+    return attended.unflatten(0, (-1, heads)).transpose(1, 2).flatten(2)
 
 
 def bias_in_dtype(bias: Tensor, dtype: torch.dtype) -> Tensor:
@@ -99,6 +99,8 @@ class _Inputs(NamedTuple):
             weights = scores.baddbmm_(self.q, self.k.transpose(-2, -1), alpha=scale).softmax(dim=-1)
         else:
             weights = scores.add_(self.q @ self.k.transpose(-2, -1), alpha=scale).softmax(dim=-1)
+        if torch.jit.is_tracing():  # the exporter to ONNX knows the threshold 0 alone
+            return weights.where(weights > _SMALLEST_WEIGHT, 0.)
         return F.threshold_(weights, _SMALLEST_WEIGHT, 0.)
 
 
