@@ -1,4 +1,7 @@
-"""Evaluate a detector: python tools/test.py CONFIG CHECKPOINT [--show-dir DIR] [--cfg-options KEY=VALUE ...]."""
+"""Evaluate a detector: python tools/test.py CONFIG CHECKPOINT [--show-dir DIR] [--cfg-options KEY=VALUE ...].
+
+CHECKPOINT may also be a file of tools/export.py.
+"""
 import argparse
 import os
 
@@ -10,7 +13,7 @@ from mmdet_ext.command_line import run, wrong_config
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Evaluate a detector.')
     parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', help='checkpoint file, or a file that tools/export.py wrote')
     parser.add_argument('--work-dir', help='folder of logs and metrics (default: ./work_dirs/NAME_OF_CONFIG)')
     parser.add_argument('--out', metavar='FILE.pkl', help='write the predictions to this file')
     parser.add_argument('--show', action='store_true', help='show images of truth and prediction side by side')
@@ -44,8 +47,16 @@ def main() -> None:
     from mmdet_ext import launch
     from mmdet_ext.checkpoints.file_policy import follow_policy
     from mmdet_ext.checkpoints.load import check_file
+    from mmdet_ext.exported import is_exported
+    from mmdet_ext.exported.evaluation import evaluate_file
 
     cfg = launch.load_config(args.config, options=args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
+    if is_exported(args.checkpoint):
+        if options := [name for name in ('out', 'show', 'show_dir', 'tta') if getattr(args, name)]:
+            raise ValueError(f'--{options[0].replace("_", "-")} is not for exported files, such as {args.checkpoint}')
+        launch.use_checked_data_sets(cfg)
+        evaluate_file(cfg, args.checkpoint)
+        return
     check_file(args.checkpoint)
     cfg.load_from = args.checkpoint
     launch.use_checked_data_sets(cfg)

@@ -42,8 +42,9 @@ def to_int8(model: 'onnx.ModelProto', batches: Iterable[dict[str, np.ndarray]]) 
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with tempfile.TemporaryDirectory() as folder:
-        prepared, quantized = Path(folder, 'prepared.onnx'), Path(folder, 'quantized.onnx')
-        quant_pre_process(model, prepared, skip_symbolic_shape=True)
+        given, prepared, quantized = (Path(folder, f'{name}.onnx') for name in ('given', 'prepared', 'quantized'))
+        onnx.save(model, given)
+        quant_pre_process(given, prepared, skip_symbolic_shape=True)
         inside, last = network_nodes(onnx.load(prepared))
         quantization.quantize_static(
             prepared, quantized, _Reader(iter(batches)), quant_format=quantization.QuantFormat.QDQ, per_channel=True,

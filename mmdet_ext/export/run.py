@@ -196,13 +196,13 @@ def _compare(job: Job, cfg: Config, eager: Predictor, exported: ExportedPredicto
 
 def _evaluate(job: Job, cfg: Config, eager: Predictor, exported: ExportedPredictor) -> None:
     try:
-        before = evaluate_exported(cfg, eager)
+        before = evaluate_exported(cfg, eager, quiet=True)
     except (OSError, ValueError) as error:
         if job.evaluate:
             raise
         print(f'warning: no AP before and after, because the validation data cannot be read: {error}')
         return
-    after = evaluate_exported(cfg, exported)
+    after = evaluate_exported(cfg, exported, quiet=True)
     print(f'{"on the validation data":32}{"detector":>10}{"file":>10}')
     for key, value in before.items():
         print(f'{key:32}{value:10.4f}{after[key]:10.4f}')

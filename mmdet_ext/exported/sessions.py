@@ -90,9 +90,10 @@ class OpenVINOSession:
             raise ValueError(f'{path}: OpenVINO cannot load it: {str(error).splitlines()[-1]}') from error
         text = model.get_rt_info([KEY]).value if model.has_rt_info([KEY]) else None
         self.metadata = read_metadata(text, path)
-        settings = dict(PERFORMANCE_HINT='LATENCY', INFERENCE_NUM_THREADS=torch.get_num_threads())
-        if self.metadata.precision == 'fp32':
-            settings['INFERENCE_PRECISION_HINT'] = 'f32'  # and not bfloat16, which CPUs with AMX prefer
+        # not bfloat16, which OpenVINO prefers on CPUs with AMX, and which moves boxes by pixels
+        hint = 'f16' if self.metadata.precision == 'fp16' else 'f32'
+        settings = dict(PERFORMANCE_HINT='LATENCY', INFERENCE_NUM_THREADS=torch.get_num_threads(),
+                        INFERENCE_PRECISION_HINT=hint)
         plugin = 'CPU' if device is None or torch.device(device).type == 'cpu' else str(device).upper()
         self.model = core.compile_model(model, plugin, settings if plugin == 'CPU' else {})
 

@@ -1,0 +1,139 @@
+"""`ExportedPredictor` on files of each format: what the detector itself predicts."""
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from torch.testing import assert_close
+
+from export.files import eager, file, onnx_model, shapes_config
+from predict.images import CLASSES, smooth, write_images
+from mmdet_ext.exported import ExportedPredictor, is_exported, open_predictor
+from mmdet_ext.exported.evaluation import evaluate_exported, with_pipeline_of
+from mmdet_ext.exported.metadata import KEY, Metadata
+from mmdet_ext.exported.sessions import open_session
+from mmdet_ext.predict import Predictor
+
+SUFFIXES = ('onnx', 'xml', 'torchscript')
+
+
+@pytest.fixture(scope='module')
+def images(tmp_path_factory) -> list[str]:
+    return write_images(tmp_path_factory.mktemp('images'))
+
+
+@pytest.mark.parametrize('suffix', SUFFIXES)
+def test_it_predicts_what_the_detector_predicts(suffix, images):
+    predictor = open_predictor(file(suffix))
+    assert isinstance(predictor, ExportedPredictor)
+    expected = eager()(images)
+    for batch_size in (1, 2):
+        results = predictor(images, batch_size=batch_size)
+        for result, eager_result in zip(results, expected, strict=True):
+            assert result.path == eager_result.path and result.shape == eager_result.shape
+            assert len(result) == len(eager_result) and result.names == eager_result.names
+            assert_close(result.boxes, eager_result.boxes, rtol=0, atol=0.01)
+            assert_close(result.scores, eager_result.scores, rtol=0, atol=1e-4)
+    assert sum(map(len, expected)) > 20
+
+
+@pytest.mark.parametrize('suffix', SUFFIXES)
+def test_the_file_says_what_it_is(suffix):
+    metadata = open_session(file(suffix)).metadata
+    assert metadata.system == 'yolov9' and metadata.classes == CLASSES and metadata.image_size is None
+    assert [step['type'] for step in metadata.pipeline] == ['LoadImageFromFile', 'YOLOResize', 'RectLetterbox',
+                                                            'PackDetInputs']
+    assert metadata.std == (255.0, ) * 3 and metadata.bgr_to_rgb and metadata.stride == 32
+    assert metadata.outputs == ('num_dets', 'boxes', 'scores', 'labels') and metadata.nms
+    assert metadata.file == file(suffix)
+
+
+def test_other_programs_find_names_and_stride():
+    properties = {entry.key: entry.value for entry in onnx.load(file('onnx')).metadata_props}
+    assert properties['stride'] == '32' and eval(properties['names'])[3] == CLASSES[3]
+
+
+def test_the_threshold_of_scores_is_that_of_above():
+    image = smooth(90, 120)
+    predictor = open_predictor(file('onnx'), cfg_options={'model.test_cfg.score_thr': 0.4})
+    assert predictor(image).scores.tolist() == open_predictor(file('onnx'))(image).above(0.4).scores.tolist()
+
+
+def test_its_metrics_are_the_detectors():
+    predictor = ExportedPredictor(file('onnx'))
+    cfg = with_pipeline_of(shapes_config(), predictor)
+    exported = evaluate_exported(cfg, predictor, progress=False)
+    assert exported == pytest.approx(evaluate_exported(eager().cfg, eager(), progress=False), abs=1e-3, nan_ok=True)
+    assert 'coco/bbox_mAP' in exported
+
+
+@pytest.mark.parametrize('form', [dict(nms=False), dict(decode=False)])
+def test_what_a_file_leaves_out_is_done_after_it(form, monkeypatch):
+    from mmdet_ext.export.describe import describe
+    from mmdet_ext.export.yolov9 import YOLOv9Graph
+    from export.files import OPTIONS
+
+    options = replace(OPTIONS, **form)
+    graph = YOLOv9Graph.from_model(eager().model, eager().cfg, options)
+    metadata = describe(graph, eager().model, eager().cfg, options, (96, 96))
+    assert not metadata.nms
+
+    class Session:
+        def run(self, inputs):
+            return {name: value.detach().numpy()
+                    for name, value in zip(graph.output_names, graph(*map(torch_of, inputs.values())), strict=True)}
+
+    session = Session()
+    session.metadata = metadata
+    monkeypatch.setattr('mmdet_ext.exported.predictor.open_session', lambda file, device: session)
+    image = smooth(90, 120)
+    result, expected = ExportedPredictor('graph')(image), eager()(image)
+    assert len(expected) and result.labels.tolist() == expected.labels.tolist()
+    assert_close(result.boxes, expected.boxes, rtol=0, atol=0.01)
+
+
+def torch_of(array: np.ndarray):
+    import torch
+
+    return torch.from_numpy(array)
+
+
+def test_metadata_come_back_from_json():
+    metadata = onnx_model()[1]
+    again = Metadata.from_json(metadata.to_json())
+    assert Metadata.from_json(again.to_json()) == again
+    with pytest.raises(ValueError, match="x.onnx: the value of the key 'mmdet_ext' is no json"):
+        Metadata.from_json('{', Path('x.onnx'))
+    with pytest.raises(ValueError, match='system should be one of yolov9, smca, mdetr'):
+        Metadata.from_json(metadata.to_json().replace('"yolov9"', '"yolov7"'), Path('x.onnx'))
+
+
+def test_a_config_opens_as_a_predictor():
+    predictor = open_predictor('configs/yolov9/yolov9t_shapes.py', eager().cfg.load_from or None, 'cpu')
+    assert isinstance(predictor, Predictor) and not isinstance(predictor, ExportedPredictor)
+
+
+def test_wrong_files_are_named(tmp_path):
+    plain = onnx.load(file('onnx'))
+    del plain.metadata_props[:]
+    onnx.save(plain, tmp_path / 'plain.onnx')
+    (tmp_path / 'text.onnx').write_text('nothing')
+    (tmp_path / 'text.torchscript').write_text('nothing')
+    (tmp_path / 'text.xml').write_text('nothing')
+    for name, message in (('missing.onnx', 'there is no exported file'), ('text.onnx', 'ONNX Runtime cannot load it'),
+                          ('text.torchscript', 'torch cannot load it'), ('text.xml', 'OpenVINO cannot load it'),
+                          ('plain.onnx', f"has no metadata '{KEY}'")):
+        with pytest.raises((ValueError, OSError), match=message):
+            ExportedPredictor(tmp_path / name)
+
+
+def test_arguments_that_do_not_fit_are_refused():
+    predictor = ExportedPredictor(file('onnx'))
+    with pytest.raises(ValueError, match='this file takes none'):
+        predictor(smooth(40, 40), 'a dog')
+    with pytest.raises(ValueError, match='takes no checkpoint weights.pth'):
+        open_predictor(file('onnx'), 'weights.pth')
+    with pytest.raises(ValueError, match='alone, got model.backbone'):
+        open_predictor(file('onnx'), cfg_options={'model.backbone': 1})
+    assert is_exported('a.engine') and not is_exported('a.pth') and not is_exported('configs')
