@@ -70,7 +70,8 @@ class SMCAGraph(DetectorGraph):
         head = self.model.bbox_head
         if head.loss_cls.use_sigmoid:
             classes = head.cls_out_channels
-            scores, pairs = logits.sigmoid().flatten(1).topk(min(self.max_per_img, self.model.num_queries * classes), dim=1)
+            limit = min(self.max_per_img, self.model.num_queries * classes)
+            scores, pairs = logits.sigmoid().flatten(1).topk(limit, dim=1)
             queries, labels = pairs // classes, pairs % classes
         else:
             scores, labels = logits.softmax(dim=-1)[..., :-1].max(dim=-1)
