@@ -11,35 +11,50 @@ from ..exported import ExportedPredictor
 from ..predict import Detections, Predictor
 from ..predict.predictor import Image
 
-TOLERANCES = {'fp32': (0.05, 0.001), 'fp16': (4.0, 0.05)}  # pixels of the original image, and score
+TOLERANCES = dict(fp32=(0.05, 0.001), fp16=(4.0, 0.05), int8=(30.0, 0.3))  # pixels of the original image, and score
+NEAR = 5  # times the tolerance: detections further apart are two, and not one that moved
+ALONE = 0.2  # part of the detections about which NMS may decide otherwise: after a tie of scores, or at its threshold
 
 
 class Difference(NamedTuple):
     """How two lists of detections of an image differ.
 
     Attributes:
-        boxes: Largest distance of a coordinate, in pixels of the original image.
-        scores: Largest difference of a score; of a detection that the other list lacks, what its score is above the
-            least that is kept.
+        boxes: Largest distance of a coordinate in a pair, in pixels of the original image.
+        scores: Largest difference of scores in a pair.
         pairs: Number of detections that both have.
-        missing: Number of detections that only one has.
+        alone: Number of detections that only one has.
     """
     boxes: float
     scores: float
     pairs: int
-    missing: int
+    alone: int
 
 
-def difference(first: Detections, second: Detections) -> Difference:
+def difference(first: Detections, second: Detections, precision: str = 'fp32') -> Difference:
     """Compare two lists of detections: each of the first with the one of the same class in the second whose box and
-    score are nearest."""
-    pairs = _pairs(first, second)
-    rows, columns = (np.array(index, int) for index in (zip(*pairs) if pairs else ((), ())))
-    boxes = np.abs(first.boxes[rows] - second.boxes[columns]).max(initial=0)
-    scores = np.abs(first.scores[rows] - second.scores[columns]).max(initial=0)
-    least = min([*first.scores, *second.scores], default=0.)
-    alone = [*np.delete(first.scores, rows), *np.delete(second.scores, columns)]
-    return Difference(float(boxes), float(max([scores, *(score - least for score in alone)])), len(pairs), len(alone))
+    score are nearest, if they are near for this number format."""
+    pixels, score = (NEAR * tolerance for tolerance in TOLERANCES[precision])
+    gaps = np.zeros((0, 2))
+    free = np.ones(len(second), bool)
+    for row in range(len(first)):
+        candidates = np.flatnonzero(free & (second.labels == first.labels[row]))
+        apart = np.stack([np.abs(second.boxes[candidates] - first.boxes[row]).max(1),
+                          np.abs(second.scores[candidates] - first.scores[row])], 1)
+        far = (apart / (pixels, score)).max(1)
+        if len(candidates) and far.min() <= 1:
+            best = far.argmin()
+            free[candidates[best]] = False
+            gaps = np.append(gaps, apart[best:best + 1], axis=0)
+    boxes, scores = gaps.max(0, initial=0).tolist()
+    return Difference(boxes, scores, len(gaps), len(first) + len(second) - 2 * len(gaps))
+
+
+def agrees(result: Difference, precision: str) -> bool:
+    """Whether a difference is within what the number format explains."""
+    pixels, score = TOLERANCES[precision]
+    return (result.boxes <= pixels and result.scores <= score
+            and result.alone <= max(2, ALONE * (2 * result.pairs + result.alone)))
 
 
 def milliseconds(works: dict[str, Callable[[], object]], repeats: int = 9) -> dict[str, float]:
@@ -73,18 +88,3 @@ def time_against_eager(eager: Predictor, exported: ExportedPredictor, image: Ima
     works['file'] = lambda: exported.infer(file_inputs, file_samples)
     return milliseconds(works, repeats)
 
-
-def _pairs(first: Detections, second: Detections) -> list[tuple[int, int]]:
-    free = np.ones(len(second), bool)
-    pairs = []
-    for row in range(len(first)):
-        candidates = np.flatnonzero(free & (second.labels == first.labels[row]))
-        if not len(candidates):
-            continue
-        boxes = np.abs(second.boxes[candidates] - first.boxes[row]).max(1)
-        scores = np.abs(second.scores[candidates] - first.scores[row])
-        best = np.argmin(boxes + 100 * scores)
-        if boxes[best] + 100 * scores[best] < 20:  # else it is another detection
-            pairs.append((row, int(candidates[best])))
-            free[candidates[best]] = False
-    return pairs

@@ -1,4 +1,5 @@
 """An engine of TensorRT: built here if its package is installed, else the command that builds it."""
+from importlib import import_module
 from pathlib import Path
 
 from ..exported.metadata import Metadata
@@ -11,7 +12,7 @@ def build_engine(onnx_file: Path, engine: Path, metadata: Metadata, options: Gra
                  graph: DetectorGraph) -> Path:
     """Build `engine` from an ONNX file; returns it, or the ONNX file if the package tensorrt is not installed."""
     try:
-        import tensorrt
+        tensorrt = import_module('tensorrt')
     except ModuleNotFoundError:
         return onnx_file
     logger = tensorrt.Logger(tensorrt.Logger.WARNING)

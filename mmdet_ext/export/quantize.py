@@ -1,7 +1,7 @@
-"""Smaller number formats for the network inside an ONNX graph: half precision, and 8 bits by calibration.
+"""8 bits, by calibration, for the network inside an ONNX graph, and what counts as the network.
 
 What comes after the last layer with weights (decoding, NMS), and what does not depend on the images (sizes, positions),
-stays in float32: there half precision would cost whole pixels.
+stays in float32: there fewer bits would cost whole pixels.
 """
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 LEAST_WEIGHTS = 256  # values of a constant that is a layer's weight, and not a detail of arithmetic
 QUANTIZED = ('Conv', 'Gemm', 'MatMul', 'Sigmoid', 'Mul', 'Add', 'Concat', 'MaxPool', 'AveragePool', 'Resize', 'Slice',
              'Split')
-
-
-def to_half(model: 'onnx.ModelProto') -> 'onnx.ModelProto':
-    """The model with its network in float16; inputs and outputs stay float32."""
-    float16 = import_extra('onnxruntime.transformers.float16', EXTRA)
-    inside, _ = network_nodes(model)
-    outside = [node.name for node in model.graph.node if node.name not in inside]
-    return float16.convert_float_to_float16(model, keep_io_types=True, node_block_list=outside)
 
 
 def to_int8(model: 'onnx.ModelProto', batches: Iterable[dict[str, np.ndarray]]) -> 'onnx.ModelProto':

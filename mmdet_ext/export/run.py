@@ -16,12 +16,13 @@ from ..exported.metadata import Metadata
 from ..launch import load_config
 from ..predict import Predictor
 from ..predict.loading import load_model, read_config
-from .check import TOLERANCES, difference, time_against_eager
+from .check import ALONE, TOLERANCES, agrees, difference, time_against_eager
 from .describe import describe
 from .engine import build_engine, trtexec_command
 from .graph import DetectorGraph, GraphOptions
+from .half import to_half
 from .images import calibration_images, check_image
-from .quantize import to_half, to_int8
+from .quantize import to_int8
 from .systems import graph_class
 from .write import OPSET, save_json, save_onnx, save_openvino, save_torchscript, to_onnx
 
@@ -175,14 +176,13 @@ def _compare(job: Job, cfg: Config, eager: Predictor, exported: ExportedPredicto
     eager_text = options.text or ('a red circle' if _takes_text(eager) else None)
     file_text = None if exported.takes_no_text else eager_text
     first, second = eager(image, eager_text), exported(image, file_text)
-    result = difference(first, second)
+    result = difference(first, second, job.precision)
     print(f'check on {name}: {len(first)} detections of the detector, {len(second)} of the file, {result.pairs} pairs; '
           f'largest difference {result.boxes:.2g} px and {result.scores:.2g} of a score')
-    if job.precision in TOLERANCES:
+    if job.precision != 'int8' and not agrees(result, job.precision):
         pixels, score = TOLERANCES[job.precision]
-        if not (result.boxes <= pixels and result.scores <= score):  # NaN too
-            raise ValueError(f'the file does not agree with the detector (allowed: {pixels} px, {score} of a score): '
-                             'nothing was written')
+        raise ValueError(f'the file does not agree with the detector (allowed: {pixels} px, {score} of a score, and '
+                         f'{ALONE:.0%} of the detections without a pair): nothing was written')
     if not len(first):
         print('warning: the detector finds nothing in this image, so the check says little: give --check-image')
     times = time_against_eager(eager, exported, image, eager_text, file_text)

@@ -1,5 +1,6 @@
 """Run an engine of TensorRT. Its arrays lie in torch's memory on the GPU."""
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ class EngineSession:
 
     def __init__(self, path: Path, device: str | torch.device | None = None) -> None:
         try:
-            import tensorrt
+            tensorrt = import_module('tensorrt')
         except ModuleNotFoundError as error:
             raise ImportError(f'{path} needs TensorRT: pip install tensorrt, in the version that built it') from error
         self.device = torch.device(device or 'cuda')

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..predict import Detections, Predictor, Prepared
 from ..predict.detections import detections_of
 from .metadata import Metadata
-from .sessions import open_session
+from .sessions import Session, open_session
 
 
 class ExportedPredictor(Predictor):
@@ -28,7 +28,7 @@ class ExportedPredictor(Predictor):
     file, `metadata` its metadata.
 
     Args:
-        file: .onnx, .torchscript, .engine, .xml of OpenVINO or the folder that holds it.
+        file: .onnx, .torchscript, .engine, .xml of OpenVINO or the folder that holds it; or a loaded file.
         device: 'cpu', 'cuda', ...; by default what the installed library offers.
         score_thr: Detections with a score of at most this are dropped, as in `Detections.above`.
 
@@ -38,10 +38,10 @@ class ExportedPredictor(Predictor):
         ImportError: The library that runs it is missing; names the extra that brings it.
     """
 
-    def __init__(self, file: str | Path, device: str | torch.device | None = None, *,
+    def __init__(self, file: str | Path | Session, device: str | torch.device | None = None, *,
                  score_thr: float | None = None) -> None:
         init_default_scope('mmdet')
-        self.session = open_session(file, device)
+        self.session = open_session(file, device) if isinstance(file, (str, Path)) else file
         self.metadata: Metadata = self.session.metadata
         self.score_thr = score_thr
         self.device = torch.device('cpu')  # of the arrays that go in and come out

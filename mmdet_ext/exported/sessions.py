@@ -66,6 +66,7 @@ class OnnxSession:
         options = ort.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3
+        options.add_session_config_entry('session.force_spinning_stop', '1')  # leave the cores after each call
         try:
             self.session = ort.InferenceSession(path, options, providers=_providers(ort, device))
         except Exception as error:  # onnxruntime has many

@@ -1,8 +1,10 @@
 """Exported files of a small YOLOv9-T, made once for all tests of a process."""
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -10,9 +12,10 @@ from mmengine.registry import init_default_scope
 from predict.images import sure_config, write_sure_weights
 from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 from mmdet_ext.export.describe import describe
-from mmdet_ext.export.graph import GraphOptions
+from mmdet_ext.export.graph import DetectorGraph, GraphOptions
 from mmdet_ext.export.write import save_onnx, save_openvino, save_torchscript, to_onnx
 from mmdet_ext.export.yolov9 import YOLOv9Graph
+from mmdet_ext.exported.metadata import Metadata
 from mmdet_ext.predict import Predictor
 
 SIDE = 96
@@ -72,3 +75,16 @@ def file(suffix: str) -> Path:
     else:
         (save_onnx if suffix == 'onnx' else save_openvino)(model, metadata, path)
     return path
+
+
+class GraphSession:
+    """A graph run by torch, in the place of the file that is made of it."""
+
+    def __init__(self, graph: DetectorGraph, metadata: Metadata) -> None:
+        self.graph = graph
+        self.metadata = metadata
+
+    @torch.inference_mode()
+    def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        values = self.graph(*(torch.from_numpy(inputs[name]) for name in self.graph.input_names))
+        return {name: value.numpy() for name, value in zip(self.graph.output_names, values, strict=True)}

@@ -2,13 +2,14 @@
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 from torch.testing import assert_close
 
-from export.files import eager, file, onnx_model, shapes_config
+from export.files import OPTIONS, GraphSession, eager, file, onnx_model, shapes_config, weights
 from predict.images import CLASSES, smooth, write_images
+from mmdet_ext.export.describe import describe
+from mmdet_ext.export.yolov9 import YOLOv9Graph
 from mmdet_ext.exported import ExportedPredictor, is_exported, open_predictor
 from mmdet_ext.exported.evaluation import evaluate_exported, with_pipeline_of
 from mmdet_ext.exported.metadata import KEY, Metadata
@@ -69,34 +70,15 @@ def test_its_metrics_are_the_detectors():
 
 
 @pytest.mark.parametrize('form', [dict(nms=False), dict(decode=False)])
-def test_what_a_file_leaves_out_is_done_after_it(form, monkeypatch):
-    from mmdet_ext.export.describe import describe
-    from mmdet_ext.export.yolov9 import YOLOv9Graph
-    from export.files import OPTIONS
-
+def test_what_a_file_leaves_out_is_done_after_it(form):
     options = replace(OPTIONS, **form)
     graph = YOLOv9Graph.from_model(eager().model, eager().cfg, options)
-    metadata = describe(graph, eager().model, eager().cfg, options, (96, 96))
+    metadata = describe(graph, eager().model, eager().cfg, options, OPTIONS.image_size)
     assert not metadata.nms
-
-    class Session:
-        def run(self, inputs):
-            return {name: value.detach().numpy()
-                    for name, value in zip(graph.output_names, graph(*map(torch_of, inputs.values())), strict=True)}
-
-    session = Session()
-    session.metadata = metadata
-    monkeypatch.setattr('mmdet_ext.exported.predictor.open_session', lambda file, device: session)
     image = smooth(90, 120)
-    result, expected = ExportedPredictor('graph')(image), eager()(image)
+    result, expected = ExportedPredictor(GraphSession(graph, metadata))(image), eager()(image)
     assert len(expected) and result.labels.tolist() == expected.labels.tolist()
     assert_close(result.boxes, expected.boxes, rtol=0, atol=0.01)
-
-
-def torch_of(array: np.ndarray):
-    import torch
-
-    return torch.from_numpy(array)
 
 
 def test_metadata_come_back_from_json():
@@ -110,7 +92,7 @@ def test_metadata_come_back_from_json():
 
 
 def test_a_config_opens_as_a_predictor():
-    predictor = open_predictor('configs/yolov9/yolov9t_shapes.py', eager().cfg.load_from or None, 'cpu')
+    predictor = open_predictor('configs/yolov9/yolov9t_shapes.py', weights(), 'cpu')
     assert isinstance(predictor, Predictor) and not isinstance(predictor, ExportedPredictor)
 
 
