@@ -73,7 +73,7 @@ class MDETRGraph(DetectorGraph):
         if options.max_per_img is not None:
             if cfg.model.type != 'PromptedMDETR':
                 raise ValueError(f'max_per_img: MDETR returns a box for each query, got {options.max_per_img}')
-            cfg.model.setdefault('test_cfg', {})['max_per_img'] = options.max_per_img
+            cfg.model.test_cfg = dict(cfg.model.get('test_cfg') or {}, max_per_img=options.max_per_img)
         return cfg
 
     @classmethod

@@ -61,7 +61,7 @@ def with_image_size(cfg: Config, options: GraphOptions) -> Config:
             raise ValueError(f'a fixed size should be square for a detection transformer, so that upright and wide '
                              f'images fit; got {options.image_size[0]} x {options.image_size[1]}')
         step = dict(type='Resize', scale=(short, short), keep_ratio=True, backend='pillow')
-        cfg.model.setdefault('data_preprocessor', {})['pad_size_divisor'] = short
+        cfg.model.data_preprocessor = dict(cfg.model.get('data_preprocessor') or {}, pad_size_divisor=short)
     for pipeline in _pipelines(cfg):
         rows = [row for row, kind in enumerate(pipeline) if 'Resize' in str(kind['type'])]
         if len(rows) != 1:

@@ -44,7 +44,7 @@ class SMCAGraph(DetectorGraph):
         check_thresholds(options)
         cfg = with_image_size(cfg, options)
         if options.max_per_img is not None:
-            cfg.model.setdefault('test_cfg', {})['max_per_img'] = options.max_per_img
+            cfg.model.test_cfg = dict(cfg.model.get('test_cfg') or {}, max_per_img=options.max_per_img)
         return cfg
 
     @classmethod

@@ -58,7 +58,7 @@ def test_models_are_split_into_configs_checkpoints_and_files():
 def test_what_was_not_measured_is_empty_in_the_table():
     rows = [SpeedRow('yolov9t', 'eager', 'fp32', 'coco/bbox_mAP', 0.38261, 12.34, 4, 9.87, 8.04, 2000000),
             SpeedRow('yolov9t', 'engine', problem='ImportError: tensorrt is not installed')]
-    header, _, first, second = to_markdown(rows).splitlines()
+    _, _, first, second = to_markdown(rows).splitlines()
     assert [cell.strip() for cell in first.split('|')[1:-1]] == [
         'yolov9t', 'eager', 'fp32', 'coco/bbox_mAP', '0.3826', '12.3', '4', '9.9', '8.0', '2,000,000', '']
     assert [cell.strip() for cell in second.split('|')[1:-1]][2:] == [
