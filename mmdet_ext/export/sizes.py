@@ -37,7 +37,7 @@ def _is_padding(limits: Tensor, pixels: int, cells: int) -> Tensor:
     """(B,) pixels that are no padding -> (B, cells), whether the nearest pixel of a cell is padding, in the arithmetic
     of torch's nearest interpolation."""
     step = torch.ones((), device=limits.device) * pixels / cells
-    nearest = (torch.arange(cells, dtype=torch.float32, device=limits.device) * step).long()
+    nearest = (torch.arange(cells, device=limits.device) * step).long()
     return nearest >= limits.unsqueeze(1)
 
 
