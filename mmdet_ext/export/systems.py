@@ -2,9 +2,11 @@
 import torch.nn as nn
 
 from .graph import DetectorGraph
+from .mdetr import MDETRGraph
+from .smca import SMCAGraph
 from .yolov9 import YOLOv9Graph
 
-GRAPHS: tuple[type[DetectorGraph], ...] = (YOLOv9Graph, )
+GRAPHS: tuple[type[DetectorGraph], ...] = (YOLOv9Graph, SMCAGraph, MDETRGraph)
 
 
 def graph_class(model: nn.Module) -> type[DetectorGraph]:

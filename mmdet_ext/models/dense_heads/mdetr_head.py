@@ -183,28 +183,45 @@ class MDETRHead(BaseModule):
     def predict_by_feat(self, outputs: GroundingOutputs, offsets: Sequence, samples: SampleList,
                         rescale: bool = True) -> list[InstanceData]:
         """As `predict`, from the head's outputs."""
-        batch_probabilities, device = outputs.logits[-1].softmax(dim=-1), outputs.boxes.device  # (B, Q, 256)
         shapes = [(sample.ori_shape if rescale else sample.img_shape)[:2] for sample in samples]
-        sizes, = pack_to_device([torch.tensor([[width, height] * 2 for height, width in shapes])], device)
-        batch_boxes = bbox_cxcywh_to_xyxy(outputs.boxes[-1]) * sizes[:, None]
-        captions = [sample.metainfo.get('text') for sample in samples]
-        grounded, labels = None, torch.zeros(batch_boxes.shape[:2], dtype=torch.long, device=device)
-        if None not in captions:
-            grounded = grounded_phrases(batch_probabilities, offsets, captions, self.phrase_fraction)
-            labels = to_device(torch.tensor([phrases.labels for phrases in grounded]), device)
-        results = []
-        for i, (tokens, sample, probabilities) in enumerate(zip(offsets, samples, batch_probabilities)):
-            instances = InstanceData(bboxes=batch_boxes[i], scores=1 - probabilities[:, -1], labels=labels[i])
-            if outputs.isfinal is not None:
-                instances.scores_refexp = instances.scores * outputs.isfinal[-1, i].sigmoid()
-            phrases = sample.metainfo.get('tokens_positive_eval')
-            if phrases is not None:
-                instances.phrase_scores = phrase_scores(probabilities, positive_map(tokens, phrases))
-            if grounded is not None:
-                instances.spans, instances.phrases = grounded[i].spans, grounded[i].phrases
-                instances.label_names = grounded[i].phrases
-            results.append(instances)
-        return results
+        sizes, = pack_to_device([torch.tensor([[width, height] * 2 for height, width in shapes])], outputs.boxes.device)
+        boxes = bbox_cxcywh_to_xyxy(outputs.boxes[-1]) * sizes[:, None]
+        final = None if outputs.isfinal is None else outputs.isfinal[-1].sigmoid()
+        return grounded_instances(boxes, outputs.logits[-1].softmax(dim=-1), final, offsets, samples,
+                                  self.phrase_fraction)
+
+
+def grounded_instances(batch_boxes: Tensor, batch_probabilities: Tensor, final: Tensor | None, offsets: Sequence,
+                       samples: SampleList, phrase_fraction: float = PHRASE_FRACTION) -> list[InstanceData]:
+    """What `MDETRHead.predict` returns, from boxes and probabilities.
+
+    Args:
+        batch_boxes: (B, Q, 4) in pixels.
+        batch_probabilities: (B, Q, 256), of the tokens; the last column is that of "no object".
+        final: (B, Q), the probabilities of being the referent, or None.
+        offsets: For each caption the characters [start, end) of its tokens.
+        samples: See `MDETRHead.predict`.
+        phrase_fraction: See `MDETRHead`.
+    """
+    device = batch_boxes.device
+    captions = [sample.metainfo.get('text') for sample in samples]
+    grounded, labels = None, torch.zeros(batch_boxes.shape[:2], dtype=torch.long, device=device)
+    if None not in captions:
+        grounded = grounded_phrases(batch_probabilities, offsets, captions, phrase_fraction)
+        labels = to_device(torch.tensor([phrases.labels for phrases in grounded]), device)
+    results = []
+    for i, (tokens, sample, probabilities) in enumerate(zip(offsets, samples, batch_probabilities)):
+        instances = InstanceData(bboxes=batch_boxes[i], scores=1 - probabilities[:, -1], labels=labels[i])
+        if final is not None:
+            instances.scores_refexp = instances.scores * final[i]
+        phrases = sample.metainfo.get('tokens_positive_eval')
+        if phrases is not None:
+            instances.phrase_scores = phrase_scores(probabilities, positive_map(tokens, phrases))
+        if grounded is not None:
+            instances.spans, instances.phrases = grounded[i].spans, grounded[i].phrases
+            instances.label_names = grounded[i].phrases
+        results.append(instances)
+    return results
 
 
 def phrase_scores(probabilities: Tensor, maps: Tensor) -> Tensor:

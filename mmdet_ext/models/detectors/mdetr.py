@@ -123,10 +123,16 @@ class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
         """The neck's map (B, C, h, w) as tokens."""
         shape = tuple(feat.shape[2:])
         sizes, (mask, ) = image_sizes(samples, [shape], feat.device)
+        return self.tokens_of_map(feat, sizes, mask)
+
+    def tokens_of_map(self, feat: Tensor, sizes: Tensor, mask: Tensor) -> ImageTokens:
+        """As `image_tokens`, from sizes (B, 2), width and height of each image in pixels, and the padding (B, h, w),
+        True where a cell is padding."""
+        shape = tuple(feat.shape[2:])
         tokens, pos = (x.flatten(2).transpose(1, 2) for x in (feat, self.positional_encoding(mask)))
         padding = mask.flatten(1)
         if self.image_token is not None:
-            first = self.image_token.weight.expand(len(feat), 1, -1)
+            first = self.image_token.weight.expand(feat.shape[0], 1, -1)
             tokens = torch.cat([first, tokens], dim=1)
             pos = torch.cat([torch.zeros_like(first), pos], dim=1)
             padding = F.pad(padding, (1, 0))
@@ -158,7 +164,7 @@ class MDETR(NetworkOptions, FileWeights, SingleStageDetector):
         queries = self.query_embedding.weight
         if self.answer_head is not None:
             queries = torch.cat([queries, self.answer_head.query_embedding.weight])
-        query_pos = queries.expand(len(memory), -1, -1)
+        query_pos = queries.expand(memory.shape[0], -1, -1)
         with_text = Memory([memory], [memory + pos], [padding], [shape])
         return self.decoder(torch.zeros_like(query_pos), query_pos, with_text, sizes)
 

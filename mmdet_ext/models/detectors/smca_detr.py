@@ -76,9 +76,11 @@ class SMCADETR(NetworkOptions, FileWeights, DetectionTransformer):
 
     def forward_transformer(self, img_feats: Sequence[Tensor], batch_data_samples: SampleList) -> dict:
         """`hidden_states` and `reference_logits` for the head, from the neck's maps."""
-        return self.run_graphed('transformer', self._transform, *self._sizes_and_padding(img_feats, batch_data_samples))
+        return self.run_graphed('transformer', self.transform, *self._sizes_and_padding(img_feats, batch_data_samples))
 
-    def _transform(self, img_feats: Sequence[Tensor], sizes: Tensor, padding: Sequence[Tensor | None]) -> dict:
+    def transform(self, img_feats: Sequence[Tensor], sizes: Tensor, padding: Sequence[Tensor | None]) -> dict:
+        """As `forward_transformer`, from sizes (B, 2), width and height of each image in pixels, and for each map the
+        padding (B, h, w), True where a cell is padding, or None."""
         encoded = self.forward_encoder(self._placed(img_feats, padding))
         return self.forward_decoder(**self.pre_decoder(**encoded)[0], image_sizes=sizes)
 
@@ -114,7 +116,7 @@ class SMCADETR(NetworkOptions, FileWeights, DetectionTransformer):
 
     def pre_decoder(self, maps: Maps) -> tuple[dict, dict]:
         """Queries of zeros with learned positions, and what they attend to."""
-        query_pos = self.query_embedding.weight.expand(len(maps.feats[0]), -1, -1)
+        query_pos = self.query_embedding.weight.expand(maps.feats[0].shape[0], -1, -1)
         values = [feat.flatten(2).transpose(1, 2) for feat in maps.feats]
         keys = [value + pos.flatten(2).transpose(1, 2) for value, pos in zip(values, maps.pos)]
         padding = [None if mask is None else mask.flatten(1) for mask in maps.padding]

@@ -36,14 +36,17 @@ def modulated_attention(q: Tensor, k: Tensor, v: Tensor, terms: AxisTerms, paddi
     """
     batch, heads, queries, _ = q.shape
     if padding is not None:
-        padding = padding.unsqueeze(1).expand(-1, heads, -1).reshape(batch * heads, 1, -1)
+        padding = padding.unsqueeze(1).expand(-1, heads, -1).flatten(0, 1).unsqueeze(1)
     kept = None
     if dropout:
         shape = (batch * heads, queries, k.shape[2])
         kept = torch.empty(shape, dtype=torch.bool, device=q.device).bernoulli_(1 - dropout)
     flat = [None if x is None else x.flatten(0, 1) for x in (q, k, v, *terms)]
-    attended = _ModulatedAttention.apply(*flat, padding, kept, dropout)
-    return attended.unflatten(0, (batch, heads)).transpose(1, 2).flatten(2)
+    if torch.jit.is_tracing():  # TorchScript holds no autograd function
+        attended = _attend(_Inputs(*flat, padding, kept), dropout)
+    else:
+        attended = _ModulatedAttention.apply(*flat, padding, kept, dropout)
+    return attended.unflatten(0, (-1, heads)).transpose(1, 2).flatten(2)
 
 
 def bias_in_dtype(bias: Tensor, dtype: torch.dtype) -> Tensor:
@@ -93,9 +96,11 @@ class _Inputs(NamedTuple):
         """(G, Q, S), after softmax and before dropout, in the terms' dtype."""
         scores, scale = self.bias(self.rows.dtype), self.q.shape[-1]**-0.5
         if scores.dtype == self.q.dtype:
-            weights = scores.baddbmm_(self.q, self.k.mT, alpha=scale).softmax(dim=-1)
+            weights = scores.baddbmm_(self.q, self.k.transpose(-2, -1), alpha=scale).softmax(dim=-1)
         else:
-            weights = scores.add_(self.q @ self.k.mT, alpha=scale).softmax(dim=-1)
+            weights = scores.add_(self.q @ self.k.transpose(-2, -1), alpha=scale).softmax(dim=-1)
+        if torch.jit.is_tracing():  # the exporter to ONNX knows the threshold 0 alone
+            return weights.where(weights > _SMALLEST_WEIGHT, 0.)
         return F.threshold_(weights, _SMALLEST_WEIGHT, 0.)
 
 
