@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..exported.metadata import KEY, Metadata
-from ..exported.sessions import EXTRA, beside
+from ..exported.metadata import KEY, Metadata, beside
+from ..exported.sessions import EXTRA
 from ..extras import import_extra
 from .graph import DetectorGraph, GraphOptions
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .sessions import metadata_beside
+from .metadata import metadata_beside
 
 
 class EngineSession:

@@ -79,6 +79,29 @@ class Metadata:
             raise ValueError(f'{file}: the metadata {KEY!r} cannot be read ({error})') from error
 
 
+def read_metadata(text: str | None, path: Path) -> Metadata:
+    """Metadata from the json in a file.
+
+    Raises:
+        ValueError: There is none, or it is damaged.
+    """
+    if not text:
+        raise ValueError(f'{path} has no metadata {KEY!r}: it was not written by tools/export.py')
+    return Metadata.from_json(text, path)
+
+
+def beside(path: Path) -> Path:
+    """The json file beside an engine, which has no place for metadata."""
+    return path.with_suffix('.json')
+
+
+def metadata_beside(path: Path) -> Metadata:
+    try:
+        return read_metadata(json.loads(beside(path).read_text()).get(KEY), beside(path))
+    except json.JSONDecodeError as error:
+        raise ValueError(f'{beside(path)} is no json ({error})') from error
+
+
 def _with_tuples(value: Any) -> Any:
     """json's lists as tuples: the transforms of mmcv tell one from the other."""
     if isinstance(value, dict):

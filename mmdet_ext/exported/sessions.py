@@ -1,5 +1,4 @@
 """Load an exported file and run it: arrays in, arrays out, by the names of inputs and outputs."""
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -9,7 +8,7 @@ import numpy as np
 import torch
 
 from ..extras import import_extra
-from .metadata import KEY, Metadata
+from .metadata import KEY, Metadata, read_metadata
 
 SUFFIXES = ('.onnx', '.torchscript', '.xml', '.engine')
 EXTRA = 'export'
@@ -122,29 +121,6 @@ class TorchScriptSession:
         values = self.module(*arrays)
         values = values if isinstance(values, (tuple, list)) else (values, )
         return {name: value.cpu().numpy() for name, value in zip(self.metadata.outputs, values, strict=True)}
-
-
-def read_metadata(text: str | None, path: Path) -> Metadata:
-    """Metadata from the json in a file.
-
-    Raises:
-        ValueError: There is none, or it is damaged.
-    """
-    if not text:
-        raise ValueError(f'{path} has no metadata {KEY!r}: it was not written by tools/export.py')
-    return Metadata.from_json(text, path)
-
-
-def beside(path: Path) -> Path:
-    """The json file beside an engine, which has no place for metadata."""
-    return path.with_suffix('.json')
-
-
-def metadata_beside(path: Path) -> Metadata:
-    try:
-        return read_metadata(json.loads(beside(path).read_text()).get(KEY), beside(path))
-    except json.JSONDecodeError as error:
-        raise ValueError(f'{beside(path)} is no json ({error})') from error
 
 
 def _providers(ort: ModuleType, device: str | torch.device | None) -> list:

@@ -1,0 +1,60 @@
+"""tools/export.py: the file that it writes, and what it refuses."""
+import pytest
+
+from export.files import eager, folder, shapes_config, weights
+from mmdet_ext.exported import ExportedPredictor
+from predict.images import smooth
+
+TOOL = 'tools/export.py'
+CONFIG = 'configs/yolov9/yolov9t_shapes.py'
+
+
+@pytest.fixture(scope='module')
+def config() -> str:
+    shapes_config().dump(folder() / 'config.py')
+    return str(folder() / 'config.py')
+
+
+def test_the_file_is_checked_timed_and_evaluated_before_it_is_written(in_process, config, tmp_path):
+    out = tmp_path / 'model.onnx'
+    message, printed = in_process(TOOL, config, weights(), '--out', out, '--image-size', 96, '--score-thr', 0.2,
+                                  '--max-per-img', 50, '--evaluate')
+    assert message == ''
+    for text in ('ONNX graph: ', 'check on ', 'largest difference', 'of eager)', 'coco/bbox_mAP ', f'wrote {out}'):
+        assert text in printed
+    assert list(tmp_path.iterdir()) == [out]
+    image = smooth(90, 90)
+    assert len(ExportedPredictor(out)(image)) == len(eager()(image)) > 0
+
+
+def test_a_file_that_disagrees_is_not_written(in_process, config, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmdet_ext.export.check.TOLERANCES', dict(fp32=(1e-9, 1e-9)))
+    monkeypatch.setattr('mmdet_ext.export.run.TOLERANCES', dict(fp32=(1e-9, 1e-9)))
+    message, _ = in_process(TOOL, config, weights(), '--format', 'torchscript', '--image-size', 96, '--score-thr', 0.2,
+                            '--out', tmp_path / 'model.torchscript')
+    assert 'does not agree with the detector' in message and 'nothing was written' in message
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (('--half', '--format', 'torchscript'), '--half: a TorchScript file is written in fp32'),
+    (('--int8', '--format', 'engine'), '--int8: engine is not written in 8 bits'),
+    (('--batch-size', 0), '--batch-size should be at least 1, got 0'),
+    (('--out', 'model.pth'), '--out of the format onnx should end in .onnx, got model.pth'),
+    (('--image-size', 100), 'image_size should be multiples of 32, got 100 x 100'),
+    (('--score-thr', 2), 'score_thr should be between 0 and 1, got 2'),
+])
+def test_wrong_arguments_are_named(in_process, arguments, message):
+    assert message in in_process(TOOL, CONFIG, weights(), *arguments)[0]
+
+
+def test_other_detectors_are_refused_with_those_that_can_be_exported(in_process, tmp_path):
+    import torch
+    from mmdet.registry import MODELS
+    from mmengine.config import Config
+
+    config = 'configs/mix/rd_rtmdet_tiny_8xb32-300e_coco.py'
+    cfg = Config.fromfile(config)
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), tmp_path / 'rtmdet.pth')
+    message, _ = in_process(TOOL, config, tmp_path / 'rtmdet.pth')
+    assert 'RTMDet with RTMDetSepBNHead cannot be exported. Those that can: PGIDetector with YOLOv9Head' in message
