@@ -8,6 +8,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 from xml.sax.saxutils import escape
@@ -216,7 +217,7 @@ def write_yolo_label_studio(source: Source, out: Path) -> None:
         put_yolo(item, out / 'images', out / 'labels')
     put(out / 'classes.txt', ''.join(f'{name}\n' for name in source.classes))
     categories = [dict(id=label, name=name) for label, name in enumerate(source.classes)]
-    put(out / 'notes.json', dict(categories=categories, info=dict(year=2024, version='1.0', contributor='Label Studio')))
+    put(out / 'notes.json', dict(categories=categories, info=dict(year=2024, contributor='Label Studio')))
 
 
 @writer('yolo cvat')
@@ -235,7 +236,7 @@ def write_yolo_polygons(source: Source, out: Path) -> None:
     """One polygon a row; of an object of several parts the corners of all."""
 
     def lines(item: Item) -> str:
-        return ''.join(f'{label} {relative_points(sum(polygons, []), item)}\n'
+        return ''.join(f'{label} {relative_points(list(chain(*polygons)), item)}\n'
                        for label, polygons in zip(item.labels, item.polygons, strict=True))
 
     for item in source.items:
@@ -260,11 +261,12 @@ def write_yolo_obb(source: Source, out: Path) -> None:
 # Pascal VOC xml
 
 
-def voc_xml(item: Item, classes: Sequence[str], offset: int = 1) -> str:
+def voc_xml(item: Item, classes: Sequence[str]) -> str:
+    """Boxes from the first to the last pixel, counted from 1."""
     objects = ''.join(
         f'<object><name>{escape(classes[label])}</name><pose>Unspecified</pose><truncated>0</truncated>'
-        f'<difficult>0</difficult><bndbox><xmin>{x + offset:g}</xmin><ymin>{y + offset:g}</ymin>'
-        f'<xmax>{x + w + offset:g}</xmax><ymax>{y + h + offset:g}</ymax></bndbox></object>\n'
+        f'<difficult>0</difficult><bndbox><xmin>{x + 1:g}</xmin><ymin>{y + 1:g}</ymin>'
+        f'<xmax>{x + w:g}</xmax><ymax>{y + h:g}</ymax></bndbox></object>\n'
         for (x, y, w, h), label in zip(item.boxes, item.labels, strict=True))
     return (f'<annotation><folder>images</folder><filename>{escape(item.name)}</filename>'
             f'<size><width>{item.width}</width><height>{item.height}</height><depth>3</depth></size>\n'
