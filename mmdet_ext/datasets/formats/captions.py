@@ -9,7 +9,7 @@ from ..annotation_file import is_box, size_of
 from ..coco_captions import clean_name
 from ..grounding_checks import positive_spans, span_problem
 from .csv_rows import missing_columns, read_box, read_table
-from .listing import Listing, split_of, split_word
+from .listing import Listing, split_word
 from .records import BAD_ROW, NO_IMAGE, NO_NUMBER, LabelledBox, LabelledImage, Labels, Problems
 
 NEEDS_BOXES = ('MDETR learns which words name which box, so that captions need boxes. Give them in one of these ways: '
@@ -37,7 +37,7 @@ def read_grounding_files(listing: Listing, files: list[Path], problems: Problems
             if not paths:
                 problems.add(path, place, row['file_name'], NO_IMAGE)
                 continue
-            image = LabelledImage(paths[0], path, split_of(path, listing.root, by_name=True) or split_of(paths[0], listing.root),
+            image = LabelledImage(paths[0], path, listing.split_of(path, paths[0], by_name=True),
                                   size_of(row), caption=row['caption'])
             image.fields = {key: value for key, value in row.items()
                             if key not in ('id', 'file_name', 'width', 'height', 'caption', 'data_source')}
@@ -124,7 +124,8 @@ def _coco_pairs(listing: Listing, path: Path, problems: Problems) -> list[Labell
         if name is None or not isinstance(row.get('caption'), str) or not row['caption'].strip():
             problems.add(path, place, row, BAD_ROW)
         elif paths := listing.find_image(name, path):
-            pairs.append(LabelledImage(paths[0], path, split_of(path, listing.root, by_name=True), caption=row['caption'].strip()))
+            split = listing.split_of(path, paths[0], by_name=True)
+            pairs.append(LabelledImage(paths[0], path, split, caption=row['caption'].strip()))
         else:
             problems.add(path, place, name, NO_IMAGE)
     return pairs
@@ -148,7 +149,7 @@ def _csv_pairs(listing: Listing, path: Path, problems: Problems) -> tuple[list[L
         if not paths or not caption:
             problems.add(path, place, row['image'], BAD_ROW if paths else NO_IMAGE)
             continue
-        split = split_word(row.get('split', '')) or split_of(path, listing.root, by_name=True) or split_of(paths[0], listing.root)
+        split = split_word(row.get('split', '')) or listing.split_of(path, paths[0], by_name=True)
         pair = pairs.setdefault((paths[0], caption), LabelledImage(paths[0], path, split, caption=caption))
         if has_boxes and (box := read_box(row, place, path, problems)):
             pair.boxes.append(box)

@@ -10,7 +10,7 @@ from pycocotools import mask as coco_mask
 
 from ..annotation_file import is_box, size_of
 from ..mask_checks import outline_problem
-from .listing import Listing, split_of
+from .listing import Listing
 from .records import (BAD_ROW, KEPT, NO_IMAGE, NO_IMAGE_OF_LABELS, NO_NUMBER, SAME_NAME, UNKNOWN_CLASS, LabelledBox,
                       LabelledImage, Labels, Problems)
 
@@ -28,7 +28,7 @@ def read_coco_files(listing: Listing, files: list[Path], source: Path, problems:
         rows = _rows_by_image(content, path, problems)
         roots |= _project_names(content)
         names.update(dict.fromkeys(categories.values()))
-        images += _images(listing, path, content, categories, rows, split_of(path, listing.root, by_name=True), problems)
+        images += _images(listing, path, content, categories, rows, problems)
     with_boxes = {box.label for image in images for box in image.boxes}
     for name in [name for name in names if name not in with_boxes and (name in roots or name.lower() in _NO_CLASS)]:
         del names[name]
@@ -82,7 +82,7 @@ def _rows_by_image(content: dict, file: Path, problems: Problems) -> dict[Any, l
 
 
 def _images(listing: Listing, file: Path, content: dict, categories: dict[Any, str], rows: dict[Any, list],
-            split: str | None, problems: Problems) -> list[LabelledImage]:
+            problems: Problems) -> list[LabelledImage]:
     images, seen = [], set()
     for number, row in enumerate(content['images']):
         place = f'images row {number}'
@@ -101,7 +101,7 @@ def _images(listing: Listing, file: Path, content: dict, categories: dict[Any, s
         if len(paths) > 1:
             problems.add(file, place, f'{row["file_name"]}: {", ".join(map(problems.name, paths[:3]))}; the first is '
                          'taken', SAME_NAME, KEPT)
-        image = LabelledImage(paths[0], file, split or split_of(paths[0], listing.root), size_of(row))
+        image = LabelledImage(paths[0], file, listing.split_of(file, paths[0], by_name=True), size_of(row))
         image.boxes = [box for number, part in parts
                        if (box := _box(part, number, row, categories, file, problems)) is not None]
         images.append(image)

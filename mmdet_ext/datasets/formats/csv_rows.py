@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from .listing import Listing, split_of, split_word
+from .listing import Listing, split_word
 from .records import BAD_FILE, BAD_ROW, NO_IMAGE, NO_NUMBER, LabelledBox, LabelledImage, Labels, Problems
 from .texts import number_of, read_text, size_from
 
@@ -151,8 +151,7 @@ def _read_rows(table: Table, path: Path, listing: Listing, images: dict[Path, La
             continue
         image_path = places[name][0]
         if image_path not in images:
-            split = split_word(row.get('split', '')) or split_of(path, listing.root, by_name=True) or split_of(image_path,
-                                                                                                 listing.root)
+            split = split_word(row.get('split', '')) or listing.split_of(path, image_path, by_name=True)
             size = None if relative else size_from(row.get('width'), row.get('height'))
             images[image_path] = LabelledImage(image_path, path, split, size, relative=relative)
         box = read_box(row, place, path, problems)

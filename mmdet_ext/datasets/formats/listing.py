@@ -69,6 +69,11 @@ class Listing:
     def _by_stem(self) -> dict[str, list[Path]]:
         return _grouped((_key(path.stem), path) for path in self.images)
 
+    def split_of(self, file: Path, image: Path, *, by_name: bool = False) -> str | None:
+        """The split of an image: by the folders of its label file, with `by_name` by the name of that, or by its own
+        folders."""
+        return _split_of(file, self.root, by_name) or _split_of(image, self.root, False)
+
     def find_image(self, name: str, near: Path) -> list[Path]:
         """The images that a label file means by a name, the likeliest first; [] if there is none.
 
@@ -110,8 +115,8 @@ def name_parts(name: str) -> list[str]:
     return [part for part in re.split(r'[\\/]+', name.strip()) if part not in ('', '.', '..')]
 
 
-def split_of(path: Path, root: Path, *, by_name: bool = False) -> str | None:
-    """The split that a path below the root belongs to, by its folders, and with `by_name` by the name of the file."""
+def _split_of(path: Path, root: Path, by_name: bool) -> str | None:
+    """The split that a path below the root belongs to, by its name or by its folders, the last first."""
     folders = path.relative_to(root).parts[:-1] if path.is_relative_to(root) else ()
     splits = (split_word(part) for part in (*([path.stem] if by_name else []), *reversed(folders)))
     return next(filter(None, splits), None)

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from .listing import Listing, split_of
+from .listing import Listing
 from .records import (BAD_ROW, KEPT, NO_BOX, NO_IMAGE, NO_NUMBER, SAME_NAME, LabelledBox, LabelledImage, Labels,
                       Problems)
 from .texts import number_of, size_from
@@ -26,7 +26,7 @@ def read_labelme_files(listing: Listing, files: list[Path], source: Path, proble
         name = content.get('imagePath') if isinstance(content.get('imagePath'), str) else ''
         hint = ' (only inside the json: write it out with labelme_export_json)' if content.get('imageData') else ''
         paths = listing.find_image(name, path) or listing.with_stem(path.stem, path)
-        image = _image(paths, name + hint * (not paths), path, '', listing, problems)
+        image = _image(paths, name + hint * (not paths), path, '', listing, problems, by_name=False)
         if image is not None:
             image.size = size_from(content.get('imageWidth'), content.get('imageHeight'))
             image.boxes = _boxes(content['shapes'], 'shape', _labelme_box, path, problems)
@@ -86,15 +86,15 @@ def _via_rows(listing: Listing, path: Path, problems: Problems) -> Iterator[tupl
         yield f'{name}', dict(filename=name, regions=[row for row in regions if row['shape_attributes']])
 
 
-def _image(paths: list[Path], name: str, file: Path, place: str, listing: Listing,
-           problems: Problems) -> LabelledImage | None:
+def _image(paths: list[Path], name: str, file: Path, place: str, listing: Listing, problems: Problems, *,
+           by_name: bool = True) -> LabelledImage | None:
     if not paths:
         problems.add(file, place, name, NO_IMAGE)
         return None
     if len(paths) > 1:
         problems.add(file, place, f'{name}: {", ".join(map(problems.name, paths[:3]))}; the first is taken', SAME_NAME,
                      KEPT)
-    return LabelledImage(paths[0], file, split_of(file, listing.root) or split_of(paths[0], listing.root))
+    return LabelledImage(paths[0], file, listing.split_of(file, paths[0], by_name=by_name))
 
 
 def _boxes(rows: Any, place: str, read: Callable[[dict], tuple], file: Path, problems: Problems) -> list[LabelledBox]:

@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element
 
 from tqdm import tqdm
 
-from .listing import Listing, split_of, split_word
+from .listing import Listing, split_word
 from .records import (BAD_FILE, BAD_ROW, KEPT, NO_BOX, NO_IMAGE_OF_LABELS, NO_NUMBER, SAME_NAME, LabelledBox,
                       LabelledImage, Labels, Problems)
 from .texts import number_of, read_text, size_from
@@ -30,7 +30,7 @@ def read_voc_files(listing: Listing, files: list[Path], source: Path, problems: 
     for path in tqdm(files, desc='labels', unit='file', leave=False, disable=None):
         if (image := _read_file(path, listing, problems)) is not None:
             listed = split_of_stem.get(path.stem.casefold())
-            image.split = listed or split_of(path, listing.root) or split_of(image.path, listing.root)
+            image.split = listed or listing.split_of(path, image.path)
             images.append(image)
     boxes = [box for image in images for box in image.boxes]
     if boxes and min(min(box.box[:2]) for box in boxes) >= 1:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from .listing import Listing, split_of, split_word
+from .listing import Listing, split_word
 from .records import (BAD_ROW, NO_IMAGE, NO_IMAGE_OF_LABELS, NO_NUMBER, UNKNOWN_CLASS, LabelledBox,
                       LabelledImage, Labels, Problems)
 from .texts import number_of, read_text
@@ -85,7 +85,7 @@ def _images_by_folder(listing: Listing, problems: Problems) -> list[tuple[Path, 
     """All images of a folder; splits by lists such as train.txt if these name more than one, else by folders."""
     lists = {split: path for path in listing.of('.txt') if (split := split_word(path.stem)) and _names_images(path)}
     if len(lists) < 2:
-        return [(path, split_of(path, listing.root)) for path in listing.images]
+        return [(path, listing.split_of(path, path)) for path in listing.images]
     images = []
     for split, file in lists.items():
         for number, row in enumerate(read_list(file), 1):
