@@ -55,7 +55,8 @@ def _divided(images: Sequence[CheckedImage], test: str | None, fraction: float, 
     sets = dict(train=[], val=[], test=kept)
     for members, is_val in zip(by_path.values(), division.is_val, strict=True):
         sets['val' if is_val else 'train'] += members
-    return sets, f'divided here, {fraction:.0%} for validation, seed {seed}, {division.how}'
+    return sets, (f'divided here, {division.is_val.sum()} of {len(paths)} images ({division.is_val.mean():.0%}) for '
+                  f'validation, seed {seed}, {division.how}')
 
 
 def _note_lacking(sets: Sets, problems: Problems) -> None:

@@ -54,7 +54,8 @@ def read_source(files: dict[str, tuple[Path, Path]]) -> Source:
             rows = [row for row in content['annotations'] if row['image_id'] == image['id'] and not row['iscrowd']]
             items.append(Item(split, Path(folder, image['file_name']), f'{split}_{image["file_name"]}', image['width'],
                               image['height'], [row['bbox'] for row in rows],
-                              [label_of[row['category_id']] for row in rows], [row['segmentation'] for row in rows]))
+                              [label_of[row['category_id']] for row in rows],
+                              [row.get('segmentation') or [corners_of(row['bbox'])] for row in rows]))
     return Source(classes, items)
 
 
