@@ -20,7 +20,7 @@ NEEDS_BOXES = ('MDETR learns which words name which box, so that captions need b
 
 def read_grounding_files(listing: Listing, files: list[Path], problems: Problems) -> Labels:
     """Read MDETR's json: one image per caption, `tokens_positive` for each box."""
-    images = []
+    images, files = [], _one_per_split(files)
     for path in files:
         content = listing.take_json(path)
         rows = defaultdict(list)
@@ -63,7 +63,7 @@ def read_captions(listing: Listing, kinds: dict[str, list[Path]], boxes: Labels 
     complete: list[LabelledImage] = []
     if not pairs:
         form = 'CSV'
-        for path in kinds.get('csv', ()):
+        for path in (*kinds.get('csv captions', ()), *kinds.get('csv', ())):
             few, whole_images = _csv_pairs(listing, path, problems)
             pairs += few
             complete += whole_images
@@ -97,6 +97,21 @@ def name_spans(label: str, caption: str) -> list[list[int]]:
     words = sorted({name, plural(name), label}, key=len, reverse=True)
     pattern = '|'.join(re.escape(word).replace(r'\ ', r'[\s-]+') for word in words)
     return [list(match.span()) for match in re.finditer(rf'(?<!\w)(?:{pattern})(?!\w)', caption, re.IGNORECASE)]
+
+
+def _one_per_split(files: list[Path]) -> list[Path]:
+    """The files of captions, if there are others of expressions or questions; ValueError if that cannot be told."""
+    by_split = defaultdict(list)
+    for path in files:
+        by_split[split_word(path.stem)].append(path)
+    chosen = []
+    for paths in by_split.values():
+        usual = [path for path in paths if path.stem.lower().startswith(('grounding', 'caption'))] or paths
+        if len(usual) > 1:
+            raise ValueError(f"{usual[0]} and {usual[1]} are both in MDETR's format: give the path of one, or a folder "
+                             'with one for each set, such as grounding_train.json and grounding_val.json')
+        chosen += usual
+    return chosen
 
 
 def _grounded_box(number: int, row: dict, caption: str, file: Path, problems: Problems) -> LabelledBox | None:

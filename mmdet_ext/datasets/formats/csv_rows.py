@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from .listing import Listing, split_word
+from .listing import IMAGE_SUFFIXES, Listing, split_word
 from .records import BAD_FILE, BAD_ROW, NO_IMAGE, NO_NUMBER, LabelledBox, LabelledImage, Labels, Problems
 from .texts import number_of, read_text, size_from
 
@@ -104,6 +104,15 @@ def missing_columns(table: Table) -> str:
     return ''
 
 
+def has_captions_only(path: Path) -> bool:
+    """Whether a CSV is a table of images and captions without boxes."""
+    try:
+        table = read_table(path)
+    except ValueError:
+        return False
+    return 'caption' in table.rows and bool(missing_columns(table))
+
+
 def _columns(names: list[str]) -> dict[str, int]:
     """The number of each column that is known, by our name."""
     columns = {}
@@ -131,7 +140,7 @@ def _without_header(rows: pd.DataFrame) -> dict[str, int]:
         return dict(image=0, x1=1, y1=2, x2=3, y2=4, label=5)
     if re.fullmatch('[tn]nnnntnn', kinds):
         return dict(label=0, x=1, y=2, w=3, h=4, image=5, width=6, height=7)
-    if kinds == 'tt':
+    if kinds == 'tt' and Path(rows.iloc[0, 0]).suffix.lower() in IMAGE_SUFFIXES:
         return dict(image=0, caption=1)
     return {}
 

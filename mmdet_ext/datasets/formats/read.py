@@ -6,7 +6,7 @@ from .captions import read_captions, read_grounding_files
 from .coco_json import read_coco_files
 from .csv_rows import read_csv_files
 from .listing import Listing
-from .recognise import FORMATS, choose_format, kinds_of_files
+from .recognise import CAPTION_KINDS, FORMATS, choose_format, kinds_of_files
 from .records import Labels, Problems
 from .tool_json import read_createml_files, read_labelme_files, read_via_files
 from .voc_xml import read_voc_files
@@ -35,9 +35,9 @@ def read_labels(listing: Listing, source: Path, data_format: str | None, problem
             reason = next((f': {problem.value}' for problem in problems if problem.file == problems.name(source)), '')
             raise ValueError(f'{source} is no file of labels that is known{reason}')
         others = {kind: files for kind, files in kinds.items() if kind not in chosen}
-        kinds = {**others, **chosen} if data_format == 'captions' or set(chosen) <= {'grounding', 'coco captions'} \
+        kinds = {**others, **chosen} if data_format == 'captions' or set(chosen) <= set(CAPTION_KINDS) \
             else chosen
-        data_format = data_format or next((kind for kind in FORMATS if kind in chosen), None)
+        data_format = data_format or next((kind for kind in FORMATS if kind in chosen), 'captions')
     chosen_format = choose_format(kinds, data_format, source)
     if not listing.images and 'yaml' not in kinds:
         raise ValueError(f'{listing.root}: there is no image in it. Put the images beside the labels, or give the '

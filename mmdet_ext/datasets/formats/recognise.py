@@ -4,12 +4,14 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from .csv_rows import has_captions_only
 from .listing import IMAGE_SUFFIXES, Listing
 from .records import BAD_FILE, Problems
 
 # In the order in which they are looked for: a format that names its images comes before one of bare rows.
 FORMATS = dict(coco='COCO json', yolo='YOLO txt', voc='Pascal VOC xml', labelme='LabelMe json',
                createml='CreateML json', via='VIA json', csv='CSV', captions='captions')
+CAPTION_KINDS = ('grounding', 'coco captions', 'csv captions')  # kinds of files that have captions
 _ARCHIVES = {'.zip': 'unzip', '.tar': 'tar xf', '.gz': 'tar xf', '.tgz': 'tar xf', '.bz2': 'tar xf', '.xz': 'tar xf',
              '.rar': 'unrar x', '.7z': '7z x'}
 _HINT = ('It reads COCO json, YOLO txt, Pascal VOC xml, LabelMe json, CreateML json, VIA json and CSV: export the '
@@ -67,7 +69,7 @@ def kinds_of_files(listing: Listing, problems: Problems) -> dict[str, list[Path]
             kinds[kind].append(path)
     kinds['yaml'] = [path for path in listing.of('.yaml', '.yml') if _is_data_yaml(path)]
     for path in listing.of('.csv', '.tsv'):
-        kinds['via' if _is_via_csv(path) else 'csv'].append(path)
+        kinds['via' if _is_via_csv(path) else 'csv captions' if has_captions_only(path) else 'csv'].append(path)
     stems = {path.stem.casefold() for path in listing.images}
     kinds['txt'] = [path for path in listing.of('.txt') if _has_boxes(path, path.stem.casefold() in stems)]
     if kinds['yaml'] or kinds['txt']:
@@ -93,7 +95,7 @@ def choose_format(kinds: dict[str, list[Path]], data_format: str | None, source:
     for kind in FORMATS:
         if kind in kinds:
             return kind
-    if 'grounding' in kinds or 'coco captions' in kinds:
+    if any(kind in kinds for kind in CAPTION_KINDS):
         return 'captions'
     raise ValueError(f'{source}: {_what_else(kinds)}. {_HINT}')
 

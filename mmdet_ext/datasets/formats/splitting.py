@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit
 
-_TRIALS = 32
+_TRIALS = 64
 _ROBOFLOW = re.compile(r'(?:_(?:jpe?g|png|bmp|webp|tiff?))?\.rf\.[0-9A-Za-z]{16,}$', re.IGNORECASE)
 _NUMBER = re.compile(r'[-_ .(]*(?:frame|frm|img|image|f)?[-_ .(]*\d+\)?$', re.IGNORECASE)
 
@@ -26,7 +26,7 @@ def divide(paths: Sequence[Path], labels: Sequence[Sequence[str]], fraction: flo
 
     The groups that stay together are the first of these that leaves every class in both sets: images of one folder,
     images whose names differ in their last number (frames of a video), copies that Roboflow made of one image, single
-    images. Of 32 seeded divisions by scikit-learn's `GroupShuffleSplit` the one is taken whose classes are divided most
+    images. Of 64 seeded divisions by scikit-learn's `GroupShuffleSplit` the one is taken whose classes are divided most
     evenly; images of classes that it leaves out of a set are exchanged.
 
     Args:
@@ -119,34 +119,63 @@ def _best(groups: np.ndarray, counts: np.ndarray, fraction: float, seed: int) ->
     num_val = min(max(round(fraction * len(per_group)), 1), len(per_group) - 1)
     splitter = GroupShuffleSplit(_TRIALS, test_size=num_val, random_state=seed)
     indices = np.arange(len(per_group))
+    order = np.random.default_rng(seed).permutation(indices)
     best, least = None, np.inf
     for _, chosen in splitter.split(indices, groups=indices):
-        is_val = np.zeros(len(per_group), bool)
-        is_val[chosen] = True
-        _exchange(is_val, per_group, seed)
-        share = per_group[is_val].sum(0) / total
+        sides = _Sides(per_group, chosen)
+        sides.cover_classes(order)
+        sides.restore_size(round(fraction * total[-1]), order)
+        share = per_group[sides.is_val].sum(0) / total
         error = np.abs(share - fraction).mean() + abs(share[-1] - fraction)
         if error < least:
-            best, least = is_val, error
+            best, least = sides.is_val, error
     return best[groups]
 
 
-def _exchange(is_val: np.ndarray, per_group: np.ndarray, seed: int) -> None:
-    """Move groups of classes that a set lacks, the rarest first, unless another class would then be lost."""
-    has = per_group > 0
-    order = np.random.default_rng(seed).permutation(len(per_group))
-    for label in np.argsort(has.sum(0), kind='stable'):
-        if has[:, label].sum() < 2:
-            continue
-        for target in (True, False):
-            if (has[:, label] & (is_val == target)).any():
-                continue
-            candidates = [group for group in order if has[group, label]]
-            for group in sorted(candidates, key=lambda group: per_group[group, -1]):
-                left = has[(is_val != target) & (np.arange(len(is_val)) != group)].any(0)
-                if left[has[group]].all():
-                    is_val[group] = target
-                    break
+class _Sides:
+    """Which groups are in the validation set, and how many groups of each set have a class.
+
+    Args:
+        per_group: (groups, classes + 1) boxes of each class, and images in the last column.
+        chosen: Groups of the validation set.
+    """
+
+    def __init__(self, per_group: np.ndarray, chosen: np.ndarray) -> None:
+        self.has, self.num_images = per_group > 0, per_group[:, -1]
+        self.is_val = np.zeros(len(per_group), bool)
+        self.is_val[chosen] = True
+        self.groups_with = np.stack([self.has[~self.is_val].sum(0), self.has[self.is_val].sum(0)])
+
+    def may_leave(self, group: int) -> bool:
+        """Whether its set keeps every class, and some image, without a group."""
+        return bool((self.groups_with[int(self.is_val[group]), self.has[group]] > 1).all())
+
+    def move(self, group: int) -> None:
+        side = int(self.is_val[group])
+        self.groups_with[side] -= self.has[group]
+        self.groups_with[1 - side] += self.has[group]
+        self.is_val[group] = not side
+
+    def cover_classes(self, order: np.ndarray) -> None:
+        """Move groups of classes that a set lacks, the rarest first, the smallest groups first."""
+        for label in np.argsort(self.groups_with.sum(0), kind='stable'):
+            for side in (0, 1):
+                if self.groups_with[side, label]:
+                    continue
+                candidates = [group for group in order[self.has[order, label]] if self.may_leave(group)]
+                if candidates:
+                    self.move(min(candidates, key=lambda group: self.num_images[group]))
+
+    def restore_size(self, num_images: int, order: np.ndarray) -> None:
+        """Move groups back until the validation set has about this many images again; both keep their classes."""
+        surplus = self.num_images[self.is_val].sum() - num_images
+        for group in order:
+            if surplus == 0:
+                return
+            size = self.num_images[group]
+            if self.is_val[group] == (surplus > 0) and size <= abs(surplus) and self.may_leave(group):
+                self.move(group)
+                surplus += size if self.is_val[group] else -size
 
 
 def same_images(paths: Sequence[Path]) -> list[list[int]]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from .listing import IMAGE_SUFFIXES, Listing, name_parts
+from .listing import IMAGE_SUFFIXES, Listing, name_parts, split_word
 from .records import NO_IMAGE, Problems
 from .texts import read_text
 
@@ -147,7 +147,10 @@ def _resolve(value: str, base: object, path: Path) -> Path | None:
         folders = [path.parent / named, Path.cwd() / named, path.parent / named.name, path.parent]
     candidates = [folder / value for folder in folders]
     parts = name_parts(re.sub('^[A-Za-z]:', '', value))
-    candidates += [path.parent.joinpath(*parts[begin:]) for begin in range(len(parts))]
+    # a single name has to be that of a set: 'images' alone may be any folder
+    last = len(parts) if parts and split_word(parts[-1]) else max(len(parts) - 1, 1)
+    ends = [parts[begin:] for begin in range(last)]
+    candidates += [path.parent.joinpath(*end) for end in ends]
     return next((Path(candidate).absolute() for candidate in map(_normal, candidates) if candidate.exists()), None)
 
 

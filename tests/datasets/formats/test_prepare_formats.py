@@ -94,7 +94,7 @@ def test_the_source_has_images_without_boxes(source):
 def test_polygons_stay(source, name, tmp_path):
     data = prepare_data(write_format(name, source, tmp_path / 'data'), tmp_path / 'out')
     rows = json.loads(data.train.ann_file.read_text())['annotations']
-    polygons = sum((item.polygons for item in source.of('train')), [])
+    polygons = [polygon for item in source.of('train') for polygon in item.polygons]
     single = [index for index, polygon in enumerate(polygons) if len(polygon) == 1]
     assert len(single) > 5 and len(rows) == len(polygons)
     for index in single:
