@@ -76,8 +76,9 @@ def read_table(path: Path) -> Table:
     if first is None:
         raise ValueError('the file is empty')
     separator = max(',;\t|', key=first.count)
-    rows = pd.DataFrame(list(csv.reader(io.StringIO(text, newline=''), delimiter=separator, skipinitialspace=True)))
-    rows = rows.fillna('').map(str.strip)
+    lines = list(csv.reader(io.StringIO(text, newline=''), delimiter=separator, skipinitialspace=True))
+    width = max(map(len, lines))
+    rows = pd.DataFrame([line + [''] * (width - len(line)) for line in lines]).map(str.strip)
     begin = next(number for number, row in enumerate(rows.itertuples(index=False)) if any(row))
     columns = _columns([re.sub('[^a-z0-9]', '', name.lower()) for name in rows.iloc[begin]])
     if 'image' in columns and len(columns) > 1:
