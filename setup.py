@@ -93,7 +93,7 @@ setup(
         # mmdet's LVIS data set and metrics
         'lvis': ['lvis>=0.5.3'],
         # the page of a run
-        'report': ['seaborn', 'jinja2'],
+        'report': ['seaborn', 'jinja2', 'markupsafe'],
         # files for other programs, and running them
         'export': ['onnx', 'onnxruntime', 'onnxscript', 'openvino'],
         # the page to try a model

@@ -12,6 +12,7 @@ DISTRIBUTIONS = packages_distributions()  # names of modules to names of distrib
 OTHER_INTERPRETER = {'ultralytics'}  # benchmarks run it in an environment of its own
 NEVER_IMPORTED = {'openmim', 'setuptools', 'pytest-xdist', 'ruff', 'mkdocs-material', 'mkdocstrings-python',  # commands
                   'lvis', 'lap', 'onnxscript'}  # mmdet imports the first two, torch the third
+IMPORTERS = {'import_extra', 'importorskip'}  # functions that import the module that is their first argument
 NOT_PINNED = {'spacy'}  # no test needs it
 
 
@@ -30,6 +31,9 @@ def imported(folder: str, at_import_only: bool = False) -> set[str]:
                 names.update(alias.name.partition('.')[0] for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 names.add(node.module.partition('.')[0])
+            elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition('.')[2] in IMPORTERS and isinstance(
+                    node.args[0], ast.Constant):
+                names.add(node.args[0].value.partition('.')[0])
     tests = ROOT / 'tests'
     names -= {path.stem for path in (*tests.rglob('*.py'), *tests.iterdir())} | {'mmdet_ext'}
     names -= set(sys.stdlib_module_names) | OTHER_INTERPRETER

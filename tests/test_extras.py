@@ -17,10 +17,11 @@ def test_a_missing_library_names_the_extra(module):
 
 
 def test_a_library_that_lacks_something_of_its_own_keeps_its_error(tmp_path, monkeypatch):
-    (tmp_path / 'there_but_broken.py').write_text('import no_such_library')
+    module = 'there_but_broken'
+    (tmp_path / f'{module}.py').write_text('import no_such_library')
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ModuleNotFoundError, match='no_such_library'):
-        import_extra('there_but_broken', 'export')
+        import_extra(module, 'export')
 
 
 @pytest.mark.parametrize('module, variable', [('onnxruntime', 'ORT_DISABLE_TELEMETRY'),

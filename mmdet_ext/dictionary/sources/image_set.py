@@ -81,7 +81,7 @@ def training_images(cfg: Config) -> ConcatDataset:
 
 def named_files(cfg: Config, split: str) -> list[tuple[Path, Path]]:
     """Annotation file and folder of images of each data set of a split ('train', 'val', 'test'), there or not."""
-    return [(_ann_file(leaf), _folder(leaf)) for leaf in _leaves(cfg, split) if leaf.get('ann_file')]
+    return [(_ann_file(leaf), _folder(leaf)) for leaf in plain_data_sets(cfg, split) if leaf.get('ann_file')]
 
 
 def evaluation_pipeline(cfg: Config) -> list[dict]:
