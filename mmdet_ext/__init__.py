@@ -9,12 +9,13 @@ from .compat import check_dependencies
 
 check_dependencies()
 
+from .config_files import config_file  # noqa: E402
 from .locations import PACKAGES, add_locations  # noqa: E402
 from .version import __version__  # noqa: E402
 
 add_locations()
 
-__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models', 'visualization']
+__all__ = ['__version__', 'config_file', 'datasets', 'engine', 'evaluation', 'models', 'visualization']
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -1,10 +1,11 @@
 """Functions of the command lines of training and testing, which prepare a config and its runner."""
+from ..config_variables import apply_variables
 from .config import load_config, pin_batches, use_amp, use_auto_scale_lr, use_checked_data_sets, use_tta
 from .processes import add_threads_hook, init_cpu_processes, leave_cores_to_workers, named_data_workers
 from .resume import begin_from, use_own_hooks
 
 __all__ = [
-    'add_threads_hook', 'begin_from', 'init_cpu_processes', 'leave_cores_to_workers', 'load_config',
+    'add_threads_hook', 'apply_variables', 'begin_from', 'init_cpu_processes', 'leave_cores_to_workers', 'load_config',
     'named_data_workers', 'pin_batches', 'use_amp', 'use_auto_scale_lr', 'use_checked_data_sets',
     'use_own_hooks', 'use_tta'
 ]
