@@ -10,7 +10,6 @@ from mmengine.config import Config
 import mmdet_ext
 from mmdet_ext import launch
 from mmdet_ext.config_sizes import dicts_in, image_size_of, type_name
-from mmdet_ext.config_variables import apply_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 YOLO, SHAPES = ROOT / 'configs/yolov9/yolov9s_coco.py', ROOT / 'configs/yolov9/yolov9t_shapes.py'
