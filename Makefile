@@ -8,7 +8,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile
 OTHER_PYTHON := Python 3.11 or 3.12 is needed (mmcv 2.1.0 does not build on 3.13): make PYTHON=python3.11 ...
 export PIP_NO_INPUT := 1
 
-.PHONY: help install demo demo-rd demo-mdetr demo-mdetr-qa demo-mdetr-seg lint test test-gpu clean
+.PHONY: help install demo demo-rd demo-mdetr demo-mdetr-qa demo-mdetr-seg lint docs test test-gpu clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo 'make demo-mdetr-qa   questions, after demo-mdetr, which comes first if it was not made: half an hour more'
 	@echo 'make demo-mdetr-seg  the same with masks of expressions: ten minutes more'
 	@echo 'make lint     install, check the code with ruff (settings: pyproject.toml)'
+	@echo 'make docs     install, write the documentation as a site to site/index.html'
 	@echo 'make test     install, run the tests: 10 minutes on 2 cores'
 	@echo 'make test-gpu install, run what needs a CUDA device: published numbers, mixed precision, an epoch of each'
 	@echo 'make clean    remove $(VENV) and what was built'
@@ -44,6 +45,9 @@ demo-mdetr-seg: install
 lint: install
 	$(VENV)/bin/ruff check
 
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build
+
 test: install
 	$(VENV)/bin/python -m pytest $(PYTEST_FLAGS) tests
 
@@ -54,7 +58,7 @@ test-gpu: install
 	$(VENV)/bin/python -m pytest -m gpu tests
 
 clean:
-	rm -rf $(VENV) build dist mmdet_ext.egg-info mmdet_ext/.mim .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site mmdet_ext.egg-info mmdet_ext/.mim .pytest_cache .ruff_cache
 
 $(VENV)/.torch: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "$(OTHER_PYTHON)")'

@@ -74,7 +74,8 @@ setup(
     license_files=['LICENSE'],
     python_requires='>=3.11',
     packages=find_packages(include=['mmdet_ext', 'mmdet_ext.*']),
-    package_data={'mmdet_ext': [f'.mim/{files}' for files in ('**/*.py', '**/*.yml', '**/*.sh', 'model-index.yml')]},
+    package_data={'mmdet_ext': ['report/templates/*', *(f'.mim/{files}' for files in (
+        '**/*.py', '**/*.yml', '**/*.sh', 'model-index.yml'))]},
     zip_safe=False,
     # mmengine, mmcv and mmdet come from distributions of more than one name, and mmcv must be compiled after torch is
     # there: `import mmdet_ext` checks their versions. requirements.txt holds the versions that the tests run with.
@@ -85,7 +86,7 @@ setup(
         # the published distributions; mmdet itself refuses mmcv 2.2
         'mm': ['mmengine>=0.7.1,<1.0', 'mmcv>=2.0.0rc4,<2.2', 'mmdet>=3.0,<4.0', 'openmim', 'setuptools<82'],
         # text encoders, and dictionaries from CLIP
-        'text': ['transformers>=5', 'tokenizers'],
+        'text': ['transformers>=5', 'tokenizers', 'huggingface_hub'],
         'clip': ['open_clip_torch>=3'],
         # roots of expressions, for the builders of MDETR's annotations
         'parser': ['spacy>=3'],
@@ -100,7 +101,7 @@ setup(
         # tracking with mmdet's ByteTrack
         'track': ['lap'],
         'docs': ['mkdocs-material', 'mkdocstrings-python'],
-        'tests': ['pytest', 'pytest-xdist', 'huggingface_hub', 'ruff', 'playwright'],
+        'tests': ['pytest', 'pytest-xdist', 'ruff', 'playwright'],
     },
     cmdclass={'build_py': FreshBuild, 'editable_wheel': EditableWheelForMim},
 )

@@ -2,18 +2,20 @@
 
 `datasets`, `engine`, `evaluation`, `models` and `visualization` are imported when they are used (see `locations`).
 """
+import sys
 from importlib import import_module
 from types import ModuleType
 
 from .compat import check_dependencies
+from .config_files import config_file
+from .version import __version__
 
-check_dependencies()
+PACKAGES: set[str] = set()
+if 'mmdet_ext.doctor' not in sys.orig_argv:  # `python -m mmdet_ext.doctor` runs where the dependencies do not work
+    check_dependencies()
+    from .locations import PACKAGES, add_locations
 
-from .config_files import config_file  # noqa: E402
-from .locations import PACKAGES, add_locations  # noqa: E402
-from .version import __version__  # noqa: E402
-
-add_locations()
+    add_locations()
 
 __all__ = ['__version__', 'config_file', 'datasets', 'engine', 'evaluation', 'models', 'visualization']
 

@@ -63,15 +63,16 @@ def count_parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def count_flops(model: PGIDetector, size: int = 640, training: bool = False) -> int:
-    """Twice the multiply-adds of all convolutions for one image of `size` x `size` pixels.
+def count_flops(model: PGIDetector, size: int | tuple[int, int] = 640, training: bool = False) -> int:
+    """Twice the multiply-adds of all convolutions for one image.
 
     Args:
         model: In evaluation mode.
-        size: Multiple of 32.
+        size: (height, width) of the image in pixels, or both in one; multiples of 32.
         training: Whether to count the auxiliary branch as well.
     """
-    image = torch.zeros(1, 3, size, size, device=next(model.parameters()).device)
+    height, width = (size, size) if isinstance(size, int) else size
+    image = torch.zeros(1, 3, height, width, device=next(model.parameters()).device)
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
         feats = model.backbone(image)

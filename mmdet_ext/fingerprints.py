@@ -1,5 +1,6 @@
-"""Hashes of texts, arrays and weights."""
+"""Hashes of texts, arrays, weights and files."""
 import hashlib
+import os
 from collections.abc import Iterable
 
 import numpy as np
@@ -15,6 +16,12 @@ def digest(parts: Iterable[str | np.ndarray]) -> str:
         sha256.update(f'{len(content)}:'.encode())
         sha256.update(content)
     return sha256.hexdigest()
+
+
+def digest_file(path: str | os.PathLike) -> str:
+    """SHA-256 of the content of a file."""
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def digest_weights(module: nn.Module) -> str:

@@ -22,7 +22,7 @@ LOCATIONS = {  # registry of mmdet: our packages that register into it
     'DATA_SAMPLERS': ('datasets', ),
     'TRANSFORMS': ('datasets', ),
     'METRICS': ('evaluation', ),
-    'HOOKS': ('engine', ),
+    'HOOKS': ('engine', 'report.hook'),
     'OPTIM_WRAPPERS': ('engine', ),
     'OPTIM_WRAPPER_CONSTRUCTORS': ('engine', ),
     'PARAM_SCHEDULERS': ('engine', ),

@@ -10,7 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 DISTRIBUTIONS = packages_distributions()  # names of modules to names of distributions
 OTHER_INTERPRETER = {'ultralytics'}  # benchmarks run it in an environment of its own
-NEVER_IMPORTED = {'openmim', 'setuptools', 'pytest-xdist', 'ruff', 'lvis'}  # commands and plugins; mmdet imports lvis
+NEVER_IMPORTED = {'openmim', 'setuptools', 'pytest-xdist', 'ruff', 'mkdocs-material', 'mkdocstrings-python',  # commands
+                  'lvis', 'lap', 'onnxscript'}  # mmdet imports the first two, torch the third
 NOT_PINNED = {'spacy'}  # no test needs it
 
 

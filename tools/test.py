@@ -49,6 +49,7 @@ def main() -> None:
     check_file(args.checkpoint)
     cfg.load_from = args.checkpoint
     launch.use_checked_data_sets(cfg)
+    launch.drop_hooks(cfg)
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)
     if args.tta:

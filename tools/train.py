@@ -16,6 +16,8 @@ def parse_args() -> argparse.Namespace:
                         help='scale the learning rate by the batch size over the one the config was written for')
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
                         help='go on from CHECKPOINT, or from the newest whole checkpoint in the work directory')
+    parser.add_argument('--no-report', action='store_true',
+                        help='end without a report of the run (default: WORK_DIR/report/report.html)')
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help='values that replace the config\'s, such as train_dataloader.batch_size=4 or key="[1,2]"')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
@@ -44,6 +46,8 @@ def main() -> None:
     if args.auto_scale_lr:
         launch.use_auto_scale_lr(cfg)
     launch.use_own_hooks(cfg)
+    launch.use_report(cfg, not args.no_report)
+    launch.drop_hooks(cfg)
     launch.use_checked_data_sets(cfg)
     launch.begin_from(cfg, args.resume)
     launch.pin_batches(cfg)

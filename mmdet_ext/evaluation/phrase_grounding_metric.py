@@ -58,10 +58,13 @@ class PhraseGroundingMetric(BaseMetric):
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
-            key = self._key(sample)
-            if key not in self.targets:
-                raise ValueError(f'{self.file} has no {_name(key)}, for which there are predictions')
+            key = self._known_key(sample)
             self.results.append((key, self._hits(key, sample['pred_instances'])))
+
+    def phrases_of(self, sample: dict) -> tuple[list[PhraseTarget], list[list[bool]]]:
+        """The targets of the phrases of a caption, and the `phrase_hits` of its predictions."""
+        key = self._known_key(sample)
+        return self.targets[key], self._hits(key, sample['pred_instances'])
 
     def compute_metrics(self, results: list[tuple[Key, list[list[bool]]]]) -> dict[str, float]:
         hits_of = dict(results)
@@ -84,6 +87,12 @@ class PhraseGroundingMetric(BaseMetric):
             raise ValueError(f'{_name(key)}: the number of phrases with boxes is {len(targets)} in {self.file}, and '
                              f'{len(ranked)} in the predictions')
         return [phrase_hits(boxes, target, self.topk, self.iou_thr) for boxes, target in zip(ranked, targets)]
+
+    def _known_key(self, sample: dict) -> Key:
+        key = self._key(sample)
+        if key not in self.targets:
+            raise ValueError(f'{self.file} has no {_name(key)}, for which there are predictions')
+        return key
 
     def _key(self, sample: dict) -> Key:
         names = ('original_img_id', 'sentence_id') if self.from_entities else ('img_id', )

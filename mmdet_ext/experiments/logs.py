@@ -1,4 +1,4 @@
-"""What mmengine's logs tell of a training: a metric over epochs, and how long an epoch takes."""
+"""What mmengine's logs tell of a training: losses and rates, a metric over epochs, and how long an epoch takes."""
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,13 +13,30 @@ class TrainingLog(NamedTuple):
     Args:
         work_dir: Of the training.
         epoch: The last epoch that began; 0 if none.
-        validations: Metrics by name, by the number of epochs trained before.
+        validations: Metrics by name, by the number of epochs trained before; of iterations, if epochs do not count.
         minutes_per_epoch: Of training, without its validations; None if the logs have no times.
+        rows: What was logged of training, in order: `iter`, `epoch` unless epochs do not count, `lr`, losses.
     """
     work_dir: Path
     epoch: int
     validations: dict[int, dict[str, float]]
     minutes_per_epoch: float | None
+    rows: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def by_epoch(self) -> bool:
+        """Whether the training counts epochs, not only iterations."""
+        return any('epoch' in row for row in self.rows)
+
+    def time_of(self, row: Mapping[str, Any]) -> float:
+        """When a row of training was logged, in epochs since the beginning, or in iterations if these count."""
+        return row['iter'] / _iterations_per_epoch(self.rows) if self.by_epoch else row['iter']
+
+    @property
+    def minutes(self) -> float | None:
+        """Minutes of training, without validations; None if the logs have no times."""
+        seconds = [row['time'] for row in self.rows if 'time' in row]
+        return fmean(seconds) * self.rows[-1]['iter'] / 60 if seconds else None
 
     def curve(self, metric: str) -> dict[int, float]:
         """One metric by epoch, in order; empty if there is no validation.
@@ -45,13 +62,18 @@ def read_training_log(work_dir: Path) -> TrainingLog:
     rows: list[dict[str, Any]] = []
     for path in sorted(work_dir.glob('*/vis_data/scalars.json')):  # the folders are named by the time
         added = list(_read_rows(path))
-        begin = min((row['epoch'] for row in added if 'epoch' in row), default=math.inf)
-        rows = [row for row in rows if row.get('epoch', row['step']) < begin] + added
-    training = [row for row in rows if 'epoch' in row]
+        begin = min((_when(row) for row in added if 'iter' in row), default=math.inf)
+        rows = [row for row in rows if _when(row) < begin] + added
+    training = [row for row in rows if 'iter' in row]
     validations = {row['step']: {key: value for key, value in row.items() if key not in ('step', 'time', 'data_time')}
-                   for row in rows if 'epoch' not in row}
-    epoch = max([0, *validations, *(row['epoch'] for row in training)])
-    return TrainingLog(work_dir, epoch, validations, _minutes_per_epoch(training))
+                   for row in rows if 'iter' not in row}
+    epoch = max([0, *validations, *(row['epoch'] for row in training if 'epoch' in row)])
+    return TrainingLog(work_dir, epoch, validations, _minutes_per_epoch(training), training)
+
+
+def _when(row: Mapping[str, Any]) -> int:
+    """Epoch of a row, or its iteration if epochs do not count. The `step` of a validation is one or the other."""
+    return row.get('epoch', row['step'])
 
 
 def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -66,13 +88,16 @@ def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
 def _minutes_per_epoch(rows: Sequence[Mapping[str, Any]]) -> float | None:
     """From the seconds per iteration of the rows of training, and how far apart the first rows of two epochs are."""
     seconds = [row['time'] for row in rows if 'time' in row]
-    if not seconds:
+    if not seconds or 'epoch' not in rows[0]:
         return None
+    return fmean(seconds) * _iterations_per_epoch(rows) / 60
+
+
+def _iterations_per_epoch(rows: Sequence[Mapping[str, Any]]) -> float:
     first = {row['epoch']: row['iter'] for row in reversed(rows)}
     # with one epoch only, the last row of it: its last iterations may have none
-    iterations = next((first[epoch + 1] - first[epoch] for epoch in first if epoch + 1 in first),
-                      max(row['iter'] for row in rows) / rows[0]['epoch'])
-    return fmean(seconds) * iterations / 60
+    return next((first[epoch + 1] - first[epoch] for epoch in first if epoch + 1 in first),
+                max(row['iter'] for row in rows) / rows[0]['epoch'])
 
 
 def resume_from(log: TrainingLog, train_cfg: Mapping[str, Any]) -> Path | None:

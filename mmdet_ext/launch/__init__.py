@@ -2,10 +2,12 @@
 from ..config_variables import apply_variables
 from .config import load_config, pin_batches, use_amp, use_auto_scale_lr, use_checked_data_sets, use_tta
 from .processes import add_threads_hook, init_cpu_processes, leave_cores_to_workers, named_data_workers
-from .resume import begin_from, use_own_hooks
+from .report import use_report
+from .resume import begin_from, drop_hooks, use_own_hooks
 
 __all__ = [
-    'add_threads_hook', 'apply_variables', 'begin_from', 'init_cpu_processes', 'leave_cores_to_workers', 'load_config',
+    'add_threads_hook', 'apply_variables', 'begin_from', 'drop_hooks', 'init_cpu_processes',
+    'leave_cores_to_workers', 'load_config',
     'named_data_workers', 'pin_batches', 'use_amp', 'use_auto_scale_lr', 'use_checked_data_sets',
-    'use_own_hooks', 'use_tta'
+    'use_own_hooks', 'use_report', 'use_tta'
 ]

@@ -10,6 +10,7 @@ HOOKS = dict(  # default hook: mmengine's type, and the one of this package, whi
     checkpoint=('CheckpointHook', 'WholeCheckpointHook'),
     param_scheduler=('ParamSchedulerHook', 'ScheduleHook'),
     sampler_seed=('DistSamplerSeedHook', 'EpochSeedHook'))
+MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 
 
 def use_own_hooks(cfg: Config) -> None:
@@ -23,6 +24,13 @@ def use_own_hooks(cfg: Config) -> None:
     imports = cfg.get('custom_imports', {}).get('imports', [])
     if not any(module.startswith('mmdet_ext') for module in imports):  # for those who read the config that is saved
         cfg.custom_imports = dict(imports=[*imports, 'mmdet_ext'])
+
+
+def drop_hooks(cfg: Config) -> None:
+    """Take default hooks that are None out of the config; mmengine allows None for its own six only."""
+    hooks = cfg.get('default_hooks') or {}
+    for name in [name for name, hook in hooks.items() if hook is None and name not in MMENGINE_HOOKS]:
+        del hooks[name]
 
 
 def begin_from(cfg: Config, resume: str | None = None) -> None:
@@ -49,5 +57,10 @@ def begin_from(cfg: Config, resume: str | None = None) -> None:
 
 def _has_checkpoints(cfg: Config) -> bool:
     hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
-    template = hook.get('filename_tmpl') or ('epoch_{}.pth' if hook.get('by_epoch', True) else 'iter_{}.pth')
-    return bool(checkpoints_of_run(Path(cfg.work_dir), template, hook.get('out_dir')))
+    return bool(checkpoints_of_run(Path(cfg.work_dir), checkpoint_template(cfg), hook.get('out_dir')))
+
+
+def checkpoint_template(cfg: Config) -> str:
+    """How the checkpoints of a training are named, with {} for the number of the epoch or iteration."""
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    return hook.get('filename_tmpl') or ('epoch_{}.pth' if hook.get('by_epoch', True) else 'iter_{}.pth')

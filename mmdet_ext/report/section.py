@@ -33,6 +33,18 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """A text that a section shows as it is written, folded: a config, the output of a command.
+
+    Attributes:
+        title: The line that unfolds it.
+        text: The text, with its line breaks.
+    """
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of the page.
 
@@ -42,9 +54,11 @@ class Section:
         text: What this part shows and how to read it, in whole sentences; may be empty.
         figures: In the order in which they are shown, after the text.
         tables: After the figures.
+        listings: At the end.
     """
     key: str
     title: str
     text: str = ''
     figures: Sequence[Figure] = ()
     tables: Sequence[Table] = ()
+    listings: Sequence[Listing] = ()

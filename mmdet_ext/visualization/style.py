@@ -6,8 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from mmdet_ext.files import replace_file
+from mmdet_ext.lettering import shorten as shorten  # for those who import it from here
 
 # of Okabe and Ito
 BLUE, ORANGE, VERMILLION, YELLOW = '#0072B2', '#E69F00', '#D55E00', '#F0E442'
@@ -23,6 +25,15 @@ def save(figure: Figure, path: str | os.PathLike) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replace_file(path) as file:
         figure.savefig(file, format='png', dpi=DPI, facecolor='white')
+    return path
+
+
+def save_image(image: np.ndarray, path: str | os.PathLike) -> Path:
+    """Write an image (H, W, 3), uint8 BGR, as PNG with 256 colours, a third of the bytes, its folder too."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replace_file(path) as file:
+        Image.fromarray(image[..., ::-1]).quantize(256, Image.Quantize.FASTOCTREE).save(file, format='png')
     return path
 
 
@@ -63,11 +74,3 @@ def outline(axes: Axes, box: tuple[float, float, float, float], width: float = 1
     for color, line in ((INK, width + 1.2), (YELLOW, width)):
         axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=color, linewidth=line,
                                  joinstyle='miter', clip_on=False))
-
-
-def shorten(name: str, length: int) -> str:
-    """`name`, its middle left out where it is longer than `length`, at least 5."""
-    if len(name) <= length:
-        return name
-    tail = (length - 3) // 2
-    return f'{name[:length - 3 - tail]}...{name[-tail:]}'

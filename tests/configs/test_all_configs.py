@@ -24,6 +24,7 @@ UNNAMED = {
     'AmpNoWaitOptimWrapper',  # --amp puts it in the place of NoWaitOptimWrapper
     'AmpSumOptimWrapper',  # --amp puts it in the place of SumOptimWrapper
     'FlipTTAModel',  # tools/test.py --tta builds it
+    'ReportHook',  # tools/train.py adds it
     'ThreadsHook',  # tools/train.py and test.py add it
     'ImageTextContrastiveLoss',  # an option that no published MDETR was trained with
 }

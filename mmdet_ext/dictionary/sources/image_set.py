@@ -50,7 +50,7 @@ def find_images(cfg: Config | None = None, ann: str | None = None, images: str |
         return _list_folder(Path(images))
     if cfg is None and ann is None:
         raise ValueError('no images are named: give a config, ann=FILE with images=FOLDER, or images=FOLDER')
-    trained = _leaves(cfg, 'train')
+    trained = plain_data_sets(cfg, 'train')
     if ann is not None:
         if not any(_same(_ann_file(leaf), ann) for leaf in trained if leaf.get('ann_file')):
             _refuse_held_out(cfg, ann, images)
@@ -73,7 +73,7 @@ def training_images(cfg: Config) -> ConcatDataset:
     pipeline = evaluation_pipeline(cfg)
     if not pipeline:
         raise ValueError(f'{cfg.filename} has no val_dataloader with a pipeline, which the training images should take')
-    datasets = [DATASETS.build(dict(leaf, pipeline=pipeline, test_mode=True)) for leaf in _leaves(cfg, 'train')]
+    datasets = [DATASETS.build(dict(leaf, pipeline=pipeline, test_mode=True)) for leaf in plain_data_sets(cfg, 'train')]
     if not any(map(len, datasets)):
         raise ValueError(f'{cfg.filename} has no train_dataloader, or there is no image in its data set')
     return ConcatDataset(datasets)
@@ -81,7 +81,7 @@ def training_images(cfg: Config) -> ConcatDataset:
 
 def evaluation_pipeline(cfg: Config) -> list[dict]:
     """The steps of the validation or test data set's pipeline, but for those that load annotations; [] for none."""
-    steps = next((leaf['pipeline'] for leaf in _leaves(cfg, 'val', 'test') if leaf.get('pipeline')), [])
+    steps = next((leaf['pipeline'] for leaf in plain_data_sets(cfg, 'val', 'test') if leaf.get('pipeline')), [])
     return [deepcopy(step) for step in steps if not _loads_annotations(step['type'])]
 
 
@@ -90,7 +90,7 @@ def _loads_annotations(kind: str | type) -> bool:
     return (name.startswith('Load') and not name.startswith('LoadImage')) or name == 'FilterAnnotations'
 
 
-def _leaves(cfg: Config | None, *splits: str) -> list[dict]:
+def plain_data_sets(cfg: Config | None, *splits: str) -> list[dict]:
     """The configs of the data sets of some splits, taken out of what wraps or concatenates them."""
     loaders = [cfg.get(f'{split}_dataloader') for split in splits] if cfg is not None else []
     return [leaf for loader in loaders if loader and loader.get('dataset') for leaf in _unwrap(loader['dataset'])]
@@ -116,7 +116,7 @@ def _same(first: str | Path, second: str | Path) -> bool:
 def _refuse_held_out(cfg: Config | None, ann: str | None, images: str | None) -> None:
     """Raise if `ann`, or the folder `images` where that is all, is what a config keeps for validation or testing."""
     for split in ('val', 'test') if cfg is not None else ():
-        leaves, metrics = _leaves(cfg, split), cfg.get(f'{split}_evaluator') or []
+        leaves, metrics = plain_data_sets(cfg, split), cfg.get(f'{split}_evaluator') or []
         files = [_ann_file(leaf) for leaf in leaves if leaf.get('ann_file')]
         files += [metric['ann_file'] for metric in ([metrics] if isinstance(metrics, dict) else metrics)
                   if metric.get('ann_file')]
