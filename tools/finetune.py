@@ -21,7 +21,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--resume', action='store_true', help='go on with the run in the same folder')
     parser.add_argument('--image-size', type=int, metavar='PIXELS', help="side of the images (default: the config's)")
     parser.add_argument('--epochs', type=int, help='length of the training (default: 100)')
-    parser.add_argument('--batch-size', type=int, help='images in a batch (default: what the machine and the data allow)')
+    parser.add_argument('--batch-size', type=int, help='images in a batch (default: what machine and data allow)')
     parser.add_argument('--lr', type=float, help="learning rate (default: the recipe's)")
     parser.add_argument('--weights', metavar='FILE', help='checkpoint to begin with, published or of this package; '
                         '"none": random weights, nothing is downloaded')

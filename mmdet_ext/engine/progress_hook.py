@@ -2,7 +2,8 @@
 import logging
 import sys
 import time
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from datetime import timedelta
 from os import devnull
@@ -89,21 +90,29 @@ class ProgressHook(Hook):
 
 
 class _Lines(logging.Handler):
-    """Hands messages on as text."""
+    """Hands messages on as text, equal ones once; those of mmengine to its developers are left out."""
 
-    def __init__(self, write: Any) -> None:
+    def __init__(self, write: Callable[[str], None]) -> None:
         super().__init__()
         self.write = write
+        self.written: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.write(f'{record.levelname.lower()}: {record.getMessage()}')
+        message = f'{record.levelname.lower()}: {record.getMessage()}'
+        if message not in self.written and 'deprecated' not in message:
+            self.written.add(message)
+            self.write(message)
 
 
 @contextmanager
 def quiet_console(hook: ProgressHook) -> Iterator[None]:
-    """Let the console show what a hook prints, and warnings, instead of mmengine's log."""
+    """Let the console show what a hook prints, and warnings of the log, instead of all of mmengine's log.
+
+    Python's warnings of torch and the MM packages, which are about their code, are not shown.
+    """
     try:
-        with open(devnull, 'w') as nowhere, redirect_stdout(nowhere):
+        with open(devnull, 'w') as nowhere, redirect_stdout(nowhere), warnings.catch_warnings():
+            warnings.filterwarnings('ignore', module=r'(torch|torchvision|mmengine|mmcv|mmdet|importlib)\b')
             yield
     finally:
         hook.close()

@@ -66,8 +66,14 @@ def largest_batch(step: Callable[[int], float], largest: int) -> int:
 
 def cuda_batch(cfg: Config, largest: int) -> int:
     """`largest_batch` of the config's model, optimizer and training data on the current GPU."""
+    try:
+        return _tried_batch(cfg, largest)
+    finally:
+        torch.cuda.empty_cache()
+
+
+def _tried_batch(cfg: Config, largest: int) -> int:
     init_default_scope(cfg.get('default_scope') or 'mmdet')
-    cfg = cfg.copy()
     model = MODELS.build(cfg.model).cuda().train()
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
     total = torch.cuda.get_device_properties(0).total_memory
@@ -79,8 +85,4 @@ def cuda_batch(cfg: Config, largest: int) -> int:
         torch.cuda.synchronize()
         return torch.cuda.max_memory_reserved() / total
 
-    try:
-        return largest_batch(step, largest)
-    finally:
-        del model, optimizer
-        torch.cuda.empty_cache()
+    return largest_batch(step, largest)

@@ -1,7 +1,5 @@
 """The config that `finetune` writes: short, complete, with a comment on each number."""
 from dataclasses import dataclass
-from pathlib import Path
-from textwrap import fill
 
 from ..datasets.formats import PreparedData, Split
 from ..version import __version__
@@ -38,7 +36,8 @@ def config_text(model: Model, data: PreparedData, recipe: Recipe, choices: Choic
         command: The command that trains with the file, for the comment at its head.
     """
     body = dict(yolov9=_yolov9, smca=_smca, mdetr=_mdetr)[model.system](model, data, recipe, choices)
-    return f'''# {model.name} on {data.train.num_images} images ({data.format}), written by mmdet_ext {__version__}. Change it as you like, then
+    title = f'{model.name} on {data.train.num_images} images ({data.format}), written by mmdet_ext {__version__}'
+    return f'''# {title}. Change what you like, then:
 #   {command}
 _base_ = __import__('mmdet_ext').config_file({model.config!r})
 
@@ -72,9 +71,12 @@ def _folders(data: PreparedData) -> list[str]:
 
 
 def _classes(classes: tuple[str, ...]) -> str:
-    names = ', '.join(map(repr, classes)) + (',' if len(classes) == 1 else '')
-    return fill(f'classes = ({names})', 118, subsequent_indent='           ', break_long_words=False,
-                break_on_hyphens=False)
+    start, lines = 'classes = (', ['']
+    for name in map(repr, classes):
+        if len(start + lines[-1] + name) > 116:
+            lines.append('')
+        lines[-1] += f'{name}, '
+    return start + f'\n{" " * len(start)}'.join(line.rstrip() for line in lines) + ')'
 
 
 def _set(data: PreparedData, split: Split, name: str) -> str:
@@ -106,7 +108,7 @@ def _yolov9(model: Model, data: PreparedData, recipe: Recipe, choices: Choices) 
 train_cfg = dict(max_epochs=max_epochs, val_interval={recipe.val_interval})
 optim_wrapper = dict(
     optimizer=dict(lr=lr),  # for any batch size: losses are summed over images
-    paramwise_cfg=dict(batch_size_per_gpu=batch_size, nominal_batch_size={recipe.nominal_batch_size}))  # images in a step
+    paramwise_cfg=dict(batch_size_per_gpu=batch_size, nominal_batch_size={recipe.nominal_batch_size}))  # of a step
 default_hooks = dict(
     logger=dict(interval={max(1, min(50, recipe.iterations))}),
     warmup=dict(warmup_epochs={min(3, round(recipe.epochs / 10, 1)):g}, min_iters={recipe.warmup}),
@@ -128,6 +130,10 @@ def _schedule(recipe: Recipe) -> str:
 '''
 
 
+def _model(parts: list[str]) -> str:
+    return f'model = dict({", ".join(parts)})\n'.replace(', text_encoder', ',\n    text_encoder') if parts else ''
+
+
 def _backbone(choices: Choices) -> str:
     """What a DETR's backbone needs where it does not begin with its published weights."""
     if choices.backbone_weights:
@@ -140,7 +146,7 @@ def _backbone(choices: Choices) -> str:
 def _smca(model: Model, data: PreparedData, recipe: Recipe, choices: Choices) -> str:
     backbone = _backbone(choices)
     evaluated = _evaluated(data, 'batch_size=batch_size,\n    ').replace('dict(@, ', 'dict(')
-    return f'''{f'model = dict(backbone=dict({backbone}))' + chr(10) if backbone else ''}train_dataloader = dict(
+    return f'''{_model([f'backbone=dict({backbone})'] if backbone else [])}train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
     dataset=dict({_set(data, data.train, 'train')}))
@@ -166,7 +172,7 @@ def _mdetr(model: Model, data: PreparedData, recipe: Recipe, choices: Choices) -
     train = f"{head}pipeline=_base_.train_pipeline,\n        {_set(data, data.train, 'train')}))"
     evaluated = _evaluated(data, 'batch_size=batch_size,\n    ').replace(
         'dataset=dict(@, ', f'{head}pipeline=_base_.test_pipeline, test_mode=True,\n        ')
-    return f'''{'model = dict(' + ', '.join(parts) + ')' + chr(10) if parts else ''}train_dataloader = dict(
+    return f'''{_model(parts)}train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
     {train}

@@ -30,14 +30,15 @@ class Model:
 
 def _models() -> list[Model]:
     memory = dict(t=0.6, s=0.9, m=1.9, c=2.6, e=5.0)
-    yolo = [('yolov9-{}', 'yolov9/yolov9{}_coco.py', 1.0, 'yolov9'), ('gelan-{}', 'gelan/gelan{}_coco.py', 0.6, 'yolov9'),
+    yolo = [('yolov9-{}', 'yolov9/yolov9{}_coco.py', 1.0, 'yolov9'),
+            ('gelan-{}', 'gelan/gelan{}_coco.py', 0.6, 'yolov9'),
             ('yolov9-{}-rd', 'yolo_rd/yolov9{}_rd_coco.py', 1.1, 'yolo_rd')]
     models = [Model(name.format(size), config.format(size), 'yolov9', factor * memory[size], published=published)
               for name, config, factor, published in yolo for size in memory]
-    for name, config, depth, gib in (('smca-r18', 'smca_r18_coco128', 18, 0.8), ('smca-r50', 'smca_r50_50e_coco', 50, 1.4),
-                                     ('smca-r101', 'smca_r101_50e_coco', 101, 1.8),
-                                     ('smca-ms-r50', 'smca_ms_r50_50e_coco', 50, 2.8),
-                                     ('smca-ms-r101', 'smca_ms_r101_50e_coco', 101, 3.2)):
+    for name, config, depth, gib in (
+            ('smca-r18', 'smca_r18_coco128', 18, 0.8), ('smca-r50', 'smca_r50_50e_coco', 50, 1.4),
+            ('smca-r101', 'smca_r101_50e_coco', 101, 1.8), ('smca-ms-r50', 'smca_ms_r50_50e_coco', 50, 2.8),
+            ('smca-ms-r101', 'smca_ms_r101_50e_coco', 101, 3.2)):
         models.append(Model(name, f'smca/{config}.py', 'smca', gib, f'torchvision://resnet{depth}', 'smca'))
     for name, config, gib, weights in (
             ('mdetr-r18', 'mdetr_r18_coco128', 0.9, 'torchvision://resnet18'),

@@ -62,8 +62,8 @@ def recipe_for(model: Model, num_images: int, epochs: int, batch_size: int, lr: 
     if lr is None:
         scale = batch_size / PUBLISHED_BATCH['smca'] if model.system == 'smca' else 1.
         lr = PUBLISHED_LR[model.system] * min(scale, 1.)
-    share = 0.4 if model.system == 'yolov9' else 0.2
+    last_epochs = min(15, ceil(0.4 * epochs)) if model.system == 'yolov9' else ceil(0.2 * epochs)
     return Recipe(
         batch_size=batch_size, nominal_batch_size=nominal, lr=lr, epochs=epochs, val_interval=max(1, epochs // 25),
         iterations=iterations, warmup=max(1, min(100, iterations * epochs // 10)),
-        ema_steps=max(1, min(2000, steps // 4)), last_epochs=max(1, min(15 if share == 0.4 else epochs, ceil(share * epochs))))
+        ema_steps=max(1, min(2000, steps // 4)), last_epochs=last_epochs)

@@ -23,7 +23,7 @@ from .config_text import Choices, config_text
 from .models import Model, model_named
 from .recipe import LARGEST_BATCH, recipe_for, useful_batch
 from .texts import text_encoder
-from .weights import NONE, beginning
+from .weights import beginning
 
 METRICS = dict(boxes=('coco/bbox_mAP', 'AP'), captions=('any_box/recall@1_all', 'recall@1'))
 # What is written into the config, which a resumed run does not write again.

@@ -6,12 +6,13 @@ from pathlib import Path
 from ..text.tokenization import load_tokenizer
 from ..text.tokenizer_training import save_encoder_folder, train_tokenizer
 from .models import Model
-from .weights import NONE
+from .weights import HERE, NONE
 
 VOCAB_SIZE = 2000
 
 
-def text_encoder(model: Model, weights: str | None, captions: Path, folder: Path) -> tuple[tuple[str, bool] | None, str]:
+def text_encoder(
+        model: Model, weights: str | None, captions: Path, folder: Path) -> tuple[tuple[str, bool] | None, str]:
     """Name of the text encoder and whether its weights are loaded (None: as the config says), and a sentence about it.
 
     The small models, and those that begin with random weights, get a tokenizer and a small RoBERTa of the captions. The
@@ -35,7 +36,7 @@ def text_encoder(model: Model, weights: str | None, captions: Path, folder: Path
     if not (out / 'config.json').is_file():
         tokenizer = train_tokenizer(_captions(captions), VOCAB_SIZE)
         save_encoder_folder(tokenizer, out, layers=2, hidden_size=128, heads=4)
-    return (str(out), False), f'A tokenizer and a small text encoder for these captions: {out}'
+    return (HERE + out.name, False), f'A tokenizer and a small text encoder for these captions: {out}'
 
 
 def _captions(file: Path) -> Iterable[str]:

@@ -3,11 +3,13 @@ import os
 from pathlib import Path
 from urllib.error import URLError
 
-from ..checkpoints import SYSTEMS, CheckpointError, check_conversion, convert_with_report, read_checkpoint, write_checkpoint
+from ..checkpoints import (SYSTEMS, CheckpointError, check_conversion, convert_with_report, read_checkpoint,
+                           write_checkpoint)
 from ..checkpoints.load import read_weights
 from .models import Model
 
 NONE = 'none'
+HERE = '{{ fileDirname }}/'  # mmengine's name of the folder of a config, with which a run may be moved
 
 
 def beginning(model: Model, weights: str | None, folder: Path) -> tuple[str | None, str]:
@@ -37,8 +39,8 @@ def beginning(model: Model, weights: str | None, folder: Path) -> tuple[str | No
             f'{model.name} begins with the weights {model.weights} of ImageNet, which cannot be downloaded ({error}). '
             f'On a machine with a network `python -c "import torchvision; torchvision.models.'
             f'{model.weights.partition("://")[2]}(weights=\'IMAGENET1K_V1\')"` puts the file into '
-            '~/.cache/torch/hub/checkpoints, from where it can be copied. Or give --weights FILE, or --weights none for '
-            'random weights, which need many more images') from error
+            '~/.cache/torch/hub/checkpoints, from where it can be copied. Or give --weights FILE, or --weights none '
+            'for random weights, which need many more images') from error
     return None, f'{model.name} begins with the backbone of {model.weights} (ImageNet); all else is random'
 
 
@@ -57,7 +59,7 @@ def _converted(model: Model, file: Path, folder: Path) -> tuple[str, str]:
             continue
         folder.mkdir(parents=True, exist_ok=True)
         write_checkpoint(folder / 'weights.pth', conversion, published)
-        return str(folder / 'weights.pth'), (f'{model.name} begins with the published weights {file} '
+        return HERE + 'weights.pth', (f'{model.name} begins with the published weights {file} '
                                              f'({conversion.recipe.model}), converted to {folder / "weights.pth"}')
     try:
         names = read_weights(file).state_dict
