@@ -7,6 +7,7 @@ from importlib import import_module
 from types import ModuleType
 
 from .compat import check_dependencies
+from .config_files import config_file
 from .version import __version__
 
 PACKAGES: set[str] = set()
@@ -16,7 +17,7 @@ if 'mmdet_ext.doctor' not in sys.orig_argv:  # `python -m mmdet_ext.doctor` runs
 
     add_locations()
 
-__all__ = ['__version__', 'datasets', 'engine', 'evaluation', 'models', 'visualization']
+__all__ = ['__version__', 'config_file', 'datasets', 'engine', 'evaluation', 'models', 'visualization']
 
 
 def __getattr__(name: str) -> ModuleType:

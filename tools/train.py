@@ -4,7 +4,7 @@ import os
 
 from mmdet_ext.config_options import ConfigOptions
 
-from mmdet_ext.command_line import run, wrong_config
+from mmdet_ext.command_line import run
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,33 +32,10 @@ def main() -> None:
     args = parse_args()
 
     # only now, so that --help is quick
-    from mmdet.registry import RUNNERS
-    from mmdet.utils import setup_cache_size_limit_of_dynamo
-    from mmengine.runner import Runner
+    from mmdet_ext.launch import train
 
-    import mmdet_ext.compat.apply  # noqa: F401  how files are read
-    from mmdet_ext import launch
-    from mmdet_ext.checkpoints.file_policy import follow_policy
-
-    cfg = launch.load_config(args.config, options=args.cfg_options, work_dir=args.work_dir, launcher=args.launcher)
-    if args.amp:
-        launch.use_amp(cfg)
-    if args.auto_scale_lr:
-        launch.use_auto_scale_lr(cfg)
-    launch.use_own_hooks(cfg)
-    launch.use_report(cfg, not args.no_report)
-    launch.drop_hooks(cfg)
-    launch.use_checked_data_sets(cfg)
-    launch.use_large_visualizer(cfg)
-    launch.begin_from(cfg, args.resume)
-    launch.pin_batches(cfg)
-    launch.init_cpu_processes(cfg)
-    setup_cache_size_limit_of_dynamo()
-    with wrong_config(args.config), launch.named_data_workers():
-        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
-        launch.add_threads_hook(runner)
-        follow_policy(runner.model)
-        runner.train()
+    train(args.config, options=args.cfg_options, work_dir=args.work_dir, launcher=args.launcher, resume=args.resume,
+          amp=args.amp, auto_scale_lr=args.auto_scale_lr, report=not args.no_report)
 
 
 if __name__ == '__main__':

@@ -2,6 +2,9 @@
 _base_ = 'mmdet::_base_/default_runtime.py'
 custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.compat.apply'], allow_failed_imports=False)
 
+image_size = 160
+pipelines_image_size = image_size
+classes = ('circle', 'square', 'triangle', 'star', 'cross', 'pentagon')
 attention = dict(embed_dims=128, num_heads=8, dropout=0.)
 ffn = dict(embed_dims=128, feedforward_channels=256, num_fcs=2, ffn_drop=0., act_cfg=dict(type='ReLU', inplace=True))
 model = dict(
@@ -23,7 +26,7 @@ model = dict(
         num_layers=3, layer_cfg=dict(self_attn_cfg=attention, cross_attn_cfg=attention, ffn_cfg=ffn)),
     positional_encoding=dict(num_feats=64, normalize=True),
     bbox_head=dict(
-        num_classes=6,
+        num_classes=len(classes),
         embed_dims=128,
         sync_cls_avg_factor=True,
         loss_cls=dict(type='SigmoidFocalLoss', use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=2.0),
@@ -40,8 +43,7 @@ model = dict(
     test_cfg=dict(max_per_img=40))
 
 data_root = 'data/shapes/'
-metainfo = dict(classes=('circle', 'square', 'triangle', 'star', 'cross', 'pentagon'))
-size = (160, 160)
+size = (image_size, image_size)
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
@@ -56,7 +58,7 @@ test_pipeline = [
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'))
 ]
-shapes = dict(type='CheckedCocoDataset', data_root=data_root, metainfo=metainfo)
+shapes = dict(type='CheckedCocoDataset', data_root=data_root)
 train_dataloader = dict(
     batch_size=4,
     num_workers=1,
@@ -80,8 +82,8 @@ test_dataloader = dict(
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(ann_file='annotations/instances_test.json', data_prefix=dict(img='test/'), **evaluated))
-val_evaluator = dict(type='FastCocoMetric', ann_file=data_root + 'annotations/instances_val.json', metric='bbox')
-test_evaluator = dict(type='FastCocoMetric', ann_file=data_root + 'annotations/instances_test.json', metric='bbox')
+val_evaluator = dict(type='FastCocoMetric', metric='bbox')  # on the annotations of the data set
+test_evaluator = val_evaluator
 
 max_epochs = 60
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=3)

@@ -6,6 +6,8 @@ Hooks have names: `default_hooks=dict(lr_schedule=dict(lr_drop=3))`. Published t
 _base_ = 'mmdet::_base_/default_runtime.py'
 custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.compat.apply'], allow_failed_imports=False)
 
+image_size = 800  # short side; the sides of the training below scale with it
+pipelines_image_size = image_size
 attention = dict(embed_dims=256, num_heads=8, dropout=0.1)
 ffn = dict(embed_dims=256, feedforward_channels=2048, num_fcs=2, ffn_drop=0.1, act_cfg=dict(type='ReLU', inplace=True))
 model = dict(
@@ -72,7 +74,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='FloorResize', scales=[(800, 1333)]),
+    dict(type='FloorResize', scales=[(image_size, 1333)]),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='PackGroundingInputs')
 ]

@@ -1,16 +1,15 @@
 """YOLOv9 on COCO without the model: data, augmentation, schedule, evaluation.
 
 A config that inherits from this one overrides dicts by their keys. For another length `train_cfg=dict(max_epochs=300)`
-is enough: the learning rate and the last epochs without mosaic follow. Hooks have names:
+is enough: the learning rate and the last epochs without mosaic follow. For other images and classes set `image_size`
+and `classes` (`mmdet_ext/config_variables.py`): pipelines, data sets and heads follow. Hooks have names:
 `default_hooks=dict(close_mosaic=dict(num_last_epochs=10))`. For another batch size set both
 `train_dataloader.batch_size` and `optim_wrapper.paramwise_cfg.batch_size_per_gpu`. A list can only be replaced, so the
 parts of pipelines have names:
 
-    load_train = [*_base_.load_train[:-1], dict(type='YOLOResize', size=320, shrink='linear')]
-    mosaic, affine = dict(_base_.mosaic, size=320), dict(_base_.affine, size=(320, 320))
-    mixup = dict(_base_.mixup, transforms=[mosaic, _base_.copy_paste, affine])
-    train_pipeline = [mosaic, _base_.copy_paste, affine, mixup, *_base_.finish]
-    train_dataloader = dict(dataset=dict(dataset=dict(pipeline=load_train), pipeline=train_pipeline))
+    affine = dict(_base_.affine, scale=0.4)
+    train_pipeline = [_base_.mosaic, affine, *_base_.finish]
+    train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
 The loss is summed over the images of all processes, so the learning rate is the same for every batch size.
 """
@@ -19,6 +18,7 @@ custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.compat.apply'], allow_fai
 
 data_root = 'data/coco/'
 image_size = 640
+pipelines_image_size = image_size  # what the pipelines below are written for
 batch_size = 16  # per GPU; the published training had 8 GPUs
 num_workers = 8
 
@@ -80,7 +80,7 @@ val_dataloader = dict(
         bad_boxes='skip',
         pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='YOLOCocoMetric', ann_file=data_root + 'annotations/instances_val2017.json')
+val_evaluator = dict(type='YOLOCocoMetric')  # on the annotations of the data set
 test_evaluator = val_evaluator
 
 # schedule

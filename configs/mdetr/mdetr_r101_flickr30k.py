@@ -6,5 +6,5 @@ test_dataloader = dict(
     dataset=dict(ann_file='OpenSource/final_flickr_separateGT_test.json'))
 test_evaluator = [
     dict(type='PhraseGroundingMetric', entities_root=data_root + 'flickr30k_entities', split_file='test.txt'),
-    dict(type='AgnosticCocoMetric', ann_file=data_root + 'OpenSource/final_flickr_separateGT_test.json')
+    dict(type='AgnosticCocoMetric')
 ]

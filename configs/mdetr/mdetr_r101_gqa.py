@@ -24,11 +24,8 @@ test_dataloader = dict(
     dataset=dict(
         ann_file='OpenSource/finetune_gqa_testdev_balanced.json', test_mode=True, pipeline=_base_.test_pipeline,
         **questions))
-val_evaluator = dict(type='GQAMetric', ann_file=data_root + 'OpenSource/finetune_gqa_val_balanced.json')
-test_evaluator = dict(
-    type='GQAMetric',
-    ann_file=data_root + 'OpenSource/finetune_gqa_testdev_balanced.json',
-    dump_file='work_dirs/gqa_testdev_predictions.json')
+val_evaluator = dict(type='GQAMetric')  # on the annotations of the data set
+test_evaluator = dict(type='GQAMetric', dump_file='work_dirs/gqa_testdev_predictions.json')
 
 train_cfg = dict(max_epochs=125, val_interval=5)
 optim_wrapper = dict(

@@ -33,7 +33,7 @@ val_dataloader = dict(
         return_classes=True,
         pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='LVISFixedAPMetric', ann_file=data_root + 'lvis_v1_minival.json')
+val_evaluator = dict(type='LVISFixedAPMetric')
 test_evaluator = val_evaluator
 visualizer = dict(type='LargeVisualizer')
 

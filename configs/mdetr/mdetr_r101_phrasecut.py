@@ -10,7 +10,7 @@ val_dataloader = dict(
     dataset=dict(
         ann_file='OpenSource/finetune_phrasecut_miniv.json', test_mode=True, pipeline=_base_.test_pipeline, **phrases))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='AgnosticCocoMetric', ann_file=data_root + 'OpenSource/finetune_phrasecut_miniv.json')
+val_evaluator = dict(type='AgnosticCocoMetric')
 test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=10)

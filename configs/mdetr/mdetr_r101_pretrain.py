@@ -24,10 +24,9 @@ val_dataloader = dict(
         test_mode=True,
         pipeline=_base_.test_pipeline))
 test_dataloader = val_dataloader
-ann_file = data_root + 'OpenSource/final_flickr_separateGT_val.json'
 val_evaluator = [
     dict(type='PhraseGroundingMetric', entities_root=data_root + 'flickr30k_entities', split_file='val.txt'),
-    dict(type='AgnosticCocoMetric', ann_file=ann_file)
+    dict(type='AgnosticCocoMetric')
 ]
 test_evaluator = val_evaluator
 

@@ -10,7 +10,7 @@ val_dataloader = dict(
     dataset=dict(
         ann_file='OpenSource/finetune_refcoco_val.json', test_mode=True, pipeline=_base_.test_pipeline, **referring))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='ReferringMetric', ann_file=data_root + 'OpenSource/finetune_refcoco_val.json')
+val_evaluator = dict(type='ReferringMetric')
 test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=5)

@@ -5,6 +5,8 @@
 _base_ = '../_base_/mdetr_model.py'
 
 data_root = 'data/mdetr/clevr/'
+image_size = 320  # short side of CLEVR's images, which are evaluated as they are
+pipelines_image_size = image_size
 model = dict(
     num_queries=25,
     backbone=dict(depth=18, init_cfg=dict(checkpoint='torchvision://resnet18')),
@@ -38,7 +40,7 @@ train_dataloader = dict(
 evaluated = dict(data_prefix=dict(img='images/val/'), test_mode=True, pipeline=test_pipeline, **questions)
 val_dataloader = dict(batch_size=64, dataset=dict(ann_file='medium/val.json', **evaluated))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='AgnosticCocoMetric', ann_file=data_root + 'medium/val.json')
+val_evaluator = dict(type='AgnosticCocoMetric')
 test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=30)

@@ -5,11 +5,9 @@ this config has that of the first stage of CLEVR, whose checkpoint may be `load_
 """
 _base_ = './mdetr_r18_clevr_medium.py'
 
-data_root = 'data/mdetr/clevr/'
 model = dict(bbox_head=dict(predict_final=True))
 train_dataloader = dict(dataset=dict(ann_file='refexps/train.json'))
 val_dataloader = dict(dataset=dict(ann_file='refexps/val.json'))
 test_dataloader = val_dataloader
-val_evaluator = dict(
-    _delete_=True, type='ReferringMetric', ann_file=data_root + 'refexps/val.json', unique_only=True)
+val_evaluator = dict(_delete_=True, type='ReferringMetric', unique_only=True)
 test_evaluator = val_evaluator

@@ -31,7 +31,7 @@ val_dataloader = dict(
         ann_file='val.json', data_prefix=dict(img=images + 'val2017/'), test_mode=True, pipeline=_base_.test_pipeline,
         **coco128))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='PhraseGroundingMetric', ann_file='data/coco128_text/val.json')
+val_evaluator = dict(type='PhraseGroundingMetric')
 test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=100, val_interval=10)

@@ -9,6 +9,8 @@ The images lie in data/coco128, or where the environment variable MMDET_EXT_COCO
 """
 _base_ = '../_base_/mdetr_model.py'
 
+image_size = 480  # short side in the evaluation
+pipelines_image_size = image_size
 images = '{{$MMDET_EXT_COCO128:data/coco128}}/'
 model = dict(
     type='PromptedMDETR',
@@ -18,7 +20,7 @@ model = dict(
     test_cfg=dict(chunk=40, max_per_img=100))
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='FloorResize', scales=[(480, 800)]),
+    dict(type='FloorResize', scales=[(image_size, 800)]),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(
         type='PackDetInputs',
@@ -39,7 +41,7 @@ val_dataloader = dict(
         return_classes=True,
         pipeline=test_pipeline))
 test_dataloader = val_dataloader
-val_evaluator = dict(type='FastCocoMetric', ann_file=images + 'annotations/instances_val2017.json', metric='bbox')
+val_evaluator = dict(type='FastCocoMetric', metric='bbox')
 test_evaluator = val_evaluator
 visualizer = dict(type='LargeVisualizer')
 

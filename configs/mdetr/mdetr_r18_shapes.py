@@ -11,6 +11,8 @@ Its decoder is SMCA's, which learns in fewer steps than MDETR's own.
 _base_ = '../_base_/mdetr_model.py'
 
 data_root = 'data/shapes_text/'
+image_size = 160
+pipelines_image_size = image_size
 attention = dict(embed_dims=128, dropout=0.)
 ffn = dict(embed_dims=128, feedforward_channels=256, ffn_drop=0.)
 model = dict(
@@ -28,7 +30,7 @@ model = dict(
     positional_encoding=dict(num_feats=64),
     bbox_head=dict(embed_dims=128, normalised_maps=True))
 
-size = [(160, None)]
+size = [(image_size, None)]
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
@@ -60,8 +62,8 @@ test_dataloader = dict(
     batch_size=8,
     num_workers=1,
     dataset=dict(ann_file='annotations/grounding_test.json', data_prefix=dict(img='test/'), **evaluated))
-val_evaluator = dict(type='PhraseGroundingMetric', ann_file=data_root + 'annotations/grounding_val.json')
-test_evaluator = dict(type='PhraseGroundingMetric', ann_file=data_root + 'annotations/grounding_test.json')
+val_evaluator = dict(type='PhraseGroundingMetric')  # on the annotations of the data set
+test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=6, val_interval=2)
 optim_wrapper = dict(optimizer=dict(lr=5e-4, fused=True), paramwise_cfg=None)  # one rate for all

@@ -25,8 +25,8 @@ train_dataloader = dict(
         pipeline=_base_.train_pipeline))
 val_dataloader = dict(dataset=dict(type='ClevrDataset', ann_file='annotations/questions_val.json'))
 test_dataloader = dict(dataset=dict(type='ClevrDataset', ann_file='annotations/questions_test.json'))
-val_evaluator = dict(_delete_=True, type='ClevrMetric', ann_file=data_root + 'annotations/questions_val.json')
-test_evaluator = dict(_delete_=True, type='ClevrMetric', ann_file=data_root + 'annotations/questions_test.json')
+val_evaluator = dict(_delete_=True, type='ClevrMetric')
+test_evaluator = val_evaluator
 
 train_cfg = dict(max_epochs=5)
 optim_wrapper = dict(optimizer=dict(lr=3e-4))

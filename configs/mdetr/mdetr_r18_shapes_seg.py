@@ -11,7 +11,7 @@ model = dict(
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True, with_mask=True),
-    dict(type='FloorResize', scales=[(160, None)]),
+    dict(type='FloorResize', scales=[(_base_.image_size, None)]),
     dict(type='PackGroundingInputs')
 ]
 train_dataloader = dict(

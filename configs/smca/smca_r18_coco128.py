@@ -11,7 +11,5 @@ model = dict(
 train_dataloader = dict(dataset=dict(data_root=data_root))
 val_dataloader = dict(dataset=dict(data_root=data_root))
 test_dataloader = val_dataloader
-val_evaluator = dict(ann_file=data_root + 'annotations/instances_val2017.json')
-test_evaluator = val_evaluator
 train_cfg = dict(max_epochs=300, val_interval=10)
 param_scheduler = [dict(type='MultiStepLR', end=300, milestones=[240])]

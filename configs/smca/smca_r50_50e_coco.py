@@ -2,6 +2,8 @@
 _base_ = 'mmdet::detr/detr_r50_8xb2-150e_coco.py'
 custom_imports = dict(imports=['mmdet_ext', 'mmdet_ext.compat.apply'], allow_failed_imports=False)
 
+image_size = 800  # short side; the sides of the training below scale with it
+pipelines_image_size = image_size
 model = dict(
     type='SMCADETR',
     num_queries=300,
@@ -43,7 +45,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='FloorResize', scales=[(800, 1333)]),
+    dict(type='FloorResize', scales=[(image_size, 1333)]),
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'))
 ]
@@ -60,6 +62,6 @@ default_hooks = dict(
     param_scheduler=dict(type='ScheduleHook'),
     sampler_seed=dict(type='EpochSeedHook'),
     check_classes=dict(type='NumClassCheckHook'))
-val_evaluator = dict(type='FastCocoMetric')
-test_evaluator = dict(type='FastCocoMetric')
+val_evaluator = dict(type='FastCocoMetric', ann_file=None)  # on the annotations of the data set
+test_evaluator = val_evaluator
 visualizer = dict(type='LargeVisualizer')

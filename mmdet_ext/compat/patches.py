@@ -1,5 +1,5 @@
-"""All changes to other packages. A config (by `compat.apply`) or a command calls them; `import mmdet_ext` calls
-none."""
+"""All changes to other packages, with those of `config_patches`. A config (by `compat.apply`) or a command calls them;
+`import mmdet_ext` calls none."""
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module

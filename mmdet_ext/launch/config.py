@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from ..command_line import message_of, wrong_config
+from ..config_variables import apply_variables, truth_files
 
 NUMBERS = {  # entry of a config: the least whole number that each of its keys may be
     'randomness': dict(seed=0),
@@ -34,9 +35,13 @@ def load_config(
     except Exception as error:  # the file is a program, which can raise anything
         if isinstance(error, OSError) and error.filename:
             raise
-        raise ValueError(f'{path}: {type(error).__name__}: {message_of(error)}') from error
+        kind = '' if type(error) is ValueError else f'{type(error).__name__}: '
+        raise ValueError(f'{path}: {kind}{message_of(error)}') from error
+    options = options or {}
     with wrong_config(path):
-        cfg.merge_from_dict(options or {})
+        truths = truth_files(cfg)
+        cfg.merge_from_dict(options)
+        apply_variables(cfg, truths, always=bool({'image_size', 'classes'} & options.keys()))
     _check_numbers(cfg, path)
     cfg.work_dir = work_dir or cfg.get('work_dir') or f'./work_dirs/{Path(path).stem}'
     cfg.launcher = launcher

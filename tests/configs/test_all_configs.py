@@ -13,6 +13,8 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import Registry
 
+from mmdet_ext.config_sizes import image_size_of
+from mmdet_ext.config_variables import apply_variables
 from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,6 +94,24 @@ def test_classes_agree_throughout(path, monkeypatch):
         heads.append(cfg.model.aux_head.head)
     for head in heads:
         assert head.num_classes == (len(classes) if classes else 80)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_image_size_reaches_every_config_and_comes_back(path, monkeypatch):
+    monkeypatch.setenv('MMDET_EXT_COCO128', 'data/coco128')
+    cfg = config_of(path)
+    before, size = cfg.to_dict(), image_size_of(cfg.test_dataloader)
+    apply_variables(cfg)
+    assert cfg.to_dict() == before and cfg.get('image_size', size) in (size, 320)
+    cfg.merge_from_dict(dict(image_size=1280))
+    assert image_size_of(cfg.test_dataloader) == image_size_of(cfg.val_dataloader) == 1280
+    once = cfg.to_dict()
+    apply_variables(cfg)
+    assert cfg.to_dict() == once
+    if size in (160, 320, 640, 800):  # nothing is rounded
+        cfg.merge_from_dict(dict(image_size=size))
+        trained = {name: cfg[name] for name in ('train_dataloader', 'val_dataloader', 'model')}
+        assert trained == {name: before[name] for name in trained}
 
 
 @pytest.mark.parametrize('path', [path for path in CONFIGS if path.parent.name != 'mix'], ids=lambda path: path.stem)

@@ -1,0 +1,54 @@
+"""Changes to how mmengine reads and keeps config files."""
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from ..config_variables import apply_variables, truth_files
+
+
+def apply_config_variables() -> None:
+    """Let mmengine apply `image_size`, `classes` and the files of truth in each config that imports this package.
+
+    They are applied when a config has been read, which happens after its `custom_imports`, and after options were
+    merged into it, so that mmdet's own tools and `DetInferencer` do as the command lines of this package.
+    """
+    if getattr(Config.__init__, 'applies_variables', False):
+        return
+    read, merge = Config.__init__, Config.merge_from_dict
+
+    @wraps(read)
+    def read_and_apply(cfg: Config, *args: Any, **kwargs: Any) -> None:
+        read(cfg, *args, **kwargs)
+        apply_variables(cfg)
+
+    @wraps(merge)
+    def merge_and_apply(cfg: Config, *args: Any, **kwargs: Any) -> None:
+        earlier = truth_files(cfg)
+        merge(cfg, *args, **kwargs)
+        apply_variables(cfg, earlier)
+
+    read_and_apply.applies_variables = True
+    Config.__init__, Config.merge_from_dict = read_and_apply, merge_and_apply
+
+
+def keep_config_files() -> None:
+    """Let mmengine's runner leave the config file alone that it was started with.
+
+    The runner writes the complete config into its work directory under the name of the file. If that is the file
+    itself, a short config would be replaced by a long one. The complete one is also in ``TIME/vis_data/config.py``.
+    """
+    if getattr(Runner.dump_config, 'keeps_files', False):
+        return
+    dump = Runner.dump_config
+
+    @wraps(dump)
+    def dump_elsewhere(runner: Runner) -> None:
+        name = runner.cfg.filename
+        if not (name and Path(name).resolve() == Path(runner.work_dir, Path(name).name).resolve()):
+            dump(runner)
+
+    dump_elsewhere.keeps_files = True
+    Runner.dump_config = dump_elsewhere

@@ -1,0 +1,5 @@
+"""From a folder of labelled images to a trained detector, by one command."""
+from .models import MODELS, Model, model_named
+from .run import Settings, finetune
+
+__all__ = ['MODELS', 'Model', 'Settings', 'finetune', 'model_named']
