@@ -78,7 +78,7 @@ def export(job: Job) -> Path:
         file = _write(job, graph, metadata, options, size, staged, cfg)
         graph.write_beside(file)
         if file.suffix != '.engine' or torch.cuda.is_available():
-            _compare(job, cfg, eager, ExportedPredictor(staged), options)
+            _compare(job, cfg, eager, ExportedPredictor(file), options)
         for path in sorted(Path(folder).iterdir()):
             _put(path, out.parent / path.name)
     print(f'wrote {out.parent / file.relative_to(folder)}' if file.parent == Path(folder) else f'wrote {out}')

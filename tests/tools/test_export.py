@@ -1,4 +1,6 @@
 """tools/export.py: the file that it writes, and what it refuses."""
+import sys
+
 import pytest
 
 from export.files import eager, folder, shapes_config, weights
@@ -34,6 +36,16 @@ def test_a_file_that_disagrees_is_not_written(in_process, config, tmp_path, monk
                             '--out', tmp_path / 'model.torchscript')
     assert 'does not agree with the detector' in message and 'nothing was written' in message
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_tensorrt_the_onnx_file_and_the_command_are_given(in_process, config, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'tensorrt', None)
+    message, _ = in_process(TOOL, config, weights(), '--format', 'engine', '--out', tmp_path / 'model.engine', '--half',
+                            '--image-size', 96, '--score-thr', 0.2, '--dynamic-batch')
+    shapes = '--minShapes=images:1x3x96x96 --optShapes=images:1x3x96x96 --maxShapes=images:16x3x96x96'
+    command = f'trtexec --onnx={tmp_path}/model.onnx --saveEngine={tmp_path}/model.engine --fp16 '
+    assert command + shapes in message
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['model.json', 'model.onnx']
 
 
 @pytest.mark.parametrize(('arguments', 'message'), [
