@@ -75,7 +75,8 @@ def tool_and_arguments(words: list[str]) -> tuple[Path, list[str]] | None:
     return None
 
 
-TOOLS = [command for command in COMMANDS if tool_and_arguments(command.words)]
+# `mim run mmdet_ext predict` alone is the name of a command
+TOOLS = [command for command in COMMANDS if (tool_and_arguments(command.words) or ('', ''))[1]]
 
 
 class Parsed(Exception):

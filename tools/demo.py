@@ -1,7 +1,7 @@
 """Make Shapes, train a small model on it, evaluate it on other images: python tools/demo.py [SYSTEM].
 
 SYSTEM is one of
-- yolov9;
+- yolov9: with a report of the run and an exported file;
 - yolo_rd: trains a YOLOv9, builds a dictionary of its features, trains a YOLOv9 with that dictionary;
 - mdetr: grounds the phrases of captions;
 - mdetr_qa: answers questions;
@@ -34,7 +34,7 @@ ANNOTATIONS = TEXT_DATA / 'annotations'
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Make Shapes, train a small model on it, evaluate it.')
     parser.add_argument('system', nargs='?', choices=list(WORK_DIRS), default='yolov9',
-                        help='yolov9; yolo_rd: the same, then a dictionary of its features and a second model with '
+                        help='yolov9, with a report and an exported file; yolo_rd: the same, then a dictionary of its features and a second model with '
                         'it; mdetr: phrases of captions; mdetr_qa: questions; mdetr_seg: masks of expressions')
     parser.add_argument('--work-dir', type=Path, help='folder of the results (default: work_dirs/demo, '
                         'work_dirs/demo_rd, work_dirs/demo_mdetr, ...)')
@@ -63,6 +63,7 @@ def train_and_test(config: Path, work_dir: Path, options: list[str]) -> tuple[Pa
     print(f"""
 {config.stem}: box AP50 {ap50:.3f}, AP {ap:.3f} on {len(list(images.iterdir()))} held-out images
   images      {images} (truth on the left, prediction on the right)
+  report      {(work_dir / 'report.html').resolve()}
   checkpoint  {checkpoint.resolve()}
   logs        {work_dir.resolve()}
   metrics     {(work_dir / 'test').resolve()}
@@ -189,7 +190,11 @@ def main() -> None:
     config = ROOT / 'configs/yolov9/yolov9t_shapes.py'
     call('data/make_shapes.py', '--out', 'data/shapes')
     if args.system == 'yolov9':
-        _, ap50 = train_and_test(config, args.work_dir, args.train_options)
+        checkpoint, ap50 = train_and_test(config, args.work_dir, args.train_options)
+        exported = args.work_dir / f'{config.stem}.onnx'
+        if not exported.exists() or exported.stat().st_mtime < checkpoint.stat().st_mtime:
+            call('export.py', config, checkpoint, '--dynamic-size', '--out', exported)
+        print(f'  exported    {exported.resolve()}')
     else:
         ap50 = with_dictionary(config, args.work_dir, args.train_options)
     print(f'  time        {(time.monotonic() - start) / 60:.1f} minutes')
