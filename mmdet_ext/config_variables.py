@@ -27,7 +27,8 @@ TRUTHS = dict(FastCocoMetric=_COCO, YOLOCocoMetric=_COCO, AgnosticCocoMetric=CAP
 Truths = dict[tuple[str, int], str]
 
 
-def apply_variables(cfg: Config, earlier: Truths | None = None, *, always: bool = False) -> None:
+def apply_variables(cfg: Config, earlier: Truths | None = None, *, always: bool = False,
+                    with_classes: bool = True) -> None:
     """Write `image_size`, `classes` and the files of truth to all places of a config that they stand for.
 
     A config without the keys, or whose values agree already, is not changed; applying twice changes nothing more.
@@ -35,6 +36,8 @@ def apply_variables(cfg: Config, earlier: Truths | None = None, *, always: bool 
     Args:
         cfg: Config. Unless `always`, one that does not import this package (`custom_imports`) is left alone.
         earlier: `truth_files` before options were merged into the config: these metrics follow their data set.
+        always: Whether to change a config that does not import this package.
+        with_classes: Whether to apply `classes`.
 
     Raises:
         ValueError: For a size that is no positive whole number, or no multiple of 32 where YOLO needs it, and for
@@ -45,7 +48,8 @@ def apply_variables(cfg: Config, earlier: Truths | None = None, *, always: bool 
     if not (always or any(module.split('.')[0] == __package__ for module in imports)):
         return
     _apply_image_size(cfg)
-    _apply_classes(cfg)
+    if with_classes:
+        _apply_classes(cfg)
     _fill_ann_files(cfg, earlier or {})
 
 

@@ -1,10 +1,18 @@
 """YOLOv9-T on Shapes, which `tools/data/make_shapes.py` makes: training takes minutes on two CPU cores."""
-_base_ = './yolov9t_coco.py'
+_base_ = ['../_base_/yolov9_model.py', '../_base_/yolov9_500e_coco.py']
 
 data_root = 'data/shapes/'
 image_size = 160
 classes = ('circle', 'square', 'triangle', 'star', 'cross', 'pentagon')
 batch_size = 8
+model = dict(
+    backbone=dict(arch='t'),
+    neck=dict(arch='t'),
+    bbox_head=dict(in_channels=(64, 96, 128), class_channels=80),
+    aux_head=dict(
+        type='PGIAuxHead',
+        branch=dict(type='PyramidBranch', arch='t'),
+        head=dict(type='YOLOv9Head', num_classes=80, in_channels=(64, 96, 128), class_channels=80)))
 
 affine = dict(_base_.affine, scale=0.4)
 train_pipeline = [_base_.mosaic, affine, *_base_.finish]

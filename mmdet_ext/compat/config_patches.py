@@ -25,10 +25,11 @@ def apply_config_variables() -> None:
         apply_variables(cfg)
 
     @wraps(merge)
-    def merge_and_apply(cfg: Config, *args: Any, **kwargs: Any) -> None:
+    def merge_and_apply(cfg: Config, options: dict, *args: Any, **kwargs: Any) -> None:
         earlier = truth_files(cfg)
-        merge(cfg, *args, **kwargs)
-        apply_variables(cfg, earlier)
+        merge(cfg, options, *args, **kwargs)
+        # an option for the classes of one head is not overruled by the classes of the file: it is an error later
+        apply_variables(cfg, earlier, with_classes='classes' in options)
 
     read_and_apply.applies_variables = True
     Config.__init__, Config.merge_from_dict = read_and_apply, merge_and_apply

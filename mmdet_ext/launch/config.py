@@ -41,7 +41,8 @@ def load_config(
     with wrong_config(path):
         truths = truth_files(cfg)
         cfg.merge_from_dict(options)
-        apply_variables(cfg, truths, always=bool({'image_size', 'classes'} & options.keys()))
+        apply_variables(cfg, truths, always=bool({'image_size', 'classes'} & options.keys()),
+                        with_classes='classes' in options)
     _check_numbers(cfg, path)
     cfg.work_dir = work_dir or cfg.get('work_dir') or f'./work_dirs/{Path(path).stem}'
     cfg.launcher = launcher
