@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +33,7 @@ def run(main: Callable[[], int | None], *, interrupted: str = 'interrupted') -> 
         interrupted: Message after Ctrl-C, such as 'interrupted, nothing was written'.
     """
     program = Path(sys.argv[0]).name
+    warnings.filterwarnings('ignore', 'pkg_resources is deprecated')  # mmengine's, about its own code
     try:
         status = main()
     except (KeyboardInterrupt, Exception) as error:

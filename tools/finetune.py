@@ -29,9 +29,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--work-dir', type=Path, metavar='FOLDER', help='of the run (default: work_dirs/DATA_MODEL)')
     parser.add_argument('--format', dest='data_format', help='of the data, if it is not recognised: coco, yolo, voc, '
                         'labelme, createml, via, csv or captions')
-    parser.add_argument('--val-fraction', type=float, default=0.2, metavar='SHARE',
-                        help='of the images, to validate on, where the data has no such set (default: %(default)s)')
-    parser.add_argument('--seed', type=int, default=0, help='of that division (default: %(default)s)')
+    parser.add_argument('--val-fraction', type=float, metavar='SHARE',
+                        help='of the images, to validate on, where the data has no such set (default: 0.2)')
+    parser.add_argument('--seed', type=int, help='of that division (default: 0)')
     parser.add_argument('--amp', action='store_true', help='train in mixed precision, on a GPU')
     parser.add_argument('--no-report', action='store_true', help='end without the report')
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',

@@ -23,17 +23,19 @@ class ProgressHook(Hook):
         metric: Key of the metric that a line shows, such as 'coco/bbox_mAP'; greater values are better.
         title: What the line calls it, such as 'AP'.
         file: Where the lines go.
+        best: Best value of an earlier part of the training, and its epoch.
 
     Attributes:
-        best: Best value of the metric, and its epoch, of this process; None before the first evaluation.
+        best: Best value of the metric, and its epoch; None before the first evaluation.
     """
 
     priority = 'VERY_LOW'
 
-    def __init__(self, metric: str, title: str, file: TextIO | None = None) -> None:
+    def __init__(self, metric: str, title: str, file: TextIO | None = None, *,
+                 best: tuple[float, int] | None = None) -> None:
         self.metric, self.title = metric, title
         self.file = file or sys.stdout
-        self.best: tuple[float, int] | None = None
+        self.best = best
         self._line = ''
         self._bar = None
 
@@ -44,6 +46,8 @@ class ProgressHook(Hook):
         handler = _Lines(self._print)
         handler.setLevel(logging.WARNING)
         runner.logger.addHandler(handler)
+        if runner.epoch:
+            self._print(f'goes on after epoch {runner.epoch} of {runner.max_epochs}')
 
     def before_train_epoch(self, runner: Runner) -> None:
         self._flush(runner)
@@ -63,13 +67,15 @@ class ProgressHook(Hook):
         if not self._line or self.metric not in (metrics or {}):
             return
         value = float(metrics[self.metric])
-        if self.best is None or value >= self.best[0]:
+        if self.best is None or value > self.best[0]:
             self.best = value, runner.epoch
         self._line += f'  {self.title} {value:.3f} (best {self.best[0]:.3f})'
 
     def after_train(self, runner: Runner) -> None:
         self._flush(runner)
         self.close()
+        if any(type(hook).__name__ == 'ReportHook' for hook in runner.hooks):  # comes next, and says nothing
+            self._print('writing the report')
 
     def close(self) -> None:
         """Remove the bar."""
@@ -90,7 +96,8 @@ class ProgressHook(Hook):
 
 
 class _Lines(logging.Handler):
-    """Hands messages on as text, equal ones once; those of mmengine to its developers are left out."""
+    """Hands messages on as text, equal ones once; those of mmengine to its developers, and of metrics that a data set
+    does not define, such as AP of large objects where there are none, are left out."""
 
     def __init__(self, write: Callable[[str], None]) -> None:
         super().__init__()
@@ -99,7 +106,7 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         message = f'{record.levelname.lower()}: {record.getMessage()}'
-        if message not in self.written and 'deprecated' not in message:
+        if message not in self.written and not any(text in message for text in ('deprecated', 'Not defined (nan)')):
             self.written.add(message)
             self.write(message)
 

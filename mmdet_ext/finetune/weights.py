@@ -45,8 +45,6 @@ def beginning(model: Model, weights: str | None, folder: Path) -> tuple[str | No
 
 
 def _converted(model: Model, file: Path, folder: Path) -> tuple[str, str]:
-    if not file.is_file():
-        raise FileNotFoundError(f'--weights: there is no file {file}')
     systems = [model.published, *(['yolov9'] if model.published == 'yolo_rd' else [])]
     reasons = []
     for system in systems:

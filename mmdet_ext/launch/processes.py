@@ -1,9 +1,12 @@
 """The processes of a run, and the threads of each."""
 import os
+import signal
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import wraps
+from multiprocessing.process import BaseProcess
 
 import torch
 from mmengine.config import Config
@@ -44,10 +47,11 @@ def named_data_workers() -> Iterator[None]:
     """If a data worker was killed, raise a ChildProcessError that says so.
 
     torch raises a RuntimeError with the worker's process id or, if the worker was sending a batch, an error that
-    mentions only the connection.
+    mentions only the connection. Ctrl-C reaches this process only, which then ends its workers.
     """
     try:
-        yield
+        with _whole_starts():
+            yield
     except (RuntimeError, OSError, EOFError) as error:
         modules = [frame.f_globals.get('__name__', '') for frame, _ in traceback.walk_tb(error.__traceback__)]
         killed = str(error).startswith('DataLoader worker (pid')
@@ -58,6 +62,30 @@ def named_data_workers() -> Iterator[None]:
             raise
         raise ChildProcessError(f'{str(cause).strip()} The memory of the machine or of the job may be too small: fewer '
                                 'num_workers need less') from error
+
+
+@contextmanager
+def _whole_starts() -> Iterator[None]:
+    """Hold SIGINT back while a process starts, and for good in that process.
+
+    An interruption in Python's own work around a fork is printed and forgotten there. The training would go on, and
+    fail when it misses a worker that took the interruption.
+    """
+    start = BaseProcess.start
+
+    @wraps(start)
+    def start_whole(process: BaseProcess) -> None:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            start(process)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    BaseProcess.start = start_whole if hasattr(signal, 'pthread_sigmask') else start
+    try:
+        yield
+    finally:
+        BaseProcess.start = start
 
 
 def _killed_worker() -> RuntimeError | None:

@@ -4,6 +4,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import TextIO
 
 from mmdet.registry import HOOKS
 from mmengine.dist import is_main_process
@@ -49,7 +50,7 @@ class ReportHook(Hook):
         try:
             errors.parent.mkdir(parents=True, exist_ok=True)
             with open(errors, 'w+') as file:
-                code = subprocess.run(command, stderr=file, env=_environment()).returncode
+                code = subprocess.run(command, stdout=_stdout(), stderr=file, env=_environment()).returncode
                 file.seek(0)
                 lines = [line.strip() for line in file.read().splitlines() if line.strip()]
             if code == 0:
@@ -72,6 +73,15 @@ class ReportHook(Hook):
         base = ['--base', str(Path(config).resolve())] if config and Path(config).is_file() else []
         return [sys.executable, '-m', 'mmdet_ext.report', str(Path(runner.work_dir).resolve()), '--split', self.split,
                 *base, *self.options]
+
+
+def _stdout() -> TextIO | None:
+    """Where this process prints, also if that was redirected to another file; None: as it was started."""
+    try:
+        sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):
+        return None
+    return sys.stdout
 
 
 def _environment() -> dict[str, str]:

@@ -124,3 +124,25 @@ def test_a_killed_data_worker_is_named(tmp_path):
     finish([trainer])
     assert re.match(r'DataLoader worker \(pid.* (is killed by signal|exited unexpectedly)',
                     (tmp_path / 'error').read_text())
+
+
+def blocks_ctrl_c() -> None:
+    os._exit(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+
+
+def test_ctrl_c_waits_until_a_worker_has_started_and_is_not_for_the_worker():
+    started = []
+
+    class Interrupted(get_context('fork').Process):
+        @staticmethod
+        def _Popen(process):
+            os.kill(os.getpid(), signal.SIGINT)
+            started.append(process)
+            return get_context('fork').Process._Popen(process)
+
+    worker = Interrupted(target=blocks_ctrl_c)
+    with pytest.raises(KeyboardInterrupt), named_data_workers():
+        worker.start()
+    worker.join()
+    assert started == [worker] and worker.exitcode == 1
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])

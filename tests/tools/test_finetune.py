@@ -51,8 +51,38 @@ def test_the_config_stays_short_and_trains_with_the_usual_tool(trained, fork):
 def test_a_run_goes_on_only_if_asked(trained, here, in_process):
     message, _ = in_process(str(TOOL), 'yolov9-t', 'data/shapes', *QUICK)
     assert 'has a run already: --resume goes on' in message
-    message, _ = in_process(str(TOOL), 'yolov9-t', 'data/shapes', '--resume', '--epochs', '5', '--lr', '0.1')
-    assert 'as it is: change it there in the place of --epochs, --lr' in message
+    message, _ = in_process(str(TOOL), 'yolov9-t', 'data/shapes', '--resume', '--epochs', '5', '--image-size', '64',
+                            '--lr', '0.1')
+    assert 'which says max_epochs = 1, lr = 0.01: leave --epochs, --lr out, or change the file' in message
+    for data, options, then in (('data/shapes', ['--seed', '5'], '--seed 0, not 5'), ('data', [], 'the data '),
+                                ('data/shapes', ['--format', 'yolo'], '--format None, not yolo')):
+        message, _ = in_process(str(TOOL), 'yolov9-t', data, '--resume', '--work-dir', trained[0], *options)
+        assert f'began with {then}' in message
+
+
+def test_the_same_command_goes_on_with_the_data_of_then(trained, here, in_process, monkeypatch):
+    folder, _ = trained
+    began = (folder / 'annotations/train.json').read_bytes()
+    calls = []
+    monkeypatch.setattr(finetune_run, 'train', lambda config, **kwargs: calls.append(kwargs))
+    command = ['yolov9-t', 'data/shapes', '--epochs', '1', *QUICK, '--resume']
+    assert 'has changed' not in in_process(str(TOOL), *command)[1]
+    labels = here / 'data/shapes/annotations/instances_train.json'
+    content = labels.read_text()
+    labels.write_text(content.replace('circle', 'ring'))
+    message, printed = in_process(str(TOOL), *command)
+    labels.write_text(content)
+    assert message == '' and 'has changed since this run began' in printed and 'Boxes per class' not in printed
+    assert [call['resume'] for call in calls] == ['auto', 'auto']
+    assert (folder / 'annotations/train.json').read_bytes() == began
+    assert 'by the checkpoint of epoch 1' in printed
+
+
+def test_a_run_that_did_not_begin_leaves_no_config(here, in_process, tmp_path):
+    command = ['yolov9-t', 'data/shapes', '--work-dir', tmp_path / 'run', *QUICK]
+    for _ in range(2):
+        message, _ = in_process(str(TOOL), *command, 'train_cfg.max_epoch=1')
+        assert 'max_epoch' in message and not (tmp_path / 'run/config.py').exists()
 
 
 def test_check_ends_after_the_page(here, in_process, tmp_path):
@@ -65,6 +95,9 @@ def test_check_ends_after_the_page(here, in_process, tmp_path):
     (['yolov9s', 'data/shapes'], "no model 'yolov9s', did you mean"),
     (['yolov9-s', 'data/nothing'], 'data/nothing'),
     (['yolov9-s', 'data/shapes', '--epochs', '0'], '--epochs should be at least 1, got 0'),
+    (['yolov9-s', 'data/shapes', '--val-fraction', '1'], '--val-fraction should be above 0 and below 1, got 1.0'),
+    (['yolov9-s', 'data/shapes', '--format', 'zip'], "--format should be one of coco, yolo"),
+    (['yolov9-s', 'data/shapes', '--work-dir', 'data/shapes/train/x'], '--work-dir FOLDER takes another one'),
     (['yolov9-s', 'data/shapes', '--lr', '-1'], '--lr should be above 0, got -1'),
     (['yolov9-s', 'data/shapes', '--weights', 'no.pth'], '--weights: there is no file no.pth'),
     (['yolov9-s', 'data/shapes', '--image-size', '100'], 'image_size should be a multiple of 32'),

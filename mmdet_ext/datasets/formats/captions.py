@@ -8,7 +8,7 @@ from ...text.wording import plural
 from ..annotation_file import is_box, size_of
 from ..coco_captions import clean_name
 from ..grounding_checks import positive_spans, span_problem
-from .csv_rows import missing_columns, read_box, read_table
+from .csv_rows import has_boxes, read_box, read_table
 from .listing import Listing, split_word
 from .records import BAD_ROW, NO_IMAGE, NO_NUMBER, LabelledBox, LabelledImage, Labels, Problems
 
@@ -154,7 +154,7 @@ def _csv_pairs(listing: Listing, path: Path, problems: Problems) -> tuple[list[L
         return [], []
     if 'caption' not in table.rows:
         return [], []
-    has_boxes = not missing_columns(table)
+    boxed = has_boxes(table)
     pairs: dict[tuple[Path, str], LabelledImage] = {}
     for number, row in enumerate(table.rows.to_dict('records'), table.first_line):
         if not any(row.values()):
@@ -166,6 +166,6 @@ def _csv_pairs(listing: Listing, path: Path, problems: Problems) -> tuple[list[L
             continue
         split = split_word(row.get('split', '')) or listing.split_of(path, paths[0], by_name=True)
         pair = pairs.setdefault((paths[0], caption), LabelledImage(paths[0], path, split, caption=caption))
-        if has_boxes and (box := read_box(row, place, path, problems)):
+        if boxed and (box := read_box(row, place, path, problems)):
             pair.boxes.append(box)
-    return ([], list(pairs.values())) if has_boxes else (list(pairs.values()), [])
+    return ([], list(pairs.values())) if boxed else (list(pairs.values()), [])

@@ -28,13 +28,23 @@ _NAMES = dict(
     bbox=('bbox', 'box', 'boundingbox'), split=('split', 'set', 'subset', 'usage', 'dataset'),
     caption=('caption', 'text', 'sentence', 'description', 'comment', 'prompt'),
     phrase=('phrase', 'words', 'expression', 'entity'))
+# Columns of texts that are no classes where none of them is.
+_NO_CLASSES = {'source', 'url', 'imageurl', 'license', 'date', 'author', 'annotator', 'userid', 'coordinates', 'rater',
+               'timestamp', 'datecaptured', 'comment', 'id', 'bboxid', 'uuid'}
+ONE_CLASS = 'object'  # of boxes in a file without a column of classes
 _CORNERS, _SIZED = ('x1', 'y1', 'x2', 'y2'), ('x', 'y', 'w', 'h')
 
 
 class Table(NamedTuple):
-    """A CSV file with columns of our names, all texts, and the line of its first row."""
+    """A CSV file with columns of our names, all texts, the line of its first row, and names of other columns of texts.
+    """
     rows: pd.DataFrame
     first_line: int
+    others: list[str]
+
+    @property
+    def has_classes(self) -> bool:
+        return bool({'label', 'phrase'} & set(self.rows))
 
 
 def read_csv_files(listing: Listing, files: list[Path], source: Path, problems: Problems) -> Labels:
@@ -56,6 +66,9 @@ def read_csv_files(listing: Listing, files: list[Path], source: Path, problems: 
             refused.append(f'{path}: {missing}')
             continue
         used.append(path)
+        if not table.has_classes:
+            problems.note(f'{problems.name(path)} has no column of classes: all boxes are of one class, '
+                          f'{ONE_CLASS!r}.')
         _read_rows(table, path, listing, images, problems)
     if not used:
         raise ValueError(f'{"; ".join(refused[:3])}. A CSV needs one row per box with the columns filename, class, '
@@ -80,17 +93,20 @@ def read_table(path: Path) -> Table:
     width = max(map(len, lines))
     rows = pd.DataFrame([line + [''] * (width - len(line)) for line in lines]).map(str.strip)
     begin = next(number for number, row in enumerate(rows.itertuples(index=False)) if any(row))
-    columns = _columns([re.sub('[^a-z0-9]', '', name.lower()) for name in rows.iloc[begin]])
+    names, others = [re.sub('[^a-z0-9]', '', name.lower()) for name in rows.iloc[begin]], []
+    columns = _columns(names)
     if 'image' in columns and len(columns) > 1:
-        rows = rows.iloc[begin + 1:]
+        head, rows = rows.iloc[begin], rows.iloc[begin + 1:]
         first_line = begin + 2
+        others = [head[number] for number, name in enumerate(names) if number not in columns.values()
+                  and name not in _NO_CLASSES and _has_texts(rows[number])]
     else:
         columns, first_line = _without_header(rows.iloc[begin:]), begin + 1
         rows = rows.iloc[begin:]
     if not columns:
         raise ValueError(f'the columns {list(rows.iloc[0]) if len(rows) else []} are not known')
     table = rows[list(columns.values())].set_axis(list(columns), axis=1).reset_index(drop=True)
-    return Table(table, first_line)
+    return Table(table, first_line, others)
 
 
 def missing_columns(table: Table) -> str:
@@ -98,11 +114,17 @@ def missing_columns(table: Table) -> str:
     columns = set(table.rows.columns)
     if 'image' not in columns:
         return f'no column names the image, there are {sorted(columns)}'
-    if not {'label', 'phrase'} & columns:
-        return f'no column names the class, there are {sorted(columns)}'
+    if not table.has_classes and table.others:
+        return (f'no column is called class. Is it {" or ".join(map(repr, table.others))}? Call it class, or take it '
+                'out if all boxes are of one class')
     if not (columns.issuperset(_CORNERS) or columns.issuperset(_SIZED) or 'bbox' in columns):
         return f'there are no columns of boxes, only {sorted(columns)}'
     return ''
+
+
+def has_boxes(table: Table) -> bool:
+    """Whether a table has boxes, and what they show."""
+    return table.has_classes and not missing_columns(table)
 
 
 def has_captions_only(path: Path) -> bool:
@@ -111,7 +133,11 @@ def has_captions_only(path: Path) -> bool:
         table = read_table(path)
     except ValueError:
         return False
-    return 'caption' in table.rows and bool(missing_columns(table))
+    return 'caption' in table.rows and not has_boxes(table)
+
+
+def _has_texts(column: pd.Series) -> bool:
+    return any(value and number_of(value) is None for value in column.head(50))
 
 
 def _columns(names: list[str]) -> dict[str, int]:
@@ -175,7 +201,7 @@ def read_box(row: dict[str, str], place: str, file: Path, problems: Problems) ->
         texts = re.findall(r'[^\s,;\[\]()]+', row['bbox'])
     else:
         texts = [row[column] for column in (_CORNERS if 'x1' in row else _SIZED)]
-    label = (row.get('label') or row.get('phrase') or '').strip()
+    label = (row.get('label') or row.get('phrase') or '').strip() if {'label', 'phrase'} & row.keys() else ONE_CLASS
     if not any(texts):
         return None  # an image without boxes
     value = ','.join([*texts, label])

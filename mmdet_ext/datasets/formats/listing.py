@@ -164,7 +164,7 @@ def _common_end(first: tuple[str, ...], second: list[str]) -> int:
     return count
 
 
-_LABEL_FOLDERS = {'annotations', 'labels', 'xml', 'xmls', 'json', 'jsons', 'ann', 'annotation', 'label', 'labels_xml'}
+LABEL_FOLDERS = {'annotations', 'labels', 'xml', 'xmls', 'json', 'jsons', 'ann', 'annotation', 'label', 'labels_xml'}
 _IMAGE_FOLDERS = {'images', 'jpegimages', 'image', 'img', 'imgs', 'photos'}
 
 
@@ -173,7 +173,7 @@ def _nearness(path: Path, near: Path) -> tuple[int, bool, int]:
     image_folders = [_key(part) for part in path.parts[:-1]]
     label_folders = [_key(part) for part in near.parts[:-1]]
     common = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(image_folders, label_folders)))
-    shared = len(set(image_folders[common:]) & set(label_folders[common:]) - _LABEL_FOLDERS)
+    shared = len(set(image_folders[common:]) & set(label_folders[common:]) - LABEL_FOLDERS)
     split = split_word(near.stem)
     if split and any(split_word(part) == split for part in path.parts[common:-1]):
         shared += 1

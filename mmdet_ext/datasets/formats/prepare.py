@@ -54,6 +54,44 @@ class PreparedData:
     num_problems: int
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """What an earlier `prepare_data` left in a folder.
+
+    data: What it made.
+    options: Its source, data_format, val_fraction and seed.
+    out, digest, outside: The folder, and of which files it was made.
+    """
+    data: PreparedData
+    options: dict
+    out: Path
+    digest: str
+    outside: tuple[Path, ...]
+
+    def is_complete(self) -> bool:
+        """Whether the annotation files are there; a check alone writes none."""
+        return all(split.ann_file.is_file() for split in (self.data.train, self.data.val, self.data.test) if split)
+
+    def has_changed(self) -> bool:
+        """Whether files of the source came, went or changed since."""
+        source = Path(self.options['source'])
+        return not source.exists() or self.digest != _listing(source, self.out).digest(_inside(self.outside))
+
+
+def prepared_before(out: Path) -> Prepared | None:
+    """What an earlier `prepare_data` left in a folder, or None."""
+    out = Path(out).expanduser().absolute()
+    try:
+        content = json.loads((out / _MANIFEST).read_text())
+        key, row = dict(content['key']), content['data']
+        splits = {name: row[name] and Split(**row[name] | dict(
+            ann_file=Path(row[name]['ann_file']), image_folder=Path(row[name]['image_folder']))) for name in SPLITS}
+        data = PreparedData(**row | splits | dict(classes=tuple(row['classes'])))
+        return Prepared(data, key, out, key.pop('digest'), tuple(map(Path, key.pop('outside'))))
+    except (OSError, ValueError, KeyError, TypeError):  # not there, or of another version
+        return None
+
+
 def prepare_data(source: Path, out: Path, *, data_format: str | None = None, val_fraction: float = 0.2, seed: int = 0,
                  check_only: bool = False) -> PreparedData:
     """Find out the format of labelled images, check every image and box, split them, and write COCO files.
@@ -80,10 +118,11 @@ def prepare_data(source: Path, out: Path, *, data_format: str | None = None, val
     source, out = Path(source).expanduser().absolute(), Path(out).expanduser().absolute()
     check_source(source)
     check_writable(out)
-    listing = _listing(source, out)
     options = dict(version=VERSION, source=str(source), data_format=data_format, val_fraction=val_fraction, seed=seed)
-    if (done := _load(out, listing, options)) is not None and (check_only or _is_complete(done)):
-        return done
+    before = prepared_before(out)
+    if before and before.options == options and (check_only or before.is_complete()) and not before.has_changed():
+        return before.data
+    listing = _listing(source, out)
     problems = Problems(listing.root)
     try:
         labels = read_labels(listing, source, data_format, problems)
@@ -143,10 +182,6 @@ def _inside(folders: Sequence[Path]) -> list[Path]:
     return [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir()) if path.is_file()]
 
 
-def _is_complete(data: PreparedData) -> bool:
-    return all(split.ann_file.is_file() for split in (data.train, data.val, data.test) if split)
-
-
 def _save(out: Path, data: PreparedData, key: dict) -> None:
     row = asdict(data)
     for name in SPLITS:
@@ -154,18 +189,3 @@ def _save(out: Path, data: PreparedData, key: dict) -> None:
             row[name] |= dict(ann_file=str(row[name]['ann_file']), image_folder=str(row[name]['image_folder']))
     with replace_file(out / _MANIFEST) as file:
         file.write(json.dumps(dict(key=key, data=row)).encode())
-
-
-def _load(out: Path, listing: Listing, options: dict) -> PreparedData | None:
-    """What was made before of the same files with the same options, or None."""
-    try:
-        content = json.loads((out / _MANIFEST).read_text())
-        key, row = content['key'], content['data']
-        outside = _inside(list(map(Path, key['outside'])))
-        if key != options | dict(outside=key['outside'], digest=listing.digest(outside)):
-            return None
-        splits = {name: row[name] and Split(**row[name] | dict(
-            ann_file=Path(row[name]['ann_file']), image_folder=Path(row[name]['image_folder']))) for name in SPLITS}
-        return PreparedData(**row | splits | dict(classes=tuple(row['classes'])))
-    except (OSError, ValueError, KeyError, TypeError):  # not there, or of another version: made again
-        return None

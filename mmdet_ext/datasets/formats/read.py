@@ -5,7 +5,7 @@ from pathlib import Path
 from .captions import read_captions, read_grounding_files
 from .coco_json import read_coco_files
 from .csv_rows import read_csv_files
-from .listing import Listing
+from .listing import LABEL_FOLDERS, Listing
 from .recognise import CAPTION_KINDS, FORMATS, choose_format, kinds_of_files
 from .records import Labels, Problems
 from .tool_json import read_createml_files, read_labelme_files, read_via_files
@@ -28,7 +28,11 @@ def read_labels(listing: Listing, source: Path, data_format: str | None, problem
     Raises:
         ValueError: The format is not recognised, or the labels as such cannot be read.
     """
+    if not listing.files:
+        raise ValueError(f'{listing.root} has no file: give the folder that has the images and their labels')
     kinds = kinds_of_files(listing, problems)
+    if not kinds and listing.images and (labels := _labels_beside(listing.root)):
+        raise ValueError(f'{listing.root} has images, but no labels. If these are in {labels}, give {labels.parent}')
     if not source.is_dir():
         chosen = {kind: [source] for kind, files in kinds.items() if source in files}
         if not chosen:
@@ -49,6 +53,15 @@ def read_labels(listing: Listing, source: Path, data_format: str | None, problem
         problems.note(f'There are also files that may be {", ".join(others)}: they are not read. Choose a format to '
                       'read these instead.')
     return _read_boxes(chosen_format, listing, kinds, source, problems)
+
+
+def _labels_beside(folder: Path) -> Path | None:
+    """The folder of labels beside that of images, or beside the one above it as in images/train, labels/train."""
+    for parent in (folder.parent, folder.parent.parent):
+        for path in sorted(parent.iterdir()):
+            if path.is_dir() and path.name.lower() in LABEL_FOLDERS:
+                return path
+    return None
 
 
 def _read_boxes(kind: str, listing: Listing, kinds: dict[str, list[Path]], source: Path, problems: Problems) -> Labels:

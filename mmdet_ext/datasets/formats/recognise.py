@@ -14,8 +14,8 @@ FORMATS = dict(coco='COCO json', yolo='YOLO txt', voc='Pascal VOC xml', labelme=
 CAPTION_KINDS = ('grounding', 'coco captions', 'csv captions')  # kinds of files that have captions
 _ARCHIVES = {'.zip': 'unzip', '.tar': 'tar xf', '.gz': 'tar xf', '.tgz': 'tar xf', '.bz2': 'tar xf', '.xz': 'tar xf',
              '.rar': 'unrar x', '.7z': '7z x'}
-_HINT = ('It reads COCO json, YOLO txt, Pascal VOC xml, LabelMe json, CreateML json, VIA json and CSV: export the '
-         'labels again in one of these, with the images beside them')
+_HINT = ('Formats that are read: COCO json, YOLO txt, Pascal VOC xml, LabelMe json, CreateML json, VIA json and CSV; '
+         'export the labels again in one of these, with the images beside them')
 _NUMBER_ROW = re.compile(rb'\s*\d+(\.0*)?([ \t]+[-+.\deEnNaAiIfF]+){4,}\s*$')
 
 

@@ -41,6 +41,16 @@ def images_only(source, folder):
         shutil.copy(item.path, folder / item.name)
 
 
+def empty(source, folder):
+    pass
+
+
+def images_beside_labels(source, folder):
+    (folder / 'images').mkdir()
+    images_only(source, folder / 'images')
+    (folder / 'labels').mkdir()
+
+
 def labels_only(source, folder):
     write_format('coco', source, folder / 'data')
     for name in ('train2017', 'val2017'):
@@ -117,6 +127,10 @@ def copies_of_one(source, folder):
 
 @pytest.mark.parametrize(('make', 'given', 'message'), [
     (images_only, '', 'no labels were recognised.*export the labels'),
+    (empty, '', 'source has no file: give the folder'),
+    (images_beside_labels, 'images', 'has images, but no labels. If these are in .*labels, give .*source'),
+    (empty, '', 'source has no file: give the folder'),
+    (images_beside_labels, 'images', 'has images, but no labels. If these are in .*labels, give .*source'),
     (labels_only, 'data', 'no image in it.*beside the labels'),
     (zipped, 'data.zip', 'is an archive: unpack it .unzip data.zip'),
     (images_only, 'train_000001.png', 'is one image: give the folder'),
@@ -307,6 +321,22 @@ def test_csv_may_have_boxes_in_one_column(source, tmp_path):
         f'{row[5][:-4]},{row[6]},{row[7]},"[{", ".join(row[1:5])}]",{row[0]}\n' for row in rows)
     (folder / 'labels.csv').write_text(text.replace(',source', ',label'))
     assert_same_boxes(all_boxes(prepare_data(folder, tmp_path / 'out')), expected_boxes(source))
+
+
+def test_a_csv_without_classes_is_of_one_class_unless_another_column_may_have_them(source, tmp_path):
+    folder = write_format('csv retinanet', source, tmp_path / 'data')
+    rows = [row.split(',') for row in (folder / 'annotations.csv').read_text().split()]
+
+    def prepare(column):
+        lines = [','.join([*row[:5], f'{column} 1']) for row in rows]
+        (folder / 'annotations.csv').write_text('\n'.join([f'image,xmin,ymin,xmax,ymax,{column}', *lines]))
+        return prepare_data(folder, tmp_path / 'out')
+
+    data = prepare('source')
+    assert data.classes == ('object', ) and data.train.num_boxes + data.val.num_boxes == len(rows)
+    assert "has no column of classes: all boxes are of one class, 'object'" in data.page
+    with pytest.raises(ValueError, match="no column is called class. Is it 'cell_type'"):
+        prepare('cell_type')
 
 
 def test_makesense_without_a_header(source, tmp_path):
