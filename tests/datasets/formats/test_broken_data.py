@@ -143,11 +143,13 @@ def test_a_broken_row_is_listed_and_left_out(source, name, tmp_path):
 
 def test_boxes_that_stick_out_are_clipped_and_counted(source, tmp_path):
     folder = write_format('yolo', source, tmp_path / 'data')
-    (folder / YOLO).write_text('0 0.05 0.5 0.2 0.1\n0 1.0 0.5 0.0000002 0.1\n1 0.5 0.5 1.000001 1\n')
+    (folder / YOLO).write_text('0 0.05 0.5 0.2 0.1\n0 1.0 0.5 0.0000002 0.1\n1 0.5 0.5 1.000001 1\n'
+                               '2 -0.04 0.5 0.1 0.1\n')
     data = prepare_data(folder, tmp_path / 'out')
     problems = [(problem['kind'], problem['action'], problem['row']) for problem in problems_of(tmp_path / 'out')]
     assert problems == [('box sticks out of the image', 'clipped', 'line 1'),
-                        ('box has no area', 'left out', 'line 2')]  # a millionth is rounding, and not counted
+                        ('box has no area', 'left out', 'line 2'),  # a millionth is rounding, and not counted
+                        ('box lies outside the image', 'left out', 'line 4')]  # a tenth of it is inside
     assert boxes_of(data.train)['train_000002.png'] == [('circle', 0, 72, 24, 16), ('square', 0, 0, 160, 160)]
 
 
