@@ -68,6 +68,14 @@ def test_a_name_that_is_wider_than_the_image_loses_its_middle():
     assert columns.min() <= 5 and 560 < columns.max() < 639
 
 
+def test_letters_are_dark_on_light_colours_and_white_on_dark_ones():
+    def has_black(label: int) -> bool:
+        drawn = draw_objects(white(), np.array([[60, 60, 100, 100.]]), np.array([label]), ['name'])
+        return bool((drawn == 0).all(axis=-1).any())
+
+    assert has_black(6) and not has_black(0)  # yellow and blue
+
+
 def test_scores_and_ids_stand_in_labels():
     def ink(**kwargs) -> int:
         drawn = draw_objects(white(), np.array([[60, 60, 100, 100.]]), np.array([0]), ['a'], **kwargs)
