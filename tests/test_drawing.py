@@ -56,10 +56,24 @@ def test_labels_of_boxes_at_the_border_and_outside_are_inside(box):
     assert blue.sum() > 0.97 * background
 
 
+def test_a_box_that_is_larger_than_the_image_has_its_lines_at_the_border():
+    blue = where_is(draw_objects(white(), np.array([[-50, -50, 900, 900.]]), np.array([0]), ['']), COLORS[0])
+    sides = blue[:4, 5:-5], blue[-4:, 5:-5], blue[5:-5, :4].T, blue[5:-5, -4:].T
+    assert [side.sum(axis=0).min() for side in sides] == [3] * 4
+
+
 def test_a_name_that_is_wider_than_the_image_loses_its_middle():
     drawn = draw_objects(white(600, 640), np.array([[5, 300, 30, 330.]]), np.array([0]), ['name ' * 60])
     columns = np.nonzero(where_is(drawn, COLORS[0]).any(axis=0))[0]
     assert columns.min() <= 5 and 560 < columns.max() < 639
+
+
+def test_letters_are_dark_on_light_colours_and_white_on_dark_ones():
+    def has_black(label: int) -> bool:
+        drawn = draw_objects(white(), np.array([[60, 60, 100, 100.]]), np.array([label]), ['name'])
+        return bool((drawn == 0).all(axis=-1).any())
+
+    assert has_black(6) and not has_black(0)  # yellow and blue
 
 
 def test_scores_and_ids_stand_in_labels():

@@ -9,7 +9,7 @@ from mmdet_ext.model_arguments import split_arguments
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for name in ('photos/a.jpg', 'openvino/model.xml', 'openvino/model.bin', 'weights'):
+    for name in ('photos/a.jpg', 'openvino/model.xml', 'openvino/model.bin', 'weights', '12'):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b'')
@@ -20,6 +20,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     ('c.py w.pth a.jpg 0', ('c.py', 'w.pth', ['a.jpg', '0'])),
     ('c.py https://host/w.pth', ('c.py', 'https://host/w.pth', [])),
     ('c.py weights photos', ('c.py', 'weights', ['photos'])),
+    ('c.py 12 photos', ('c.py', '12', ['photos'])),
     ('m.onnx photos', ('m.onnx', None, ['photos'])),
     ('openvino a.mp4', ('openvino', None, ['a.mp4'])),
 ])

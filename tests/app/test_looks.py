@@ -1,4 +1,5 @@
 """Which atoms and which query belong to a box, and maps over an image as colours."""
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,6 +30,11 @@ def capture() -> Capture:
 
 def test_cells_with_their_centre_in_the_box(capture):
     assert cells_in(capture, [0, 0, 31, 40]).tolist() == [[True, True, False, False]] * 2
+
+
+def test_cells_of_the_padding_are_in_no_box(capture):
+    padded = replace(capture, grid=CellGrid((40, 80), (2, 5), (0., 0., 100., 40.)))
+    assert cells_in(padded, [41, 0, 500, 40]).tolist() == [[False, False, True, True, False]] * 2
 
 
 @pytest.mark.parametrize('box, cell', [

@@ -10,6 +10,7 @@ from mmengine.config import Config
 import mmdet_ext
 from mmdet_ext import launch
 from mmdet_ext.config_sizes import dicts_in, image_size_of, type_name
+from mmdet_ext.config_variables import apply_variables
 
 ROOT = Path(__file__).resolve().parents[2]
 YOLO, SHAPES = ROOT / 'configs/yolov9/yolov9s_coco.py', ROOT / 'configs/yolov9/yolov9t_shapes.py'
@@ -113,6 +114,15 @@ def test_classes_reach_data_sets_and_heads(path):
 def test_wrong_classes_are_one_clear_error(value, message):
     with pytest.raises(ValueError, match=message):
         config_of(YOLO).merge_from_dict(dict(classes=value))
+
+
+def test_the_number_of_tokens_of_a_language_model_stays():
+    dataset = dict(type='CocoDataset', metainfo=dict(palette=[(1, 2, 3)]))
+    cfg = Config(dict(classes=('cat', 'dog'), test_dataloader=dict(dataset=dataset),
+                      model=dict(language_model=dict(), bbox_head=dict(num_classes=256))))
+    apply_variables(cfg, always=True)
+    assert cfg.model.bbox_head.num_classes == 256
+    assert cfg.test_dataloader.dataset.metainfo == dict(classes=('cat', 'dog'))  # without one colour for two classes
 
 
 def test_number_and_names_agree():

@@ -6,7 +6,7 @@ import onnx
 import pytest
 from torch.testing import assert_close
 
-from export.files import OPTIONS, GraphSession, eager, file, onnx_model, shapes_config, weights
+from export.files import OPTIONS, GraphSession, eager, file, onnx_model, shapes_config
 from predict.images import CLASSES, smooth, write_images
 from mmdet_ext.export.describe import describe
 from mmdet_ext.export.yolov9 import YOLOv9Graph
@@ -14,7 +14,6 @@ from mmdet_ext.exported import ExportedPredictor, is_exported, open_predictor
 from mmdet_ext.exported.evaluation import evaluate_exported, with_pipeline_of
 from mmdet_ext.exported.metadata import KEY, Metadata
 from mmdet_ext.exported.sessions import open_session
-from mmdet_ext.predict import Predictor
 
 SUFFIXES = ('onnx', 'xml', 'torchscript')
 
@@ -81,6 +80,28 @@ def test_what_a_file_leaves_out_is_done_after_it(form):
     assert_close(result.boxes, expected.boxes, rtol=0, atol=0.01)
 
 
+def test_a_file_of_a_fixed_batch_gets_full_batches_and_fixed_sizes_are_filled_below_and_right():
+    graph, metadata, _ = onnx_model()
+    shapes = []
+
+    class Recording(GraphSession):
+        def run(self, inputs):
+            shapes.append(inputs['images'].shape)
+            return super().run(inputs)
+
+    image = smooth(96, 96)
+    expected = eager()(image)
+    predictor = ExportedPredictor(Recording(graph, replace(metadata, batch_size=2)))
+    for result in predictor([image] * 3, batch_size=3):
+        assert_close(result.boxes, expected.boxes, rtol=0, atol=0.01)
+    assert shapes == [(2, 3, 96, 96)] * 2 and len(expected)
+    predictor = ExportedPredictor(GraphSession(graph, replace(metadata, image_size=(128, 160), pad_value=0.5)))
+    images, samples = predictor.collate([predictor.prepare(image)])
+    assert images.shape == (1, 3, 128, 160) and samples[0].batch_input_shape == (128, 160)
+    assert (images[..., 96:, :] == 0.5).all() and (images[..., 96:] == 0.5).all()
+    assert images[..., :96, :96].equal(eager().collate([eager().prepare(image)])[0])
+
+
 def test_metadata_come_back_from_json():
     metadata = onnx_model()[1]
     again = Metadata.from_json(metadata.to_json())
@@ -91,9 +112,10 @@ def test_metadata_come_back_from_json():
         Metadata.from_json(metadata.to_json().replace('"yolov9"', '"yolov7"'), Path('x.onnx'))
 
 
-def test_a_config_opens_as_a_predictor():
-    predictor = open_predictor('configs/yolov9/yolov9t_shapes.py', weights(), 'cpu')
-    assert isinstance(predictor, Predictor) and not isinstance(predictor, ExportedPredictor)
+def test_a_config_opens_as_a_predictor(monkeypatch):
+    monkeypatch.setattr('mmdet_ext.exported.Predictor', lambda *args, **kwargs: (args, kwargs))
+    options = {'model.test_cfg.max_per_img': 2}
+    assert open_predictor('a.py', 'a.pth', 'cpu', options) == (('a.py', 'a.pth', 'cpu'), dict(cfg_options=options))
 
 
 def test_wrong_files_are_named(tmp_path):

@@ -62,6 +62,11 @@ def test_save_writes_what_the_suffix_names(detections, tmp_path, suffix):
         assert content.decode() == detections.to_yolo()
 
 
+def test_above_leaves_out_the_score_itself():
+    half = Detections(np.zeros((2, 4), np.float32), np.float32([0.6, 0.5]), np.array([0, 1]), ['a', 'b'], None, (9, 9))
+    assert half.above(0.5).names == ['a']
+
+
 def test_drawing_leaves_the_image_as_it_is(detections):
     image = scene(SQUARES)
     before = image.copy()

@@ -26,6 +26,10 @@ def test_a_detection_takes_the_free_object_with_the_largest_iou():
     assert truths_of(results_of(image_of(truth, [(*BOX, 0, 0.9), (*BOX, 0, 0.8), (*BOX, 0, 0.7)]))) == [1, 0, -1]
 
 
+def test_of_objects_with_equal_iou_the_last_is_taken_as_in_coco():
+    assert truths_of(results_of(image_of([(*BOX, 0), (*BOX, 0)], [(*BOX, 0, 0.9)]))) == [1]
+
+
 def test_an_iou_of_one_half_is_enough_and_less_is_not():
     assert truths_of(results_of(image_of([(*BOX, 0)], [(*HALF, 0, 0.9)]))) == [0]
     assert truths_of(results_of(image_of([(*BOX, 0)], [(0, 0, 10, 4.99, 0, 0.9)]))) == [-1]

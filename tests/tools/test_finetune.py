@@ -35,7 +35,7 @@ def test_one_command_checks_trains_and_says_what_is_next(trained):
     assert f'checkpoint  work_dirs/shapes_yolov9-t/{best.name}' in printed
     for name in ('predict.py', 'report.py', 'export.py'):
         assert f'tools/{name} work_dirs/shapes_yolov9-t' in printed
-    assert (folder / 'check.txt').is_file()
+    assert (folder / 'check.txt').is_file() and not (folder / 'report').exists()
 
 
 def test_the_config_stays_short_and_trains_with_the_usual_tool(trained, fork):

@@ -12,7 +12,7 @@ from PIL import Image
 from test_prepare_formats import boxes_of, check_loads
 from written_formats import Source, shapes_source, write_format
 
-from mmdet_ext.datasets.formats import prepare_data
+from mmdet_ext.datasets.formats import Split, prepare_data
 from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 
 
@@ -26,6 +26,10 @@ def source(tmp_path_factory) -> Source:
 def problems_of(out: Path) -> list[dict]:
     with open(out / 'problems.csv', encoding='utf-8-sig', newline='') as file:
         return list(csv.DictReader(file))
+
+
+def areas_of(split: Split) -> list[float]:
+    return [row['area'] for row in json.loads(split.ann_file.read_text())['annotations']]
 
 
 def change_json(change: Callable[[dict], object]) -> Callable[[str], str]:
@@ -143,11 +147,13 @@ def test_a_broken_row_is_listed_and_left_out(source, name, tmp_path):
 
 def test_boxes_that_stick_out_are_clipped_and_counted(source, tmp_path):
     folder = write_format('yolo', source, tmp_path / 'data')
-    (folder / YOLO).write_text('0 0.05 0.5 0.2 0.1\n0 1.0 0.5 0.0000002 0.1\n1 0.5 0.5 1.000001 1\n')
+    (folder / YOLO).write_text('0 0.05 0.5 0.2 0.1\n0 1.0 0.5 0.0000002 0.1\n1 0.5 0.5 1.000001 1\n'
+                               '2 -0.04 0.5 0.1 0.1\n')
     data = prepare_data(folder, tmp_path / 'out')
     problems = [(problem['kind'], problem['action'], problem['row']) for problem in problems_of(tmp_path / 'out')]
     assert problems == [('box sticks out of the image', 'clipped', 'line 1'),
-                        ('box has no area', 'left out', 'line 2')]  # a millionth is rounding, and not counted
+                        ('box has no area', 'left out', 'line 2'),  # a millionth is rounding, and not counted
+                        ('box lies outside the image', 'left out', 'line 4')]  # a tenth of it is inside
     assert boxes_of(data.train)['train_000002.png'] == [('circle', 0, 72, 24, 16), ('square', 0, 0, 160, 160)]
 
 
@@ -215,13 +221,15 @@ def test_two_images_of_one_name_are_listed(source, tmp_path):
 def test_sizes_of_the_same_proportions_scale_the_boxes(source, tmp_path):
     folder = write_format('coco roboflow', source, tmp_path / 'data')
     content = json.loads((folder / COCO).read_text())
-    expected = boxes_of(prepare_data(folder, tmp_path / 'first').train)
+    first = prepare_data(folder, tmp_path / 'first')
     content['images'][1].update(width=320, height=320)
     for row in content['annotations']:
         if row['image_id'] == content['images'][1]['id']:
             row['bbox'] = [2 * value for value in row['bbox']]
+            row['area'] *= 4
     (folder / COCO).write_text(json.dumps(content))
-    assert boxes_of(prepare_data(folder, tmp_path / 'out').train) == expected
+    scaled = prepare_data(folder, tmp_path / 'out')
+    assert boxes_of(scaled.train) == boxes_of(first.train) and areas_of(scaled.train) == areas_of(first.train)
     assert problems_of(tmp_path / 'out')[0]['action'] == 'scaled'
 
 

@@ -7,6 +7,7 @@ from mmdet.registry import DATASETS
 from written_formats import SPLIT_WRITERS, WRITERS, Source, shapes_source, write_format
 
 from mmdet_ext.datasets.formats import PreparedData, Split, prepare_data
+from mmdet_ext.datasets.formats.box_check import polygon_area
 from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 
 NAMES = {'coco': 'COCO json', 'yolo': 'YOLO txt', 'voc': 'Pascal VOC xml', 'labelme': 'LabelMe json',
@@ -174,6 +175,10 @@ def test_the_page_has_formats_classes_and_sizes_in_few_lines(source, tmp_path):
     assert lines[0].startswith('Format: YOLO txt (data.yaml)')
     assert len(lines) < 60 and max(map(len, lines)) < 180
     assert 'Boxes per class (80)' in page and 'small' in page and 'Without any box' in page
+
+
+def test_the_area_of_polygons_by_hand():
+    assert polygon_area([[0, 0, 4, 0, 4, 2], [10, 10, 10, 12, 12, 12, 12, 10]]) == 4 + 4
 
 
 def test_one_json_of_coco128_is_read_with_the_images_of_its_folder(coco128, tmp_path):
