@@ -111,9 +111,8 @@ class _Padding:
         for node in self.graph:
             group = self.groups.get(node.outputs[0])
             inputs = {self.groups[value] for value in node.inputs if value in self.groups}
-            if node.op_type == 'Conv' and _groups(node) == 1 and all(_array(x) is not None for x in node.inputs[1:]):
-                sources.setdefault(group, []).append(node)
-            elif _joins_channels(node):
+            constant = all(_array(value) is not None for value in node.inputs[1:])
+            if (node.op_type == 'Conv' and _groups(node) == 1 and constant) or _joins_channels(node):
                 sources.setdefault(group, []).append(node)
             elif not (group is not None and inputs == {group} and _is_by_channel(node)):
                 refused |= inputs | {group}
