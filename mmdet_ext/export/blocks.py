@@ -45,7 +45,7 @@ def _slice_convolution(ir: object, node: 'ir.Node') -> None:
         return
     channels = slice(*(int(bound[0]) for bound in bounds[:2]))
     tensors = [_array(value)[channels] for value in conv.inputs[1:]]
-    inputs = [conv.inputs[0], *_constants(ir, conv.graph, f'{node.name}/conv', tensors)]
+    inputs = [conv.inputs[0], *_constants(ir, conv.graph, f'{node.name}/channels', tensors)]
     part = ir.node('Conv', inputs, conv.attributes, name=f'{node.name}/conv')
     gate = ir.node('Sigmoid', part.outputs, name=f'{node.name}/sigmoid')
     result = ir.node('Mul', [*part.outputs, *gate.outputs], name=f'{node.name}/mul')
