@@ -32,7 +32,9 @@ def in_blocks(model: 'onnx.ModelProto') -> 'onnx.ModelProto':
             _slice_convolution(ir, node)
     _Padding(ir, model.graph).apply()
     import_extra('onnxscript.ir.passes.common', EXTRA).RemoveUnusedNodesPass()(model)
-    return ir.serde.serialize_model(model)
+    result = ir.serde.serialize_model(model)
+    del result.graph.value_info[:]  # shapes from before
+    return result
 
 
 def _slice_convolution(ir: object, node: 'ir.Node') -> None:
