@@ -10,10 +10,10 @@ import torch
 from ..exported import ExportedPredictor
 from ..predict import Detections, Predictor
 from ..predict.predictor import Image
+from .unpaired import Choice, unexplained
 
 TOLERANCES = dict(fp32=(0.05, 0.001), fp16=(4.0, 0.05), int8=(30.0, 0.3))  # pixels of the original image, and score
 NEAR = 5  # times the tolerance: detections further apart are two, and not one that moved
-ALONE = 0.2  # part of the detections about which NMS may decide otherwise: after a tie of scores, or at its threshold
 
 
 class Difference(NamedTuple):
@@ -24,19 +24,23 @@ class Difference(NamedTuple):
         scores: Largest difference of scores in a pair.
         pairs: Number of detections that both have.
         alone: Number of detections that only one has.
+        unexplained: Those of them that no decision on the edge explains, see `unpaired.unexplained`.
     """
     boxes: float
     scores: float
     pairs: int
     alone: int
+    unexplained: int
 
 
-def difference(first: Detections, second: Detections, precision: str = 'fp32') -> Difference:
+def difference(first: Detections, second: Detections, precision: str = 'fp32',
+               choice: Choice | None = None) -> Difference:
     """Compare two lists of detections: each of the first with the one of the same class in the second whose box and
-    score are nearest, if they are near for this number format."""
+    score are nearest, if they are near for this number format. `choice` says how detections were chosen;
+    without it none may lack a pair."""
     pixels, score = (NEAR * tolerance for tolerance in TOLERANCES[precision])
     gaps = np.zeros((0, 2))
-    free = np.ones(len(second), bool)
+    alone, free = np.ones(len(first), bool), np.ones(len(second), bool)
     for row in range(len(first)):
         candidates = np.flatnonzero(free & (second.labels == first.labels[row]))
         apart = np.stack([np.abs(second.boxes[candidates] - first.boxes[row]).max(1),
@@ -44,17 +48,17 @@ def difference(first: Detections, second: Detections, precision: str = 'fp32') -
         far = (apart / (pixels, score)).max(1)
         if len(candidates) and far.min() <= 1:
             best = far.argmin()
-            free[candidates[best]] = False
+            alone[row] = free[candidates[best]] = False
             gaps = np.append(gaps, apart[best:best + 1], axis=0)
     boxes, scores = gaps.max(0, initial=0).tolist()
-    return Difference(boxes, scores, len(gaps), len(first) + len(second) - 2 * len(gaps))
+    return Difference(boxes, scores, len(gaps), len(first) + len(second) - 2 * len(gaps),
+                      unexplained((first, second), (alone, free), choice or Choice(), precision))
 
 
 def agrees(result: Difference, precision: str) -> bool:
     """Whether a difference is within what the number format explains."""
     pixels, score = TOLERANCES[precision]
-    return (result.boxes <= pixels and result.scores <= score
-            and result.alone <= max(2, ALONE * (2 * result.pairs + result.alone)))
+    return result.boxes <= pixels and result.scores <= score and not result.unexplained
 
 
 def milliseconds(works: dict[str, Callable[[], object]], repeats: int = 9) -> dict[str, float]:

@@ -16,14 +16,16 @@ from ..exported.metadata import Metadata
 from ..launch import load_config
 from ..predict import Predictor
 from ..predict.loading import load_model, read_config
-from .check import ALONE, TOLERANCES, agrees, difference, time_against_eager
+from .check import TOLERANCES, agrees, difference, time_against_eager
 from .describe import describe
 from .engine import build_engine, trtexec_command
 from .graph import DetectorGraph, GraphOptions
 from .half import to_half
 from .images import calibration_images, check_image
+from .nms import rules_of
 from .quantize import to_int8
 from .systems import graph_class
+from .unpaired import Choice
 from .write import OPSET, save_json, save_onnx, save_openvino, save_torchscript, to_onnx
 
 SUFFIXES = dict(onnx='.onnx', openvino='_openvino', torchscript='.torchscript', engine='.engine')
@@ -176,13 +178,14 @@ def _compare(job: Job, cfg: Config, eager: Predictor, exported: ExportedPredicto
     eager_text = options.text or ('a red circle' if _takes_text(eager) else None)
     file_text = None if exported.takes_no_text else eager_text
     first, second = eager(image, eager_text), exported(image, file_text)
-    result = difference(first, second, job.precision)
-    print(f'check on {name}: {len(first)} detections of the detector, {len(second)} of the file, {result.pairs} pairs; '
+    result = difference(first, second, job.precision, _choice(exported, eager, image, eager_text))
+    print(f'check on {name}: {len(first)} detections of the detector, {len(second)} of the file, {result.pairs} pairs, '
+          f'{result.alone} without a pair, {result.unexplained} of them without a reason; '
           f'largest difference {result.boxes:.2g} px and {result.scores:.2g} of a score')
     if job.precision != 'int8' and not agrees(result, job.precision):
         pixels, score = TOLERANCES[job.precision]
         raise ValueError(f'the file does not agree with the detector (allowed: {pixels} px, {score} of a score, and '
-                         f'{ALONE:.0%} of the detections without a pair): nothing was written')
+                         'no detection without a pair but for a tie or a threshold): nothing was written')
     if not len(first):
         print('warning: the detector finds nothing in this image, so the check says little: give --check-image')
     times = time_against_eager(eager, exported, image, eager_text, file_text)
@@ -192,6 +195,16 @@ def _compare(job: Job, cfg: Config, eager: Predictor, exported: ExportedPredicto
           + f' ({times["file"] / times["eager"]:.2f} of eager)')
     if job.evaluate or job.precision == 'int8':
         _evaluate(job, cfg, eager, exported)
+
+
+def _choice(exported: ExportedPredictor, eager: Predictor, image: str | np.ndarray, text: str | None) -> Choice:
+    """How the detector and the file choose detections, for the comparison."""
+    metadata = exported.metadata
+    if metadata.system != 'yolov9':
+        return Choice(most=eager.cfg.model.get('test_cfg', {}).get('max_per_img'))
+    rules = rules_of(metadata.test_cfg)
+    scales = eager.prepare(image, text).sample.scale_factor[:2]
+    return Choice(rules, rules.max_per_img, 1 / max(scales))
 
 
 def _evaluate(job: Job, cfg: Config, eager: Predictor, exported: ExportedPredictor) -> None:

@@ -10,6 +10,7 @@ import torch
 from ..exported.metadata import KEY, Metadata, beside
 from ..exported.sessions import EXTRA
 from ..extras import import_extra
+from .blocks import in_blocks
 from .graph import DetectorGraph, GraphOptions
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def to_onnx(graph: DetectorGraph, options: GraphOptions, size: tuple[int, int],
         warnings.simplefilter('ignore')  # that the exporter is the older one, and that Python numbers become constants
         torch.onnx.export(graph.eval(), examples, file, **settings)
     model = onnx.load_model_from_string(file.getvalue())
-    model = optimizer.optimize(model)
+    model = in_blocks(optimizer.optimize(model))
     onnx.checker.check_model(model)
     return model
 

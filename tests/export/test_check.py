@@ -27,7 +27,7 @@ def test_a_box_of_another_class_or_place_has_no_pair():
     first = made(BOXES, [0.9, 0.8, 0.7], [0, 1, 1])
     second = made([BOXES[0], [22, 20, 40, 40], BOXES[2]], [0.9, 0.8, 0.7], [1, 1, 1])
     result = difference(first, second)
-    assert (result.pairs, result.alone) == (1, 4)
+    assert (result.pairs, result.alone, result.unexplained) == (1, 4, 4)
     assert not agrees(result, 'fp32')
 
 
@@ -38,15 +38,15 @@ def test_a_detection_is_in_one_pair_only():
 
 def test_no_detections_agree_with_none():
     nothing = made([], [], [])
-    assert difference(nothing, nothing) == Difference(0, 0, 0, 0)
+    assert difference(nothing, nothing) == Difference(0, 0, 0, 0, 0)
     assert agrees(difference(nothing, nothing), 'fp32')
     assert not agrees(difference(nothing, made(BOXES, [0.9, 0.8, 0.7], [0, 1, 1])), 'fp32')
 
 
 def test_half_precision_may_move_boxes_by_pixels():
-    moved = Difference(2.0, 0.01, 10, 0)
+    moved = Difference(2.0, 0.01, 10, 0, 0)
     assert agrees(moved, 'fp16') and not agrees(moved, 'fp32')
-    assert not agrees(Difference(float('nan'), 0, 10, 0), 'fp16')
+    assert not agrees(Difference(float('nan'), 0, 10, 0, 0), 'fp16')
 
 
 def test_times_are_of_each_function():
