@@ -102,6 +102,7 @@ figcaption { font-size: 12px; overflow-wrap: anywhere; }
 .words { font-size: 12px; background: #8882; padding: 4px; overflow-wrap: anywhere; }
 @media (max-width: 640px) {
   .examples .gallery { flex-wrap: nowrap; overflow-x: auto; } .examples .gallery-item { flex: none; }
-  table.boxes { font-size: 13px; } table.boxes th, table.boxes td { padding: 2px 4px; }
+  table.boxes { font-size: 12px; } table.boxes th, table.boxes td { padding: 2px 3px; }
+  .dot { width: 9px; height: 9px; margin-right: 3px; }
 }
 """
