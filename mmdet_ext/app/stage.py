@@ -14,7 +14,7 @@ from ..visualization.grounding.visualizer import COLORS
 from .result import Result
 
 # about what a label takes, in percent of the image's height, and of its width for a letter
-_LABEL_HEIGHT, _LETTER_WIDTH, _MOST_WIDTH = 5, 1.2, 45
+_LABEL_HEIGHT, _LETTER_WIDTH, _MOST_WIDTH = 5, 1.7, 45
 _QUIET = 'in from-left quiet'  # a label that is shown when its box lights up only
 
 
