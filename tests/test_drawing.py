@@ -3,7 +3,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet_ext.drawing import COLORS, draw_objects, enlargement, side_by_side, tracer, with_heading
+from mmdet_ext.drawing import COLORS, draw_objects, drawing_order, enlargement, side_by_side, tracer, with_heading
 from mmdet_ext.lettering import fitting, font_for, load_font, place_labels, shorten
 
 WHITE = 255
@@ -155,3 +155,9 @@ def test_a_name_in_letters_without_a_font_is_drawn_all_the_same(recwarn):
     drawn = draw_objects(white(), np.array([[60, 60, 100, 100.]]), np.array([0]), ['人 \U000e0042'])
     assert where_is(drawn, COLORS[0]).sum() > 500
     assert cv2.imencode('.png', drawn)[0]
+
+
+def test_small_boxes_lie_on_large_ones_and_the_first_of_equal_ones_on_top():
+    boxes = np.array([[0, 0, 20, 20], [0, 0, 20.1, 20], [0, 0, 90, 90], [0, 0, 5, 5]], np.float32)
+    assert drawing_order(boxes).tolist() == [2, 1, 0, 3]
+    assert drawing_order(np.zeros((2, 4), np.float32)).tolist() == [1, 0]

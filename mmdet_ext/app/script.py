@@ -54,7 +54,9 @@ CSS = """
   box-sizing: border-box; box-shadow: 0 0 0 1px rgb(255 255 255 / 0.6); }
 .box .label { position: absolute; background: var(--color); color: white; font-size: 12px; line-height: 16px;
   padding: 0 4px; white-space: nowrap; max-width: 45vw; overflow: hidden; text-overflow: ellipsis; z-index: 1; }
-.box .above { bottom: 100%; } .box .in { top: 0; } .box .from-left { left: -2.5px; } .box .from-right { right: -2.5px; }
+.box .above { bottom: 100%; } .box .in { top: 0; } .box .below { top: 100%; } .box .in-below { bottom: 0; }
+.box:not(:hover, .lit, .chosen, :focus-visible) .quiet { display: none; }
+.box .from-left { left: -2.5px; } .box .from-right { right: -2.5px; }
 .box.only { border-style: dashed; border-width: 4px; } .box.shared { border-width: 2px; opacity: 0.75; }
 .box.lit, .box.chosen { z-index: 5; border-width: 4px; opacity: 1; }
 .box:hover, .box.chosen { background: color-mix(in srgb, var(--color) 22%, transparent); }
@@ -73,6 +75,7 @@ CSS = """
 .scroll { overflow: auto; max-height: 340px; }
 table.boxes { border-collapse: collapse; border: 0 !important; width: 100%; font-size: 14px;
   font-variant-numeric: tabular-nums; }
+table.boxes tr { border: 0 !important; }
 table.boxes th { position: sticky; top: 0; background: var(--background-fill-primary); font-weight: 600; }
 table.boxes th, table.boxes td { text-align: right; padding: 2px 8px; border: 0;
   border-bottom: 1px solid #8884; }
@@ -99,6 +102,7 @@ figcaption { font-size: 12px; overflow-wrap: anywhere; }
 .words { font-size: 12px; background: #8882; padding: 4px; overflow-wrap: anywhere; }
 @media (max-width: 640px) {
   .examples .gallery { flex-wrap: nowrap; overflow-x: auto; } .examples .gallery-item { flex: none; }
-  table.boxes { font-size: 13px; } table.boxes th, table.boxes td { padding: 2px 4px; }
+  table.boxes { font-size: 12px; } table.boxes th, table.boxes td { padding: 2px 3px; }
+  .dot { width: 9px; height: 9px; margin-right: 3px; }
 }
 """

@@ -9,10 +9,13 @@ from html import escape
 import numpy as np
 from supervision import mask_to_polygons
 
+from ..drawing import drawing_order
 from ..visualization.grounding.visualizer import COLORS
 from .result import Result
 
-_LABEL_SPACE = 5  # percent of the image's height above a box, less than which its label stands inside of it
+# about what a label takes, in percent of the image's height, and of its width for a letter
+_LABEL_HEIGHT, _LETTER_WIDTH, _MOST_WIDTH = 5, 1.7, 45
+_QUIET = 'in from-left quiet'  # a label that is shown when its box lights up only
 
 
 def color_of(label: int) -> str:
@@ -39,12 +42,12 @@ def stage_html(result: Result, rows: Sequence[int], kinds: Mapping[int, str] | N
     colors = row_colors(result, rows)
     phrases = phrases_of(result, rows) if result.spans else {}
     masks = _masks_html(result, rows, colors)
-    corners, boxes = result.detections.boxes, []
-    sizes = (corners[:, 2:] - corners[:, :2]).prod(axis=1)
-    for row in sorted(rows, key=lambda row: -sizes[row]):  # small boxes on top, so that each can be reached
+    corners, boxes = result.detections.boxes.reshape(-1, 4), []
+    sides = dict(zip(rows, label_sides(_percent(result, rows), [len(result.title(row)) for row in rows])))
+    for row in (rows[index] for index in drawing_order(corners[list(rows)])):
         keys = [(partners or {}).get(row, f'b{row}')]
         shows = keys + ([f'p{phrases[_phrase(result, row)]}'] if phrases else [])
-        boxes.append(_box_html(result, row, colors[row], keys, shows, (kinds or {}).get(row, '')))
+        boxes.append(_box_html(result, row, colors[row], keys, shows, (kinds or {}).get(row, ''), sides[row]))
     return masks + ''.join(boxes)
 
 
@@ -114,16 +117,42 @@ def summary_html(result: Result, rows: Sequence[int]) -> str:
             f'{escape(result.image.name)}, {width} x {height} pixels, took {result.seconds:.2f} s.</p>')
 
 
-def _box_html(result: Result, row: int, color: str, keys: Sequence[str], shows: Sequence[str], kind: str) -> str:
+def label_sides(boxes: np.ndarray, lengths: Sequence[int]) -> list[str]:
+    """Classes of CSS for the label of each box, one after another where it covers none of those before it.
+
+    Args:
+        boxes: (N, 4) in percent of the image.
+        lengths: Letters of the labels.
+    """
+    sides, taken = [], np.zeros((0, 4))
+    for (x1, y1, x2, y2), length in zip(boxes.tolist(), lengths, strict=True):
+        width, chosen = min(length * _LETTER_WIDTH, _MOST_WIDTH), _QUIET
+        columns = {'from-left': x1, 'from-right': x2 - width}
+        for side, top in (('above', y1 - _LABEL_HEIGHT), ('in', y1), ('below', y2), ('in-below', y2 - _LABEL_HEIGHT)):
+            for column in sorted(columns, reverse=x1 > 60):
+                place = np.array([columns[column], top, columns[column] + width, top + _LABEL_HEIGHT])
+                free = not ((place[:2] < taken[:, 2:]) & (taken[:, :2] < place[2:])).all(axis=1).any()
+                if chosen == _QUIET and free and (place >= 0).all() and (place <= 100).all():
+                    chosen, taken = f'{side} {column}', np.concatenate([taken, place[None]])
+        sides.append(chosen)
+    return sides
+
+
+def _percent(result: Result, rows: Sequence[int]) -> np.ndarray:
+    """(N, 4) boxes of some rows in percent of the image."""
     height, width = result.detections.shape
     size = np.array([width, height] * 2)
-    x1, y1, x2, y2 = (100 * np.clip(result.detections.boxes[row], 0, size) / size).tolist()  # percent of the image
+    return 100 * np.clip(result.detections.boxes[list(rows)].reshape(-1, 4), 0, size) / size
+
+
+def _box_html(result: Result, row: int, color: str, keys: Sequence[str], shows: Sequence[str], kind: str,
+              side: str) -> str:
+    x1, y1, x2, y2 = _percent(result, [row])[0].tolist()
     label = result.title(row)
-    sides = ['in' if y1 < _LABEL_SPACE else 'above', 'from-right' if x1 > 60 else 'from-left']
     return (f'<div class="box {kind}" role="button" tabindex="0" aria-label="{escape(label)}" data-box="{row}" '
             f'data-keys="{" ".join(keys)}" data-shows="{" ".join(shows)}" style="--color:{color};left:{x1:.2f}%;'
             f'top:{y1:.2f}%;width:{x2 - x1:.2f}%;height:{y2 - y1:.2f}%">'
-            f'<span class="label {" ".join(sides)}">{escape(label)}</span></div>')
+            f'<span class="label {side}">{escape(label)}</span></div>')
 
 
 def _masks_html(result: Result, rows: Sequence[int], colors: Mapping[int, str]) -> str:

@@ -103,7 +103,7 @@ def _draw(matrix: np.ndarray, names: Sequence[str], path: Path, title: str, text
     labels = [shorten(name, 18) if row % every == 0 or row == len(names) - 1 else '' for row, name in enumerate(names)]
     marks = [['' if (mark := f'{value:d}' if counts else f'{value:.2f}') in ('0', '0.00') else mark for value in row]
              for row in values]
-    figure = new_figure(6.2 if written else 5.8)
+    figure = new_figure(5.2) if len(names) <= 20 else new_figure(8.5, 9)
     axes = figure.add_subplot()
     top = max(1, values[:-1, :-1].max(initial=0)) if counts else 1
     seaborn.heatmap(values, cmap='Blues', norm=PowerNorm(0.5, 0, top), square=True, ax=axes, cbar=not written,
@@ -112,7 +112,7 @@ def _draw(matrix: np.ndarray, names: Sequence[str], path: Path, title: str, text
                     xticklabels=labels, yticklabels=labels, cbar_kws=dict(shrink=0.8))
     axes.grid(False)
     axes.set(xlabel='detected as', ylabel='object')
-    axes.tick_params(labelsize=9 if len(names) <= 20 else 6.5 if len(names) <= 40 else 5.5, length=0)
+    axes.tick_params(labelsize=9 if len(names) <= 40 else 7, length=0)
     axes.tick_params(axis='x', rotation=90)
     axes.tick_params(axis='y', rotation=0)
     return Figure(save(figure, path), title, text)

@@ -44,8 +44,9 @@ def dictionary_section(cfg: Config, checkpoint: Path, split: str, folder: Path) 
         rows.append([name, len(usage), effective_number(usage), int((usage < IDLE * usage.mean()).sum())])
     figures += _queries(cfg, Probe(model, next(iter(usages)), Compose(get_test_pipeline_cfg(cfg))), split, folder)
     header = ('dictionary', 'atoms', 'effective number', f'used under {IDLE:.0%} of the mean')
-    text = (f'The mean magnitude of the normalised coefficients of each atom on the first {USAGE_IMAGES} images of the '
-            f'{split} set. The effective number is that of equally used atoms with the same entropy. '
+    name = dict(val='validation').get(split, split)
+    text = (f'How much each atom is used: the mean magnitude of its normalised coefficients on the first '
+            f'{USAGE_IMAGES} {name} images. The effective number is that of equally used atoms with the same entropy. '
             '`tools/visualize_dictionary.py` looks at other images and atoms.')
     return Section('dictionary', 'The dictionary', text, figures, [Table('Dictionaries', header, rows)])
 

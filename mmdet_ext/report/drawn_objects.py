@@ -12,7 +12,7 @@ from .results import DetectionResults
 
 RIGHT, WRONG, CROWD = (0, 114, 178), (213, 70, 0), (120, 120, 120)
 _PANEL, _LETTERS, _HEADING = 640, 20, 22  # pixels
-_TILE = 480
+_TILE = 360
 
 
 @dataclass(frozen=True)

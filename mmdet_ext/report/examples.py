@@ -38,8 +38,10 @@ def best_and_worst(scenes: Scenes) -> tuple[list[int], list[int]]:
 def examples_sections(scenes: Scenes, folder: Path) -> list[Section]:
     """A section of the best images and one of the worst; one that would be empty is left out."""
     sections = []
-    explanation = (f'F1 of an image: twice the right detections, divided by objects plus detections, at the threshold '
-                   f'of {scenes.threshold:.3f}. Blue boxes are right, red ones wrong or missed, grey ones crowds.')
+    crowds = ', grey ones groups that are labelled as one (crowds)' if scenes.matches.truths.ignored.any() else ''
+    explanation = (f'The F1 of an image, from 0 to 1, is twice the right detections, divided by objects plus '
+                   f'detections, at the threshold of {scenes.threshold:.3f}. Blue boxes are right, red ones wrong or '
+                   f'missed{crowds}.')
     for key, title, rows in zip(('best', 'worst'), ('The best images', 'The worst images'), best_and_worst(scenes)):
         figures = [_figure(scenes, number, folder / f'{key}_{place:02}.png') for place, number in enumerate(rows, 1)]
         if figures:

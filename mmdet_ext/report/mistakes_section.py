@@ -2,6 +2,7 @@
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from ..visualization.style import BLUE, ORANGE, save, save_image
 from .drawn_objects import Scenes
@@ -26,22 +27,23 @@ def mistakes_section(scenes: Scenes, folder: Path) -> Section:
                 if (figure := _examples(scenes, kind, counts[kind], folder))]
     rows = [[kind, MEANINGS[kind], counts[kind], mistakes.costs[kind]]
             for kind in sorted(counts, key=lambda kind: -(mistakes.costs[kind] or 0))]
-    text = (f'The kinds are those of TIDE (Bolya et al. 2020). AP50 is {_percent(mistakes.ap50)}; the cost of a kind '
-            'is how much higher AP50 would be if only these mistakes were corrected, over all scores, so that costs do '
-            f'not add up. The counts, and the examples, are at the threshold of {threshold:.3f}.')
+    text = (f'The kinds of mistakes are those of TIDE (Bolya et al. 2020). AP50 is {_percent(mistakes.ap50)}; the cost '
+            'of a kind is how much higher AP50 would be if only these mistakes were corrected, over all scores, so '
+            f'that costs do not add up. The counts, and the examples, are at the threshold of {threshold:.3f}.')
     tables = (Table('Mistakes by kind', ('kind', 'what it is', 'number', 'cost in AP50'), rows),
               Table('Objects by size', ('size of the box', 'objects', 'not detected', 'recall'), _by_area(scenes)))
     return Section('mistakes', 'The commonest mistakes', text, figures, tables)
 
 
 def _costs(costs: dict[str, float | None], folder: Path) -> Figure:
-    figure = new_figure(3.2)
+    figure = new_figure(3.4)
     axes = figure.add_subplot(xlabel='cost in AP50')
     defined = {kind: cost for kind, cost in costs.items() if cost is not None}
     kinds = sorted(defined, key=defined.get)
     bars = axes.barh(kinds, [defined[kind] for kind in kinds], color=BLUE, height=0.65)
     axes.bar_label(bars, [f'{defined[kind]:.3f}' for kind in kinds], padding=4)
     axes.set_xlim(0, 1.15 * max(defined.values(), default=0) or 1)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.grid(False, axis='y')
     if not defined:
         empty_note(axes, 'no objects')
@@ -65,11 +67,11 @@ def _sizes(scenes: Scenes, folder: Path) -> Figure:
                        fontsize=8 if len(total) < 16 else 6.5)
         axes.set_xticks(np.arange(len(edges))[::2] - 0.5, [f'{edge:.0f}' for edge in edges[::2]])
         axes.set_ylim(0, 1.12 * total.max())
-        axes.legend()
+        figure.legend(loc='outside upper right', ncols=2)
     else:
         empty_note(axes, 'no objects')
     axes.grid(False, axis='x')
-    return Figure(save(figure, folder / 'sizes.png'), 'Which sizes are detected',
+    return Figure(save(figure, folder / 'detected_sizes.png'), 'Which sizes are detected',
                   'Objects by the size of their box; above each bar the share that is detected at the threshold.')
 
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from ..extras import import_extra
 from ..files import replace_file
-from .section import Figure, Section
+from .section import Figure, Section, Table
 
 PAGE = 'report.html'
-WIDE = 1300  # pixels
+WIDE = 800  # pixels: more than a plot has
 DASH = '-'
 
 
@@ -26,8 +26,9 @@ class _Image(NamedTuple):
 def write_page(title: str, sections: Sequence[Section], folder: Path) -> Path:
     """Write `folder`/report.html, with images, style and script inside: it asks for no other file and no network.
 
-    The section 'summary' shows its first table as tiles. In texts, `words` between backticks are set as code and an
-    empty line begins a paragraph; everything else is shown as it is written, markup too.
+    The section 'summary' shows its first table as tiles. In texts, `words` between backticks are set as code, at
+    the end of a paragraph in a line of their own, and an empty line begins a paragraph; everything else is shown as it
+    is written, markup too.
 
     Args:
         title: The heading.
@@ -39,20 +40,24 @@ def write_page(title: str, sections: Sequence[Section], folder: Path) -> Path:
 
     Raises:
         ImportError: jinja2 is missing; names the extra.
-        ValueError: Two sections have the same key, or a figure is no PNG file.
+        ValueError: Two sections have the same key, two figures the same name of file, or a figure is no PNG file.
     """
     jinja2 = import_extra('jinja2', 'report')
     keys = [section.key for section in sections]
     if len(set(keys)) < len(keys):
         raise ValueError(f'the sections of a page have different keys, got {", ".join(keys)}')
     folder.mkdir(parents=True, exist_ok=True)
-    for section in sections:
-        for figure in section.figures:
-            _bring(figure, folder)
+    figures = [figure for section in sections for figure in section.figures]
+    names = [figure.path.name for figure in figures]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f'the figures of a page have files of different names, got {", ".join(twice)} twice')
+    for figure in figures:
+        _bring(figure, folder)
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).with_name('templates')),
                                      autoescape=True, undefined=jinja2.StrictUndefined)
     environment.tests.update(wide=_is_wide)
-    environment.filters.update(cell=format_cell, image=_embed, paragraphs=_paragraphs)
+    environment.globals.update(numeric=_numeric)
+    environment.filters.update(cell=_cell, image=_embed, paragraphs=_paragraphs)
     html = environment.get_template('page.html').render(title=title, sections=sections)
     path = folder / PAGE
     with replace_file(path) as file:
@@ -73,6 +78,13 @@ def format_cell(value: str | float | None) -> str:
     return f'{value:,.3f}' if abs(value) < 10 else f'{value:,.1f}'
 
 
+def _cell(value: str | float | None) -> str:
+    """The same, escaped; dotted names and paths may be broken behind a dot, a slash or an underscore."""
+    markupsafe = import_extra('markupsafe', 'report')  # comes with jinja2
+    text = str(markupsafe.escape(format_cell(value)))
+    return markupsafe.Markup(re.sub(r'(?<=\w)([./_]+)(?=\w)', r'\1<wbr>', text) if isinstance(value, str) else text)
+
+
 def _bring(figure: Figure, folder: Path) -> None:
     if figure.path.resolve().parent != folder.resolve():
         shutil.copyfile(figure.path, folder / figure.path.name)
@@ -88,11 +100,22 @@ def _embed(path: Path) -> _Image:
 
 def _is_wide(image: _Image) -> bool:
     """Whether an image takes the whole width of the page, not half of it."""
-    return image.width > 1.7 * image.height or image.width >= WIDE
+    return image.width >= WIDE
+
+
+def _numeric(table: Table) -> list[bool]:
+    """For each column whether it has numbers, which stand at its right."""
+    return [any(isinstance(row[column], int | float) for row in table.rows) for column in range(len(table.header))]
 
 
 def _paragraphs(text: str) -> list[str]:
     """Paragraphs of a text, escaped, with what stands between backticks set as code."""
     markupsafe = import_extra('markupsafe', 'report')  # comes with jinja2
     paragraphs = [str(markupsafe.escape(part.strip())) for part in re.split(r'\n\s*\n', text) if part.strip()]
-    return [markupsafe.Markup(re.sub('`([^`]+)`', r'<code>\1</code>', part)) for part in paragraphs]
+    return [markupsafe.Markup(re.sub('`([^`]+)`', r'<code>\1</code>', re.sub('`([^`]+)`$', _command, part)))
+            for part in paragraphs]
+
+
+def _command(code: re.Match) -> str:
+    """A command as a line of its own, which is broken between words only: not behind the dashes of an option."""
+    return f'<code class="command">{" ".join(f"<span>{word}</span>" for word in code[1].split())}</code>'

@@ -12,8 +12,8 @@ from matplotlib.font_manager import FontProperties
 from ..lettering import font_for, shorten
 from ..visualization.style import BLUE, GREY, INK, ORANGE, VERMILLION
 
-WIDTH = 6.4  # inches: 960 pixels, so that letters can be read on a page of 400 pixels too
-LETTERS = 10  # points
+WIDTH = 5.2  # inches, 780 pixels: letters can be read on a page of 400 pixels, two figures fit beside each other
+LETTERS, SMALL_LETTERS = 10, 9  # points
 LINE_COLORS = (BLUE, VERMILLION, '#009E73', '#CC79A7', ORANGE, '#56B4E9', '#7850C8', '#A0522D', '#3CA028', '#C81E50')
 MOST_NAMED = len(LINE_COLORS)  # with more classes only the best and the worst are named
 _EXTREMES = 4
@@ -33,9 +33,9 @@ def figure_style(names: Sequence[str]) -> Iterator[None]:
         yield
 
 
-def new_figure(height: float) -> matplotlib.figure.Figure:
-    """An empty figure as wide as all of them, with `height` in inches."""
-    return matplotlib.figure.Figure((WIDTH, height), layout='constrained')
+def new_figure(height: float, width: float = WIDTH) -> matplotlib.figure.Figure:
+    """An empty figure; its sizes are in inches."""
+    return matplotlib.figure.Figure((width, height), layout='constrained')
 
 
 def extremes(ranking: np.ndarray) -> list[int]:
@@ -46,18 +46,18 @@ def extremes(ranking: np.ndarray) -> list[int]:
 
 
 def draw_class_lines(axes: Axes, x: np.ndarray, lines: np.ndarray, mean: np.ndarray, classes: Sequence[str],
-                     ranking: np.ndarray) -> None:
-    """A line of (C, T) for each class, coloured and named if it is among the `extremes`, and the mean, bold.
+                     values: np.ndarray, named: Sequence[int]) -> None:
+    """A line of (C, T) for each class, coloured by its place in `named` or grey, and the mean of several, bold.
 
-    `ranking` (C,) is written behind the names.
+    `values` (C,) are written behind the names; a class in which they are NaN has no line.
     """
-    named = extremes(ranking)
-    for label in set(np.flatnonzero(~np.isnan(ranking)).tolist()) - set(named):
+    for label in set(np.flatnonzero(~np.isnan(values)).tolist()) - set(named):
         axes.plot(x, lines[label], color='#D4D4D4', linewidth=0.7, zorder=1)
     for number, label in enumerate(named):
-        axes.plot(x, lines[label], color=LINE_COLORS[number], linewidth=1.4, zorder=2,
-                  label=f'{shorten(classes[label], 24)} {ranking[label]:.2f}')
-    if np.isfinite(mean).any():
+        if not np.isnan(values[label]):
+            axes.plot(x, lines[label], color=LINE_COLORS[number], linewidth=1.4, zorder=2,
+                      label=f'{shorten(classes[label], 18)} {values[label]:.2f}')
+    if np.isfinite(mean).any() and len(classes) > 1:
         axes.plot(x, mean, color=INK, linewidth=3, zorder=3, label='mean')
     axes.set(xlim=(x[0], x[-1]), ylim=(0, 1.02))
 

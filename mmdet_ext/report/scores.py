@@ -1,5 +1,5 @@
 """How well each class is detected: AP, precision, recall and F1, and the threshold to use."""
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ from ..visualization.style import INK, save
 from .average_precision import class_ap
 from .curves_of_scores import ScoreCurves, mean_of_classes
 from .matching import Matches
-from .plotting import MOST_NAMED, draw_class_lines, empty_note, figure_style, legend_below, new_figure
+from .plotting import MOST_NAMED, draw_class_lines, empty_note, extremes, figure_style, legend_below, new_figure
 from .section import Figure, Section, Table
 
 USUAL_THRESHOLD = 0.25  # where no threshold is better than another
@@ -26,16 +26,18 @@ def scores_section(classes: Sequence[str], matches: Matches, curves: ScoreCurves
                    folder: Path) -> Section:
     """Curves and the table of classes."""
     aps = class_ap(figures)
+    named = extremes(aps[:, 1])  # in all figures the same, so that a class has the same colour
     with figure_style(classes):
-        drawn = (_precision_recall(classes, figures, aps[:, 1], folder), _f1(classes, curves, folder),
-                 _both(classes, curves, folder))
+        drawn = (_precision_recall(classes, figures, aps[:, 1], named, folder), _f1(classes, curves, named, folder),
+                 *_both(classes, curves, named, folder))
     return Section('scores', 'Precision, recall and F1', _text(curves), drawn,
                    (_table(classes, matches, curves, aps),))
 
 
 def _text(curves: ScoreCurves) -> str:
     text = ('A detection is right if it has the class of an object that is still free and an IoU of 0.5 or more with '
-            'it. Precision is the share of detections that are right, recall the share of objects that are detected, '
+            'it (IoU: what both boxes cover together, divided by what at least one of them covers). '
+            'Precision is the share of detections that are right, recall the share of objects that are detected, '
             'F1 their harmonic mean. A class without objects does not count in any mean. AP is that of COCO, as '
             'training prints it. ')
     if curves.best is None:
@@ -46,12 +48,14 @@ def _text(curves: ScoreCurves) -> str:
                    'threshold; the last column has the best threshold of each class.')
 
 
-def _precision_recall(classes: Sequence[str], figures: CocoFigures, ap50: np.ndarray, folder: Path) -> Figure:
+def _precision_recall(classes: Sequence[str], figures: CocoFigures, ap50: np.ndarray, named: Sequence[int],
+                      folder: Path) -> Figure:
     precision = figures.precision[0, :, :, 0, -1].T  # (C, 101)
     precision = np.where(precision > -1, precision, np.nan)
-    figure = new_figure(5.4)
+    figure = new_figure(5.)
     axes = figure.add_subplot(xlabel='recall', ylabel='precision')
-    draw_class_lines(axes, np.linspace(0, 1, precision.shape[1]), precision, mean_of_classes(precision), classes, ap50)
+    draw_class_lines(axes, np.linspace(0, 1, precision.shape[1]), precision, mean_of_classes(precision), classes, ap50,
+                     named)
     legend_below(figure, axes)
     if np.isnan(ap50).all():
         empty_note(axes, 'no objects')
@@ -60,14 +64,14 @@ def _precision_recall(classes: Sequence[str], figures: CocoFigures, ap50: np.nda
                   f'{_which(classes)}')
 
 
-def _f1(classes: Sequence[str], curves: ScoreCurves, folder: Path) -> Figure:
+def _f1(classes: Sequence[str], curves: ScoreCurves, named: Sequence[int], folder: Path) -> Figure:
     best = np.array([np.nan if (index := curves.best_of(label)) is None else curves.f1[label, index]
                      for label in range(len(classes))])
     best = np.where(np.isnan(curves.f1).all(axis=1), np.nan, np.nan_to_num(best))
-    figure = new_figure(5.4)
+    figure = new_figure(5.)
     axes = figure.add_subplot(xlabel='threshold of the score', ylabel='F1')
     mean = mean_of_classes(curves.f1)
-    draw_class_lines(axes, curves.thresholds, curves.f1, mean, classes, best)
+    draw_class_lines(axes, curves.thresholds, curves.f1, mean, classes, best, named)
     for line in axes.get_lines():
         values = line.get_ydata()
         if line.get_label() != 'mean' and not line.get_label().startswith('_') and np.nanmax(values) > 0:
@@ -83,24 +87,23 @@ def _f1(classes: Sequence[str], curves: ScoreCurves, folder: Path) -> Figure:
                   f'use. {_which(classes)}')
 
 
-def _both(classes: Sequence[str], curves: ScoreCurves, folder: Path) -> Figure:
-    figure = new_figure(7.2)
-    rows = figure.subplots(2, sharex=True)
-    for axes, name, values in zip(rows, ('precision', 'recall'), (curves.precision, curves.recall)):
-        used = curves.best or 0
-        draw_class_lines(axes, curves.thresholds, values, mean_of_classes(values), classes,
-                         np.where(np.isnan(curves.recall[:, 0]), np.nan, np.nan_to_num(values[:, used])))
-        axes.set_ylabel(name)
+def _both(classes: Sequence[str], curves: ScoreCurves, named: Sequence[int], folder: Path) -> Iterator[Figure]:
+    used = curves.best or 0
+    for name, values, text in (
+            ('precision', curves.precision, 'A higher threshold leaves fewer detections, of which more are right.'),
+            ('recall', curves.recall, 'A higher threshold leaves fewer detections, so that more objects are missed.')):
+        figure = new_figure(5.)
+        axes = figure.add_subplot(xlabel='threshold of the score', ylabel=name)
+        at = np.where(np.isnan(curves.recall[:, 0]), np.nan, np.nan_to_num(values[:, used]))
+        draw_class_lines(axes, curves.thresholds, values, mean_of_classes(values), classes, at, named)
         if curves.best is not None:
             _mark(axes, curves.thresholds[used], mean_of_classes(values)[used])
-        if axes.get_lines():
-            axes.legend(loc='upper left', bbox_to_anchor=(1, 1.02), fontsize=8, handlelength=1.2)
-        else:
+        legend_below(figure, axes)
+        if not axes.get_lines():
             empty_note(axes, 'no objects')
-    rows[-1].set_xlabel('threshold of the score')
-    return Figure(save(figure, folder / 'precision_and_recall.png'), 'Precision and recall over the threshold',
-                  f'A higher threshold leaves fewer detections: more of them are right, and more objects are missed. '
-                  f'The values behind the names are those at the threshold for use, the dashed line. {_which(classes)}')
+        yield Figure(save(figure, folder / f'{name}.png'), f'{name.capitalize()} over the threshold',
+                     f'{text} The values behind the names are those at the threshold for use, the dashed line. '
+                     f'{_which(classes)}')
 
 
 def _mark(axes: Axes, threshold: float, value: float) -> None:
@@ -112,8 +115,11 @@ def _mark(axes: Axes, threshold: float, value: float) -> None:
 
 
 def _which(classes: Sequence[str]) -> str:
+    if len(classes) == 1:
+        return ''
     return ('The bold line is the mean of the classes.' if len(classes) <= MOST_NAMED else
-            'The bold line is the mean of the classes; the four best and the four worst are named, the others grey.')
+            'The bold line is the mean of the classes; the four with the highest AP50 and the four with the lowest are '
+            'named, the others grey.')
 
 
 def _table(classes: Sequence[str], matches: Matches, curves: ScoreCurves, aps: np.ndarray) -> Table:

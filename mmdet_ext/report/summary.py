@@ -10,6 +10,11 @@ from .section import Section, Table
 from .training_curves import best_validation, main_metric
 
 MOST_TILES = 4  # of figures of the metric
+_MEANINGS = {
+    'bbox_mAP': 'AP, from 0 to 1, is how well the boxes agree with those of the labels, as the mean of the classes and '
+                'of how exactly a box has to fit; for AP50 half an overlap is enough.',
+    'recall@1_all': 'Recall@1, from 0 to 1, is the share of the phrases for which the box with the highest score is '
+                    'right; recall@5 that for which one of the best five is.'}
 EXPORTED = ('PGIDetector', 'SMCADETR', 'MDETR')  # detectors that tools/export.py writes
 
 
@@ -82,13 +87,14 @@ def _text(run: Run, metrics: Mapping[str, float], split: str, threshold: float |
         if best == max(run.log.validations) and len(run.log.validations) > 1:
             evaluated += 'The best validation is the last one: a longer training may give more. '
     text = ' --text CAPTION' if run.cfg.model.get('text_encoder') else ''
+    evaluated += next((text for end, text in _MEANINGS.items() if any(name.endswith(end) for name in metrics)), '')
     lines = [evaluated,
-             f'Detect objects in your images: `mim run mmdet_ext predict {config} {checkpoint} IMAGES{text}{above}`.']
+             f'Detect objects in your images: `mim run mmdet_ext predict {config} {checkpoint} IMAGES{text}{above}`']
     if run.cfg.model.get('type') in EXPORTED:
         lines.append('Write a file for other programs: '
-                     f'`mim run mmdet_ext export {config} {checkpoint} --format onnx`.')
+                     f'`mim run mmdet_ext export {config} {checkpoint} --format onnx`')
     lines.append('Evaluate it again, on other images or with other settings: '
-                 f'`mim test mmdet_ext {config} --checkpoint {checkpoint}`.')
+                 f'`mim test mmdet_ext {config} --checkpoint {checkpoint}`')
     return '\n\n'.join(lines)
 
 

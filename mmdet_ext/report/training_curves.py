@@ -11,13 +11,14 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..experiments.comparison import metric_label
 from ..experiments.logs import TrainingLog
-from ..visualization.style import BLUE, GREY, INK, LARGE, NORMAL, ORANGE, PALE, VERMILLION, save, shorten, tidy
+from ..visualization.style import BLUE, GREY, INK, ORANGE, PALE, VERMILLION, save, shorten, tidy
+from .plotting import LETTERS, SMALL_LETTERS, WIDTH
 from .section import Figure, Section
 
 COLORS = (BLUE, VERMILLION, '#009E73', '#CC79A7', ORANGE, '#56B4E9', INK)
 MOST_LOSSES, MOST_METRICS = 12, 7
 COLUMNS = 2
-WIDTH, HEIGHT = 5.2, 3.2  # inches: letters can be read on a page of 400 pixels, two figures fit beside each other
+HEIGHT = 3.4  # inches
 OF_A_LAYER = re.compile(r'(^|\.)(d\d+|enc)[._]|^s\d+\.')  # losses of the inner layers of a decoder
 # The metric that a run is judged by: the first of these that its validations have.
 MAIN = ('coco/bbox_mAP', r'.*bbox_mAP', r'.*recall@1_all', r'.*mAP', r'.*precision@1', r'.*mean_iou', r'.*accuracy')
@@ -65,11 +66,12 @@ def _losses(losses: dict[str, Series], unit: str, folder: Path) -> Figure:
     shown = names[:MOST_LOSSES]
     rows = -(-len(shown) // COLUMNS)
     canvas = Canvas((WIDTH, 0.3 + 1.7 * rows), layout='constrained')
-    for axes, name in zip(canvas.subplots(rows, min(COLUMNS, len(shown)), squeeze=False).flat, shown):
+    grid = canvas.subplots(rows, min(COLUMNS, len(shown)), squeeze=False)
+    for number, (axes, name) in enumerate(zip(grid.flat, shown)):
         times, values = losses[name]
         axes.plot(times, values, color=GREY, linewidth=0.6)
         axes.plot(times, running_mean(values), color=BLUE, linewidth=1.6)
-        _label(axes, shorten(name, 30), unit)
+        _label(axes, shorten(name, 22), unit if number + COLUMNS >= len(shown) else '')
         top = max(np.quantile(values, 0.98), values[-1], 1e-9) * 1.1
         axes.set_ylim(min(0., *values), top)
     for axes in canvas.axes[len(shown):]:
@@ -88,11 +90,11 @@ def _rates(rates: dict[str, Series], unit: str, folder: Path) -> Figure:
     axes = canvas.subplots()
     for number, (name, (times, values)) in enumerate(rates.items()):
         axes.plot(times, values, color=COLORS[number % len(COLORS)], linewidth=1.6, label=name)
-    _label(axes, 'learning rate', unit)
+    _label(axes, '', unit)
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:.3g}'))
     if len(rates) > 1:
-        axes.legend(fontsize=NORMAL, frameon=False)
+        axes.legend(fontsize=SMALL_LETTERS, frameon=False)
     highest = max(max(values) for _, values in rates.values())
     return Figure(save(canvas, folder / 'learning_rates.png'), 'Learning rate',
                   f'The learning rate over {unit}, at most {highest:.3g}.')
@@ -107,17 +109,19 @@ def _metrics(log: TrainingLog, unit: str, folder: Path) -> Figure:
     axes = canvas.subplots()
     for number, name in reversed(list(enumerate(names))):
         curve = {epoch: value for epoch, value in log.curve(name).items() if value >= 0}  # -1: not defined
-        axes.plot(curve.keys(), curve.values(), color=COLORS[number], linewidth=2.2 if name == main else 1.2,
-                  marker='o', markersize=3.5, clip_on=False, label=metric_label(name))
+        if curve:
+            axes.plot(curve.keys(), curve.values(), color=COLORS[number], linewidth=2.2 if name == main else 1.2,
+                      marker='o', markersize=3.5, clip_on=False, label=metric_label(name))
     best, value = best_validation(log, main)
     axes.plot(best, value, 'o', markersize=11, markerfacecolor='none', markeredgecolor=INK, clip_on=False)
-    _label(axes, 'on the validation images', unit)
-    axes.set_xlim(left=0)
+    _label(axes, '', unit)
+    axes.set(xlim=(0, None), ylim=(0, None))
     handles, labels = axes.get_legend_handles_labels()
-    canvas.legend(handles[::-1], labels[::-1], fontsize=NORMAL, loc='outside right upper', frameon=False)
+    canvas.legend(handles[::-1], labels[::-1], fontsize=SMALL_LETTERS, loc='outside lower center', ncols=4,
+                  frameon=False)
     return Figure(
         save(canvas, folder / 'metrics.png'), 'Metrics of the validations',
-        f'{metric_label(main)} was the best after {best} {unit} (ring): {value:.3f}.')
+        f'{metric_label(main)} was best after {best} {unit} (ring): {value:.3f}.')
 
 
 def best_validation(log: TrainingLog, metric: str) -> tuple[int, float]:
@@ -136,7 +140,7 @@ def running_mean(values: Sequence[float]) -> np.ndarray:
 
 
 def _label(axes: Axes, title: str, unit: str) -> None:
-    tidy(axes).set_title(title, fontsize=LARGE, color=INK, loc='left')
-    axes.set_xlabel(unit, fontsize=NORMAL, color=INK)
+    tidy(axes, SMALL_LETTERS).set_title(title, fontsize=LETTERS, color=INK, loc='left')
+    axes.set_xlabel(unit, fontsize=SMALL_LETTERS, color=INK)
     axes.grid(axis='y', color=PALE, linewidth=0.6)
     axes.xaxis.set_major_locator(MaxNLocator('auto', integer=True))

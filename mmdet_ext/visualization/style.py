@@ -45,10 +45,10 @@ def plain(axes: Axes) -> Axes:
     return axes
 
 
-def tidy(axes: Axes) -> Axes:
-    """Axes with small ticks and without a frame above and to the right, for plots."""
+def tidy(axes: Axes, letters: float = SMALL) -> Axes:
+    """Axes with ticks in `letters` points and without a frame above and to the right, for plots."""
     axes.spines[['top', 'right']].set_visible(False)
-    axes.tick_params(labelsize=SMALL, colors=INK)
+    axes.tick_params(labelsize=letters, colors=INK)
     return axes
 
 

@@ -13,7 +13,7 @@ from mmengine.structures import InstanceData
 from mmdet_ext.app.comparison import compare, pair_html
 from mmdet_ext.app.result import Result, joined, result_of, split_names
 from mmdet_ext.app.saved import coco_of, save_coco, save_drawn
-from mmdet_ext.app.stage import caption_html, stage_html, summary_html, table_html
+from mmdet_ext.app.stage import caption_html, label_sides, stage_html, summary_html, table_html
 from mmdet_ext.predict import Detections
 
 CAPTION = 'a <red> circle left of a star'
@@ -83,6 +83,19 @@ def test_labels_at_the_border_stand_inside_of_the_image():
     html = stage_html(result(boxes=[[70, 0, 80, 10], [0, 30, 10, 40], [0, 0, 1, 1]]), [0, 1])
     assert 'label above from-left' in html
     assert 'label in from-right' in html
+
+
+def test_labels_do_not_cover_each_other_the_best_have_the_first_choice_and_those_without_a_place_wait():
+    here, there = [40, 40, 60, 60], [40.2, 40, 60, 60]
+    sides = label_sides(np.array([here, there, here, here, here, here, here, here, here]), [12] * 9)
+    assert sides[:3] == ['above from-left', 'in from-left', 'below from-left']
+    assert len(set(sides[:4])) == 4 and sides[-1].endswith('quiet')
+    assert label_sides(np.array([[90, 96, 100, 100], [0, 0, 10, 10]]), [30, 99]) == ['above from-right', 'in from-left']
+
+
+def test_of_boxes_at_the_same_place_the_best_is_on_top():
+    html = stage_html(result(boxes=[[0, 0, 20, 20], [0, 0, 20.01, 20], [0, 0, 40, 20]]), [0, 1, 2])
+    assert re.findall(r'data-box="(\d)"', html) == ['2', '1', '0']
 
 
 def test_the_caption_has_the_colours_of_its_boxes(grounded):

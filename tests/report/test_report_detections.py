@@ -40,7 +40,7 @@ def test_all_sections_of_a_common_case(tmp_path, grey):
     assert [section.key for section in sections] == ['scores', 'confusion', 'mistakes', 'best', 'worst']
     for figure in (figure for section in sections for figure in section.figures):
         image = cv2.imread(str(figure.path))
-        assert figure.path.parent == tmp_path / 'report' and image.shape[1] >= 320 and image.std() > 1 and figure.text
+        assert figure.path.parent == tmp_path / 'report' and image.shape[1] >= 260 and image.std() > 1 and figure.text
     table = sections[0].tables[0]
     assert [row[0] for row in table.rows] == ['all classes', *results.classes]
     assert all(len(row) == len(table.header) for row in table.rows)

@@ -44,6 +44,19 @@ def test_backticks_are_code_and_empty_lines_paragraphs(tmp_path):
     assert '<p>Use <code>a &lt;b&gt;</code> here.</p>\n<p>Then.</p>' in html
 
 
+def test_a_command_at_the_end_of_a_paragraph_has_its_own_line_and_its_words_stay_whole(tmp_path):
+    html = write_page('T', [Section('x', 'X', 'Type `a`, then: `run <x> --out b`')], tmp_path).read_text()
+    assert ('Type <code>a</code>, then: <code class="command"><span>run</span> <span>&lt;x&gt;</span> '
+            '<span>--out</span> <span>b</span></code></p>') in html
+
+
+def test_columns_of_numbers_and_their_headings_stand_at_the_right_and_long_names_can_be_broken(tmp_path):
+    table = Table('T', ['name', 'count'], [['a.b_c', 1], ['none', None]])
+    html = write_page('T', [Section('x', 'X', tables=[table])], tmp_path).read_text()
+    assert '<th scope="col"><button' in html and '<th scope="col" class="number"><button' in html
+    assert '<td>a.<wbr>b_<wbr>c</td><td class="number" data-value="1">1</td>' in html
+
+
 def test_the_first_table_of_the_summary_is_tiles(tmp_path):
     tables = [Table('Main', ('', ''), [('AP', 0.5)]), Table('Second', ('a', ), [[1]])]
     html = write_page('T', [Section('summary', 'S', tables=tables)], tmp_path).read_text()
@@ -60,5 +73,8 @@ def test_keys_are_different_and_figures_are_png_files(tmp_path):
     with pytest.raises(ValueError, match='different keys, got x, x'):
         write_page('T', [Section('x', 'X'), Section('x', 'Y')], tmp_path)
     (tmp_path / 'a.png').write_bytes(b'GIF89a')
+    sections = [Section(key, key, figures=[Figure(tmp_path / key / 'a.png', '', '')]) for key in ('x', 'y')]
+    with pytest.raises(ValueError, match=r'different names, got a\.png twice'):
+        write_page('T', sections, tmp_path)
     with pytest.raises(ValueError, match=r'a\.png is no PNG file'):
         write_page('T', [Section('x', 'X', figures=[Figure(tmp_path / 'a.png', '', '')])], tmp_path)

@@ -24,7 +24,7 @@ def test_curves_are_drawn_of_what_the_log_has(log, tmp_path):
     assert [figure.path.name for figure in section.figures] == ['metrics.png', 'learning_rates.png', 'losses.png']
     assert all(figure.path.is_file() for figure in section.figures)
     assert 'The sum of all losses went from 10 to 1.83. 3 losses over epochs' in section.figures[2].text
-    assert section.figures[0].text == 'AP was the best after 2 epochs (ring): 0.300.'
+    assert section.figures[0].text == 'AP was best after 2 epochs (ring): 0.300.'
 
 
 def test_a_training_by_iterations_has_no_epochs(tmp_path):
