@@ -1,5 +1,4 @@
 """The work directory of a training, by tools/train.py or mmdet's own: its config, its checkpoint, its logs."""
-import ast
 import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -72,11 +71,9 @@ def base_config(path: Path | None) -> Config | None:
     """What the `_base_` files of a config give together; None if the file has none, or is not known."""
     if path is None:
         return None
-    bases = [ast.literal_eval(node.value) for node in ast.parse(path.read_text()).body
-             if isinstance(node, ast.Assign) and getattr(node.targets[0], 'id', '') == '_base_']
-    if not bases:
+    names = Config._get_base_files(str(path))  # a list, whatever the expression after `_base_ =` is
+    if not names:
         return None
-    names = [bases[0]] if isinstance(bases[0], str) else list(bases[0])
     absolute = [name if '::' in name else str((path.parent / name).resolve()) for name in names]
     with tempfile.TemporaryDirectory() as folder:
         only_bases = Path(folder, 'bases.py')

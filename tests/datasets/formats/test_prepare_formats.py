@@ -176,7 +176,7 @@ def test_the_page_has_formats_classes_and_sizes_in_few_lines(source, tmp_path):
     assert 'Boxes per class (80)' in page and 'small' in page and 'Without any box' in page
 
 
-def test_coco128_goes_through_every_format(coco128, tmp_path):
+def test_one_json_of_coco128_is_read_with_the_images_of_its_folder(coco128, tmp_path):
     content = json.loads((coco128 / 'annotations' / 'instances_val2017.json').read_text())
     expected = prepare_data(coco128 / 'annotations' / 'instances_val2017.json', tmp_path / 'direct')
     assert expected.train.num_images + expected.val.num_images == len(content['images'])
