@@ -23,11 +23,12 @@ def parse_args() -> argparse.Namespace:
                         help='folder of runs to open if no model is named (default: %(default)s)')
     parser.add_argument('--host', default='127.0.0.1', help='address to serve; 0.0.0.0 lets other machines of the '
                         'network in (default: %(default)s)')
-    parser.add_argument('--port', type=int, help='default: the first free one from 7860')
+    parser.add_argument('--port', type=int, metavar='N',
+                        help='port to serve on (default: the first free one from 7860)')
     parser.add_argument('--no-browser', action='store_true', help='do not open a browser')
     parser.add_argument('--device', help='default: cuda if there is one, else cpu')
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
-                        help="values that replace those of every config")
+                        help="values that replace the configs'")
     return parser.parse_args()
 
 

@@ -24,12 +24,13 @@ def parse_args() -> argparse.Namespace:
                         'onnx-int8 (default: onnx openvino torchscript)')
     parser.add_argument('--batch-sizes', type=int, nargs='+', default=[1, 2, 4, 8], metavar='N',
                         help='tried in rising order until images take longer (default: 1 2 4 8)')
-    parser.add_argument('--repeats', type=int, default=9, help='timed calls of each batch size (default: 9)')
+    parser.add_argument('--repeats', type=int, metavar='N', default=9,
+                        help='timed calls of each batch size (default: 9)')
     parser.add_argument('--split', choices=('val', 'test'), default='val', help='data set for AP (default: val)')
     parser.add_argument('--limit', type=int, metavar='N', help='compute AP on the first N images only')
     parser.add_argument('--no-ap', action='store_true', help='measure time alone')
     parser.add_argument('--device', default='cpu', help='of the detectors in Python (default: cpu)')
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark_model'), metavar='FOLDER',
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark_model'), metavar='DIR',
                         help='for the table, the rows and the exported files (default: work_dirs/benchmark_model)')
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, default={}, metavar='KEY=VALUE',
                         help="values that replace the configs'")

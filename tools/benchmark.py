@@ -30,11 +30,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--device', help='cpu, cuda, cuda:1, ... (default: a GPU if there is one)')
     parser.add_argument('--dtype', choices=['float32', 'bfloat16'], default='float32',
                         help='of modulated attention (default: float32)')
-    parser.add_argument('--repeats', type=int, default=11,
+    parser.add_argument('--repeats', type=int, metavar='N', default=11,
                         help='timed calls of each form, of MDETR at most 3 (default: 11)')
     parser.add_argument('--against', type=Path, metavar='CHECKOUT', help='another checkout of this repository')
     parser.add_argument('--counts', action='store_true', help='count, instead of timing')
-    parser.add_argument('--threads', type=int, default=1, help='of each process of --against on the CPU (default: 1)')
+    parser.add_argument('--threads', type=int, metavar='N', default=1,
+                        help='of each process of --against on the CPU (default: 1)')
     parser.add_argument('--ultralytics', metavar='PYTHON',
                         help='interpreter that has ultralytics, for prediction (default: this one, if it has)')
     args = parser.parse_args()

@@ -30,15 +30,15 @@ def make_parser() -> argparse.ArgumentParser:
                         help='vision (features of a trained detector), clip (patches through CLIP), text (lines '
                         'through a language model) or file (any matrix); several may be joined')
     parser.add_argument('--out', type=Path, required=True, metavar='FILE', help='atoms file to write')
-    parser.add_argument('--atoms', type=int, default=512, help='N, how many (default: 512)')
-    parser.add_argument('--channels', type=int, help='C, their width (default: that of the sources)')
-    parser.add_argument('--samples', type=int, default=65536,
+    parser.add_argument('--atoms', type=int, metavar='N', default=512, help='number of atoms (default: 512)')
+    parser.add_argument('--channels', type=int, metavar='N', help='their width (default: that of the sources)')
+    parser.add_argument('--samples', type=int, metavar='N', default=65536,
                         help='features to cluster, drawn uniformly; their memory is taken at once (default: 65536)')
-    parser.add_argument('--passes', type=int, default=100, help='of k-means at most (default: 100)')
+    parser.add_argument('--passes', type=int, metavar='N', default=100, help='of k-means at most (default: 100)')
     parser.add_argument('--tolerance', type=float, default=1e-4,
                         help='relative change of the inertia at which k-means stops (default: 1e-4)')
-    parser.add_argument('--nearest', type=int, default=9, help='samples to remember per atom (default: 9)')
-    parser.add_argument('--seed', type=int, default=0, help='of everything random (default: 0)')
+    parser.add_argument('--nearest', type=int, metavar='N', default=9, help='samples to remember per atom (default: 9)')
+    parser.add_argument('--seed', type=int, metavar='N', default=0, help='of everything random (default: 0)')
     parser.add_argument('--device', help='of the models (default: cuda if there is one; a GPU per process)')
     parser.add_argument('--report', type=Path, metavar='DIR', help='folder of the report (default: OUT_report)')
     parser.add_argument('--overwrite', action='store_true', help='replace OUT if it is there')
@@ -47,14 +47,14 @@ def make_parser() -> argparse.ArgumentParser:
     images.add_argument('--config', help="the detector's config; for clip it names the images only")
     images.add_argument('--ann', help='annotation file instead of that of the training set')
     images.add_argument('--images', help='folder of the images instead of that of the training set')
-    images.add_argument('--per-image', type=int, help='features per image (default: vision 64, clip 16)')
+    images.add_argument('--per-image', type=int, metavar='N', help='features per image (default: vision 64, clip 16)')
     vision = parser.add_argument_group('vision')
     vision.add_argument('--checkpoint', help="the detector's checkpoint")
     vision.add_argument('--place', help='dotted name of the module whose output is taken (default: backbone)')
-    vision.add_argument('--level', type=int, help='which of its maps (default: 0)')
+    vision.add_argument('--level', type=int, metavar='N', help='which of its maps (default: 0)')
     vision.add_argument('--inside', type=float, help='share of them inside of annotated boxes (default: 0)')
     vision.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
-                        help='values of the config to replace')
+                        help="values that replace the config's")
     clip = parser.add_argument_group('clip')
     clip.add_argument('--clip-model', help='name that open_clip knows, or local-dir:FOLDER or hf-hub:NAME')
     clip.add_argument('--clip-weights',

@@ -1,4 +1,7 @@
-"""Convert a published checkpoint: python tools/convert_checkpoint.py yolov9 yolov9-c.pt yolov9c.pth [--drop-aux]."""
+"""Convert a published checkpoint. Nothing in the file is run, and the original code is not needed.
+
+    python tools/convert_checkpoint.py yolov9 yolov9-c.pt yolov9c.pth [--drop-aux]
+"""
 import argparse
 from shlex import quote
 
@@ -6,9 +9,8 @@ from mmdet_ext.command_line import run
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description='Convert a published checkpoint. Nothing in the file is run, and the original code is not needed.')
-    parser.add_argument('system', help='whose checkpoint it is: yolov9, yolo_rd, smca or mdetr')
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('system', metavar='SYSTEM', help='whose checkpoint it is: yolov9, yolo_rd, smca or mdetr')
     parser.add_argument('src', metavar='SRC', help='published checkpoint')
     parser.add_argument('dst', metavar='DST', help='checkpoint to write, replaced if it is there')
     parser.add_argument('--drop-aux', action='store_true', help='leave out the auxiliary branch, for training only')

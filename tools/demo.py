@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
                         help='yolov9, with a report and an exported file; yolo_rd: without and with a dictionary '
                         "of the first model's features; mdetr: phrases of captions; mdetr_qa: questions; "
                         'mdetr_seg: masks of expressions')
-    parser.add_argument('--work-dir', type=Path, help='folder of the results (default: work_dirs/demo, '
+    parser.add_argument('--work-dir', type=Path, metavar='DIR', help='folder of the results (default: work_dirs/demo, '
                         'work_dirs/demo_rd, work_dirs/demo_mdetr, ...)')
     parser.add_argument('--train-options', nargs='+', default=[], metavar='KEY=VALUE',
                         help='passed to train.py --cfg-options')

@@ -14,10 +14,11 @@ from mmdet_ext.command_line import run
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config of the trained model')
-    parser.add_argument('checkpoint', help='its checkpoint')
-    parser.add_argument('out', type=Path, help='file to write, ending in .pth')
-    parser.add_argument('--size', type=int, default=640, help='side of the image for FLOPs and check (default: 640)')
+    parser.add_argument('config', metavar='CONFIG', help='config of the trained model')
+    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='its checkpoint')
+    parser.add_argument('out', metavar='OUT.pth', type=Path, help='file to write, ending in .pth')
+    parser.add_argument('--size', type=int, metavar='N', default=640,
+                        help='side of the image for FLOPs and check (default: 640)')
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help="values that replace the config's")
     args = parser.parse_args()

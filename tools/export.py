@@ -12,15 +12,16 @@ from mmdet_ext.command_line import run
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config of the detector')
-    parser.add_argument('checkpoint', help='its checkpoint')
+    parser.add_argument('config', metavar='CONFIG', help='config of the detector')
+    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='its checkpoint')
     parser.add_argument('--format', choices=('onnx', 'openvino', 'torchscript', 'engine'), default='onnx',
                         help='kind of file (default: onnx); engine is TensorRT')
     parser.add_argument('--out', type=Path, metavar='FILE',
                         help='file to write, a folder for openvino (default: the name of the checkpoint beside it)')
     parser.add_argument('--image-size', type=int, nargs='+', metavar='PIXELS',
                         help='side, or height and width, of images (default: the config\'s)')
-    parser.add_argument('--batch-size', type=int, default=1, help='number of images of a call (default: 1)')
+    parser.add_argument('--batch-size', type=int, metavar='N', default=1,
+                        help='number of images of a call (default: 1)')
     parser.add_argument('--dynamic-batch', action='store_true', help='any number of images')
     parser.add_argument('--dynamic-size', action='store_true',
                         help='images of any size, multiples of the stride; --image-size is what they are scaled to')
@@ -28,7 +29,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--no-decode', action='store_true', help='leave decoding and NMS out: the raw maps')
     parser.add_argument('--score-thr', type=float, help='least score of a detection (default: test_cfg\'s)')
     parser.add_argument('--iou-thr', type=float, help='overlap above which NMS drops a box (default: test_cfg\'s)')
-    parser.add_argument('--max-per-img', type=int, help='largest number of detections (default: test_cfg\'s)')
+    parser.add_argument('--max-per-img', type=int, metavar='N',
+                        help='largest number of detections (default: test_cfg\'s)')
     precision = parser.add_mutually_exclusive_group()
     precision.add_argument('--half', action='store_true', help='fp16 network')
     precision.add_argument('--int8', action='store_true',
@@ -40,7 +42,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--evaluate', action='store_true', help='print the AP of detector and file on the config\'s '
                         'validation data')
     parser.add_argument('--text', help='MDETR: the caption, encoded once, so that the file takes images alone')
-    parser.add_argument('--opset', type=int, default=17, help='version of ONNX\'s operators (default: 17)')
+    parser.add_argument('--opset', type=int, metavar='N', default=17, help='version of ONNX\'s operators (default: 17)')
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help="values that replace the config's")
     args = parser.parse_args()

@@ -1,7 +1,9 @@
-"""Train a detector on your own images: python tools/finetune.py yolov9-s FOLDER [--image-size 640] [--epochs 100].
+"""Train a detector on your own images.
+
+    python tools/finetune.py yolov9-s FOLDER [--image-size 640] [--epochs 100]
 
 The folder may hold COCO json, YOLO txt, Pascal VOC xml, LabelMe, CreateML, VIA or CSV, split or not. The command checks
-it and prints a page, writes a config into work_dirs/FOLDER_MODEL, trains, and says where the results are.
+it and prints a page, writes a config into work_dirs/DATA_MODEL, trains, and says where the results are.
 """
 import argparse
 from pathlib import Path
@@ -20,22 +22,25 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--check', action='store_true', help='check the data, print the page and end')
     parser.add_argument('--resume', action='store_true', help='go on with the run in the same folder')
     parser.add_argument('--image-size', type=int, metavar='PIXELS', help="side of the images (default: the config's)")
-    parser.add_argument('--epochs', type=int, help='length of the training (default: 100)')
-    parser.add_argument('--batch-size', type=int, help='images in a batch (default: what machine and data allow)')
+    parser.add_argument('--epochs', type=int, metavar='N', help='length of the training (default: 100)')
+    parser.add_argument('--batch-size', type=int, metavar='N',
+                        help='images in a batch (default: what machine and data allow)')
     parser.add_argument('--lr', type=float, help="learning rate (default: the recipe's)")
     parser.add_argument('--weights', metavar='FILE', help='checkpoint to begin with, published or of this package; '
                         '"none": random weights, nothing is downloaded')
-    parser.add_argument('--workers', type=int, help='processes that load images (default: by the cores)')
-    parser.add_argument('--work-dir', type=Path, metavar='FOLDER', help='of the run (default: work_dirs/DATA_MODEL)')
-    parser.add_argument('--format', dest='data_format', help='of the data, if it is not recognised: coco, yolo, voc, '
+    parser.add_argument('--workers', type=int, metavar='N', help='processes that load images (default: by the cores)')
+    parser.add_argument('--work-dir', type=Path, metavar='DIR',
+                        help='folder of the run (default: work_dirs/DATA_MODEL)')
+    parser.add_argument('--format', dest='data_format', metavar='NAME',
+                        help='format of the data (default: recognised): coco, yolo, voc, '
                         'labelme, createml, via, csv or captions')
     parser.add_argument('--val-fraction', type=float, metavar='SHARE',
-                        help='of the images, to validate on, where the data has no such set (default: 0.2)')
-    parser.add_argument('--seed', type=int, help='of that division (default: 0)')
+                        help='share of the images to validate on, if the data have no such set (default: 0.2)')
+    parser.add_argument('--seed', type=int, metavar='N', help='seed of that division (default: 0)')
     parser.add_argument('--amp', action='store_true', help='train in mixed precision, on a GPU')
     parser.add_argument('--no-report', action='store_true', help='end without the report')
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
-                        help='values that replace those of the config in this run')
+                        help="values that replace the config's in this run")
     args = parser.parse_args()
     if not args.list and (args.model is None or args.data is None):
         parser.error('MODEL and DATA are needed, such as yolov9-s my_images; --list shows the models')

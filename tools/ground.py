@@ -4,7 +4,7 @@
 
 For each box one line: image, phrase, score, and x1 y1 x2 y2 in pixels, the best first; and OUT/NAME.png with the boxes
 drawn, the caption beneath. All images are searched for the one caption, which must not be empty. An image that cannot
-be read is named at the end, and the exit code is 1. For letters that DejaVu Sans does not have, name a font:
+be read is named at the end, and the exit status is 1. For letters that DejaVu Sans does not have, name a font:
 --cfg-options visualizer.font_families="Noto Sans CJK JP".
 """
 import argparse
@@ -27,7 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--checkpoint', required=True, metavar='K', help='its checkpoint')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/ground'), metavar='DIR',
                         help='folder of the images with boxes (default: %(default)s)')
-    parser.add_argument('--threshold', type=float, default=0.7, metavar='T',
+    parser.add_argument('--score-thr', '--threshold', dest='threshold', type=float, default=0.7, metavar='T',
                         help='least score of a box, from 0 to 1 (default: %(default)s)')
     parser.add_argument('--json', action='store_true', help='print one JSON list with an entry for each image instead')
     parser.add_argument('--device', help='default: cuda if there is one, else cpu')
@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
                         help="values that replace the config's")
     args = parser.parse_args()
     if not 0 <= args.threshold <= 1:
-        parser.error(f'--threshold should be from 0 to 1, got {args.threshold}')
+        parser.error(f'--score-thr should be from 0 to 1, got {args.threshold}')
     if args.out.exists() and not args.out.is_dir():
         parser.error(f'--out {args.out} is a file, should be a folder')
     if not args.caption.strip():

@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
                              'with --track)')
     parser.add_argument('--score-thr', type=float, metavar='T',
                         help='least score (default: 0.25, with captions 0.7; in coco without --track 0.001)')
-    parser.add_argument('--classes', nargs='+', metavar='NAME', help='keep only these, by name or index')
+    parser.add_argument('--classes', nargs='+', metavar='NAME', help='keep only these, by name or index (default: all)')
     parser.add_argument('--text', metavar='CAPTION', help='for MDETR: what to look for')
     parser.add_argument('--batch-size', type=int, default=1, metavar='N',
                         help='images, or slices, that go through the network together (default: 1)')
@@ -44,7 +44,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--overlap', type=float, default=0.2, metavar='SHARE',
                         help='of neighbouring slices (default: 0.2)')
     parser.add_argument('--recursive', action='store_true', help='take folders below a folder too')
-    parser.add_argument('--max-frames', type=int, metavar='N', help='the most frames of a video or camera')
+    parser.add_argument('--max-frames', type=int, metavar='N',
+                        help='the most frames of a video or camera (default: all)')
     parser.add_argument('--ann-file', type=Path, metavar='JSON',
                         help='COCO file whose ids of images and categories coco.json and results.json have')
     parser.add_argument('--resume', action='store_true', help='go on with the run of --out, skip what it has done')

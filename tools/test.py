@@ -1,4 +1,6 @@
-"""Evaluate a detector: python tools/test.py CONFIG CHECKPOINT [--show-dir DIR] [--cfg-options KEY=VALUE ...].
+"""Evaluate a detector.
+
+    python tools/test.py CONFIG CHECKPOINT [--show-dir DIR] [--cfg-options KEY=VALUE ...]
 
 CHECKPOINT may also be a file of tools/export.py.
 """
@@ -11,19 +13,23 @@ from mmdet_ext.command_line import run, wrong_config
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Evaluate a detector.')
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file, or a file that tools/export.py wrote')
-    parser.add_argument('--work-dir', help='folder of logs and metrics (default: ./work_dirs/NAME_OF_CONFIG)')
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', metavar='CONFIG', help='config file')
+    parser.add_argument('checkpoint', metavar='CHECKPOINT',
+                        help='checkpoint file, or a file that tools/export.py wrote')
+    parser.add_argument('--work-dir', metavar='DIR',
+                        help='folder of logs and metrics (default: work_dirs/NAME_OF_CONFIG)')
     parser.add_argument('--out', metavar='FILE.pkl', help='write the predictions to this file')
     parser.add_argument('--show', action='store_true', help='show images of truth and prediction side by side')
     parser.add_argument('--show-dir', metavar='DIR',
                         help='save those images: below WORK_DIR/TIME, or in DIR itself if it is an absolute path')
-    parser.add_argument('--wait-time', type=float, default=2, help='seconds between images that are shown')
+    parser.add_argument('--wait-time', type=float, default=2, metavar='SECONDS',
+                        help='time between images that are shown (default: %(default)s)')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation: the config\'s, or else a flip')
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help='values that replace the config\'s, such as test_dataloader.batch_size=4 or key="[1,2]"')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+                        help='what has started the processes (default: none)')
     # given by torch.distributed.launch, which mim uses; torchrun sets the variable instead
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -1,4 +1,7 @@
-"""Train a detector: python tools/train.py CONFIG [--work-dir DIR] [--resume] [--cfg-options KEY=VALUE ...]."""
+"""Train a detector.
+
+    python tools/train.py CONFIG [--work-dir DIR] [--resume] [--cfg-options KEY=VALUE ...]
+"""
 import argparse
 import os
 
@@ -8,9 +11,10 @@ from mmdet_ext.command_line import run
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Train a detector.')
-    parser.add_argument('config', help='config file')
-    parser.add_argument('--work-dir', help='folder of logs and checkpoints (default: ./work_dirs/NAME_OF_CONFIG)')
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', metavar='CONFIG', help='config file')
+    parser.add_argument('--work-dir', metavar='DIR',
+                        help='folder of logs and checkpoints (default: work_dirs/NAME_OF_CONFIG)')
     parser.add_argument('--amp', action='store_true', help='train in mixed precision')
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help='scale the learning rate by the batch size over the one the config was written for')
@@ -20,7 +24,8 @@ def parse_args() -> argparse.Namespace:
                         help='end without a report of the run (default: WORK_DIR/report/report.html)')
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help='values that replace the config\'s, such as train_dataloader.batch_size=4 or key="[1,2]"')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+                        help='what has started the processes (default: none)')
     # given by torch.distributed.launch, which mim uses; torchrun sets the variable instead
     parser.add_argument('--local-rank', '--local_rank', type=int, default=0, help=argparse.SUPPRESS)
     args = parser.parse_args()

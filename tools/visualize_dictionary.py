@@ -16,8 +16,8 @@ DEFAULT_SURVEY = 100  # training images
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config of a detector with a Retriever-Dictionary')
-    parser.add_argument('checkpoint', help='its checkpoint')
+    parser.add_argument('config', metavar='CONFIG', help='config of a detector with a Retriever-Dictionary')
+    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='its checkpoint')
     parser.add_argument('images', nargs='+', metavar='IMAGE', help='images to look at')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write to')
     parser.add_argument('--rd', metavar='NAME', help='name of the dictionary in the model (default: the first)')

@@ -15,8 +15,8 @@ from mmdet_ext.command_line import run
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config of an SMCA-DETR')
-    parser.add_argument('checkpoint', help='its checkpoint')
+    parser.add_argument('config', metavar='CONFIG', help='config of an SMCA-DETR')
+    parser.add_argument('checkpoint', metavar='CHECKPOINT', help='its checkpoint')
     parser.add_argument('images', nargs='+', metavar='IMAGE', help='images to look at')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder to write to')
     chosen = parser.add_mutually_exclusive_group()

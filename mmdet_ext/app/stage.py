@@ -65,23 +65,23 @@ def caption_html(result: Result, rows: Sequence[int]) -> str:
     if not result.spans:
         return f'<p class="caption">{escape(text)}</p>' if text else ''
     phrases = phrases_of(result, rows)
-    best, numbers = [None] * len(text), [set() for _ in text]
+    best, phrases_at = [None] * len(text), [set() for _ in text]
     for row in reversed(rows):  # by descending score: the best last, on top
         number = phrases[_phrase(result, row)]
         for begin, end in result.spans[row]:
             for position in range(begin, end):
                 best[position] = number
-                numbers[position].add(number)
+                phrases_at[position].add(number)
     boxes = {number: [f'b{row}' for row in rows if phrases[_phrase(result, row)] == number]
              for number in phrases.values()}
     parts, begin = [], 0
     for end in range(1, len(text) + 1):
-        if end < len(text) and (best[end], numbers[end]) == (best[begin], numbers[begin]):
+        if end < len(text) and (best[end], phrases_at[end]) == (best[begin], phrases_at[begin]):
             continue
         words = escape(text[begin:end])
         if best[begin] is not None:
-            keys = [f'p{number}' for number in sorted(numbers[begin])]
-            shows = keys + [box for number in sorted(numbers[begin]) for box in boxes[number]]
+            keys = [f'p{number}' for number in sorted(phrases_at[begin])]
+            shows = keys + [box for number in sorted(phrases_at[begin]) for box in boxes[number]]
             words = (f'<span class="phrase" tabindex="0" style="--color:{color_of(best[begin])}" '
                      f'data-keys="{" ".join(keys)}" data-shows="{" ".join(shows)}">{words}</span>')
         parts.append(words)

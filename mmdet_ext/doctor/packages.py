@@ -21,9 +21,9 @@ MMCV_AGAIN = ('pip install --force-reinstall --no-deps --no-cache-dir --no-build
 
 def python() -> list[Finding]:
     """The interpreter."""
-    numbers = sys.version_info[:2]
+    major_minor = sys.version_info[:2]
     text = f'{sys.version.split()[0]} at {sys.executable}'
-    if numbers in TESTED_PYTHON:
+    if major_minor in TESTED_PYTHON:
         return [Finding(GROUP, 'Python', State.OK, text)]
     return [Finding(GROUP, 'Python', State.WARNING, f'{text}; tested are 3.11 and 3.12, and mmcv 2.1.0 does not build '
                     'on 3.13', 'make PYTHON=python3.11 install')]

@@ -5,11 +5,14 @@ from pathlib import Path
 
 from ..config_options import ConfigOptions
 
-DESCRIPTION = 'Write the report of a training: one HTML page that opens offline, and the PNG files of its figures.'
+DESCRIPTION = """Write the report of a training: one HTML page that opens offline, and the PNG files of its figures.
+
+    python tools/report.py RUN [--split test]
+"""
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=DESCRIPTION)
+    parser = argparse.ArgumentParser(description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('run', type=Path, metavar='RUN', help='work directory of a training, by any tool of mmdet')
     parser.add_argument('--checkpoint', type=Path, metavar='FILE', help='evaluate this one (default: the best one in '
                         'RUN, or else the last one)')

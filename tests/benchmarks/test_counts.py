@@ -10,10 +10,10 @@ MASK = VALUES > 2
 
 
 def read_a_tensor_of_the_host() -> None:
-    numbers = VALUES.cpu()
-    numbers.tolist()
-    numbers.numpy()
-    numbers[0].item()
+    on_host = VALUES.cpu()
+    on_host.tolist()
+    on_host.numpy()
+    on_host[0].item()
     np.asarray(torch.tensor([1., 2.])).sum()
 
 

@@ -60,6 +60,6 @@ def test_a_training_that_fails_is_shown(checkout):
 
 
 def test_imports_of_both_packages_are_measured():
-    (mmdet, one), (ours, other) = startup.imports(repeats=1)
-    assert (mmdet, ours) == ('import mmdet', 'import mmdet_ext')
+    (mmdet, one), (package, other) = startup.imports(repeats=1)
+    assert (mmdet, package) == ('import mmdet', 'import mmdet_ext')
     assert min(one.seconds, other.seconds) > 0 and min(one.peak_bytes, other.peak_bytes) > 2**20

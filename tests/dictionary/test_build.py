@@ -48,9 +48,9 @@ def unstopped(tmp_path_factory) -> Atoms:
         return build_dictionary([MatrixSource(NOISY)], OPTIONS, Unfinished(tmp_path_factory.mktemp('whole') / 'atoms'))
 
 
-def assert_same(ours: Atoms, theirs: Atoms) -> None:
-    assert torch.equal(ours.vectors, theirs.vectors) and torch.equal(ours.counts, theirs.counts)
-    assert ours.nearest == theirs.nearest and ours.report == theirs.report
+def assert_same(atoms: Atoms, expected: Atoms) -> None:
+    assert torch.equal(atoms.vectors, expected.vectors) and torch.equal(atoms.counts, expected.counts)
+    assert atoms.nearest == expected.nearest and atoms.report == expected.report
 
 
 def in_processes(sources: list[MatrixSource], work: Unfinished, *, parts: int = 1) -> Atoms:
@@ -195,10 +195,10 @@ def test_sources_share_the_samples_and_are_brought_to_one_width(work):
     for made, rows, name in ((pad, narrow, 'text'), (pca, wide, 'clip')):
         unit = torch.nn.functional.normalize(torch.from_numpy(rows), dim=1)
         projected = torch.nn.functional.normalize((unit - made['mean']) @ made['matrix'], dim=1)
-        found = [(vector, sample) for vector, nearest in zip(atoms.vectors, atoms.nearest) for sample in nearest
-                 if sample['source'] == name]
-        assert found
-        for vector, sample in found:
+        samples = [(vector, sample) for vector, nearest in zip(atoms.vectors, atoms.nearest) for sample in nearest
+                   if sample['source'] == name]
+        assert samples
+        for vector, sample in samples:
             assert_close(float(projected[sample['row']] @ vector), sample['similarity'], rtol=0, atol=1e-5)
 
 

@@ -17,12 +17,12 @@ def cluster(features: np.ndarray, number: int, **options) -> Clusters:
 
 def test_separate_groups_are_found():
     rows, directions, labels = grouped_rows(6, 40, 16)
-    found = cluster(unit(rows), 6)
-    cosines = directions @ found.centres.T
+    clusters = cluster(unit(rows), 6)
+    cosines = directions @ clusters.centres.T
     assert (cosines.max(axis=1) > 0.99).all()
-    assert found.converged and found.counts.tolist() == [40] * 6
-    assert_array_equal(cosines.argmax(axis=1)[labels], found.labels)
-    assert_allclose(np.linalg.norm(found.centres, axis=1), 1, rtol=1e-6)
+    assert clusters.converged and clusters.counts.tolist() == [40] * 6
+    assert_array_equal(cosines.argmax(axis=1)[labels], clusters.labels)
+    assert_allclose(np.linalg.norm(clusters.centres, axis=1), 1, rtol=1e-6)
 
 
 def test_a_pass_by_hand():
@@ -37,20 +37,20 @@ def test_a_pass_by_hand():
 def test_blocks_change_nothing(monkeypatch):
     features = unit(grouped_rows(5, 30, 8, noise=1)[0])
     start = start_clusters(features, 7, np.random.default_rng(0))
-    whole = list(run_passes(features, start))[-1]
+    at_once = list(run_passes(features, start))[-1]
     monkeypatch.setattr(clustering, 'BLOCK', 16)
     parts = list(run_passes(features, start))[-1]
-    assert_allclose(parts.centres, whole.centres, atol=1e-6)
-    assert_array_equal(parts.labels, whole.labels)
+    assert_allclose(parts.centres, at_once.centres, atol=1e-6)
+    assert_array_equal(parts.labels, at_once.labels)
 
 
 def test_the_inertia_never_rises_and_the_counts_belong_to_the_centres():
     features = unit(np.random.default_rng(0).standard_normal((400, 8)))
-    found = cluster(features, 20, tolerance=0)
-    assert len(found.inertias) > 3 and (np.diff(found.inertias) <= 1e-9).all()
-    cosines = features @ found.centres.T
-    assert_array_equal(found.counts, np.bincount(cosines.argmax(axis=1), minlength=20))
-    assert found.inertias[-1] == pytest.approx((2 - 2 * cosines.max(axis=1)).sum(), rel=1e-4)
+    clusters = cluster(features, 20, tolerance=0)
+    assert len(clusters.inertias) > 3 and (np.diff(clusters.inertias) <= 1e-9).all()
+    cosines = features @ clusters.centres.T
+    assert_array_equal(clusters.counts, np.bincount(cosines.argmax(axis=1), minlength=20))
+    assert clusters.inertias[-1] == pytest.approx((2 - 2 * cosines.max(axis=1)).sum(), rel=1e-4)
 
 
 def test_an_empty_cluster_is_restarted_at_the_farthest_sample():

@@ -139,8 +139,8 @@ def test_an_interrupted_compression_ends_like_an_unstopped_one(cfg, checkpoint, 
     piece.write_bytes(content)
     resumed = compress(cfg, checkpoint, out='other')
     assert resumed['losses'] == report['losses'] and steps == [2, 3]
-    ours, theirs = state_of(checkpoint, 'other'), state_of(checkpoint)
-    assert all(tensor.equal(ours[name]) for name, tensor in theirs.items())
+    compressed, expected = state_of(checkpoint, 'other'), state_of(checkpoint)
+    assert all(tensor.equal(compressed[name]) for name, tensor in expected.items())
 
 
 def test_provenance_goes_with_the_kept_atoms(cfg, checkpoint, tmp_path):

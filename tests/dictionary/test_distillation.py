@@ -158,14 +158,14 @@ def test_all_atoms_agree_from_the_start(batches):
 
 def test_a_resumed_distillation_equals_an_unstopped_one(batches):
     model = TwoLevels()
-    whole, first, second = (Distillation(model, students_of(model), CompressionOptions(0.5, iters=4, lr=0.01, pixels=4))
+    alone, first, second = (Distillation(model, students_of(model), CompressionOptions(0.5, iters=4, lr=0.01, pixels=4))
                             for _ in range(3))
-    expected = [whole.step(data) for data in batches]
+    expected = [alone.step(data) for data in batches]
     losses = [first.step(data) for data in batches[:2]]
     second.load_state_dict(copy.deepcopy(first.state_dict()))
     assert losses + [second.step(data) for data in batches[2:]] == expected
-    for ours, theirs in zip(second.students.state_dict().values(), whole.students.state_dict().values(), strict=True):
-        assert ours.equal(theirs)
+    for name, tensor in alone.students.state_dict().items():
+        assert second.students.state_dict()[name].equal(tensor)
 
 
 def test_a_dictionary_without_weight_teaches_only_what_it_retrieves(batches):

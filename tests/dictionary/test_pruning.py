@@ -31,7 +31,7 @@ def test_keeping_all_atoms_changes_nothing(form):
     pruned = prune(rd, range(16))
     assert pruned(x).equal(rd(x)) and pruned.retrieve(x).equal(rd.retrieve(x)) and not pruned.training
     assert [p.requires_grad for p in pruned.parameters()] == [p.requires_grad for p in rd.parameters()]
-    assert all(ours.equal(theirs) for ours, theirs in zip(pruned.state_dict().values(), rd.state_dict().values()))
+    assert all(kept.equal(given) for kept, given in zip(pruned.state_dict().values(), rd.state_dict().values()))
 
 
 def test_what_is_left_is_the_formula_over_the_kept_atoms():

@@ -114,12 +114,12 @@ def test_pieces_that_are_there_are_not_computed_again(work, monkeypatch):
     first = Stopped(ROWS)
     with pytest.raises(KeyboardInterrupt):
         draw(first, 50, work)
-    second, whole = MatrixSource(ROWS), MatrixSource(ROWS)
+    second, complete = MatrixSource(ROWS), MatrixSource(ROWS)
     features, _ = draw(second, 50, work)
     other = Unfinished(work.folder)
     other.begin({})
-    assert_array_equal(features, draw(whole, 50, other)[0])
-    assert len(first.asked) == 20 and sorted(second.asked) == sorted(set(whole.asked) - set(first.asked[:16]))
+    assert_array_equal(features, draw(complete, 50, other)[0])
+    assert len(first.asked) == 20 and sorted(second.asked) == sorted(set(complete.asked) - set(first.asked[:16]))
 
 
 def test_drawing_more_leaves_out_what_is_drawn():

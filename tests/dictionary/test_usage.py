@@ -30,8 +30,8 @@ def batches() -> list[dict]:
 def test_each_dictionary_is_told_what_reaches_it(batches):
     model = TwoLevels().eval()
     x = torch.stack(batches[0]['inputs'])
-    (first, found), (second, of_second) = dictionary_inputs(model, batches[0])
-    assert (first, second) == ('first', 'second') and found.equal(x) and of_second.equal(model.first(x))
+    (first, of_first), (second, of_second) = dictionary_inputs(model, batches[0])
+    assert (first, second) == ('first', 'second') and of_first.equal(x) and of_second.equal(model.first(x))
     assert not model.first._forward_pre_hooks
 
 

@@ -53,8 +53,8 @@ def test_a_config_has_the_classes_the_size_and_the_data(model, tmp_path, text_fo
         assert dataset.data_root == str(tmp_path / 'images') and 'datasets' not in dataset
         if model.kind == 'boxes':
             assert dataset.metainfo.classes == CLASSES
-    numbers = {node['num_classes'] for node in dicts_in(cfg.model) if 'num_classes' in node}
-    assert numbers == ({3} if model.kind == 'boxes' else set())
+    class_counts = {node['num_classes'] for node in dicts_in(cfg.model) if 'num_classes' in node}
+    assert class_counts == ({3} if model.kind == 'boxes' else set())
     if model.name in BUILT:
         if 'text_encoder' in cfg.model:
             cfg.model.text_encoder.name = text_folder

@@ -74,7 +74,7 @@ def test_json_is_all_that_is_printed(run):
 
 
 def test_no_box_is_above_1(run):
-    message, out, _ = run(FIRST, CAPTION, '--threshold', '1')
+    message, out, _ = run(FIRST, CAPTION, '--score-thr', '1')
     assert message == '' and out.startswith(f'{FIRST}: 0 boxes') and len(out.splitlines()) == 1
 
 
@@ -89,7 +89,7 @@ def test_images_that_cannot_be_read_are_named_and_the_others_done(run, tmp_path)
 
 @pytest.mark.parametrize('arguments, options, message', [
     ((FIRST, '  '), {}, 'CAPTION is empty'),
-    ((FIRST, CAPTION, '--threshold', '7'), {}, '--threshold should be from 0 to 1, got 7'),
+    ((FIRST, CAPTION, '--score-thr', '7'), {}, '--score-thr should be from 0 to 1, got 7'),
     ((FIRST, CAPTION), dict(config='none.py'), 'there is no config file none.py'),
     ((FIRST, CAPTION), dict(weights='none.pth'), 'there is no checkpoint none.pth'),
     ((FIRST, CAPTION), dict(config=str(ROOT / 'configs/yolov9/yolov9t_shapes.py')), 'config of no MDETR'),

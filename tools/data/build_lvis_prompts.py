@@ -19,7 +19,7 @@ def main() -> None:
     parser = new_parser(__doc__)
     parser.add_argument('ann', type=Path, metavar='ANN.json', help='annotation file of LVIS, or COCO-style')
     parser.add_argument('--fraction', type=float, default=1., help='part of the images to choose (default: all)')
-    parser.add_argument('--seed', type=int, default=42, help='of what is chosen (default: %(default)s)')
+    parser.add_argument('--seed', type=int, metavar='N', default=42, help='of what is chosen (default: %(default)s)')
     parser.add_argument('--negatives', type=int, metavar='N',
                         help='absent classes to ask each image for, where the file names none (default: none)')
     parser.add_argument('--dataset-name', default='lvis', help='written to each prompt (default: %(default)s)')

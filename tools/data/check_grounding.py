@@ -19,7 +19,8 @@ def parse_args() -> argparse.Namespace:
                         help='compare the sizes of the images in DIR, or of SOURCE=DIR for those of a data_source')
     parser.add_argument('--tokenizer', metavar='FOLDER',
                         help='check the tokens of captions and spans too, with the tokenizer in this folder')
-    parser.add_argument('--show', type=int, default=10, help='problems to show of each kind (default: %(default)s)')
+    parser.add_argument('--show', type=int, metavar='N', default=10,
+                        help='problems to show of each kind (default: %(default)s)')
     args = parser.parse_args()
     if args.show < 0:
         parser.error(f'--show should be at least 0, got {args.show}')

@@ -23,9 +23,9 @@ def main() -> None:
                         help='number of tokens at most, 261 or more')
     parser.add_argument('--out', type=Path, required=True, metavar='FOLDER',
                         help='new folder for the tokenizer and the config of a small RoBERTa')
-    parser.add_argument('--layers', type=int, default=2, help='of that RoBERTa (default: %(default)s)')
-    parser.add_argument('--hidden-size', type=int, default=128, help='its width (default: %(default)s)')
-    parser.add_argument('--heads', type=int, default=4, help='of its attention (default: %(default)s)')
+    parser.add_argument('--layers', type=int, metavar='N', default=2, help='of that RoBERTa (default: %(default)s)')
+    parser.add_argument('--hidden-size', type=int, metavar='N', default=128, help='its width (default: %(default)s)')
+    parser.add_argument('--heads', type=int, metavar='N', default=4, help='of its attention (default: %(default)s)')
     parser.add_argument('--dropout', type=float, default=0.1, help='in its layers (default: %(default)s)')
     args = parser.parse_args()
     if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):

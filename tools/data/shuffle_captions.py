@@ -16,9 +16,10 @@ from mmdet_ext.datasets.shuffled_captions import shuffle_captions
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('file', type=Path, help="grounding annotations whose images have 'tokens_positive_eval'")
+    parser.add_argument('file', metavar='FILE.json', type=Path,
+                        help="grounding annotations whose images have 'tokens_positive_eval'")
     parser.add_argument('--out', type=Path, required=True, metavar='FILE.json', help='where to write')
-    parser.add_argument('--seed', type=int, default=0, help='of the random order (default: %(default)s)')
+    parser.add_argument('--seed', type=int, metavar='N', default=0, help='of the random order (default: %(default)s)')
     args = parser.parse_args()
     if args.seed < 0:
         parser.error(f'--seed should be at least 0, got {args.seed}')

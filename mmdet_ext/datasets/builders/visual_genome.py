@@ -73,10 +73,10 @@ def region_pairs(images: JsonRows[ImageRow], sizes: Sizes, parser: Parser, work:
     that is broken, or of which `sizes` has no (height, width).
     """
     for start in range(0, len(images), PIECE_IMAGES):
-        name, numbers = f'{start}.jsonl', range(start, min(start + PIECE_IMAGES, len(images)))
+        name, rows_of_piece = f'{start}.jsonl', range(start, min(start + PIECE_IMAGES, len(images)))
         if work.piece(name) is None:
             piece_counts, lines = Counter(), []
-            for location, _, row in map(images.__getitem__, numbers):
+            for location, _, row in map(images.__getitem__, rows_of_piece):
                 size = sizes.get(str(row.image_id))
                 if size is None:
                     raise ValueError(f'{location}: image {row.image_id} is not in image_data.json, which has its size')
@@ -88,7 +88,7 @@ def region_pairs(images: JsonRows[ImageRow], sizes: Sizes, parser: Parser, work:
         with work.piece(name).open() as file:
             counts.update(json.loads(next(file)))
             yield from map(json.loads, file)
-        on_images(len(numbers))
+        on_images(len(rows_of_piece))
 
 
 def _pair(image: Id, size: Size, region: Region) -> Pair:

@@ -175,17 +175,17 @@ def _without_header(rows: pd.DataFrame) -> dict[str, int]:
 def _read_rows(table: Table, path: Path, listing: Listing, images: dict[Path, LabelledImage],
                problems: Problems) -> None:
     relative = _is_relative(table.rows)
-    places: dict[str, list[Path]] = {}
+    paths_of: dict[str, list[Path]] = {}
     for number, row in enumerate(table.rows.to_dict('records'), table.first_line):
         if not any(row.values()):
             continue
         name, place = row['image'], f'line {number}'
-        if name not in places:
-            places[name] = listing.find_image(name, path)
-        if not places[name]:
+        if name not in paths_of:
+            paths_of[name] = listing.find_image(name, path)
+        if not paths_of[name]:
             problems.add(path, place, name or 'no name of an image', NO_IMAGE)
             continue
-        image_path = places[name][0]
+        image_path = paths_of[name][0]
         if image_path not in images:
             split = split_word(row.get('split', '')) or listing.split_of(path, image_path, by_name=True)
             size = None if relative else size_from(row.get('width'), row.get('height'))
@@ -205,14 +205,14 @@ def read_box(row: dict[str, str], place: str, file: Path, problems: Problems) ->
     if not any(texts):
         return None  # an image without boxes
     value = ','.join([*texts, label])
-    numbers = [number_of(text) for text in texts]
-    if len(numbers) != 4 or not label:
+    sides = [number_of(text) for text in texts]
+    if len(sides) != 4 or not label:
         problems.add(file, place, value, BAD_ROW)
         return None
-    if None in numbers:
+    if None in sides:
         problems.add(file, place, value, NO_NUMBER)
         return None
-    x, y, right, bottom = numbers
+    x, y, right, bottom = sides
     if 'x1' not in row:
         right, bottom = x + right, y + bottom
     return LabelledBox(label, (x, y, right, bottom), place, value, phrase=row.get('phrase') or None)

@@ -24,9 +24,11 @@ _MANIFEST = 'prepared.json'
 class Split:
     """One set of images, in COCO's form on disk.
 
-    ann_file: COCO json, or for captions the json of `MDETRDataset`.
-    image_folder: What the `file_name` of its images is relative to.
-    num_images: With captions: pairs of image and caption.
+    Attributes:
+        ann_file: COCO json, or for captions the json of `MDETRDataset`.
+        image_folder: What the `file_name` of its images is relative to.
+        num_images: Images; with captions pairs of image and caption.
+        num_boxes: Boxes.
     """
     ann_file: Path
     image_folder: Path
@@ -38,11 +40,15 @@ class Split:
 class PreparedData:
     """What `prepare_data` made.
 
-    kind: 'boxes' or 'captions'.
-    format: Of the source, such as 'COCO json' or 'YOLO txt'.
-    classes: Names, in the order of the files' categories.
-    page: The check on one page, as in check.txt.
-    num_problems: Rows of problems.csv.
+    Attributes:
+        kind: 'boxes' or 'captions'.
+        format: Of the source, such as 'COCO json' or 'YOLO txt'.
+        classes: Names, in the order of the files' categories.
+        train: The training set.
+        val: The validation set.
+        test: The test set, or None.
+        page: The check on one page, as in check.txt.
+        num_problems: Rows of problems.csv.
     """
     kind: str
     format: str

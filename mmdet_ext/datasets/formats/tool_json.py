@@ -121,10 +121,10 @@ def _label(value: object) -> str:
 
 
 def _numbers(*values: object) -> tuple[float, ...]:
-    numbers = tuple(map(number_of, values))
-    if None in numbers:
+    parsed = tuple(map(number_of, values))
+    if None in parsed:
         raise ValueError(NO_NUMBER)
-    return numbers
+    return parsed
 
 
 def _labelme_box(shape: dict) -> tuple[str, tuple, list | None]:

@@ -114,11 +114,11 @@ def _read_object(row: Element, place: str, file: Path, problems: Problems) -> La
         problems.add(file, place, f'{label} has no bndbox', NO_BOX)
         return None
     value = f'{label} ' + ' '.join(f'{text}'.strip() for text in texts)
-    numbers = [number_of(text) for text in texts]
-    if None in numbers:
+    parsed = [number_of(text) for text in texts]
+    if None in parsed:
         problems.add(file, place, value, NO_NUMBER)
         return None
-    corners = tuple(numbers) if box is not None else turned_extent(*numbers)
+    corners = tuple(parsed) if box is not None else turned_extent(*parsed)
     return LabelledBox(label, corners, place, value)
 
 

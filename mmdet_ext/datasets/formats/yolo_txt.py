@@ -125,22 +125,22 @@ def _read_row(line: str, number: int, file: Path, names: list[str] | None, keypo
     if len(values) < 5:
         problems.add(file, place, line.strip(), BAD_ROW)
         return None
-    numbers = [number_of(value) for value in values]
-    if None in numbers:
+    fields = [number_of(value) for value in values]
+    if None in fields:
         problems.add(file, place, line.strip(), NO_NUMBER)
         return None
-    label, *numbers = numbers
+    label, *fields = fields
     if label % 1 or label < 0 or (names is not None and label >= len(names)):
         known = f'; there are {len(names)} classes, 0 to {len(names) - 1}' if names else ''
         problems.add(file, place, f'class {values[0]} in {line.strip()!r}{known}', UNKNOWN_CLASS)
         return None
     name = names[int(label)] if names is not None else f'class_{int(label)}'
-    if len(numbers) <= 5:
-        x, y, w, h = numbers[:4]
+    if len(fields) <= 5:
+        x, y, w, h = fields[:4]
         return LabelledBox(name, (x - w / 2, y - h / 2, x + w / 2, y + h / 2), place, line.strip())
-    numbers = numbers[:len(numbers) // 2 * 2]  # a confidence may stand behind the corners
-    xs, ys = numbers[::2], numbers[1::2]
-    polygon = None if len(numbers) == 8 else [numbers]  # four corners are an oriented box
+    fields = fields[:len(fields) // 2 * 2]  # a confidence may stand behind the corners
+    xs, ys = fields[::2], fields[1::2]
+    polygon = None if len(fields) == 8 else [fields]  # four corners are an oriented box
     return LabelledBox(name, (min(xs), min(ys), max(xs), max(ys)), place, line.strip(), polygon)
 
 

@@ -117,8 +117,8 @@ def _images_of(value: object, key: str, base: object, path: Path, files_below: C
     """The images of one entry of a split: a folder, a list of images in a .txt, or one image."""
     target = _resolve(str(value), base, path) if isinstance(value, str) else None
     if target is None:
-        where = f', below path: {base}' if base else ''
-        message = f'{path}: {key}: {value!r} is not there{where}'
+        base_path = f', below path: {base}' if base else ''
+        message = f'{path}: {key}: {value!r} is not there{base_path}'
         if needed:
             raise ValueError(f'{message}. Correct the key, or give the folder of the data instead of the yaml')
         problems.note(f'{message}: this split is left out.')

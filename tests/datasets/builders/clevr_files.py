@@ -10,8 +10,8 @@ BOXES = [[10 + 100 * number, 50 + 10 * number, 40, 30] for number in range(4)]
 
 def scene() -> dict:
     names = ('size', 'color', 'material', 'shape')
-    objects = [dict(zip(names, own), pixel_coords=[30 + 100 * number, 65 + 10 * number, 9.5])
-               for number, own in enumerate(OBJECTS)]
+    objects = [dict(zip(names, attributes), pixel_coords=[30 + 100 * number, 65 + 10 * number, 9.5])
+               for number, attributes in enumerate(OBJECTS)]
     lower, higher = [list(range(number)) for number in range(4)], [list(range(number + 1, 4)) for number in range(4)]
     return dict(image_index=3, image_filename='CLEVR_train_000003.png', split='train', objects=objects,
                 relationships=dict(left=lower, right=higher, behind=lower, front=higher))
@@ -19,7 +19,7 @@ def scene() -> dict:
 
 def filtered(text: str, *source) -> tuple:
     """'large red cube' -> the filters on `source`, by default on the scene."""
-    values = dict(zip([value for own in OBJECTS for value in own], ('size', 'color', 'material', 'shape') * 4))
+    values = dict(zip([value for row in OBJECTS for value in row], ('size', 'color', 'material', 'shape') * 4))
     expression = source or (('scene', ), )
     for value in text.split():
         expression = ((f'filter_{values[value]} {value}', *expression), )

@@ -63,8 +63,8 @@ def build(tmp_path):
         scenes = write(tmp_path / 'scenes.json', dict(info={}, scenes=[own_scene or scene()]))
         table = None
         if boxes is not None:
-            own = boxes[0] if isinstance(boxes, tuple) else boxes
-            table = read_boxes(write(tmp_path / 'boxes.json', {'CLEVR_train_000003.png': own}))
+            of_image = boxes[0] if isinstance(boxes, tuple) else boxes
+            table = read_boxes(write(tmp_path / 'boxes.json', {'CLEVR_train_000003.png': of_image}))
         counts = Counter()
         pairs = clevr_pairs(read_questions(source), clevr_scenes(read_scenes(scenes), table), counts, **options)
         write_grounding(tmp_path / 'out.json', pairs, counts)
@@ -155,15 +155,15 @@ def test_boxes_of_relations_go_to_the_objects_in_their_middle(build):
 
 @pytest.mark.parametrize('first', [0, 1])
 def test_expressions_of_clevr_ref_say_what_they_refer_to(build, first):
-    own = scene() | dict(obj_bbox={str(first + number): box for number, box in enumerate(BOXES)})
+    of_scene = scene() | dict(obj_bbox={str(first + number): box for number, box in enumerate(BOXES)})
     steps = program(filtered('sphere', LEFT_OF_GREEN))
     row = dict(image_index=3, image_filename='CLEVR_train_000003.png', program=steps,
                refexp='The ball(s) that are on the left side of the green object(s)')
-    content, _ = build([row], own, boxes=None, key='refexps')
+    content, _ = build([row], of_scene, boxes=None, key='refexps')
     assert words(content) == {1: ['ball(s)'], 2: ['ball(s)'], 3: ['green object(s)']}
     assert [row['isfinal'] for row in content['annotations']] == [1, 1, 0]
     row['program'].append(dict(type='filter_ordinal', inputs=[len(steps) - 1], side_inputs=['second', 'left']))
-    content, counts = build([row], own, boxes=None, key='refexps')
+    content, counts = build([row], of_scene, boxes=None, key='refexps')
     assert not content['images'] and counts['left out: programs with functions that CLEVR does not have'] == 1
 
 

@@ -39,8 +39,8 @@ def test_rows_are_those_of_the_table_or_of_the_whole_file(tmp_path):
 
 def test_a_row_knows_its_key_and_how_to_name_it(tmp_path):
     path = write(tmp_path, '{"q1": {"name": "x", "more": 1}}')
-    (where, key, value), = JsonRows(path, Thing, name='question {}')
-    assert where == f'{path}: question q1' and key == 'q1' and value == Thing('x')
+    (location, key, value), = JsonRows(path, Thing, name='question {}')
+    assert location == f'{path}: question q1' and key == 'q1' and value == Thing('x')
 
 
 def test_numbers_keep_their_types(tmp_path):

@@ -160,9 +160,9 @@ def test_a_folder_brings_model_and_weights(images, weights, tmp_path):
     (tmp_path / 'folder').mkdir()
     (tmp_path / 'folder' / 'open_clip_config.json').write_text(json.dumps(config))
     torch.save(torch.load(weights), tmp_path / 'folder' / 'open_clip_pytorch_model.bin')
-    ours = everything(ClipSource(f'local-dir:{tmp_path / "folder"}', None, images=str(images)))
+    of_folder = everything(ClipSource(f'local-dir:{tmp_path / "folder"}', None, images=str(images)))
     named = everything(ClipSource('tiny-ViT', weights, images=str(images)))
-    np.testing.assert_array_equal(ours.features, named.features)
+    np.testing.assert_array_equal(of_folder.features, named.features)
 
 
 def test_a_sample_says_its_image_and_box(images):

@@ -45,26 +45,26 @@ def cfg(tmp_path):
 def test_a_config_gives_the_images_that_it_trains_on(cfg, tmp_path):
     (tmp_path / 'val.json').unlink()
     (tmp_path / 'test.json').unlink()
-    found = find_images(cfg)
-    assert found.paths == [str(tmp_path / name) for name in ('train/a.png', 'train/b.png', 'more/c.png')]
-    assert [boxes.tolist() for boxes in found.boxes] == [[], [[1, 2, 4, 6]], [[0, 0, 5, 5]]]
+    image_set = find_images(cfg)
+    assert image_set.paths == [str(tmp_path / name) for name in ('train/a.png', 'train/b.png', 'more/c.png')]
+    assert [boxes.tolist() for boxes in image_set.boxes] == [[], [[1, 2, 4, 6]], [[0, 0, 5, 5]]]
 
 
 def test_crowds_and_boxes_without_area_are_left_out(tmp_path):
     ann = coco(tmp_path, 'a.json', ['a.png', 'b.png'], [
         box(6, 1, 1, 1, 1), box(7, 0, 0, 9, 9, iscrowd=1), box(7, 2, 2, 2, 2), box(6, 0, 0, 0, 4), box(7, 3, 3, 1, 1)])
-    found = find_images(ann=ann, images=str(tmp_path))
-    assert found.boxes[0].tolist() == [[2, 2, 4, 4], [3, 3, 4, 4]]
-    assert found.boxes[1].tolist() == [[1, 1, 2, 2]]
+    image_set = find_images(ann=ann, images=str(tmp_path))
+    assert image_set.boxes[0].tolist() == [[2, 2, 4, 4], [3, 3, 4, 4]]
+    assert image_set.boxes[1].tolist() == [[1, 1, 2, 2]]
 
 
 def test_a_folder_is_searched_in_the_order_of_its_paths(tmp_path):
     (tmp_path / 'b' / 'deep').mkdir(parents=True)
     for name in ('b/deep/2.JPG', 'b/1.png', 'c.jpeg', 'notes.txt'):
         (tmp_path / name).touch()
-    found = find_images(images=str(tmp_path))
-    assert found.paths == [str(tmp_path / name) for name in ('b/1.png', 'b/deep/2.JPG', 'c.jpeg')]
-    assert found.boxes is None
+    image_set = find_images(images=str(tmp_path))
+    assert image_set.paths == [str(tmp_path / name) for name in ('b/1.png', 'b/deep/2.JPG', 'c.jpeg')]
+    assert image_set.boxes is None
 
 
 @pytest.mark.parametrize('split', ['val', 'test'])

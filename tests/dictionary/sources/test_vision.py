@@ -68,10 +68,10 @@ def colours(tmp_path):
 
 # The input is 64 x 40 pixels, shrunk by 2, the same as they are, and 60 x 64. YOLO's padding is 12 rows above and below
 # or 2 columns on both sides, so that the first row, or the first and last column of cells are partly padding
-@pytest.mark.parametrize('steps, counts, whole', [(YOLO_STEPS, [5 * 8, 5 * 8, 8 * 8], [4 * 8, 4 * 8, 8 * 6]),
-                                                  (MMDET_STEPS, [5 * 8, 5 * 8, 8 * 7], [5 * 8, 5 * 8, 8 * 7])])
+@pytest.mark.parametrize('steps, counts, unpadded', [(YOLO_STEPS, [5 * 8, 5 * 8, 8 * 8], [4 * 8, 4 * 8, 8 * 6]),
+                                                     (MMDET_STEPS, [5 * 8, 5 * 8, 8 * 7], [5 * 8, 5 * 8, 8 * 7])])
 @pytest.mark.parametrize('batch_size', [1, 3])
-def test_a_feature_is_that_of_the_part_of_the_image_that_its_box_says(colours, steps, counts, whole, batch_size):
+def test_a_feature_is_that_of_the_part_of_the_image_that_its_box_says(colours, steps, counts, unpadded, batch_size):
     source = VisionSource(*colours(steps), per_image=1000, batch_size=batch_size)
     samples = everything(source)
     items, boxes = samples.items, samples.boxes
@@ -83,7 +83,7 @@ def test_a_feature_is_that_of_the_part_of_the_image_that_its_box_says(colours, s
         if (x2 - x1, y2 - y1) == (side, side):
             np.testing.assert_allclose(feature, image[y1:y2, x1:x2].mean(axis=(0, 1)), atol=1e-3)
             compared[item] += 1
-    assert compared.tolist() == whole
+    assert compared.tolist() == unpadded
 
 
 def test_the_share_inside_boxes_is_drawn_there(colours):
@@ -214,10 +214,10 @@ def test_held_out_annotations_are_refused(shapes):
 
 def test_weights_of_another_model_are_refused_by_name(shapes, tmp_path):
     shutil.copytree(shapes / 'shapes', tmp_path / 'shapes')
-    whole = torch.load(shapes / 'plain.pth')['state_dict']
+    state = torch.load(shapes / 'plain.pth')['state_dict']
     stem = 'backbone.trunk.downs.0.conv.weight'
-    wrong = dict(missing={key: value for key, value in whole.items() if key != stem},
-                 shape=whole | {stem: torch.zeros(1)}, unknown=whole | {'backbone.trunk.rd.1.scale': torch.ones(1)})
+    wrong = dict(missing={key: value for key, value in state.items() if key != stem},
+                 shape=state | {stem: torch.zeros(1)}, unknown=state | {'backbone.trunk.rd.1.scale': torch.ones(1)})
     for name, message in dict(missing=f'{stem} is missing', shape=fr'{stem} is \(1,\), should be \(16, 3, 3, 3\)',
                               unknown='backbone.trunk.rd.1.scale is unknown').items():
         torch.save(wrong[name], tmp_path / 'plain.pth')

@@ -30,8 +30,8 @@ def capture_smca(image_file):
 def test_cell_i_has_its_middle_at_i_strides_by_hand():
     grid = CellGrid.from_stride(META, 16, (4, 7))
     assert grid == CellGrid((100, 200), (4, 7), (-16., -16., 208., 112.))
-    places = grid.pixels_of(torch.tensor([[0., 0.], [1., 2.], [2.5, -1.]]))
-    assert_close(places, torch.tensor([[0., 0.], [32., 64.], [80., -32.]]))
+    pixels = grid.pixels_of(torch.tensor([[0., 0.], [1., 2.], [2.5, -1.]]))
+    assert_close(pixels, torch.tensor([[0., 0.], [32., 64.], [80., -32.]]))
 
 
 def test_resampling_keeps_a_plane_and_goes_on_beyond_the_outermost_cells():
