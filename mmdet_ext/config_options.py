@@ -14,5 +14,6 @@ class ConfigOptions(DictAction):
             try:
                 super().__call__(parser, Namespace(), [value], option_string)
             except (ValueError, AssertionError, IndexError) as error:
-                raise ArgumentError(self, f'should be KEY=VALUE, got {value!r} ({error})') from error
+                raise ArgumentError(self, f'should be KEY=VALUE, got {value!r}' +
+                                    (f' ({error})' if '=' in value else '')) from error
         super().__call__(parser, namespace, values, option_string)

@@ -36,13 +36,37 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
     except BaseException as error:
         if file is not None:
             Path(file.name).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = shutil.disk_usage(path.parent).free
-            raise OSError(error.errno, f'the disk of {path.parent.resolve()} is full ({free >> 20} MiB are free)',
-                          str(path)) from error
-        if isinstance(error, OSError) and error.strerror and not error.filename:
-            raise OSError(error.errno, error.strerror, str(path)) from error
+        _name_file(error, path)
         raise
+
+
+def append(path: Path, content: bytes) -> None:
+    """Add to the end of a file, all or nothing.
+
+    Raises:
+        OSError: If the file cannot be written; names `path`, and the disk if it is full.
+    """
+    size = None
+    try:
+        with open(path, 'ab', buffering=0) as file:
+            size = file.tell()
+            if file.write(content) < len(content):
+                file.write(content[file.tell() - size:])  # says why
+    except BaseException as error:
+        if size is not None:
+            os.truncate(path, size)
+        _name_file(error, path)
+        raise
+
+
+def _name_file(error: BaseException, path: Path) -> None:
+    """Raise an OSError again that says which disk is full, or which file it is about."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        free = shutil.disk_usage(path.parent).free
+        raise OSError(error.errno, f'the disk of {path.parent.resolve()} is full ({free >> 20} MiB are free)',
+                      str(path)) from error
+    if isinstance(error, OSError) and error.strerror and not error.filename:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _umask() -> int:
@@ -123,9 +147,17 @@ def _digest_before(file: BinaryIO, num_bytes: int) -> str:
 
 def check_writable(folder: Path) -> None:
     """Make a folder, and raise OSError unless files can be written there."""
+    check_no_file(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
+
+
+def check_no_file(folder: Path) -> None:
+    """Raise NotADirectoryError if a file stands where a folder or one above it should be."""
+    for path in (folder, *folder.parents):
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(f'{folder} should be a folder to write to, but {path} is a file')
 
 
 def free_name(name: str, taken: Collection[str]) -> str:

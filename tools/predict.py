@@ -41,7 +41,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--track', action='store_true', help='follow objects through videos and folders')
     parser.add_argument('--slice', type=int, nargs='?', const=640, metavar='SIZE', dest='slice_size',
                         help='look at slices of SIZE pixels too, for small objects in large images (default: 640)')
-    parser.add_argument('--overlap', type=float, default=0.2, metavar='SHARE',
+    parser.add_argument('--overlap', type=float, metavar='SHARE',
                         help='of neighbouring slices (default: 0.2)')
     parser.add_argument('--recursive', action='store_true', help='take folders below a folder too')
     parser.add_argument('--max-frames', type=int, metavar='N',
@@ -65,11 +65,15 @@ def check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     except ValueError as error:
         parser.error(str(error))
     if not args.sources:
-        parser.error('SOURCE is missing: name images, videos, a folder or a camera')
+        parser.error('SOURCE is missing: name images, videos, a folder or a camera, right behind the model (--classes, '
+                     '--save and --cfg-options take all words that follow them)')
     if args.score_thr is not None and not 0 <= args.score_thr < 1:
         parser.error(f'--score-thr should be from 0 to below 1, got {args.score_thr}')
     if args.slice_size is not None and args.slice_size < 32:
         parser.error(f'--slice should be at least 32 pixels, got {args.slice_size}')
+    if args.overlap is not None and args.slice_size is None:
+        parser.error('--overlap is for --slice')
+    args.overlap = 0.2 if args.overlap is None else args.overlap
     if not 0 <= args.overlap < 1:
         parser.error(f'--overlap should be from 0 to below 1, got {args.overlap}')
     for name in ('batch_size', 'max_frames'):
@@ -79,6 +83,8 @@ def check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     if args.resume and args.overwrite:
         parser.error('--resume keeps what is there, --overwrite does not: give one of them')
     args.save = args.save or (['drawn', 'mot'] if args.track else ['drawn'])
+    if 'none' in args.save and len(args.save) > 1:
+        parser.error(f'--save none goes with no other form, got {" ".join(args.save)}')
     if 'mot' in args.save and not args.track:
         parser.error('--save mot writes tracks: it needs --track')
     if args.ann_file is not None and 'coco' not in args.save:

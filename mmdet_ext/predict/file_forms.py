@@ -1,7 +1,9 @@
 """The forms in which detections are written to files: rows of CSV and of the MOT challenge, and codes of masks."""
 import csv
 import io
+import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,11 +12,16 @@ from .detections import Detections
 COLUMNS = ('source', 'frame', 'caption', 'id', 'name', 'label', 'score', 'x1', 'y1', 'x2', 'y2')
 
 
-def csv_text(row: Sequence) -> str:
-    """A line of a CSV file."""
+def json_text(content: Any) -> bytes:
+    """Content as a line of json in UTF-8; bytes of a file name that are no UTF-8 become escapes, as json knows them."""
+    return json.dumps(content, ensure_ascii=False, separators=(',', ':')).encode(errors='backslashreplace')
+
+
+def csv_text(row: Sequence) -> bytes:
+    """A line of a CSV file in UTF-8; bytes of a file name stay as they are."""
     text = io.StringIO()
     csv.writer(text, lineterminator='\n').writerow(row)
-    return text.getvalue()
+    return text.getvalue().encode(errors='surrogateescape')
 
 
 def csv_rows(detections: Detections, source: str, frame: int | None = None, caption: str | None = None,

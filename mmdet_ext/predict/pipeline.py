@@ -10,6 +10,7 @@ import numpy as np
 
 from .detections import Detections
 from .frames import Frame, read_ahead, read_frames
+from .predictor import UnsuitableImage
 from .slicing import AnyPredictor
 from .sources import Source, find_sources, identity
 from .tracking import Tracker
@@ -62,6 +63,11 @@ class Options:
     batch_size: int = 1
     track: bool = False
     max_frames: int | None = None
+
+    @property
+    def least_score(self) -> float:
+        """Score above which detections play a part."""
+        return min(self.score_thr, _LOW_SCORE) if self.track else self.score_thr
 
 
 def predict_sources(predictor: AnyPredictor, sources: str | Path | Sequence[str | Path], *, recursive: bool = False,
@@ -116,10 +122,7 @@ def predict_units(predictor: AnyPredictor, units: Sequence[Unit], options: Optio
         ValueError: A class is unknown, or some captions are missing.
     """
     chosen = None if options.classes is None else class_indices(options.classes, predictor.classes)
-    texts = {source.caption or options.text for unit in units for source in unit.sources}
-    if None in texts and len(texts) > 1:
-        lacking = next(source.name for unit in units for source in unit.sources if not (source.caption or options.text))
-        raise ValueError(f'{lacking} has no caption, and others have: give each one, or --text for those without')
+    check_captions(units, options.text)
     trackers: dict[str, Tracker] = {}
     size = options.batch_size * (4 if options.batch_size > 1 else 1)  # only images of one shape make a batch
     waiting: list[Step] = []
@@ -133,7 +136,10 @@ def predict_units(predictor: AnyPredictor, units: Sequence[Unit], options: Optio
                     trackers.pop(step.unit.key, None)
                 yield step
                 continue
-            detections = _kept(next(results), options, chosen)
+            if isinstance(result := next(results), UnsuitableImage):
+                yield Step(step.unit, problem=f'{step.frame.source.name}: {result}')
+                continue
+            detections = _kept(result, options, chosen)
             if options.track and not step.unit.is_single:
                 tracker = trackers.setdefault(step.unit.key, Tracker(options.score_thr, _LOW_SCORE))
                 detections = tracker(detections)
@@ -145,6 +151,13 @@ def predict_units(predictor: AnyPredictor, units: Sequence[Unit], options: Optio
         if sum(step.frame is not None for step in waiting) >= size or _is_live(step) or step.frame is None:
             yield from flush()
     yield from flush()
+
+
+def check_captions(units: Sequence[Unit], text: str | None) -> None:
+    """Raise ValueError if some images have a caption and others have none."""
+    lacking = [source.name for unit in units for source in unit.sources if not (source.caption or text)]
+    if lacking and len(lacking) < sum(len(unit.sources) for unit in units):
+        raise ValueError(f'{lacking[0]} has no caption, and others have: give each one, or --text for those without')
 
 
 def class_indices(names: Sequence[str], classes: Sequence[str] | None) -> set[str]:
@@ -185,17 +198,21 @@ def _steps(units: Sequence[Unit], max_frames: int | None) -> Iterator[Step]:
             yield Step(unit)
 
 
-def _predict(predictor: AnyPredictor, frames: Sequence[Frame], options: Options) -> list[Detections]:
+def _predict(predictor: AnyPredictor, frames: Sequence[Frame],
+             options: Options) -> list[Detections | UnsuitableImage]:
     if not frames:
         return []
     texts = [frame.source.caption or options.text for frame in frames]
-    return predictor([frame.image for frame in frames], None if None in texts else texts,
-                     batch_size=options.batch_size, progress=False)
+    try:
+        return predictor([frame.image for frame in frames], None if None in texts else texts,
+                         batch_size=options.batch_size, progress=False)
+    except UnsuitableImage as error:
+        return [error] if len(frames) == 1 else [result for frame in frames
+                                                 for result in _predict(predictor, [frame], options)]
 
 
 def _kept(detections: Detections, options: Options, classes: set[str] | None) -> Detections:
-    least = min(options.score_thr, _LOW_SCORE) if options.track else options.score_thr
-    rows = detections.scores > least
+    rows = detections.scores > options.least_score
     if classes is not None:
         rows &= np.array([name in classes for name in detections.names], dtype=bool)
     return detections.select(np.flatnonzero(rows))

@@ -23,6 +23,10 @@ Image = str | Path | np.ndarray
 LONG = 32  # images; longer lists get a progress bar
 
 
+class UnsuitableImage(ValueError):
+    """An image that the test pipeline of the config cannot take."""
+
+
 class Prepared(NamedTuple):
     """An image as the config's test pipeline packs it: (3, H, W) in the pipeline's dtype, and its data sample."""
     inputs: Tensor
@@ -116,7 +120,8 @@ class Predictor:
             raise FileNotFoundError(f'there is no image {image} (seen from {Path.cwd()})') from error
         except (AssertionError, cv2.error) as error:
             if isinstance(image, np.ndarray):
-                raise
+                raise UnsuitableImage(f'an image of {image.shape[1]} x {image.shape[0]} pixels cannot be scaled as the '
+                                      f'test pipeline says ({str(error).splitlines()[0]})') from error
             raise ValueError(f'{image} is no image that OpenCV can decode') from error
         sample = packed['data_samples']
         if text is not None and 'text' not in sample:

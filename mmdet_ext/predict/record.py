@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..files import free_name, replace_file
+from ..files import append, replace_file
 from ..unfinished import differences
 from .detections import Detections
-from .file_forms import decode_masks, encode_masks
+from .file_forms import decode_masks, encode_masks, json_text
+from .file_names import FileNames
 from .frames import Frame
 from .pipeline import Unit
 
@@ -66,6 +67,7 @@ class Record:
         self.path = path
         self.finished: set[str] = set()
         self.names: dict[str, str] = {}  # of files, by unit or, in a folder that is tracked, by source
+        self.file_names = FileNames()
         settings = json.loads(json.dumps(settings))
         if resume and path.is_file():
             self._go_on(settings)
@@ -78,7 +80,7 @@ class Record:
         key = unit.key if len(unit.sources) == 1 else frame.source.name
         if key not in self.names:
             name = '/'.join(part for part in (frame.source.folder, frame.source.stem) if part)
-            self.names[key] = free_name(name, self.names.values())
+            self.names[key] = self.file_names.choose(name, frame.source.kind != 'image')
         return self.names[key]
 
     def entry(self, unit: Unit, frame: Frame, detections: Detections, caption: str | None) -> Entry:
@@ -106,8 +108,7 @@ class Record:
                     yield _entry(content)
 
     def _append(self, content: Mapping[str, Any]) -> None:
-        with open(self.path, 'ab') as file:
-            file.write(_line(content))
+        append(self.path, _line(content))
 
     def _go_on(self, settings: dict) -> None:
         with open(self.path, 'rb') as file:
@@ -127,6 +128,7 @@ class Record:
             if 'source' in content:
                 in_folder = content['frame'] is not None and content['rate'] is None
                 self.names[content['source' if in_folder else 'unit']] = content['name']
+                self.file_names.take(content['name'], content['rate'] is not None)
         with replace_file(self.path) as file:
             file.writelines([lines[0], *map(_line, kept)])
 
@@ -140,7 +142,7 @@ def has_entries(path: Path) -> bool:
 
 
 def _line(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, ensure_ascii=False, separators=(',', ':')).encode() + b'\n'
+    return json_text(content) + b'\n'
 
 
 def _plain(entry: Entry) -> dict:

@@ -13,13 +13,13 @@ from tqdm import tqdm
 from ..command_line import Interrupted
 from ..drawing import draw_objects
 from ..exported import open_predictor
-from ..files import check_writable, free_name
+from ..files import check_no_file, check_writable, free_name
 from ..unfinished import file_version
 from ..visualization.grounding.caption import draw_caption, one_warning_of_letters
 from ..visualization.grounding.visualizer import COLORS
 from .detections import Detections
 from .frames import num_frames
-from .pipeline import Options, Unit, predict_units, units_of
+from .pipeline import Options, Unit, check_captions, class_indices, predict_units, units_of
 from .record import Record, has_entries
 from .slicing import AnyPredictor, SlicedPredictor
 from .sources import find_sources
@@ -93,38 +93,44 @@ def run_request(request: Request) -> int:
     has_text = request.text is not None or any(source.caption for source in sources)
     thresholds = _thresholds(request, has_text)
     out = _folder(request)
-    predictor = open_model(request)
+    check_captions(units, request.text)
+    options = Options(min(thresholds.values()), request.classes, request.text, request.batch_size, request.track,
+                      request.max_frames)
+    predictor = open_model(request, options.least_score)
     classes = None if has_text else predictor.classes
+    if request.classes is not None:
+        class_indices(request.classes, predictor.classes)  # raises now, before anything is written
     if classes is None and set(request.save) & {'yolo', 'yolo-scores'}:
         raise ValueError('--save yolo: the labels of that form are indices of classes, and this model has phrases')
     check_writable(out)
     record = Record(out / 'predictions.jsonl', _settings(request, thresholds), resume=request.resume)
-    count, tables = _Count(problems=problems), _Tables(record, out, request, thresholds, classes)
+    count, tables = _Count(problems=problems), _Tables(record, out, request, thresholds, classes, units)
     writers = _writers(out, request, thresholds, classes)
-    options = Options(min(thresholds.values()), request.classes, request.text, request.batch_size, request.track,
-                      request.max_frames)
     left = [unit for unit in units if unit.key not in record.finished]
-    start, stopped = time.perf_counter(), None
+    start, stopped, to_go_on = time.perf_counter(), None, f'go on with --resume --out {shlex.quote(str(out))}'
     try:
-        _work(_Timed(predictor, count), left, options, record, writers, count, max(thresholds.values()))
-    except (KeyboardInterrupt, Interrupted) as error:
-        stopped = error
-    finally:
-        for writer in writers:
-            writer.end()
-        count.seconds = time.perf_counter() - start
+        try:
+            _work(_Timed(predictor, count), left, options, record, writers, count, max(thresholds.values()))
+        except (KeyboardInterrupt, Interrupted) as error:
+            stopped = error
+        finally:
+            for writer in writers:
+                writer.end()
+            count.seconds = time.perf_counter() - start
         written = tables.write()
+    except OSError as error:  # of a full disk, above all
+        raise OSError(f'{error}. What was done before is kept: {to_go_on}') from error
     _report(count, out, written, len(units) - len(left))
     if stopped is not None:
-        raise Interrupted(f'go on with --resume --out {shlex.quote(str(out))}') from stopped
+        raise Interrupted(to_go_on) from stopped
     return int(bool(count.problems))
 
 
-def open_model(request: Request) -> AnyPredictor:
+def open_model(request: Request, least_score: float) -> AnyPredictor:
     """The predictor of a config and checkpoint, or of an exported file, sliced if that is asked for."""
     predictor = open_predictor(request.model, request.checkpoint, request.device, request.cfg_options)
     if request.slice_size is not None:
-        predictor = SlicedPredictor(predictor, request.slice_size, request.overlap)
+        predictor = SlicedPredictor(predictor, request.slice_size, request.overlap, score_thr=least_score)
     return predictor
 
 
@@ -170,10 +176,12 @@ class _Tables:
     """The files that are made of the record at the end."""
 
     def __init__(self, record: Record, out: Path, request: Request, thresholds: dict[str, float],
-                 classes: Sequence[str] | None) -> None:
+                 classes: Sequence[str] | None, units: Sequence[Unit]) -> None:
         self.record, self.out, self.request, self.thresholds, self.classes = record, out, request, thresholds, classes
         if 'coco' in request.save and request.ann_file is not None:
-            CocoFiles(record, classes, request.ann_file)  # raises now, not at the end
+            files = CocoFiles(record, classes, request.ann_file)
+            for source in (source for unit in units for source in unit.sources if source.kind == 'image'):
+                files.known_id(source.name)  # raises now, not at the end
 
     def write(self) -> list[str]:
         """Write them; returns the names of all that was asked for."""
@@ -218,6 +226,7 @@ def _folder(request: Request) -> Path:
         if has_entries(out / 'predictions.jsonl') and not (request.resume or request.overwrite):
             raise ValueError(f'{out} holds the predictions of an earlier run: --resume goes on with it and skips what '
                              'is there, --overwrite begins anew')
+    check_no_file(out)
     return out
 
 
@@ -227,6 +236,7 @@ def _settings(request: Request, thresholds: dict[str, float]) -> dict:
     for name in ('sources', 'out', 'save', 'recursive', 'ann_file', 'device', 'resume', 'overwrite', 'batch_size'):
         content.pop(name)
     content['score_thr'] = min(thresholds.values())
+    content['save'] = ' '.join(sorted({'drawn', 'yolo', 'yolo-scores'} & set(request.save)))  # written on the way
     for name in ('model', 'checkpoint'):
         if content[name] is not None and Path(content[name]).is_file():
             content[name] = file_version(Path(content[name]))

@@ -43,18 +43,20 @@ class SlicedPredictor:
         size: Side of a slice in pixels.
         overlap: Of neighbouring slices, as a share of the side, in [0, 1).
         threshold: Overlap above which the box with the lower score is dropped.
+        score_thr: Only detections above this score take part, so that weak ones suppress none that is kept.
 
     Raises:
         ValueError: A number is out of range.
     """
 
     def __init__(self, predictor: AnyPredictor, size: int = 640, overlap: float = 0.2, *,
-                 threshold: float = 0.5) -> None:
+                 threshold: float = 0.5, score_thr: float = 0.) -> None:
         if size < 32:
             raise ValueError(f'the side of a slice should be at least 32 pixels, got {size}')
         if not 0 <= overlap < 1:
             raise ValueError(f'the overlap of slices should be a share from 0 to below 1, got {overlap}')
         self.predictor, self.size, self.overlap, self.threshold = predictor, size, overlap, threshold
+        self.score_thr = score_thr
         self.classes = predictor.classes
 
     def __call__(self, images: Image | Sequence[Image], texts: str | Sequence[str] | None = None, *,
@@ -70,7 +72,7 @@ class SlicedPredictor:
         import supervision as sv  # only now: it takes a while
 
         pixels = image if isinstance(image, np.ndarray) else read_image(image)
-        complete = self.predictor(pixels, text)
+        complete = self.predictor(pixels, text).above(self.score_thr)
         path = None if isinstance(image, np.ndarray) else str(image)
         if max(pixels.shape[:2]) <= self.size:
             return replace(complete, path=path)
@@ -87,7 +89,8 @@ class SlicedPredictor:
                 part.class_id = np.array([names[name] for name in part.data['class_name'].tolist()])
         merged = sv.Detections.merge(parts)
         merged.confidence = merged.confidence + ~merged.data[_AT_EDGE]  # above 1: before all that touch an edge
-        merged = merged.with_nms(self.threshold, overlap_metric=sv.OverlapMetric.IOS)
+        merged = (_without_overlaps(merged, self.threshold) if merged.mask is None else
+                  merged.with_nms(self.threshold, overlap_metric=sv.OverlapMetric.IOS))
         merged.confidence = merged.confidence - ~merged.data[_AT_EDGE]
         merged = merged[np.argsort(-merged.confidence, kind='stable')]
         return Detections(merged.xyxy.astype(np.float32), merged.confidence.astype(np.float32),
@@ -96,10 +99,31 @@ class SlicedPredictor:
 
     def _callback(self, text: str | None, batch_size: int) -> Callable[[list[np.ndarray]], list]:
         def detect(slices: list[np.ndarray]) -> list:
-            return [_marked(detections) for detections in
+            return [_marked(detections.above(self.score_thr)) for detections in
                     self.predictor([np.ascontiguousarray(part) for part in slices], text, batch_size=batch_size,
                                    progress=False)]
         return detect
+
+
+def _without_overlaps(detections: 'sv.Detections', threshold: float) -> 'sv.Detections':
+    """What supervision's `with_nms` keeps by the share of the smaller box.
+
+    The memory grows with the number of boxes and not with its square: many slices have 100,000 boxes.
+    """
+    kept = []
+    for label in np.unique(detections.class_id):
+        rows = np.flatnonzero(detections.class_id == label)
+        rows = rows[np.argsort(-detections.confidence[rows], kind='stable')]
+        boxes = detections.xyxy[rows].astype(float)
+        areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+        while len(rows):
+            kept.append(rows[0])
+            sides = np.minimum(boxes[0, 2:], boxes[:, 2:]) - np.maximum(boxes[0, :2], boxes[:, :2])
+            shared = sides.clip(0).prod(axis=1)
+            apart = shared <= threshold * np.minimum(areas[0], areas)
+            apart[0] = False
+            rows, boxes, areas = rows[apart], boxes[apart], areas[apart]
+    return detections[np.array(kept, dtype=int)]
 
 
 def _marked(detections: Detections) -> 'sv.Detections':

@@ -1,6 +1,7 @@
 """What a user names as the input of a prediction: images, folders, patterns, lists, videos, cameras and addresses."""
 import csv
 import glob
+import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -160,10 +161,13 @@ def _rows(path: Path) -> Iterator[tuple[int, str, str | None]]:
             if (name := line.strip()) and not name.startswith('#'):
                 yield number, name, None
         return
-    reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    reader = csv.DictReader(io.StringIO(text, newline=''), skipinitialspace=True)
     if 'image' not in (reader.fieldnames or ()):
-        raise ValueError(f'{path}: the first line should name the columns, image and caption, got '
-                         f'{", ".join(reader.fieldnames or ()) or "nothing"}')
+        raise ValueError(f'{path}: the first line should name the columns, image and caption, with a comma between '
+                         f'them, got {", ".join(reader.fieldnames or ()) or "nothing"}')
     for row in reader:
+        if row.get(None):
+            raise ValueError(f'{path}, line {reader.line_num} has more cells than there are columns: put a text with a '
+                             f'comma in quotes, "{row[reader.fieldnames[-1]]}, {", ".join(row[None])}"')
         if row['image']:
             yield reader.line_num, row['image'].strip(), (row.get('caption') or '').strip() or None

@@ -1,5 +1,4 @@
 """What is made of a run's record at its end: COCO json, CSV, and the files of the MOT challenge."""
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -7,22 +6,22 @@ from typing import BinaryIO
 from ..datasets.annotation_file import read_coco
 from ..files import free_name, replace_file
 from .detections import Detections
-from .file_forms import COLUMNS, csv_rows, csv_text, encode_masks, mot_rows
+from .file_forms import COLUMNS, csv_rows, csv_text, encode_masks, json_text, mot_rows
 from .record import Entry, Record
 
 
 def write_csv(record: Record, path: Path, score_thr: float) -> None:
     """Write a row for each detection above a score, with the columns of `file_forms.COLUMNS`."""
     with replace_file(path) as file:
-        file.write(csv_text(COLUMNS).encode())
+        file.write(csv_text(COLUMNS))
         for entry in record.entries():
             for row in csv_rows(_above(entry, score_thr), entry.source, entry.frame, entry.caption):
-                file.write(csv_text(row).encode())
+                file.write(csv_text(row))
 
 
 def write_mot(record: Record, folder: Path) -> list[Path]:
     """Write a file for each video or folder with tracks, in the form of the MOT challenge."""
-    lines_of: dict[str, list[str]] = {}
+    lines_of: dict[str, list[bytes]] = {}
     names: dict[str, str] = {}
     for entry in record.entries():
         if entry.frame is not None and entry.detections.ids is not None:
@@ -35,7 +34,7 @@ def write_mot(record: Record, folder: Path) -> list[Path]:
         path = folder / f'{names[unit]}.txt'
         path.parent.mkdir(parents=True, exist_ok=True)
         with replace_file(path) as file:
-            file.write(''.join(lines).encode())
+            file.write(b''.join(lines))
         paths.append(path)
     return paths
 
@@ -81,10 +80,10 @@ class CocoFiles:
                 videos.setdefault(entry.sequence, len(videos) + 1)
         categories = [dict(id=number, name=name) for name, number in self.categories.items()]
         with replace_file(path) as file:
-            file.write(f'{{"categories":{json.dumps(categories, ensure_ascii=False)},\n'.encode())
+            file.write(b'{"categories":' + json_text(categories) + b',\n')
             if videos:
                 rows = [dict(id=number, name=name) for name, number in videos.items()]
-                file.write(f'"videos":{json.dumps(rows, ensure_ascii=False)},\n'.encode())
+                file.write(b'"videos":' + json_text(rows) + b',\n')
             file.write(b'"images":')
             _write_list(file, (_image(number, entry, videos) for number, entry in self._images()))
             file.write(b',\n"annotations":')
@@ -96,10 +95,14 @@ class CocoFiles:
             if self.image_ids is None:
                 yield number, entry
                 continue
-            known = [name for name in (entry.source, *_ends(entry.source)) if name in self.image_ids]
-            if not known:
-                raise ValueError(f'{self.ann_file} has no image {Path(entry.source).name}')
-            yield self.image_ids[known[0]], entry
+            yield self.known_id(entry.source), entry
+
+    def known_id(self, source: str) -> int:
+        """The id that the annotation file gives an image."""
+        known = [name for name in (source, *_ends(source)) if name in self.image_ids]
+        if not known:
+            raise ValueError(f'{self.ann_file} has no image {Path(source).name}')
+        return self.image_ids[known[0]]
 
     def _results(self, image_id: int, entry: Entry) -> Iterator[dict]:
         detections = entry.detections
@@ -136,7 +139,7 @@ def _ends(path: str) -> Iterator[str]:
 def _write_list(file: BinaryIO, rows: Iterable[dict]) -> None:
     separator = b'[\n'
     for row in rows:
-        file.write(separator + json.dumps(row, ensure_ascii=False, separators=(',', ':')).encode())
+        file.write(separator + json_text(row))
         separator = b',\n'
     file.write(b'[]' if separator == b'[\n' else b'\n]')
 

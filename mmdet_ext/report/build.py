@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..command_line import message_of
 from ..extras import import_extra
+from ..files import check_writable
 from .collect import Evaluation, detection_results, evaluate, read_predictions
 from .dictionary import dictionary_section
 from .grounding import grounding_section, is_grounding
@@ -35,6 +36,8 @@ class Report:
     def __init__(self, run: Run, out: Path, split: str = 'val', predictions: Path | None = None) -> None:
         for library in ('jinja2', 'seaborn'):
             import_extra(library, 'report')
+        if predictions is not None and not predictions.is_file():
+            raise FileNotFoundError(f'there is no file of predictions {predictions}')
         self.run, self.out, self.split, self.predictions = run, out, split, predictions
         self.problems: list[str] = []
 
@@ -44,7 +47,7 @@ class Report:
         Raises:
             OSError: The folder cannot be written to.
         """
-        self.out.mkdir(parents=True, exist_ok=True)
+        check_writable(self.out)
         run, out, split = self.run, self.out, self.split
         sections = self._try('curves', lambda: [curves_section(run.log, out)])
         evaluation, results = None, None

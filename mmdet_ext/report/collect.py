@@ -112,7 +112,10 @@ def read_predictions(cfg: Config, path: Path, split: str = 'test') -> Evaluation
     Raises:
         ValueError: The file holds something else.
     """
-    samples = pickle.loads(path.read_bytes())
+    try:
+        samples = pickle.loads(path.read_bytes())
+    except (pickle.UnpicklingError, EOFError, AttributeError, ImportError, LookupError, ValueError, TypeError) as error:
+        raise ValueError(f'{path} is no pickle that tools/test.py --out wrote: {error}') from error
     if not isinstance(samples, list) or not all(isinstance(sample, dict) and 'img_id' in sample for sample in samples):
         raise ValueError(f'{path} does not hold predictions as tools/test.py --out writes them')
     return Evaluation({}, samples, _dataset(_for_test(cfg, split)))

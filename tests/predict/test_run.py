@@ -1,6 +1,8 @@
 """The command `predict` with a detector of squares: what it writes, skips, goes on with, and refuses."""
 import csv
+import errno
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -9,8 +11,11 @@ import pytest
 from blobs import BlobPredictor, write_scene, write_video
 from pycocotools.coco import COCO
 
+from mmdet_ext import files
 from mmdet_ext.command_line import Interrupted
+from mmdet_ext.predict import record
 from mmdet_ext.predict import run as command
+from mmdet_ext.predict.predictor import UnsuitableImage
 from mmdet_ext.predict.run import Request, run_request
 
 
@@ -26,7 +31,7 @@ def images(tmp_path) -> Path:
 def predict(tmp_path, monkeypatch):
     """Run the command; returns its exit status."""
     predictor = BlobPredictor()
-    monkeypatch.setattr(command, 'open_model', lambda request: predictor)
+    monkeypatch.setattr(command, 'open_model', lambda *args: predictor)
     monkeypatch.chdir(tmp_path)
 
     def run(*sources: object, with_masks: bool = False, out: Path | None = tmp_path / 'out', **options) -> int:
@@ -220,3 +225,74 @@ def test_batches_give_the_same(predict, images, tmp_path):
     predict(images, save=('csv', ), batch_size=2, out=tmp_path / 'batches')
     assert predict.predictor.batches == [8, 2]  # four batches at a time, of which each may have another shape
     assert (tmp_path / 'batches/detections.csv').read_text() == (tmp_path / 'out/detections.csv').read_text()
+
+
+def test_names_keep_clear_of_classes_and_frames(predict, tmp_path):
+    write_scene(tmp_path / 'in/classes.png', ('red', 10, 20, 30))
+    write_scene(tmp_path / 'in/film_000001.png')
+    write_video(tmp_path / 'in/film.mp4', [[('red', 10, 20, 30)]] * 3)
+    predict(tmp_path / 'in', save=('yolo', ))
+    labels = {path.name: path.read_text().split(' ')[0] for path in (tmp_path / 'out/labels').iterdir()}
+    assert labels.pop('classes.txt') == 'red\nblue\n' and labels.pop('classes-2.txt') == '0'
+    assert len(labels) == 4 and sorted(labels.values()) == ['', '0', '0', '0']
+
+
+def test_names_that_are_no_unicode_are_written_as_they_are(predict, tmp_path):
+    image = write_scene(tmp_path / 'a.png', ('red', 10, 20, 30))
+    name = os.fsdecode(bytes(tmp_path) + b'/bad\xff.png')
+    os.replace(image, name)
+    assert predict(name, save=('drawn', 'csv', 'coco', 'yolo')) == 0
+    assert json.loads((tmp_path / 'out/coco.json').read_text())['images'][0]['file_name'] == name
+    assert b'/bad\xff.png,' in (tmp_path / 'out/detections.csv').read_bytes()
+
+
+def test_an_image_that_the_model_cannot_take_is_left_out_of_its_batch(predict, images, tmp_path, monkeypatch, capsys):
+    real = BlobPredictor._find
+
+    def find(self, image, text):
+        if image.shape[1] == 200:
+            raise UnsuitableImage('too wide')
+        return real(self, image, text)
+
+    monkeypatch.setattr(BlobPredictor, '_find', find)
+    assert predict(images, batch_size=4) == 1
+    captured = capsys.readouterr()
+    assert captured.out.startswith('2 images, 2 objects') and 'b.jpg: too wide' in captured.err
+
+
+def test_a_full_disk_keeps_what_is_done_and_says_how_to_go_on(predict, images, tmp_path, monkeypatch):
+    real = files.append
+
+    def full(path, content):
+        if b'b.jpg' in content:
+            raise OSError(errno.ENOSPC, 'the disk is full')
+        real(path, content)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(record, 'append', full)
+        with pytest.raises(OSError, match=r'the disk is full.* is kept: go on with --resume --out .*out$'):
+            predict(images, save=('csv', ))
+    assert predict(images, save=('csv', ), resume=True) == 0
+    assert len((tmp_path / 'out/detections.csv').read_text().splitlines()) == 4
+
+
+def test_what_cannot_be_done_is_said_before_anything_is_predicted(predict, images, tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(NotADirectoryError, match='but .*file is a file'):
+        predict(images, out=tmp_path / 'file' / 'out')
+    with pytest.raises(ValueError, match="no class 'green'"):
+        predict(images, classes=['green'])
+    assert not (tmp_path / 'out').exists()
+    truth = dict(images=[dict(id=1, file_name='a.png', width=120, height=90)], annotations=[],
+                 categories=[dict(id=1, name='red'), dict(id=2, name='blue')])
+    (tmp_path / 'truth.json').write_text(json.dumps(truth))
+    with pytest.raises(ValueError, match='truth.json has no image b.jpg'):
+        predict(images, save=('coco', ), ann_file=tmp_path / 'truth.json')
+    assert predict.predictor.batches == []
+
+
+def test_resume_with_a_form_that_was_not_written_on_the_way_is_an_error(predict, images):
+    predict(images, save=('csv', ))
+    predict(images, save=('csv', 'none'), resume=True)
+    with pytest.raises(ValueError, match='save was "" and is "yolo"'):
+        predict(images, save=('csv', 'yolo'), resume=True)

@@ -1,9 +1,13 @@
 """Slices of large images."""
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import supervision as sv
 from blobs import BlobPredictor, scene
 
 from mmdet_ext.predict import SlicedPredictor
+from mmdet_ext.predict.slicing import _without_overlaps
 
 # Side 6 of 640 pixels: 1.5 pixels where the network sees 160. One is cut by an edge of slices, one is large.
 SMALL = [('red', 40, 40, 6), ('blue', 300, 45, 6), ('red', 590, 590, 6), ('red', 158, 300, 6), ('blue', 200, 400, 60)]
@@ -56,3 +60,29 @@ def test_phrases_of_slices_have_one_number_each():
 def test_sizes_out_of_range_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         SlicedPredictor(BlobPredictor(), *arguments)
+
+
+def test_fewer_boxes_remain_as_supervision_chooses_them():
+    random = np.random.default_rng(0)
+    corners = random.uniform(0, 100, (60, 2))
+    boxes = sv.Detections(np.hstack([corners, corners + random.uniform(1, 40, (60, 2))]).astype(np.float32),
+                          confidence=random.random(60), class_id=random.integers(0, 2, 60))
+    expected = boxes.with_nms(0.5, overlap_metric=sv.OverlapMetric.IOS)
+    assert 5 < len(expected) < 60
+    assert {*_without_overlaps(boxes, 0.5).confidence} == {*expected.confidence}
+
+
+def test_a_weak_detection_suppresses_none_that_is_kept():
+    class Weak(BlobPredictor):
+        """Sees in the complete image half of the square too, with a score of 0.01."""
+
+        def _find(self, image, text):
+            sure = super()._find(image, text)
+            half = replace(sure, boxes=sure.boxes - np.float32([0, 0, 20, 0]), scores=sure.scores * 0 + 0.01)
+            return sure if image.shape[0] < 90 else replace(
+                sure, boxes=np.concatenate([sure.boxes, half.boxes]), labels=np.repeat(sure.labels, 2),
+                scores=np.concatenate([sure.scores, half.scores]), names=sure.names * 2)
+
+    image = scene([('red', 0, 10, 60)], width=120, height=90)  # at the edge of the image
+    detections = SlicedPredictor(Weak(), size=64, score_thr=0.25)(image)
+    assert max(detections.scores) > 0.9 and (detections.boxes[:, 2] - detections.boxes[:, 0]).max() >= 59

@@ -74,7 +74,7 @@ def test_a_table_has_captions_and_an_image_counts_once_for_each(folder):
     ('notes.md', ValueError, 'notes.md is neither an image nor a video'),
     ('weights.pth', ValueError, 'weights.pth is a checkpoint, should be an image'),
     ('empty.txt', ValueError, 'empty.txt is an empty list'),
-    ('wrong.csv', ValueError, 'wrong.csv: the first line should name the columns, image and caption, got path, text'),
+    ('wrong.csv', ValueError, 'wrong.csv: the first line should name the columns, image and caption, .*got path, text'),
     ('latin.txt', ValueError, 'latin.txt should be a list in UTF-8'),
 ])
 def test_what_names_nothing_is_an_error(folder, argument, error, message):
@@ -91,3 +91,12 @@ def test_the_number_of_a_camera_may_be_the_name_of_a_folder(folder, monkeypatch)
     monkeypatch.chdir(folder)
     write_scene(folder / '7' / 'a.png')
     assert find_sources(['7'])[0] == [Source('7/a.png', 'image')]
+
+
+def test_a_caption_may_have_lines_and_needs_quotes_around_commas(folder):
+    (folder / 'list.csv').write_text('image,caption\n2.jpg,"a red\nsquare"\n')
+    sources, _ = find_sources([str(folder / 'list.csv')])
+    assert sources[0].caption == 'a red\nsquare'
+    (folder / 'list.csv').write_text('image,caption\n2.jpg,a cat, a dog\n')
+    with pytest.raises(ValueError, match='list.csv, line 2 has more cells .* in quotes, "a cat, a dog"'):
+        find_sources([str(folder / 'list.csv')])

@@ -74,6 +74,9 @@ def test_mdetr_looks_for_a_caption(run, workplace, tmp_path, monkeypatch):
     (('data/shapes/test', '--resume', '--overwrite'), 'give one of them'),
     (('data/shapes/test', '--ann-file', 'a.json'), '--ann-file is for --save coco'),
     (('data/shapes/test', '--slice', '8'), '--slice should be at least 32 pixels, got 8'),
+    (('data/shapes/test', '--overlap', '0.5'), '--overlap is for --slice'),
+    (('data/shapes/test', '--save', 'none', 'csv'), '--save none goes with no other form, got none csv'),
+    (('data/shapes/test', '--cfg-options', 'a'), "should be KEY=VALUE, got 'a'"),
     (('data/shapes/test', '--text', 'a cat'), "takes none, got 'a cat'"),
 ])
 def test_wrong_arguments_are_named(run, arguments, message):
