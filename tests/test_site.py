@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from mmdet_ext import exported, predict
+from mmdet_ext.datasets import formats
+
 ROOT = Path(__file__).resolve().parents[1]
+FOR_PACKAGES = {'Metadata', 'is_exported'}  # public for other packages of mmdet_ext, not for users
 
 
 @pytest.fixture(scope='module')
@@ -30,6 +34,8 @@ def test_the_python_interface_shows_docstrings(site):
     text = re.sub('<[^>]+>', '', (site / 'api.html').read_text())
     assert 'the detections are the same as with' in text  # of Predictor
     assert 'in pixels of the original image' in text
+    public = {name for package in (predict, exported, formats) for name in package.__all__}
+    assert {name for name in public - FOR_PACKAGES if name not in text} == set()
 
 
 def test_no_page_loads_anything_from_another_server(site):
