@@ -12,6 +12,7 @@ from mmengine.structures import InstanceData
 
 from mmdet_ext.predict import Detections
 from mmdet_ext.predict.detections import detections_of
+from mmdet_ext.predict.file_forms import encode_masks
 
 SQUARES = [('red', 10, 20, 30), ('blue', 70, 40, 24)]
 
@@ -93,4 +94,5 @@ def test_masks_of_a_model_come_along_and_are_chosen_with_their_boxes():
         bboxes=torch.tensor([[0., 0, 1, 1], [3, 2, 6, 4]]), scores=torch.tensor([0.2, 0.9]),
         labels=torch.tensor([0, 1]), masks=masks))
     best = detections_of([sample], ('a', 'b'))[0].above(0.5)
+    assert encode_masks(best.masks)[0]['size'] == [4, 6]
     assert best.names == ['b'] and best.masks.tolist() == masks[1:].tolist() and len(best.sample.pred_instances) == 1
