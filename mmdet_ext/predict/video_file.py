@@ -53,11 +53,12 @@ class VideoFile:
         self.container.mux(self.stream.encode(frame))
 
     def close(self) -> None:
-        """Finish the file; without a frame none is left."""
-        if self.size is None:
+        """Finish the file; without a frame, or if it cannot be written to its end, none is left."""
+        try:
+            if self.size is not None:
+                self.container.mux(self.stream.encode())
             self.container.close()
+            if self.size is not None:
+                os.replace(self.unfinished, self.path)
+        finally:
             self.unfinished.unlink(missing_ok=True)
-            return
-        self.container.mux(self.stream.encode())
-        self.container.close()
-        os.replace(self.unfinished, self.path)
