@@ -60,7 +60,8 @@ def test_prints_the_boxes_and_draws_them(run, workplace, tmp_path):
     scores = [float(line.split('  ')[-2]) for line in lines]
     assert scores == sorted(scores, reverse=True)
     original, drawn = cv2.imread(str(workplace / FIRST)), cv2.imread(str(tmp_path / 'out/000001.png'))
-    assert drawn.shape[0] > 2 * original.shape[0] and drawn.shape[1] == 2 * original.shape[1]  # enlarged
+    scale = 640 / max(original.shape[:2])  # enlarged, with the caption below
+    assert drawn.shape[0] > scale * original.shape[0] and drawn.shape[1] == round(scale * original.shape[1])
 
 
 def test_json_is_all_that_is_printed(run):
