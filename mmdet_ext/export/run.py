@@ -14,6 +14,7 @@ from ..exported import ExportedPredictor
 from ..exported.evaluation import evaluate_exported
 from ..exported.metadata import Metadata
 from ..launch import load_config
+from ..models.dense_heads.postprocess import to_original_image
 from ..predict import Predictor
 from ..predict.loading import load_model, read_config
 from .check import TOLERANCES, agrees, difference, time_against_eager
@@ -203,8 +204,12 @@ def _choice(exported: ExportedPredictor, eager: Predictor, image: str | np.ndarr
     if metadata.system != 'yolov9':
         return Choice(most=eager.cfg.model.get('test_cfg', {}).get('max_per_img'))
     rules = rules_of(metadata.test_cfg)
-    scales = eager.prepare(image, text).sample.scale_factor[:2]
-    return Choice(rules, rules.max_per_img, 1 / max(scales))
+    inputs, (sample, ) = eager.collate([eager.prepare(image, text)])
+    with torch.inference_mode():
+        predictions = eager.model.bbox_head.predictions(*eager.model(inputs, mode='tensor'))
+        boxes = to_original_image(predictions.boxes()[0].mT, sample.metainfo)
+        scores = predictions.class_logits[0].mT.sigmoid()
+    return Choice(rules, rules.max_per_img, 1 / max(sample.scale_factor[:2]), boxes.numpy(), scores.numpy())
 
 
 def _evaluate(job: Job, cfg: Config, eager: Predictor, exported: ExportedPredictor) -> None:

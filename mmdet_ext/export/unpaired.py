@@ -23,10 +23,14 @@ class Choice(NamedTuple):
         rules: Of NMS; None where there is none.
         most: Largest number of detections of an image; None where there is no limit.
         scale: Pixels of the original image per pixel of the input.
+        boxes: (N, 4) all boxes of the first program before NMS, in pixels of the original image.
+        scores: (N, C) their scores.
     """
     rules: Rules | None = None
     most: int | None = None
     scale: float = 1.0
+    boxes: np.ndarray | None = None
+    scores: np.ndarray | None = None
 
 
 def unexplained(lists: tuple[Detections, Detections], alone: tuple[np.ndarray, np.ndarray], choice: Choice,
@@ -35,7 +39,8 @@ def unexplained(lists: tuple[Detections, Detections], alone: tuple[np.ndarray, n
 
     Such a detection is explained if its score is that of the threshold, if it lies below the last place of the other
     list, or if a box of the other list stands in its place: one that is at NMS's threshold of overlap, one without a
-    pair of the same score, or one without a pair that is explained itself.
+    pair of the same score, or one without a pair that is explained itself. What the second list alone has must be one
+    of the boxes that the first program chose from: a box that moved is no tie.
 
     Args:
         lists: Two lists of detections of an image.
@@ -44,8 +49,9 @@ def unexplained(lists: tuple[Detections, Detections], alone: tuple[np.ndarray, n
         precision: 'fp32', 'fp16' or 'int8': how large differences may be.
     """
     _, edge = EDGES[precision]
-    known = [missing & _below(mine, other, choice, edge) for mine, other, missing in
-             ((lists[0], lists[1], alone[0]), (lists[1], lists[0], alone[1]))]
+    real = [np.ones(len(lists[0]), bool), _among(lists[1], choice, precision)]
+    known = [missing & known_box & _below(mine, other, choice, edge) for mine, other, missing, known_box in
+             ((*lists, alone[0], real[0]), (*lists[::-1], alone[1], real[1]))]
     if choice.rules is not None:
         overlaps, at_edge = _overlaps(lists, choice, precision)
         gaps = lists[0].scores[:, None] - lists[1].scores
@@ -53,13 +59,25 @@ def unexplained(lists: tuple[Detections, Detections], alone: tuple[np.ndarray, n
         tied = np.abs(gaps) <= edge
         for row, (at, tie) in enumerate(((at_edge, tied), (at_edge.T, tied.T))):
             other = alone[1 - row]
-            known[row] |= alone[row] & (takes_place[row] & np.where(other, tie, at)).any(1)
+            takes_place[row] &= real[1 - row]
+            known[row] |= alone[row] & real[row] & (takes_place[row] & np.where(other, tie, at)).any(1)
         count = -1
         while count != sum(map(np.sum, known)):  # what follows from an explained one
             count = sum(map(np.sum, known))
             for row in range(2):
-                known[row] |= alone[row] & (takes_place[row] & known[1 - row]).any(1)
+                known[row] |= alone[row] & real[row] & (takes_place[row] & known[1 - row]).any(1)
     return int(sum((missing & ~reasons).sum() for missing, reasons in zip(alone, known, strict=True)))
+
+
+def _among(detections: Detections, choice: Choice, precision: str) -> np.ndarray:
+    """Which detections are boxes of the first program."""
+    if choice.boxes is None:
+        return np.ones(len(detections), bool)
+    pixels, score = EDGES[precision]
+    pixels *= choice.scale
+    return np.array([((np.abs(choice.boxes - box).max(1) <= pixels)
+                      & (np.abs(choice.scores[:, label] - value) <= score)).any()
+                     for box, value, label in zip(detections.boxes, detections.scores, detections.labels)], bool)
 
 
 def _below(mine: Detections, other: Detections, choice: Choice, edge: float) -> np.ndarray:

@@ -57,3 +57,10 @@ def test_what_follows_from_an_explained_one_is_explained():
 
 def test_without_a_choice_none_may_be_missing():
     assert count(made((10, 0.25, 0)), made(), ([1], []), Choice()) == 1
+
+
+def test_a_box_that_moved_is_no_tie():
+    first, second = made((10, 0.8, 0)), made((11, 0.8, 0))
+    boxes, scores = np.concatenate([first.boxes, second.boxes]), np.array([[0.8], [0.8]], np.float32)
+    assert count(first, second, ([1], [1]), CHOICE._replace(boxes=boxes, scores=scores)) == 0
+    assert count(first, second, ([1], [1]), CHOICE._replace(boxes=boxes[:1], scores=scores[:1])) == 2
