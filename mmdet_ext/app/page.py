@@ -1,6 +1,9 @@
 """The page: a tab for each model and, for two models or more, one that compares them."""
+import logging
 from collections.abc import Sequence
 from typing import Any
+
+from mmengine.logging import MMLogger
 
 from ..command_line import USER_ERRORS, message_of
 from ..extras import import_extra
@@ -52,10 +55,22 @@ def launch_page(page: Any, host: str, port: int | None, browser: bool, block: bo
             theme=theme, css=CSS, show_error=True, quiet=True, prevent_thread_lock=True)
     except OSError as error:
         raise OSError(f'{host}:{port or 7860}: {message_of(error)}') from error
+    forget_closed_log_files()
     print(f'The page is at {address} (Ctrl-C ends it)', flush=True)
     if block:
         page.block_thread()
     return address
+
+
+def forget_closed_log_files() -> None:
+    """Take log files that are closed out of mmengine's loggers, which would fail when they write to them.
+
+    The server of the page sets up Python's logging anew, and that closes the files of all loggers.
+    """
+    for logger in MMLogger._instance_dict.values():
+        for handler in list(logger.handlers):
+            if isinstance(handler, logging.FileHandler) and handler.stream is None:
+                logger.removeHandler(handler)
 
 
 def _load(model: Model) -> Exception | None:

@@ -270,7 +270,7 @@ def test_two_models_are_compared(open_tab):
     assert only == shown(page, 'table.boxes tr[data-box]').count() > 0
     page.get_by_label('Right').locator('visible=true').click()
     page.get_by_role('option', name='rd', exact=True).click()
-    playwright.expect(shown(page, '.below')).to_contain_text('No difference')
+    playwright.expect(shown(page, 'div.below')).to_contain_text('No difference')
     set_threshold(page, 1)
     playwright.expect(shown(page, '.summary')).to_contain_text('0 in both')
     shown(page, 'button:has-text("Compare")').last.click()

@@ -82,7 +82,7 @@ def test_a_published_file_is_converted_and_a_converted_one_is_used(tmp_path):
 
 
 def test_other_files_are_no_weights(tmp_path):
-    with pytest.raises(FileNotFoundError, match='--weights: there is no file'):
+    with pytest.raises(FileNotFoundError, match='no.pth'):
         beginning(MODELS['yolov9-t'], str(tmp_path / 'no.pth'), tmp_path)
     text = tmp_path / 'text.pth'
     text.write_text('hello')

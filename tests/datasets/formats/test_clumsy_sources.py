@@ -135,7 +135,6 @@ def copies_of_one(source, folder):
     (zipped, 'data.zip', 'is an archive: unpack it .unzip data.zip'),
     (images_only, 'train_000001.png', 'is one image: give the folder'),
     (images_only, 'nothing/here', 'there is no .*nothing/here; .* has train_000001.png'),
-    (lambda source, folder: None, '', 'no labels were recognised'),
     (one_in_two_sets, 'data', '1 images are both in train and in val.*train_000001.png.*Take them out'),
     (pixels_in_yolo, 'data', '18 of 18 boxes cannot be used.*outside.*pixels or fractions.*problems.csv'),
     (too_few_names, 'data', 'boxes cannot be used.*class is not known.*data set|names of the classes'),
