@@ -97,13 +97,13 @@ def test_check_ends_after_the_page(here, in_process, tmp_path):
     (['yolov9-s', 'data/shapes', '--epochs', '0'], '--epochs should be at least 1, got 0'),
     (['yolov9-s', 'data/shapes', '--val-fraction', '1'], '--val-fraction should be above 0 and below 1, got 1.0'),
     (['yolov9-s', 'data/shapes', '--format', 'zip'], "--format should be one of coco, yolo"),
-    (['yolov9-s', 'data/shapes', '--work-dir', 'data/shapes/train/x'], '--work-dir FOLDER takes another one'),
+    (['yolov9-s', 'data/shapes', '--work-dir', 'data/shapes/shapes.json/x'], '--work-dir FOLDER takes another one'),
     (['yolov9-s', 'data/shapes', '--lr', '-1'], '--lr should be above 0, got -1'),
     (['yolov9-s', 'data/shapes', '--weights', 'no.pth'], '--weights: there is no file no.pth'),
     (['yolov9-s', 'data/shapes', '--image-size', '100'], 'image_size should be a multiple of 32'),
     (['mdetr-r18', 'data/shapes', '--format', 'coco'], 'has boxes, and mdetr-r18 learns captions')])
 def test_mistakes_end_in_one_message(arguments, message, here, in_process, tmp_path):
-    printed, _ = in_process(str(TOOL), *arguments, '--work-dir', tmp_path / 'run')
+    printed, _ = in_process(str(TOOL), '--work-dir', tmp_path / 'run', *arguments)
     assert message in printed and len(printed.splitlines()) == 1
     assert not (tmp_path / 'run/config.py').exists()
 
