@@ -1,6 +1,7 @@
 """The processes of a run, and the threads of each."""
 import os
 import signal
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -75,11 +76,18 @@ def _whole_starts() -> Iterator[None]:
 
     @wraps(start)
     def start_whole(process: BaseProcess) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return start(process)
+        waiting: list[tuple] = []  # an interruption that another thread receives is not held back by the mask
+        handler = signal.signal(signal.SIGINT, lambda *signal_and_frame: waiting.append(signal_and_frame))
         before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
         try:
             start(process)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            signal.signal(signal.SIGINT, signal.SIG_DFL if handler is None else handler)
+        if waiting and callable(handler):
+            handler(*waiting[0])
 
     BaseProcess.start = start_whole if hasattr(signal, 'pthread_sigmask') else start
     try:

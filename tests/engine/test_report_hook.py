@@ -16,7 +16,7 @@ def hook_logs(monkeypatch, tmp_path, outcome, **options) -> tuple[list[tuple[int
     """What the hook logs when its process ends as `outcome` says, and how it was started."""
     lines, calls = [], []
 
-    def start(command, stderr, env):
+    def start(command, stderr, env, stdout):
         calls.append((command, env))
         return outcome(stderr)
 
