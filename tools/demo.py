@@ -64,7 +64,7 @@ def train_and_test(config: Path, work_dir: Path, options: list[str]) -> tuple[Pa
     print(f"""
 {config.stem}: box AP50 {ap50:.3f}, AP {ap:.3f} on {len(list(images.iterdir()))} held-out images
   images      {images} (truth on the left, prediction on the right)
-  report      {(work_dir / 'report.html').resolve()}
+  report      {(work_dir / 'report' / 'report.html').resolve()}
   checkpoint  {checkpoint.resolve()}
   logs        {work_dir.resolve()}
   metrics     {(work_dir / 'test').resolve()}

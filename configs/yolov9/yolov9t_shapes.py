@@ -12,7 +12,7 @@ model = dict(
     aux_head=dict(
         type='PGIAuxHead',
         branch=dict(type='PyramidBranch', arch='t'),
-        head=dict(type='YOLOv9Head', num_classes=80, in_channels=(64, 96, 128), class_channels=80)))
+        head=dict(type='YOLOv9Head', num_classes=len(classes), in_channels=(64, 96, 128), class_channels=80)))
 
 affine = dict(_base_.affine, scale=0.4)
 train_pipeline = [_base_.mosaic, affine, *_base_.finish]

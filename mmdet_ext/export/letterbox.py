@@ -3,6 +3,8 @@ import copy
 
 from mmengine.config import Config
 
+from ..exported.evaluation import evaluated_data_sets
+
 
 def use_image_size(cfg: Config, image_size: tuple[int, int] | None, dynamic: bool) -> Config:
     """The config with another size of evaluated images.
@@ -17,12 +19,7 @@ def use_image_size(cfg: Config, image_size: tuple[int, int] | None, dynamic: boo
     """
     cfg = copy.deepcopy(cfg)
     size = image_size
-    for name in ('val_dataloader', 'test_dataloader'):
-        dataset = cfg.get(name, {}).get('dataset')
-        while dataset is not None and 'pipeline' not in dataset:
-            dataset = dataset.get('dataset')
-        if dataset is None:
-            continue
+    for name, dataset in evaluated_data_sets(cfg).items():
         steps = {step['type']: step for step in dataset.pipeline}
         if 'YOLOResize' not in steps or 'RectLetterbox' not in steps:
             if dynamic and image_size is None:

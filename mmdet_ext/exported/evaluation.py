@@ -65,12 +65,7 @@ def with_pipeline_of(cfg: Config, predictor: ExportedPredictor) -> Config:
     cfg = copy.deepcopy(cfg)
     steps = [dict(step) for step in predictor.metadata.pipeline]
     sizes = [step['size'] for step in steps if step['type'] == 'YOLOResize']
-    for name in ('val_dataloader', 'test_dataloader'):
-        dataset = cfg.get(name, {}).get('dataset')
-        while dataset is not None and 'pipeline' not in dataset:
-            dataset = dataset.get('dataset')
-        if dataset is None:
-            continue
+    for dataset in evaluated_data_sets(cfg).values():
         loading = [step for step in dataset.pipeline if step['type'] == 'LoadAnnotations']
         dataset.pipeline = [*steps[:-1], *loading, steps[-1]]
         if dataset.get('batch_shapes') and predictor.metadata.image_size is None and sizes:
@@ -78,6 +73,18 @@ def with_pipeline_of(cfg: Config, predictor: ExportedPredictor) -> Config:
         else:
             dataset.pop('batch_shapes', None)
     return cfg
+
+
+def evaluated_data_sets(cfg: Config) -> dict[str, dict]:
+    """The data sets with a pipeline that a config validates and tests on, by the name of their dataloader."""
+    datasets = {}
+    for name in ('val_dataloader', 'test_dataloader'):
+        dataset = cfg.get(name, {}).get('dataset')
+        while dataset is not None and 'pipeline' not in dataset:
+            dataset = dataset.get('dataset')
+        if dataset is not None:
+            datasets[name] = dataset
+    return datasets
 
 
 def evaluate_file(cfg: Config, file: str | Path) -> dict[str, float]:

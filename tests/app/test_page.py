@@ -282,6 +282,7 @@ def test_two_pages_wait_for_each_other(open_tab):
         shown(page, '.gallery-item').first.click()
     for page in pages:
         shown(page, '.box').first.wait_for()
+        assert shown(page, 'table.boxes tr[data-box]').count() == shown(page, '.box').count()
 
 
 def test_a_wide_image_fits_a_narrow_page(open_tab, tmp_path):

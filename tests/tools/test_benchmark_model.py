@@ -3,10 +3,13 @@ import csv
 import json
 import runpy
 
+from pathlib import Path
+
 import pytest
 
 from mmdet_ext.experiments.speed_table import SpeedRow, to_csv, to_markdown
 
+ROOT = Path(__file__).resolve().parents[2]
 TOOL, CONFIG = 'tools/benchmark-model.py', 'configs/smca/smca_r18_shapes.py'
 QUICK = ('--batch-sizes', '1', '--repeats', '1', '--limit', '2')
 
@@ -14,8 +17,6 @@ QUICK = ('--batch-sizes', '1', '--repeats', '1', '--limit', '2')
 @pytest.fixture
 def measure(workplace, random_checkpoint, tmp_path, monkeypatch, in_process):
     """Run the tool in the workplace; returns its message at the exit, what it printed, and the rows of its table."""
-    from conftest import ROOT
-
     def run(*arguments: object) -> tuple[str, str, list[dict]]:
         monkeypatch.chdir(workplace)
         message, out = in_process(str(ROOT / TOOL), ROOT / CONFIG, random_checkpoint, *arguments, *QUICK, '--out',
