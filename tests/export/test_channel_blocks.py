@@ -22,7 +22,7 @@ class Blocks(DetectorGraph):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.network = fuse(nn.Sequential(ELAN(3, 24, 20, hidden_channels=10, depth=1), SPPELAN(24, 12, 6),
+        self.network = fuse(nn.Sequential(ELAN(3, 24, 20, hidden_channels=10, csp_depth=1), SPPELAN(24, 12, 6),
                                           nn.Conv2d(12, 24, 3, groups=4)).eval())
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor]:

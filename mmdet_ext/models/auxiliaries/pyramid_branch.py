@@ -5,7 +5,7 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..layers import TOP_DOWN_CHANNELS, TopDown, trunk_arch
+from ..layers import Arch, TopDown, gelan_arch
 
 
 @MODELS.register_module()
@@ -13,9 +13,9 @@ class PyramidBranch(BaseModule):
     """A second SPPELAN and top-down path over the backbone's maps (sizes t, s and e).
 
     Args:
-        arch: Size, which sets depth and widths: t, s, m, c or e.
-        in_channels: Channels of the backbone's maps of strides 8, 16, 32; by default those of GELAN of the same size.
-        out_channels: Channels of the three outputs, even; by default those of YOLOv9's neck of the same size.
+        arch: Size, which sets depth and widths: t, s, m, c, e, or a dict (see `gelan_arch`).
+        in_channels: Channels of the backbone's maps of strides 8, 16, 32; by default those of GELAN of the same arch.
+        out_channels: Channels of the three outputs, even; by default those of YOLOv9's neck of the same arch.
         in_indices: Which of the backbone's maps these three are; size e takes the first pass: 3, 4, 5.
         init_cfg: As in mmengine.
 
@@ -23,17 +23,17 @@ class PyramidBranch(BaseModule):
         image (not read) and the backbone's maps -> three maps of strides 8, 16, 32
     """
 
-    def __init__(self, arch: str = 't', in_channels: Sequence[int] | None = None, *,
+    def __init__(self, arch: Arch = 't', in_channels: Sequence[int] | None = None, *,
                  out_channels: Sequence[int] | None = None, in_indices: Sequence[int] = (0, 1, 2),
                  init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
-        trunk = trunk_arch(arch)
+        sizes = gelan_arch(arch)
         self.in_indices = tuple(in_indices)
-        in_channels = tuple(in_channels or (out for out, _, _ in trunk.blocks[1:]))
+        in_channels = tuple(in_channels or (block.out for block in sizes.blocks[1:]))
         if not len(in_channels) == len(self.in_indices) == 3:
             raise ValueError(f'in_channels and in_indices should give three levels, got {in_channels}, {in_indices}')
-        self.out_channels = tuple(out_channels or TOP_DOWN_CHANNELS[arch])
-        self.top_down = TopDown(in_channels, self.out_channels, trunk.depths[-1])
+        self.out_channels = tuple(out_channels or sizes.neck.out)
+        self.top_down = TopDown(in_channels, self.out_channels, **sizes.neck.stages._asdict())
 
     def forward(self, images: Tensor, feats: Sequence[Tensor]) -> tuple[Tensor, ...]:
         return self.top_down([feats[i] for i in self.in_indices])

@@ -6,7 +6,7 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..layers import CBLinear, GELANTrunk, trunk_arch
+from ..layers import Arch, CBLinear, GELANTrunk, gelan_arch
 
 
 @MODELS.register_module()
@@ -14,8 +14,8 @@ class ReversibleBranch(BaseModule):
     """A second GELAN over the image, to which projections of the backbone's maps are added (sizes m and c).
 
     Args:
-        arch: Size of the second GELAN: t, s, m, c or e.
-        in_channels: Channels of the backbone's maps of strides 8, 16, 32; by default those of GELAN of the same size.
+        arch: Size of the second GELAN: t, s, m, c, e, or a dict (see `gelan_arch`).
+        in_channels: Channels of the backbone's maps of strides 8, 16, 32; by default those of GELAN of the same arch.
         in_indices: Which of the backbone's maps these three are.
         init_cfg: As in mmengine.
 
@@ -23,7 +23,7 @@ class ReversibleBranch(BaseModule):
         image (B, 3, H, W) and the backbone's maps -> three maps of strides 8, 16, 32
     """
 
-    def __init__(self, arch: str = 'c', in_channels: Sequence[int] | None = None, *,
+    def __init__(self, arch: Arch = 'c', in_channels: Sequence[int] | None = None, *,
                  in_indices: Sequence[int] = (0, 1, 2), init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         self.trunk = GELANTrunk(arch)
@@ -32,7 +32,7 @@ class ReversibleBranch(BaseModule):
         in_channels = tuple(in_channels or self.out_channels)
         if not len(in_channels) == len(self.in_indices) == 3:
             raise ValueError(f'in_channels and in_indices should give three levels, got {in_channels}, {in_indices}')
-        downs = trunk_arch(arch).downs[2:]
+        downs = gelan_arch(arch).downs[2:]
         self.links = nn.ModuleList(CBLinear(channels, downs[:k + 1]) for k, channels in enumerate(in_channels))
 
     def forward(self, images: Tensor, feats: Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -6,14 +6,15 @@ from .composite import CBLinear, cb_fuse
 from .conv import Conv, RepConv
 from .distribution import distances_to_boxes, distribution_focal_loss, expected_distances
 from .downsample import AConv, ADown
-from .elan import ELAN, SPPELAN, RepBottleneck, RepCSP
+from .elan import ELAN, SPPELAN, DarkBlock, RepBottleneck, RepCSP, ResidualBlock
 from .fuse import fuse
 from .gaussian import DYNAMIC_SCALES, AxisTerms, axis_terms, log_gaussian
-from .gelan_trunk import TRUNK_ARCHS, GELANTrunk, trunk_arch
+from .gelan_arch import Arch, gelan_arch
+from .gelan_trunk import GELANTrunk
 from .modulated_attention import modulated_attention
 from .modulation import GaussianModulation, Modulation
 from .retriever_dictionary import PAPER_FORM, FoldedRetrieverDictionary, RetrieverDictionary, positional_norm
-from .top_down import TOP_DOWN_CHANNELS, TopDown
+from .top_down import TopDown
 from .transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
 
 __all__ = [
@@ -21,15 +22,15 @@ __all__ = [
     'ELAN',
     'PAPER_FORM',
     'SPPELAN',
-    'TOP_DOWN_CHANNELS',
-    'TRUNK_ARCHS',
     'AConv',
     'ADown',
+    'Arch',
     'Atoms',
     'Attention',
     'AxisTerms',
     'CBLinear',
     'Conv',
+    'DarkBlock',
     'FoldedRetrieverDictionary',
     'GELANTrunk',
     'GaussianModulation',
@@ -37,6 +38,7 @@ __all__ = [
     'RepBottleneck',
     'RepCSP',
     'RepConv',
+    'ResidualBlock',
     'RetrieverDictionary',
     'TopDown',
     'TransformerDecoderLayer',
@@ -49,9 +51,9 @@ __all__ = [
     'distribution_focal_loss',
     'expected_distances',
     'fuse',
+    'gelan_arch',
     'load_atoms',
     'log_gaussian',
     'modulated_attention',
-    'positional_norm',
-    'trunk_arch'
+    'positional_norm'
 ]

@@ -46,3 +46,14 @@ class ADown(nn.Module):
         strided, pooled = x.chunk(2, dim=1)
         pooled = F.max_pool2d(pooled, 3, stride=2, padding=1)
         return torch.cat([self.conv(strided), self.pool_conv(pooled)], dim=1)
+
+
+class StridedConv(Conv):
+    """Halve the resolution by a strided 3x3 convolution alone.
+
+    Shape:
+        (B, in_channels, H, W) -> (B, out_channels, ceil(H / 2), ceil(W / 2))
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, 3, stride=2)

@@ -8,10 +8,6 @@ from torch import Tensor
 
 from .elan import ELAN, SPPELAN
 
-# Output channels at strides 8, 16, 32 of each size.
-TOP_DOWN_CHANNELS = dict(
-    t=(64, 96, 128), s=(128, 192, 256), m=(240, 360, 480), c=(256, 512, 512), e=(256, 512, 512))
-
 
 class TopDown(nn.Module):
     """SPPELAN on the coarsest map, then twice: enlarge, join with the next finer map, ELAN block.
@@ -19,18 +15,18 @@ class TopDown(nn.Module):
     Args:
         in_channels: Channels of the three inputs, from fine to coarse.
         out_channels: Channels of the three outputs, from fine to coarse.
-        depth: CSP depth of the blocks.
+        stages: `csp_depth`, `elan_depth` and `block` of the ELAN blocks (see `ELAN`).
 
     Shape:
         three maps of strides 8, 16, 32 -> three maps of the same sizes
     """
 
-    def __init__(self, in_channels: Sequence[int], out_channels: Sequence[int], depth: int) -> None:
+    def __init__(self, in_channels: Sequence[int], out_channels: Sequence[int], **stages: int | str) -> None:
         super().__init__()
         fine, middle, coarse = out_channels
         self.spp = SPPELAN(in_channels[2], coarse, coarse // 2)
-        self.middle = ELAN(coarse + in_channels[1], middle, middle, hidden_channels=middle // 2, depth=depth)
-        self.fine = ELAN(middle + in_channels[0], fine, fine, hidden_channels=fine // 2, depth=depth)
+        self.middle = ELAN(coarse + in_channels[1], middle, middle, hidden_channels=middle // 2, **stages)
+        self.fine = ELAN(middle + in_channels[0], fine, fine, hidden_channels=fine // 2, **stages)
 
     def forward(self, feats: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         fine, middle, coarse = feats

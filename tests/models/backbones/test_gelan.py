@@ -66,10 +66,10 @@ def test_deeper_maps_see_the_dictionary_and_shallower_ones_do_not():
 
 @pytest.mark.parametrize('options, message', [
     (dict(arch='t', rd=dict(stage=4)), r'rd.stage should be in 0..3, got 4'),
-    (dict(arch='x'), "arch should be one of t, s, m, c, e, got 'x'"),
+    (dict(arch='x'), "arch should be one of t, s, m, c, e or a dict of widths and depths, got 'x'"),
     (dict(arch='t', out_indices=(4, )), r'out_indices.*\(4,\)'),
     (dict(arch='t', out_indices=()), 'out_indices'),
-    (dict(arch='c', with_first_pass=True), "needs arch='e'.*'c'"),
+    (dict(arch='c', with_first_pass=True), "needs two passes.*arch='e'.*'c'"),
     (dict(arch='t', frozen_stages=4), 'frozen_stages.*4'),
 ])
 def test_wrong_values_are_named(options, message):

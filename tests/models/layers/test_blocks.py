@@ -3,8 +3,8 @@ import pytest
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
-from mmdet_ext.models.layers import (ELAN, SPPELAN, AConv, ADown, CBLinear, Conv, GELANTrunk, RepBottleneck, RepConv,
-                                     RepCSP, TopDown, cb_fuse, fuse, trunk_arch)
+from mmdet_ext.models.layers import (ELAN, SPPELAN, AConv, ADown, CBLinear, Conv, DarkBlock, GELANTrunk, RepBottleneck,
+                                     RepConv, RepCSP, ResidualBlock, TopDown, cb_fuse, fuse, gelan_arch)
 from torch.testing import assert_close
 
 SAME_SIZE = dict(
@@ -12,8 +12,11 @@ SAME_SIZE = dict(
     grouped=lambda: Conv(8, 12, 3, groups=4),
     rep_conv=lambda: RepConv(8, 12),
     rep_csp=lambda: RepCSP(8, 12, depth=2),
-    elan=lambda: ELAN(8, 12, 16, hidden_channels=8, depth=0),
-    rep_elan=lambda: ELAN(8, 12, 16, hidden_channels=8, depth=1),
+    elan=lambda: ELAN(8, 12, 16, hidden_channels=8, csp_depth=0),
+    rep_elan=lambda: ELAN(8, 12, 16, hidden_channels=8, csp_depth=1),
+    conv_elan=lambda: ELAN(8, 12, 16, hidden_channels=6, csp_depth=2, elan_depth=1, block='conv'),
+    res_elan=lambda: ELAN(8, 12, 16, hidden_channels=6, csp_depth=1, elan_depth=3, block='res'),
+    dark_elan=lambda: ELAN(8, 12, 16, hidden_channels=8, csp_depth=2, block='dark'),
     spp_elan=lambda: SPPELAN(8, 12, 6))
 HALVING = dict(aconv=lambda: AConv(8, 12), adown=lambda: ADown(8, 12), conv=lambda: Conv(8, 12, 3, stride=2))
 
@@ -82,6 +85,31 @@ def test_a_bottleneck_whose_convolution_is_zero_is_the_identity():
     assert_close(block(x), x)
 
 
+def test_a_dark_block_whose_convolution_is_zero_is_the_identity():
+    block = DarkBlock(4).eval()
+    nn.init.zeros_(block.conv.bn.weight)
+    x = torch.randn(1, 4, 6, 6)
+    assert_close(block(x), x)
+
+
+def test_a_residual_block_is_activated_after_its_sum():
+    block = ResidualBlock(4).eval()
+    nn.init.zeros_(block.expand.bn.weight)
+    x = torch.randn(1, 4, 6, 6)
+    assert_close(block(x), F.silu(x))
+
+
+def test_elan_joins_its_halves_and_what_each_stage_gives():
+    block = randomise_norms(ELAN(8, 12, 16, hidden_channels=6, csp_depth=1, elan_depth=3, block='dark')).eval()
+    x = torch.randn(1, 8, 6, 6)
+    first, second = block.split(x).chunk(2, dim=1)
+    outputs = [second]
+    for stage in block.stages:
+        outputs.append(stage(outputs[-1]))
+    assert [out.shape[1] for out in outputs] == [8, 6, 6, 6]
+    assert_close(block(x), block.merge(torch.cat([first, *outputs], dim=1)))
+
+
 def test_cb_fuse_by_hand():
     x, small = torch.zeros(1, 1, 2, 4), torch.tensor([[[[1.0, 2.0]]]])
     assert cb_fuse(x, [small, small]).tolist() == [[[[2, 2, 4, 4], [2, 2, 4, 4]]]]
@@ -98,7 +126,7 @@ def test_cb_linear_splits_its_channels_in_order():
 
 def test_top_down_keeps_the_size_of_each_level():
     feats = [torch.randn(1, c, s, s) for c, s in ((4, 12), (6, 6), (8, 3))]
-    shapes = [tuple(x.shape[1:]) for x in TopDown((4, 6, 8), (6, 8, 10), depth=1).eval()(feats)]
+    shapes = [tuple(x.shape[1:]) for x in TopDown((4, 6, 8), (6, 8, 10), csp_depth=1).eval()(feats)]
     assert shapes == [(6, 12, 12), (8, 6, 6), (10, 3, 3)]
 
 
@@ -117,12 +145,22 @@ def test_widths_that_cannot_be_halved_are_refused():
     with pytest.raises(ValueError, match='ADown splits its channels in two, got 7 -> 8'):
         ADown(7, 8)
     with pytest.raises(ValueError, match='split_channels.*15'):
-        ELAN(8, 8, 15, hidden_channels=8, depth=0)
+        ELAN(8, 8, 15, hidden_channels=8, csp_depth=0)
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(elan_depth=0), 'elan_depth of at least 1.*got 0 and 1'),
+    (dict(csp_depth=-1), 'csp_depth of at least 0.*got 2 and -1'),
+    (dict(block='vgg'), "block should be one of conv, res, dark, csp, got 'vgg'"),
+])
+def test_stages_that_do_not_exist_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        ELAN(8, 8, 16, **dict(hidden_channels=8, csp_depth=1) | options)
 
 
 def test_an_unknown_size_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match="arch should be one of t, s, m, c, e, got 'x'"):
-        trunk_arch('x')
+    with pytest.raises(ValueError, match="arch should be one of t, s, m, c, e or a dict of widths and depths, got 'x'"):
+        gelan_arch('x')
 
 
 def test_convolutions_keep_pytorchs_initialisation():
