@@ -1,4 +1,6 @@
 """Parameters and FLOPs of all ten networks against the published implementation's."""
+from pathlib import Path
+
 import pytest
 import torch
 from mmdet.registry import MODELS
@@ -25,6 +27,17 @@ PUBLISHED = {
     ('yolov9/yolov9e', None): (2, 69_529_664, 243.963, 57_345_920, 188.946),
 }
 
+# config of the paper's ablation of blocks and of depths: millions of parameters and GFLOPs, deployed; the other rows of
+# its tables are released sizes
+ABLATION = {
+    'gelans_conv': (6.2, 23.5), 'gelans_res': (5.4, 21.0), 'gelans_dark': (5.7, 21.8), 'gelans_csp': (5.9, 22.4),
+    'gelans_elan2_csp2': (6.5, 24.4), 'gelans_elan3_csp1': (7.1, 26.3),
+    'gelanm_elan2_csp2': (22.2, 85.1), 'gelanm_elan3_csp1': (24.3, 93.5), 'gelanm_elan2_csp3': (24.4, 94.0),
+    'gelanc_elan1_csp1': (18.9, 77.5), 'gelanc_elan2_csp2': (28.6, 114.4), 'gelanc_elan3_csp1': (31.7, 126.8),
+    'gelanc_elan2_csp3': (31.9, 126.7),
+}
+# What the published program counts beside convolutions (poolings, enlargements), measured with the released sizes.
+OTHER_GFLOPS = dict(s=0.004, m=0.006, c=0.008)
 
 # atoms: parameters that the block adds to v9-c in training form and deployed (512: as counted for the published rd-9c)
 ADDED_BY_RD = {256: (270_592, 269_568), 512: (540_160, 538_624), 1024: (1_079_296, 1_076_736)}
@@ -64,3 +77,23 @@ def test_parameters_and_flops_are_the_published_ones(name, class_channels):
         assert round((count_flops(model, training=True) + heads * DFL_FLOPS) / 1e9, 3) == gflops
         assert count_parameters(deployed) + DFL_PARAMETERS == deployed_parameters
         assert round((count_flops(deployed) + DFL_FLOPS) / 1e9, 3) == deployed_gflops
+
+
+@pytest.mark.parametrize('name', ABLATION)
+def test_blocks_and_depths_of_the_ablation_have_the_published_cost(name):
+    with torch.device('meta'):
+        deployed = deploy(MODELS.build(Config.fromfile(f'configs/yolov9/ablation/{name}_coco.py').model).eval())
+        flops = (count_flops(deployed) + DFL_FLOPS) / 1e9 + OTHER_GFLOPS[name[5]]
+    assert (round(count_parameters(deployed) / 1e6, 1), round(flops, 1)) == ABLATION[name]
+
+
+def test_the_ablation_names_each_config_of_its_folder():
+    written = {path.stem.removesuffix('_coco') for path in Path('configs/yolov9/ablation').glob('gelan?_*.py')}
+    assert written == set(ABLATION)
+
+
+def test_gelan_with_strided_convolutions_has_the_published_parameters():
+    cfg = Config.fromfile('configs/gelan/gelanc_coco.py').model
+    cfg.backbone.arch = cfg.neck.arch = dict(base='c', down='Conv')
+    with torch.device('meta'):
+        assert count_parameters(MODELS.build(cfg)) + DFL_PARAMETERS == 31_462_528

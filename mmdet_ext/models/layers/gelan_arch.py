@@ -96,8 +96,8 @@ def gelan_arch(arch: Arch) -> GELANArch:
             - neck: A dict of what differs from the rules that all published sizes follow: `out`, three channels (by
               default `split` of the last three blocks); `downs`, two channels (by default half of `out[1]` and
               `out[2]`, rounded up to a multiple of 8, and where `down` is not 'AConv' `out[0]` and `out[1]`);
-              `last_split` (by default `out` of the last block, or one less if that is odd); `block`, `elan_depth`, `csp_depth` and `down` (by
-              default those of the last block).
+              `last_split` (by default `out` of the last block, or one less if that is odd); `block`, `elan_depth`,
+              `csp_depth` and `down` (by default those of the last block).
 
     Raises:
         ValueError: Names the entry, its value and what it should be.

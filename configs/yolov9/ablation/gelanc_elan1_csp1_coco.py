@@ -1,0 +1,5 @@
+_base_ = ['../../_base_/yolov9_model.py', '../../_base_/yolov9_500e_coco.py']
+
+# GELAN-C with 1 stage per ELAN block and 1 bottleneck per stage.
+arch = dict(base='c', elan_depth=1)
+model = dict(backbone=dict(arch=arch), neck=dict(arch=arch), bbox_head=dict(in_channels=(256, 512, 512)))

@@ -1,0 +1,5 @@
+_base_ = ['../../_base_/yolov9_model.py', '../../_base_/yolov9_500e_coco.py']
+
+# GELAN-C with 2 stages per ELAN block and 2 bottlenecks per stage.
+arch = dict(base='c', csp_depth=2)
+model = dict(backbone=dict(arch=arch), neck=dict(arch=arch), bbox_head=dict(in_channels=(256, 512, 512)))
