@@ -1,3 +1,4 @@
 from .gelan import GELAN
+from .plain_resnet import PlainResNet
 
-__all__ = ['GELAN']
+__all__ = ['GELAN', 'PlainResNet']

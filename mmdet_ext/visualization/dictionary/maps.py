@@ -6,16 +6,13 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from torch import Tensor
-
+from ..channels import summarise
 from ..style import DIVERGING, INK, LARGE, NORMAL, SEQUENTIAL, SMALL, draw_pale, outline, plain, save
 from .capture import Capture
 
-MEASURES = ('norm', 'mean', 'pca')
 _TITLES = dict(norm='length of the feature', mean='mean |x| over channels', pca="first principal component of 'before'")
 _CELL = 2.3  # inches, longer side of a map
 
@@ -70,27 +67,6 @@ def draw_features(capture: Capture, path: str | os.PathLike, measure: str = 'nor
     bar = figure.colorbar(drawn, ax=cells, ticks=(low, high), fraction=0.05)
     bar.ax.set_yticklabels(('smallest', 'largest'), fontsize=SMALL)
     save(figure, path)
-
-
-def summarise(maps: Tensor, measure: str, reference: Tensor) -> Tensor:
-    """One number per cell: (C, H, W) -> (H, W).
-
-    Args:
-        maps: (C, H, W).
-        measure: 'norm' for the L2 length over channels, 'mean' for the mean magnitude, 'pca' for the projection onto
-            the direction in which `reference` varies most.
-        reference: (C, n) features that 'pca' is fitted on, n at least 2.
-    """
-    if measure == 'norm':
-        return maps.norm(dim=0)
-    if measure == 'mean':
-        return maps.abs().mean(dim=0)
-    if measure == 'pca':
-        mean = reference.mean(dim=1)
-        axis = torch.linalg.eigh(torch.cov(reference)).eigenvectors[:, -1]
-        axis = axis * axis[axis.abs().argmax()].sign()  # of two signs the one whose largest entry is positive
-        return torch.einsum('chw,c->hw', maps, axis) - mean @ axis
-    raise ValueError(f'measure should be one of {", ".join(MEASURES)}, got {measure!r}')
 
 
 def _figure(capture: Capture, count: int, title: str) -> tuple[Figure, list[Axes]]:

@@ -1,0 +1,1 @@
+"""Feature maps over the depth of networks, side by side."""
