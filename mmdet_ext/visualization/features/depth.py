@@ -85,7 +85,8 @@ def spread(layers: Sequence[FeatureMap], number: int) -> list[FeatureMap]:
     for k in range(number):
         wanted = first + (last - first) * k / (number - 1)
         allowed = range(chosen[-1] + 1 if chosen else 0, len(layers) - (number - 1 - k))
-        chosen.append(min(allowed, key=lambda i: abs(layers[i].convolutions - wanted)))
+        # of layers behind as many convolutions the last one, but the first layer is always there
+        chosen.append(min(allowed, key=lambda i: (abs(layers[i].convolutions - wanted), -i if k else i)))
     return [layers[i] for i in chosen]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.nn as nn
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from mmcv.transforms import Compose
 
@@ -17,11 +18,12 @@ from mmdet_ext.cell_grid import CellGrid
 from mmdet_ext.lettering import shorten
 
 from ..images import batch_of, read_image
-from ..style import GREY, INK, LARGE, NORMAL, SEQUENTIAL, SMALL, plain, save
+from ..style import DPI, GREY, INK, LARGE, NORMAL, SEQUENTIAL, SMALL, plain, save_image
 from .depth import FeatureMap, maps_of
 
 TITLES = dict(norm='length of the feature', mean='mean |x| over channels', pca='first principal component of each map')
 _CELL = 1.5  # inches, longer side of a map
+_LEAST_WIDTH = 1.2  # inches, for the letters above a map
 _STRIDE = 32
 
 
@@ -59,14 +61,15 @@ def draw_depth(models: Mapping[str, nn.Module], image_file: str | os.PathLike, p
             raise ValueError(f'{name}: {error}') from error
         meta = batch['data_samples'][0].metainfo
         rows[name] = [(layer, CellGrid.from_meta(meta, inputs.shape[-2:], layer.values.shape)) for layer in maps]
-    return save(_figure(image, rows, f'{Path(image_file).name}: {TITLES[measure]}'), path)
+    return save_image(_pixels(_figure(image, rows, f'{Path(image_file).name}: {TITLES[measure]}')), path)
 
 
 def _figure(image: np.ndarray, rows: Mapping[str, Sequence[tuple[FeatureMap, CellGrid]]], title: str) -> Figure:
     height, width = image.shape[:2]
     columns = 1 + max(map(len, rows.values()))
     wide, high = (_CELL * side / max(height, width) for side in (width, height))
-    figure = Figure((columns * (wide + 0.1) + 0.3, len(rows) * (high + 0.45) + 0.3), layout='constrained')
+    figure = Figure((columns * (max(wide, _LEAST_WIDTH) + 0.1) + 0.3, len(rows) * (high + 0.6) + 0.3),
+                    layout='constrained')
     figure.suptitle(title, fontsize=LARGE, color=INK, x=0.01, ha='left', parse_math=False)
     cells = figure.subplots(len(rows), columns, squeeze=False)
     for row, (name, maps) in zip(cells, rows.items()):
@@ -81,6 +84,14 @@ def _figure(image: np.ndarray, rows: Mapping[str, Sequence[tuple[FeatureMap, Cel
     return figure
 
 
+def _pixels(figure: Figure) -> np.ndarray:
+    """What a figure looks like, as (H, W, 3), uint8 BGR."""
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(DPI)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., 2::-1]
+
+
 def _draw_map(axes: Axes, layer: FeatureMap, grid: CellGrid) -> None:
     left, top, right, bottom = grid.extent
     limits = axes.get_xlim(), axes.get_ylim()
@@ -93,6 +104,6 @@ def _draw_map(axes: Axes, layer: FeatureMap, grid: CellGrid) -> None:
     else:
         axes.text(0.5, 0.5, 'not finite', transform=axes.transAxes, ha='center', va='center', fontsize=SMALL,
                   color=GREY)
-    name = shorten(layer.layer.removeprefix('backbone.'), 22)
-    axes.set_title(f'{name}\nstride {layer.stride}, {layer.channels} ch., {layer.convolutions} conv.', fontsize=SMALL,
+    name = shorten(layer.layer.removeprefix('backbone.'), 21)
+    axes.set_title(f'{name}\nstride {layer.stride}, {layer.channels} ch.\n{layer.convolutions} convolutions', fontsize=SMALL,
                    color=INK, pad=3, parse_math=False)
