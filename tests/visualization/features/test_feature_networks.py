@@ -1,7 +1,6 @@
 """How networks are named on a command line, and how they are built."""
 import pytest
 import torch
-from mmengine.config import Config
 
 from mmdet_ext.visualization.features.networks import Network, build_network, split_networks
 
@@ -45,12 +44,13 @@ def test_random_weights_have_batch_statistics_and_follow_the_seed(tmp_path):
     assert trained.backbone.conv1.weight.equal(weights[0])
 
 
-def test_configs_of_an_installed_package_are_read(monkeypatch):
-    monkeypatch.setattr('mmdet_ext.visualization.features.networks.hub.get_config', lambda name: Config(
-        dict(model=dict(type='no-such-type'), name=name)))
-    with pytest.raises(ValueError, match='mmdet::a/b.py: .*RetinaNot is not in the mmdet::model'):
-        build_network(Network('b', 'mmdet::a/b.py', None), CPU, options={'model.type': 'RetinaNot'})
-    monkeypatch.undo()
+def test_configs_of_an_installed_package_are_read():
+    network = Network('resnet', 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py', None)
+    model = build_network(network, CPU, options={'model.backbone.base_channels': 8,
+                                                 'model.neck.in_channels': [8, 16, 32, 64]})
+    assert model.backbone.conv1.out_channels == 8
+    with pytest.raises(ValueError, match='retinanet_r18.*RetinaNot is not in the mmdet::model'):
+        build_network(network, CPU, options={'model.type': 'RetinaNot'})
     with pytest.raises(ValueError, match='the package nowhere is not installed'):
         build_network(Network('b', 'nowhere::a/b.py', None), CPU)
     with pytest.raises(ValueError, match='mmdet has no config gone/gone.py'):
