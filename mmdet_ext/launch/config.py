@@ -1,13 +1,14 @@
 """Apply the options of the command lines to a config."""
 import inspect
 import logging
+import time
 from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmdet.registry import OPTIM_WRAPPERS
+from mmdet.registry import OPTIM_WRAPPERS, VISUALIZERS
 from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner
@@ -90,6 +91,15 @@ def use_checked_data_sets(cfg: Config) -> None:
 def use_large_visualizer(cfg: Config) -> None:
     """Put `LargeVisualizer`, which takes the same arguments, in the place of mmdet's `DetLocalVisualizer`."""
     _replace_type(cfg.get('visualizer'), 'DetLocalVisualizer', 'LargeVisualizer')
+
+
+def use_new_visualizer(cfg: Config) -> None:
+    """Give the visualizer a name that no visualizer of this process has. mmengine would take the one of that name, and
+    write the scalars of this run to the folder of the run before."""
+    visualizer = cfg.get('visualizer') or {}
+    name, kind = visualizer.get('name'), VISUALIZERS.get(visualizer.get('type'))
+    if name and kind is not None and kind.check_instance_created(name):
+        visualizer.name = f'{name}_{time.strftime("%Y%m%d_%H%M%S")}_{time.monotonic_ns()}'
 
 
 def _replace_type(values: Any, usual: str, checked: str) -> int:
