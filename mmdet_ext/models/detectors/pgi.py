@@ -14,6 +14,7 @@ from mmdet.structures import SampleList
 from torch import Tensor
 
 from ..auxiliaries import PGIAuxHead
+from ..auxiliaries.pgi_aux_head import separate_copies
 from ..dense_heads import YOLOv9Head
 from ..task_modules import PaddedAssignment
 from .file_weights import FileWeights
@@ -55,6 +56,7 @@ class AuxiliaryHeads:
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> Losses:
         if not self.with_aux:
             return super().loss(batch_inputs, batch_data_samples)
+        samples = [separate_copies(batch_data_samples) for _ in self.aux_heads]  # heads such as RTMDet-Ins' write to them
         with recorded(self.backbone) as backbone, recorded(self.neck if self.with_neck else nn.Identity()) as neck:
             losses, assignment = self._own_losses(batch_inputs, batch_data_samples)
         if not backbone:
@@ -63,7 +65,7 @@ class AuxiliaryHeads:
         maps = dict(backbone=feats, neck=neck[-1][1] if neck else None)
         for number, head in enumerate(self.aux_heads):
             given = assignment if head.lead_guided else None
-            added = head.loss(images, maps[head.source], batch_data_samples, given)
+            added = head.loss(images, maps[head.source], samples[number], given)
             if isinstance(self.aux_head, nn.ModuleList):
                 added = {name.replace('aux.', f'aux{number}.', 1): value for name, value in added.items()}
             losses = losses | added
