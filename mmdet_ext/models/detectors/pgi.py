@@ -53,6 +53,12 @@ class AuxiliaryHeads:
             return ()
         return tuple(self.aux_head) if isinstance(self.aux_head, nn.ModuleList) else (self.aux_head, )
 
+    def drop_aux_head(self) -> None:
+        """Make this the plain detector, in state and behaviour."""
+        if self.with_aux:
+            del self.aux_head
+        self.with_aux = False
+
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> Losses:
         if not self.with_aux:
             return super().loss(batch_inputs, batch_data_samples)
