@@ -39,8 +39,8 @@ def layers_of(model: nn.Module, inputs: Tensor) -> list[FeatureMap]:
         inputs: (1, 3, H, W), preprocessed.
     """
     steps = ['backbone.' + name for name in _indexed(model.backbone)]
-    found = [layer for layer in _run(model, inputs, steps) if '[' not in layer.layer]
-    return found if len(found) > 1 else list(_run(model, inputs, ['backbone']))
+    layers = [layer for layer in _run(model, inputs, steps) if '[' not in layer.layer]
+    return layers if len(layers) > 1 else _run(model, inputs, ['backbone'])
 
 
 def maps_of(model: nn.Module, inputs: Tensor, measure: str, *, patterns: Sequence[str] = (),
@@ -67,12 +67,12 @@ def maps_of(model: nn.Module, inputs: Tensor, measure: str, *, patterns: Sequenc
         taken = {layer.layer for layer in chosen}
         return [layer for layer in _run(model, inputs, names, values_of) if layer.layer in taken]
     names = [name for name, _ in model.named_modules() if any(fnmatchcase(name, pattern) for pattern in patterns)]
-    found = list(_run(model, inputs, names, values_of))
+    layers = _run(model, inputs, names, values_of)
     for pattern in patterns:
-        if not any(fnmatchcase(layer.layer.partition('[')[0], pattern) for layer in found):
+        if not any(fnmatchcase(layer.layer.partition('[')[0], pattern) for layer in layers):
             some = [layer.layer for layer in spread(layers_of(model, inputs), 6)]
             raise ValueError(f'no layer {pattern} gives a map (B, C, H, W); some that do are {", ".join(some)}')
-    return found
+    return layers
 
 
 def spread(layers: Sequence[FeatureMap], number: int) -> list[FeatureMap]:
@@ -103,7 +103,7 @@ def _indexed(module: nn.Module, name: str = '') -> Iterator[str]:
 def _run(model: nn.Module, inputs: Tensor, names: Sequence[str] | set[str],
          values_of: Callable[[Tensor], Tensor] | None = None) -> list[FeatureMap]:
     """What the named layers give on `inputs`; a layer that runs more than once gives what it gave last."""
-    found: dict[str, FeatureMap] = {}
+    layers: dict[str, FeatureMap] = {}
     count = 0
 
     def count_up(*_: Any) -> None:
@@ -115,9 +115,9 @@ def _run(model: nn.Module, inputs: Tensor, names: Sequence[str] | set[str],
         for i, maps in enumerate(output if several else [output]):
             if isinstance(maps, Tensor) and maps.ndim == 4 and maps.shape[0] == 1:
                 layer = f'{name}[{i}]' if several else name
-                found.pop(layer, None)
+                layers.pop(layer, None)
                 values = None if values_of is None else values_of(maps[0].float()).cpu()
-                found[layer] = FeatureMap(layer, maps.shape[1], round(inputs.shape[-2] / maps.shape[-2]), count, values)
+                layers[layer] = FeatureMap(layer, maps.shape[1], round(inputs.shape[-2] / maps.shape[-2]), count, values)
 
     handles = [module.register_forward_hook(count_up) for module in model.modules() if isinstance(module, nn.Conv2d)]
     for name in names:
@@ -128,4 +128,4 @@ def _run(model: nn.Module, inputs: Tensor, names: Sequence[str] | set[str],
     finally:
         for handle in handles:
             handle.remove()
-    return list(found.values())
+    return list(layers.values())

@@ -24,8 +24,8 @@ def test_a_block_gives_nothing_when_its_last_norm_is_zero(backbone):
 
 
 def test_it_is_resnet_without_the_parameters_of_the_shortcuts(backbone):
-    whole = MODELS.build(dict(type='ResNet', depth=50, base_channels=8))
-    names = {name for name in whole.state_dict() if '.downsample.' not in name}
+    residual = MODELS.build(dict(type='ResNet', depth=50, base_channels=8))
+    names = {name for name in residual.state_dict() if '.downsample.' not in name}
     assert backbone.state_dict().keys() == names
     backbone.train()
     maps = backbone(torch.rand(2, 3, 64, 64))

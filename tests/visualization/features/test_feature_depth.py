@@ -49,16 +49,16 @@ def image() -> torch.Tensor:
 
 
 def test_steps_come_in_the_order_in_which_they_run(image):
-    found = layers_of(Detector(Steps()).eval(), image)
-    assert [tuple(layer) for layer in found] == [
+    layers = layers_of(Detector(Steps()).eval(), image)
+    assert [tuple(layer) for layer in layers] == [
         ('backbone.downs.0', 4, 2, 1, None), ('backbone.blocks.0.0', 4, 2, 2, None),
         ('backbone.blocks.0.1.0', 6, 2, 3, None), ('backbone.downs.1', 6, 4, 3, None),
         ('backbone.blocks.1', 6, 4, 4, None)]
 
 
 def test_a_backbone_without_steps_shows_what_it_returns(image):
-    found = layers_of(Detector(Whole()), image)
-    assert [tuple(layer)[:4] for layer in found] == [('backbone[0]', 5, 1, 1), ('backbone[2]', 3, 2, 1)]
+    layers = layers_of(Detector(Whole()), image)
+    assert [tuple(layer)[:4] for layer in layers] == [('backbone[0]', 5, 1, 1), ('backbone[2]', 3, 2, 1)]
 
 
 def test_values_are_the_mean_magnitude_of_the_channels(image):
@@ -71,9 +71,9 @@ def test_values_are_the_mean_magnitude_of_the_channels(image):
 
 
 def test_layers_are_chosen_by_patterns(image):
-    found = maps_of(Detector(Steps()).eval(), image, 'norm', patterns=['neck', '*.blocks.?'])
-    assert [layer.layer for layer in found] == ['backbone.blocks.0', 'backbone.blocks.1', 'neck[0]', 'neck[1]']
-    assert found[-1].values.shape == (4, 2)
+    layers = maps_of(Detector(Steps()).eval(), image, 'norm', patterns=['neck', '*.blocks.?'])
+    assert [layer.layer for layer in layers] == ['backbone.blocks.0', 'backbone.blocks.1', 'neck[0]', 'neck[1]']
+    assert layers[-1].values.shape == (4, 2)
 
 
 @pytest.mark.parametrize('pattern', ['head', '*unused*'])
@@ -97,6 +97,6 @@ def test_no_hook_is_left_behind(image):
 ])
 def test_layers_are_spread_over_the_convolutions(counts, number, chosen):
     layers = [FeatureMap(str(i), 1, 1, count) for i, count in enumerate(counts)]
-    found = spread(layers, number)
-    assert [layer.convolutions for layer in found] == chosen
-    assert found[0] is layers[0] and found[-1] is layers[-1]
+    some = spread(layers, number)
+    assert [layer.convolutions for layer in some] == chosen
+    assert some[0] is layers[0] and some[-1] is layers[-1]
