@@ -117,7 +117,8 @@ def _run(model: nn.Module, inputs: Tensor, names: Sequence[str] | set[str],
                 layer = f'{name}[{i}]' if several else name
                 layers.pop(layer, None)
                 values = None if values_of is None else values_of(maps[0].float()).cpu()
-                layers[layer] = FeatureMap(layer, maps.shape[1], round(inputs.shape[-2] / maps.shape[-2]), count, values)
+                stride = round(inputs.shape[-2] / maps.shape[-2])
+                layers[layer] = FeatureMap(layer, maps.shape[1], stride, count, values)
 
     handles = [module.register_forward_hook(count_up) for module in model.modules() if isinstance(module, nn.Conv2d)]
     for name in names:
