@@ -62,7 +62,8 @@ class AuxiliaryHeads:
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> Losses:
         if not self.with_aux:
             return super().loss(batch_inputs, batch_data_samples)
-        samples = [separate_copies(batch_data_samples) for _ in self.aux_heads]  # heads such as RTMDet-Ins' write to them
+        # some heads, such as that of RTMDet-Ins, write to the data samples
+        samples = [separate_copies(batch_data_samples) for _ in self.aux_heads]
         with recorded(self.backbone) as backbone, recorded(self.neck if self.with_neck else nn.Identity()) as neck:
             losses, assignment = self._own_losses(batch_inputs, batch_data_samples)
         if not backbone:
