@@ -128,6 +128,9 @@ def build_with_pgi(detector: str | type[BaseDetector], aux_head: dict | Sequence
     if not (isinstance(base, type) and issubclass(base, BaseDetector)):
         raise ValueError(f"detector should be the type of a detector, such as 'FasterRCNN' or _base_.model.type, got "
                          f'{detector!r}')
+    if 'backbone' not in arguments:
+        raise ValueError(f"detector={base.__name__!r} has no backbone of its own: give type='PGI' to the detector "
+                         'inside it')
     arguments = copy.deepcopy(arguments)  # mmdet's detectors write to them
     if issubclass(base, AuxiliaryHeads):
         return base(aux_head=aux_head, **arguments)
@@ -136,9 +139,6 @@ def build_with_pgi(detector: str | type[BaseDetector], aux_head: dict | Sequence
         ('rpn_head', train_cfg.get('rpn')), ('mask_head', train_cfg), ('bbox_head', train_cfg))
         if isinstance(arguments.get(name), Mapping)}
     model = with_auxiliary_heads(base)(**arguments)
-    if not isinstance(getattr(model, 'backbone', None), nn.Module):
-        raise ValueError(f"detector={base.__name__!r} has no backbone of its own: give type='PGI' to the detector "
-                         'inside it')
     model.set_aux_head(aux_head, own)
     return model
 
