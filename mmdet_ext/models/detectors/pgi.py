@@ -135,11 +135,11 @@ def build_with_pgi(detector: str | type[BaseDetector], aux_head: dict | Sequence
     if issubclass(base, AuxiliaryHeads):
         return base(aux_head=aux_head, **arguments)
     train_cfg = copy.deepcopy(arguments.get('train_cfg') or {})
-    own = {class_of(arguments[name]['type']): options for name, options in (
+    configured = {class_of(arguments[name]['type']): options for name, options in (
         ('rpn_head', train_cfg.get('rpn')), ('mask_head', train_cfg), ('bbox_head', train_cfg))
         if isinstance(arguments.get(name), Mapping)}
     model = with_auxiliary_heads(base)(**arguments)
-    model.set_aux_head(aux_head, own)
+    model.set_aux_head(aux_head, configured)
     return model
 
 
