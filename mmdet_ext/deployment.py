@@ -29,7 +29,8 @@ def load_for_deployment(cfg: Config, checkpoint: str | Path) -> AuxiliaryHeads:
 
     Raises:
         OSError: The checkpoint is missing.
-        ValueError: The model is of neither type, 'PGIDetector' or 'PGI', or the checkpoint does not fit it (see `load_weights`).
+        ValueError: The model is of neither type, 'PGIDetector' or 'PGI', or the checkpoint does not fit it (see
+            `load_weights`).
     """
     model = MODELS.build(copy.deepcopy(cfg.model))
     if not isinstance(model, AuxiliaryHeads):

@@ -10,8 +10,9 @@ model = dict(
         branch=dict(type='IdentityBranch'),
         neck=_base_.model.neck,
         head=_base_.model.bbox_head))
-optim_wrapper = dict(constructor='MergedOptimWrapperConstructor')
+optim_wrapper = dict(type='NoWaitOptimWrapper', constructor='MergedOptimWrapperConstructor')
 default_hooks = dict(
+    runtime_info=dict(type='NoWaitRuntimeInfoHook'),
     checkpoint=dict(type='WholeCheckpointHook'),
     param_scheduler=dict(type='ScheduleHook'),
     sampler_seed=dict(type='EpochSeedHook'))

@@ -62,7 +62,8 @@ class AuxiliaryHeads:
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> Losses:
         if not self.with_aux:
             return super().loss(batch_inputs, batch_data_samples)
-        samples = [separate_copies(batch_data_samples) for _ in self.aux_heads]  # heads such as RTMDet-Ins' write to them
+        # some heads, such as that of RTMDet-Ins, write to the data samples
+        samples = [separate_copies(batch_data_samples) for _ in self.aux_heads]
         with recorded(self.backbone) as backbone, recorded(self.neck if self.with_neck else nn.Identity()) as neck:
             losses, assignment = self._own_losses(batch_inputs, batch_data_samples)
         if not backbone:
@@ -127,18 +128,18 @@ def build_with_pgi(detector: str | type[BaseDetector], aux_head: dict | Sequence
     if not (isinstance(base, type) and issubclass(base, BaseDetector)):
         raise ValueError(f"detector should be the type of a detector, such as 'FasterRCNN' or _base_.model.type, got "
                          f'{detector!r}')
+    if 'backbone' not in arguments:
+        raise ValueError(f"detector={base.__name__!r} has no backbone of its own: give type='PGI' to the detector "
+                         'inside it')
     arguments = copy.deepcopy(arguments)  # mmdet's detectors write to them
     if issubclass(base, AuxiliaryHeads):
         return base(aux_head=aux_head, **arguments)
     train_cfg = copy.deepcopy(arguments.get('train_cfg') or {})
-    own = {class_of(arguments[name]['type']): options for name, options in (
+    configured = {class_of(arguments[name]['type']): options for name, options in (
         ('rpn_head', train_cfg.get('rpn')), ('mask_head', train_cfg), ('bbox_head', train_cfg))
         if isinstance(arguments.get(name), Mapping)}
     model = with_auxiliary_heads(base)(**arguments)
-    if not isinstance(getattr(model, 'backbone', None), nn.Module):
-        raise ValueError(f"detector={base.__name__!r} has no backbone of its own: give type='PGI' to the detector "
-                         'inside it')
-    model.set_aux_head(aux_head, own)
+    model.set_aux_head(aux_head, configured)
     return model
 
 

@@ -20,7 +20,7 @@ def loaded(path: Path) -> Config:
 
 
 def test_every_size_has_each_of_the_three_forms_and_the_paper_has_these():
-    assert FORMS == {'pfh', 'fpn', 'icn', 'lhg-icn', 'neck-icn', 'fpn_neck-icn', 'pan'}
+    assert sorted(FORMS) == ['fpn', 'fpn_neck-icn', 'icn', 'lhg-icn', 'neck-icn', 'pan', 'pfh']
     branches = dict(fpn='PyramidBranch', icn='ReversibleBranch', pfh='IdentityBranch')
     for size in 'tsmce':
         paths = [FOLDER / f'yolov9{size}_coco.py', *(path for path in CONFIGS if path.stem.startswith(f'yolov9{size}'))]
