@@ -56,7 +56,8 @@ def maps_of(model: nn.Module, inputs: Tensor, measure: str, *, patterns: Sequenc
         number: Greatest number of layers if there are no patterns, at least 2.
 
     Raises:
-        ValueError: No layer that runs and gives a map (B, C, H, W) has a name of the pattern.
+        ValueError: No layer that runs and gives a map (B, C, H, W) has a name of the pattern, or the network does not
+            take an image of this size.
     """
     def values_of(maps: Tensor) -> Tensor:
         return summarise(maps, measure, maps.flatten(1))
@@ -102,7 +103,10 @@ def _indexed(module: nn.Module, name: str = '') -> Iterator[str]:
 @torch.no_grad()
 def _run(model: nn.Module, inputs: Tensor, names: Sequence[str] | set[str],
          values_of: Callable[[Tensor], Tensor] | None = None) -> list[FeatureMap]:
-    """What the named layers give on `inputs`; a layer that runs more than once gives what it gave last."""
+    """What the named layers give on `inputs`; a layer that runs more than once gives what it gave last.
+
+    The neck, which may not take images of every size, runs only if layers behind the backbone are named.
+    """
     layers: dict[str, FeatureMap] = {}
     count = 0
 
@@ -124,8 +128,14 @@ def _run(model: nn.Module, inputs: Tensor, names: Sequence[str] | set[str],
     for name in names:
         handles.append(model.get_submodule(name).register_forward_hook(
             lambda _module, _args, output, name=name: take(name, output)))
+    inside = all(name.partition('.')[0] == 'backbone' for name in names)
     try:
-        model.extract_feat(inputs)
+        (model.backbone if inside else model.extract_feat)(inputs)
+    except RuntimeError as error:
+        if type(error) is not RuntimeError:  # too little memory
+            raise
+        height, width = inputs.shape[-2:]
+        raise ValueError(f'an image of {width} x {height} pixels does not go through: {error}') from error
     finally:
         for handle in handles:
             handle.remove()

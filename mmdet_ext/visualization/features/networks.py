@@ -81,9 +81,8 @@ def build_network(network: Network, device: torch.device, *, options: dict | Non
     torch.manual_seed(seed)
     with wrong_config(network.config):
         model = revert_sync_batchnorm(MODELS.build(copy.deepcopy(cfg.model))).eval()
-    if not hasattr(model, 'extract_feat'):
-        raise ValueError(f'{network.config}: {type(model).__name__} has no extract_feat, by which detectors of mmdet '
-                         'compute their features')
+    if not hasattr(model, 'backbone'):
+        raise ValueError(f'{network.config}: {type(model).__name__} has no backbone')
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.train()

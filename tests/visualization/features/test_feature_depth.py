@@ -40,7 +40,8 @@ class Detector(nn.Module):
         self.neck = nn.Identity()
 
     def extract_feat(self, inputs):
-        return self.neck(self.backbone(inputs))
+        maps = self.backbone(inputs)
+        return self.neck(maps[0] if isinstance(self.neck, nn.Conv2d) else maps)
 
 
 @pytest.fixture
@@ -81,6 +82,14 @@ def test_a_pattern_without_a_map_is_an_error(image, pattern):
     with pytest.raises(ValueError, match=r'no layer .* gives a map .*some that do are backbone\.downs\.0, ') as error:
         maps_of(Detector(Steps()).eval(), image, 'mean', patterns=['neck', pattern])
     assert pattern in str(error.value)
+
+
+def test_the_neck_runs_only_for_its_own_layers(image):
+    model = Detector(Steps()).eval()
+    model.neck = nn.Conv2d(7, 7, 1)
+    assert len(maps_of(model, image, 'mean')) == 5
+    with pytest.raises(ValueError, match='an image of 8 x 16 pixels does not go through'):
+        maps_of(model, image, 'mean', patterns=['neck'])
 
 
 def test_no_hook_is_left_behind(image):

@@ -57,10 +57,10 @@ def test_configs_of_an_installed_package_are_read():
         build_network(Network('b', 'mmdet::gone/gone.py', None), CPU)
 
 
-def test_what_has_no_features_is_refused(tmp_path):
+def test_what_has_no_backbone_is_refused(tmp_path):
     config = tmp_path / 'head.py'
     config.write_text("model = dict(type='FPN', in_channels=[8], out_channels=8, num_outs=1)")
-    with pytest.raises(ValueError, match='head.py: FPN has no extract_feat'):
+    with pytest.raises(ValueError, match='head.py: FPN has no backbone'):
         build_network(Network('head', str(config), None), CPU)
     config.write_text('lr = 1')
     with pytest.raises(ValueError, match='head.py has no model'):
