@@ -9,6 +9,8 @@ from torch import Tensor
 
 from ..channels import summarise
 
+_COUNTED = (nn.Conv2d, nn.Linear)
+
 
 class FeatureMap(NamedTuple):
     """The output of a layer on one image.
@@ -17,13 +19,13 @@ class FeatureMap(NamedTuple):
         layer: Name in the model; `NAME[i]` for one of several maps.
         channels: Number of channels.
         stride: Pixels of the network's input per cell.
-        convolutions: How many convolutions had run.
+        depth: How many convolutions and linear layers had run.
         values: (H, W), one number per cell; None for a layer that was not asked for.
     """
     layer: str
     channels: int
     stride: int
-    convolutions: int
+    depth: int
     values: Tensor | None = None
 
 
@@ -52,7 +54,7 @@ def maps_of(model: nn.Module, inputs: Tensor, measure: str, *, patterns: Sequenc
         inputs: (1, 3, H, W), preprocessed.
         measure: What one number per cell is, see `summarise`; the principal component is each map's own.
         patterns: Layers by their names in the model, with * and ?; all maps of each are taken. By default `number` of
-            `layers_of`, spread evenly over the convolutions.
+            `layers_of`, spread evenly over the depth.
         number: Greatest number of layers if there are no patterns, at least 2.
 
     Raises:
@@ -81,13 +83,13 @@ def spread(layers: Sequence[FeatureMap], number: int) -> list[FeatureMap]:
     """
     if len(layers) <= number:
         return list(layers)
-    first, last = layers[0].convolutions, layers[-1].convolutions
+    first, last = layers[0].depth, layers[-1].depth
     chosen: list[int] = []
     for k in range(number):
         wanted = first + (last - first) * k / (number - 1)
         allowed = range(chosen[-1] + 1 if chosen else 0, len(layers) - (number - 1 - k))
-        # of layers behind as many convolutions the last one, but the first layer is always there
-        chosen.append(min(allowed, key=lambda i: (abs(layers[i].convolutions - wanted), -i if k else i)))
+        # of layers of one depth the last one, but the first layer is always there
+        chosen.append(min(allowed, key=lambda i: (abs(layers[i].depth - wanted), -i if k else i)))
     return [layers[i] for i in chosen]
 
 
@@ -124,7 +126,7 @@ def _run(model: nn.Module, inputs: Tensor, names: Sequence[str] | set[str],
                 stride = round(inputs.shape[-2] / maps.shape[-2])
                 layers[layer] = FeatureMap(layer, maps.shape[1], stride, count, values)
 
-    handles = [module.register_forward_hook(count_up) for module in model.modules() if isinstance(module, nn.Conv2d)]
+    handles = [module.register_forward_hook(count_up) for module in model.modules() if isinstance(module, _COUNTED)]
     for name in names:
         handles.append(model.get_submodule(name).register_forward_hook(
             lambda _module, _args, output, name=name: take(name, output)))

@@ -105,5 +105,5 @@ def _draw_map(axes: Axes, layer: FeatureMap, grid: CellGrid) -> None:
         axes.text(0.5, 0.5, 'not finite', transform=axes.transAxes, ha='center', va='center', fontsize=SMALL,
                   color=GREY)
     name = shorten(layer.layer.removeprefix('backbone.'), 21)
-    lines = name, f'stride {layer.stride}, {layer.channels} ch.', f'{layer.convolutions} convolutions'
+    lines = name, f'stride {layer.stride}, {layer.channels} ch.', f'depth {layer.depth}'
     axes.set_title('\n'.join(lines), fontsize=SMALL, color=INK, pad=3, parse_math=False)

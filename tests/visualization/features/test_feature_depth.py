@@ -104,8 +104,8 @@ def test_no_hook_is_left_behind(image):
     ([1, 5], 6, [1, 5]),
     ([1, 1, 4, 4], 2, [1, 4]),
 ])
-def test_layers_are_spread_over_the_convolutions(counts, number, chosen):
+def test_layers_are_spread_over_the_depth(counts, number, chosen):
     layers = [FeatureMap(str(i), 1, 1, count) for i, count in enumerate(counts)]
     some = spread(layers, number)
-    assert [layer.convolutions for layer in some] == chosen
+    assert [layer.depth for layer in some] == chosen
     assert some[0] is layers[0] and some[-1] is layers[-1]
