@@ -125,25 +125,6 @@ def test_one_graph_per_part_gives_the_same_losses_and_gradients(options):
     assert counter.frame_count == compiled == 2  # backbone and head, once
 
 
-def test_an_auxiliary_head_gets_the_maps_of_a_compiled_backbone_in_each_step_and_after_a_validation():
-    torch._dynamo.reset()
-    counter = CompileCounterWithBackend('eager')
-    head = dict(type='YOLOv9Head', num_classes=3, in_channels=(32, 64), strides=(4, 8))
-    options = dict(aux_head=dict(type='PGIAuxHead', branch=dict(type='IdentityBranch'), head=head))
-    plain, model = small(**options).train(), small(compile=dict(backend=counter, fullgraph=True), **options)
-    with torch.no_grad():
-        model.eval()(torch.rand(2, 3, 64, 64), samples(1, 2), mode='predict')
-    model.train()
-    compiled = []
-    for _ in range(2):
-        images, batch = torch.rand(2, 3, 64, 64), samples(1, 2)
-        expected = gradients(plain, images, batch)
-        for name, value in gradients(model, images, batch).items():
-            assert_close(value, expected[name], rtol=1e-4, atol=1e-4)
-        compiled.append(counter.frame_count)
-    assert compiled[0] == compiled[1]
-
-
 def test_smcas_parts_are_compiled_once_for_images_of_all_sizes():
     torch._dynamo.reset()
     counter = CompileCounterWithBackend('eager')
