@@ -30,6 +30,7 @@ class PyramidBranch(BaseModule):
         trunk = trunk_arch(arch)
         self.in_indices = tuple(in_indices)
         in_channels = tuple(in_channels or (out for out, _, _ in trunk.blocks[1:]))
+        self.in_channels = in_channels
         if not len(in_channels) == len(self.in_indices) == 3:
             raise ValueError(f'in_channels and in_indices should give three levels, got {in_channels}, {in_indices}')
         self.out_channels = tuple(out_channels or TOP_DOWN_CHANNELS[arch])

@@ -30,6 +30,7 @@ class ReversibleBranch(BaseModule):
         self.in_indices = tuple(in_indices)
         self.out_channels = self.trunk.out_channels[2:]
         in_channels = tuple(in_channels or self.out_channels)
+        self.in_channels = in_channels
         if not len(in_channels) == len(self.in_indices) == 3:
             raise ValueError(f'in_channels and in_indices should give three levels, got {in_channels}, {in_indices}')
         downs = trunk_arch(arch).downs[2:]

@@ -53,6 +53,7 @@ class YOLOv9Head(BaseDenseHead):
         box_channels = box_channels or math.ceil(max(in_channels[0] // 4, 4 * reg_max, 16) / 4) * 4
         class_channels = class_channels or max(in_channels[0], min(2 * num_classes, 128))
         self.num_classes = num_classes
+        self.in_channels = tuple(in_channels)
         self.reg_max = reg_max
         self.strides = tuple(strides)
         self.sum_over_images = sum_over_images

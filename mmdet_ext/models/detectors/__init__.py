@@ -2,8 +2,12 @@ from .flip_tta import FlipTTAModel
 from .mdetr import MDETR
 from .mdetr_segmenter import MDETRSegmenter
 from .modulated_detr import build_with_smca
+from .pgi import build_with_pgi
 from .pgi_detector import PGIDetector
 from .prompted_mdetr import PromptedMDETR
 from .smca_detr import SMCADETR
 
-__all__ = ['MDETR', 'SMCADETR', 'FlipTTAModel', 'MDETRSegmenter', 'PGIDetector', 'PromptedMDETR', 'build_with_smca']
+__all__ = [
+    'MDETR', 'SMCADETR', 'FlipTTAModel', 'MDETRSegmenter', 'PGIDetector', 'PromptedMDETR', 'build_with_pgi',
+    'build_with_smca'
+]

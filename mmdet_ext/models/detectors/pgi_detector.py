@@ -2,30 +2,28 @@
 import copy
 
 import torch
-import torch.nn as nn
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.detectors import SingleStageDetector
-from mmdet.models.utils import unpack_gt_instances
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from torch import Tensor
 
-from ..dense_heads import YOLOv9Head
 from ..layers import fuse
 from .cuda_graphs import check_cuda
 from .file_weights import FileWeights
 from .network_options import NetworkOptions
+from .pgi import AuxiliaryHeads
 
 
 @MODELS.register_module()
-class PGIDetector(NetworkOptions, FileWeights, SingleStageDetector):
+class PGIDetector(AuxiliaryHeads, NetworkOptions, FileWeights, SingleStageDetector):
     """mmdet's `SingleStageDetector` with an auxiliary head, which is used in training only.
 
     Args:
         backbone: Config.
         neck: Config, or None.
         bbox_head: Config of the main head.
-        aux_head: Config of a `PGIAuxHead`, or None for plain training.
+        aux_head: Config of a `PGIAuxHead`, or a list of them; None for plain training.
         train_cfg: For the main head, and for an auxiliary head of the same type whose config has none.
         test_cfg: For the main head.
         data_preprocessor: Config.
@@ -44,27 +42,19 @@ class PGIDetector(NetworkOptions, FileWeights, SingleStageDetector):
     """
 
     def __init__(self, backbone: dict, neck: dict | None = None, bbox_head: dict | None = None,
-                 aux_head: dict | None = None, *, train_cfg: dict | None = None, test_cfg: dict | None = None,
-                 data_preprocessor: dict | None = None, deployed: bool = False, channels_last: bool | None = None,
-                 compile: dict | None = None, cuda_graph: bool = False, init_cfg: dict | None = None) -> None:
+                 aux_head: dict | list[dict] | None = None, *, train_cfg: dict | None = None,
+                 test_cfg: dict | None = None, data_preprocessor: dict | None = None, deployed: bool = False,
+                 channels_last: bool | None = None, compile: dict | None = None, cuda_graph: bool = False,
+                 init_cfg: dict | None = None) -> None:
         if bbox_head is None:
             raise ValueError('bbox_head should be the config of a dense head, got None')
         super().__init__(backbone, neck, copy.deepcopy(bbox_head), train_cfg, test_cfg, data_preprocessor, init_cfg)
-        self.with_aux = aux_head is not None and not deployed
         self.deployed = deployed
-        if self.with_aux:
-            aux_head = copy.deepcopy(aux_head)
-            if missing := {'type', 'branch', 'head'} - aux_head.keys():
-                raise ValueError(f'aux_head should name type, branch and head, {", ".join(sorted(missing))} is missing')
-            if aux_head['head']['type'] == bbox_head['type']:
-                aux_head['head'].setdefault('train_cfg', train_cfg)
-            self.aux_head = MODELS.build(aux_head)
-            if self.aux_head.lead_guided:
-                check_lead(self.bbox_head, self.aux_head.head)
+        self.set_aux_head(None if deployed else aux_head, {type(self.bbox_head): train_cfg})
         if deployed:
             fuse(self)
         parts = [self.backbone, *([self.neck] if self.with_neck else []), self.bbox_head]
-        parts += [self.aux_head.branch, self.aux_head.head] if self.with_aux else []
+        parts += [part for head in self.aux_heads for part in (head.branch, head.neck, head.head)]
         self.set_network_options(parts, channels_last=channels_last, cuda_graph=cuda_graph, dynamic=False,
                                  compile=compile if deployed or not cuda_graph else graphed_training(compile))
         if cuda_graph and not deployed:
@@ -82,19 +72,7 @@ class PGIDetector(NetworkOptions, FileWeights, SingleStageDetector):
             raise RuntimeError('a deployed model (deployed=True) has no batch norms left and cannot be trained')
         if self.cuda_graph:
             check_cuda(batch_inputs)
-        batch_inputs = self.to_memory_format(batch_inputs)
-        feats = self.backbone(batch_inputs)
-        maps = self.neck(feats) if self.with_neck else feats
-        if not self.with_aux:
-            return self.bbox_head.loss(maps, batch_data_samples)
-        if not self.aux_head.lead_guided:
-            losses = self.bbox_head.loss(maps, batch_data_samples)
-            return losses | self.aux_head.loss(batch_inputs, feats, batch_data_samples)
-        gts, _, metas = unpack_gt_instances(batch_data_samples)
-        outputs = self.bbox_head(maps)
-        assignment = self.bbox_head.assign(*outputs, gts)
-        losses = self.bbox_head.loss_by_feat(*outputs, gts, metas, assignment=assignment)
-        return losses | self.aux_head.loss(batch_inputs, feats, batch_data_samples, assignment)
+        return super().loss(batch_inputs, batch_data_samples)
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True) -> SampleList:
         if not (self.cuda_graph and self.deployed):
@@ -124,11 +102,3 @@ def graphed_training(compile: dict | None) -> dict:
         raise ValueError(f"cuda_graph=True trains with compile.mode='reduce-overhead' or 'max-autotune', got "
                          f'compile={compile}')
     return options
-
-
-def check_lead(lead: nn.Module, guided: nn.Module) -> None:
-    """Raise a ValueError unless the assignment of head `lead` can serve `guided`."""
-    if not (isinstance(lead, YOLOv9Head) and isinstance(guided, YOLOv9Head)) or lead.strides != guided.strides:
-        described = [f'{type(head).__name__} with strides {getattr(head, "strides", None)}' for head in (lead, guided)]
-        raise ValueError('aux_head.lead_guided=True needs two YOLOv9Head of the same strides, got '
-                         f'{" and ".join(described)}')

@@ -65,7 +65,7 @@ def test_losses_per_level_are_weighted_too():
 
     head = PGIAuxHead(dict(type='PyramidBranch', arch='t'), HEAD, loss_weight=0.5)
     head.head = PerLevel()
-    losses = head.loss(None, feats(), samples())
+    losses = head.loss(torch.rand(2, 3, 64, 64), feats(), samples())
     assert [x.item() for x in losses['aux.loss_cls']] == [1, 2]
     assert losses['aux.accuracy'].item() == 8
 
