@@ -6,8 +6,9 @@ from .pgi import build_with_pgi
 from .pgi_detector import PGIDetector
 from .prompted_mdetr import PromptedMDETR
 from .smca_detr import SMCADETR
+from .text_fusion import build_with_text_fusion
 
 __all__ = [
     'MDETR', 'SMCADETR', 'FlipTTAModel', 'MDETRSegmenter', 'PGIDetector', 'PromptedMDETR', 'build_with_pgi',
-    'build_with_smca'
+    'build_with_smca', 'build_with_text_fusion'
 ]
