@@ -25,6 +25,7 @@ BOXES = (((10., 10, 60, 90), (40, 20, 120, 80)), ((5., 8, 60, 50), ))
 WORDS = ('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', '.', '?', 'cat', 'red', 'dog')
 CLASSES = ('cat', 'red dog')
 MOST_QUERIES = 60  # two-stage detectors take their queries from the cells of such small images
+MOST_LAYERS = 2  # of encoders and decoders, to save time
 
 
 class Outcome(NamedTuple):
@@ -87,14 +88,17 @@ def check_model(cfg: ConfigDict, weights: Sequence[str], texts: Path) -> None:
 
 
 def offline(cfg: ConfigDict, texts: Path) -> ConfigDict:
-    """A model's config that downloads nothing and suits small images: random weights, small text encoders, few queries.
-    """
+    """A model's config that downloads nothing and suits small images: random weights, small text encoders, few queries
+    and layers."""
     cfg = _replace(copy.deepcopy(cfg), texts)
     if 'batch_augments' in cfg.data_preprocessor:
         cfg.data_preprocessor.batch_augments = None  # which ask a runner for its iteration
     if cfg.get('num_queries', 0) > MOST_QUERIES:
         cfg.num_queries = MOST_QUERIES
         cfg.test_cfg = ConfigDict(cfg.get('test_cfg') or {}, max_per_img=MOST_QUERIES)
+    for coder in (cfg.get('encoder'), cfg.get('decoder')):
+        if coder and not isinstance(coder.get('multi_scale'), tuple):  # which says something of each layer
+            coder.num_layers = min(coder.num_layers, MOST_LAYERS)
     return cfg
 
 

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
+from mmengine.utils import get_installed_path
 
 from ...config_files import config_file
 
@@ -30,8 +31,9 @@ class Host:
 
     @property
     def base(self) -> str:
-        """The value of `_base_` in a config of this host."""
-        return config_file(self.config) if self.own else f'mmdet::{self.config}'
+        """The value of `_base_` in a config of this host: for `mmdet::...` mmengine would read all of mmdet's metafiles.
+        """
+        return config_file(self.config) if self.own else str(Path(get_installed_path('mmdet')) / '.mim/configs' / self.config)
 
     def read(self, folder: Path, lines: str = '') -> ConfigDict:
         """The model of a config of this host with `lines` added, by files that are written into `folder`."""
