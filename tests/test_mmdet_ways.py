@@ -93,8 +93,10 @@ def test_bytetrack_follows_the_boxes_of_our_detector(config):
     detector = dict(copy.deepcopy(config.model), test_cfg=ConfigDict(score_thr=0.0, max_per_img=5))
     model = MODELS.build(dict(
         type='ByteTrack', data_preprocessor=dict(type='TrackDataPreprocessor'), detector=detector,
-        tracker=dict(type='ByteTracker', motion=dict(type='KalmanFilter'), obj_score_thrs=dict(high=0.0, low=0.0),
-                     init_track_thr=0.0, weight_iou_with_det_scores=False, match_iou_thrs=dict(high=0.1, low=0.5, tentative=0.3)))).eval()
+        tracker=dict(
+            type='ByteTracker', motion=dict(type='KalmanFilter'), obj_score_thrs=dict(high=0.0, low=0.0),
+            init_track_thr=0.0, weight_iou_with_det_scores=False,
+            match_iou_thrs=dict(high=0.1, low=0.5, tentative=0.3)))).eval()
     image = torch.rand(1, 1, 3, SIZE, SIZE)
     ids = []
     for frame in range(3):

@@ -1,6 +1,6 @@
 """Train a config with several values of one of its keys, and compare their AP over epochs.
 
-    python tools/sweep.py CONFIG KEY VALUE VALUE [...] [--out DIR] [--metric coco/bbox_mAP] [--train-options KEY=VALUE ...]
+    python tools/sweep.py CONFIG KEY VALUE VALUE [...] [--out DIR] [--train-options KEY=VALUE ...]
 
 The configs are written to DIR/configs; the rest is as with tools/compare.py, which compares configs that exist. An
 interrupted sweep goes on where it was when the same command is given again.

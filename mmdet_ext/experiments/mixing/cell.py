@@ -20,12 +20,14 @@ from ...text.tokenizer_training import save_encoder_folder, train_tokenizer
 from .hosts import Host
 from .parts import Part
 
-SIZES = ((96, 128), (64, 96))  # height and width of the two images of a batch
+TRAINED = ((96, 128), (96, 128))  # height and width of the two images of a batch
+PREDICTED = ((96, 128), (64, 96))
 BOXES = (((10., 10, 60, 90), (40, 20, 120, 80)), ((5., 8, 60, 50), ))
 WORDS = ('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', '.', '?', 'cat', 'red', 'dog')
 CLASSES = ('cat', 'red dog')
 MOST_QUERIES = 60  # two-stage detectors take their queries from the cells of such small images
 MOST_LAYERS = 2  # of encoders and decoders, to save time
+MOST_PROPOSALS = 50
 
 
 class Outcome(NamedTuple):
@@ -75,11 +77,12 @@ def check_model(cfg: ConfigDict, weights: Sequence[str], texts: Path) -> None:
         cfg = offline(cfg, texts)
         model = MODELS.build(copy.deepcopy(cfg))
         model.init_weights()
-        captioned = hasattr(model, 'text_encoder')
-        _train(model, weights, captioned)
+        kind = dict(captioned=hasattr(model, 'text_encoder'), masked=_predicts_masks(cfg))
+        _train(model, weights, batch(TRAINED, **kind))
         loaded = MODELS.build(copy.deepcopy(cfg))
         loaded.load_state_dict(model.state_dict(), strict=True)
-        for first, second in zip(_predict(model, captioned), _predict(loaded, captioned), strict=True):
+        images = batch(PREDICTED, **kind)
+        for first, second in zip(_predict(model, images), _predict(loaded, images), strict=True):
             for name in ('bboxes', 'scores', 'labels'):
                 if not first[name].equal(second[name]):
                     raise AssertionError(f'{name} differ after a round trip of the state')
@@ -88,14 +91,17 @@ def check_model(cfg: ConfigDict, weights: Sequence[str], texts: Path) -> None:
 
 
 def offline(cfg: ConfigDict, texts: Path) -> ConfigDict:
-    """A model's config that downloads nothing and suits small images: random weights, small text encoders, few queries
-    and layers."""
+    """A model's config that downloads nothing and suits small images: random weights, small text encoders, few
+    queries, proposals and layers."""
     cfg = _replace(copy.deepcopy(cfg), texts)
     if 'batch_augments' in cfg.data_preprocessor:
         cfg.data_preprocessor.batch_augments = None  # which ask a runner for its iteration
     if cfg.get('num_queries', 0) > MOST_QUERIES:
         cfg.num_queries = MOST_QUERIES
         cfg.test_cfg = ConfigDict(cfg.get('test_cfg') or {}, max_per_img=MOST_QUERIES)
+    for proposals in ((cfg.get('train_cfg') or {}).get('rpn_proposal'), (cfg.get('test_cfg') or {}).get('rpn')):
+        if proposals:
+            proposals.max_per_img = MOST_PROPOSALS
     for coder in (cfg.get('encoder'), cfg.get('decoder')):
         if coder and not isinstance(coder.get('multi_scale'), tuple):  # which says something of each layer
             coder.num_layers = min(coder.num_layers, MOST_LAYERS)
@@ -114,7 +120,12 @@ def _replace(node: Any, texts: Path) -> Any:
     return str(texts / 'bert') if node == 'bert-base-uncased' else node
 
 
-def _train(model: nn.Module, weights: Sequence[str], captioned: bool) -> None:
+def _predicts_masks(cfg: ConfigDict) -> bool:
+    roi_head, head = cfg.get('roi_head') or {}, cfg.get('bbox_head') or {}
+    return bool(roi_head.get('mask_head') or 'loss_mask' in head)
+
+
+def _train(model: nn.Module, weights: Sequence[str], data: dict) -> None:
     model.train()
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
     learning = {name: False for name in parameters
@@ -123,7 +134,7 @@ def _train(model: nn.Module, weights: Sequence[str], captioned: bool) -> None:
         raise AssertionError(f'no parameter begins with {" or ".join(weights)}')
     optimizer = torch.optim.SGD(parameters.values(), lr=1e-4)
     for _ in range(2):
-        losses = model(**model.data_preprocessor(batch(captioned), training=True), mode='loss')
+        losses = model(**model.data_preprocessor(copy.deepcopy(data), training=True), mode='loss')
         total, _ = model.parse_losses(losses)
         if not total.isfinite():
             raise AssertionError(f'the loss is {total.item()}')
@@ -145,31 +156,30 @@ def _train(model: nn.Module, weights: Sequence[str], captioned: bool) -> None:
 
 
 @torch.no_grad()
-def _predict(model: nn.Module, captioned: bool) -> list[InstanceData]:
+def _predict(model: nn.Module, data: dict) -> list[InstanceData]:
     model.eval()
-    samples = model(**model.data_preprocessor(batch(captioned)), mode='predict')
+    samples = model(**model.data_preprocessor(copy.deepcopy(data)), mode='predict')
     results = [sample.pred_instances for sample in samples]
-    for (height, width), result in zip(SIZES, results, strict=True):
+    for result in results:
         if result.bboxes.shape != (len(result.scores), 4) or not result.bboxes.isfinite().all():
             raise AssertionError(f'boxes of shape {tuple(result.bboxes.shape)} are not finite, or not one per score')
-        if len(result) and (result.bboxes.max() > max(height, width) + 1 or result.bboxes.min() < -1):
-            raise AssertionError(f'boxes lie outside of the image of {width} x {height} pixels')
     return results
 
 
-def batch(captioned: bool) -> dict:
-    """Two images of different size with boxes, masks, classes and texts, as mmdet's data loaders give them."""
+def batch(sizes: Sequence[tuple[int, int]], *, captioned: bool, masked: bool) -> dict:
+    """Two images of these sizes (height, width) with boxes, classes and texts, as mmdet's data loaders give them, and
+    with masks."""
     generator, samples, images = torch.Generator().manual_seed(0), [], []
-    for number, ((height, width), boxes) in enumerate(zip(SIZES, BOXES)):
-        masks = np.zeros((len(boxes), height, width), dtype=np.uint8)
-        for mask, (x1, y1, x2, y2) in zip(masks, boxes):
-            mask[int(y1):int(y2), int(x1):int(x2)] = 1
-        instances = InstanceData(bboxes=torch.tensor(boxes), labels=torch.arange(len(boxes)),
-                                 masks=BitmapMasks(masks, height, width))
+    for number, ((height, width), boxes) in enumerate(zip(sizes, BOXES)):
+        instances = InstanceData(bboxes=torch.tensor(boxes), labels=torch.arange(len(boxes)))
+        if masked:
+            masks = np.zeros((len(boxes), height, width), dtype=np.uint8)
+            for mask, (x1, y1, x2, y2) in zip(masks, boxes):
+                mask[int(y1):int(y2), int(x1):int(x2)] = 1
+            instances.masks = BitmapMasks(masks, height, width)
         meta = dict(img_shape=(height, width), ori_shape=(height, width), pad_shape=(height, width),
                     scale_factor=(1., 1.), img_id=number, text=CLASSES, custom_entities=True)
         if captioned:
-            del instances.masks
             instances.labels = torch.zeros(len(boxes), dtype=torch.long)
             instances.tokens_positive = [[[0, 3]], [[6, 13]]][:len(boxes)]
             meta['text'] = 'cat . red dog'
@@ -179,12 +189,17 @@ def batch(captioned: bool) -> dict:
 
 
 def save_small_texts(folder: Path) -> None:
-    """Write into `folder` small text encoders of random weights, in the place of those that would be downloaded: `bert`
-    of two layers, 32 wide, that knows WORDS, and `roberta`."""
+    """Write into `folder` small text encoders of random weights, `bert` and `roberta`, in the place of those that would
+    be downloaded."""
+    save_small_bert(folder / 'bert')
+    save_encoder_folder(train_tokenizer(['cat . red dog'], 300), folder / 'roberta', layers=1, hidden_size=32, heads=2)
+
+
+def save_small_bert(folder: Path) -> None:
+    """Write config, tokenizer and random weights of a BERT of two layers, 32 wide, that knows WORDS."""
     from transformers import BertConfig, BertModel, BertTokenizer  # only here: importing it takes seconds
 
-    bert = BertConfig(vocab_size=len(WORDS), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
-                      intermediate_size=64)
-    BertModel(bert, add_pooling_layer=False).save_pretrained(folder / 'bert')
-    BertTokenizer(vocab={word: index for index, word in enumerate(WORDS)}).save_pretrained(folder / 'bert')
-    save_encoder_folder(train_tokenizer(['cat . red dog'], 300), folder / 'roberta', layers=1, hidden_size=32, heads=2)
+    config = BertConfig(vocab_size=len(WORDS), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+                        intermediate_size=64)
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    BertTokenizer(vocab={word: index for index, word in enumerate(WORDS)}).save_pretrained(folder)

@@ -26,12 +26,12 @@ def chosen(words: Sequence[str]) -> list[tuple[Host, Part]]:
         of_word = [host for host in HOSTS if word.lower() in host.title.lower()]
         and_parts = [part for part in PARTS if word.lower() in part.title.lower()]
         if not of_word and not and_parts:
-            raise ValueError(f'--only takes words of detectors ({", ".join(host.title for host in HOSTS)}) and of parts '
-                             f'({", ".join(part.title for part in PARTS)}), got {word!r}')
+            titles = [', '.join(one.title for one in some) for some in (HOSTS, PARTS)]
+            raise ValueError(f'--only takes words of detectors ({titles[0]}) and of parts ({titles[1]}), got {word!r}')
         named = [host for host in of_word if host.title.lower() == word.lower()]
         hosts += named or ([] if and_parts else of_word)
         parts += [] if named else and_parts
-    return [(host, part) for host in HOSTS if not hosts or host in hosts for part in PARTS if not parts or part in parts]
+    return [(host, part) for host in hosts or HOSTS for part in parts or PARTS]
 
 
 def run_grid(cells: Sequence[tuple[Host, Part]], report: Callable[[str], None]) -> dict[tuple[str, str], Outcome]:

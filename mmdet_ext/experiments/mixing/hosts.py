@@ -31,9 +31,10 @@ class Host:
 
     @property
     def base(self) -> str:
-        """The value of `_base_` in a config of this host: for `mmdet::...` mmengine would read all of mmdet's metafiles.
-        """
-        return config_file(self.config) if self.own else str(Path(get_installed_path('mmdet')) / '.mim/configs' / self.config)
+        """The file for `_base_` in a config of this host; for `mmdet::...` mmengine reads all of mmdet's metafiles."""
+        if self.own:
+            return config_file(self.config)
+        return str(Path(get_installed_path('mmdet'), '.mim/configs', self.config))
 
     def read(self, folder: Path, lines: str = '') -> ConfigDict:
         """The model of a config of this host with `lines` added, by files that are written into `folder`."""

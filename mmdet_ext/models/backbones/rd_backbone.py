@@ -78,12 +78,12 @@ def _stage_module(backbone: nn.Module, stage: int | str) -> nn.Module:
     stages = next((getattr(backbone, name) for name in ('res_layers', 'stages', 'layers')
                    if isinstance(getattr(backbone, name, None), (list, nn.ModuleList))), None)
     if stages is None:
-        raise ValueError(f'{type(backbone).__name__} has no list of stages: give rd.stage the name of a module, such as '
-                         f'{[name for name, _ in backbone.named_children()][-1]!r}, got {stage!r}')
+        raise ValueError(f'{type(backbone).__name__} has no list of stages: give rd.stage the name of a module, such '
+                         f'as {[name for name, _ in backbone.named_children()][-1]!r}, got {stage!r}')
     stages = [getattr(backbone, name) if isinstance(name, str) else name for name in stages if name != 'stem']
     if stage not in range(len(stages)):
-        raise ValueError(f'rd.stage should be in 0..{len(stages) - 1} for {type(backbone).__name__}, or the name of one '
-                         f'of its modules, got {stage!r}')
+        raise ValueError(f'rd.stage should be in 0..{len(stages) - 1} for {type(backbone).__name__}, or the name of '
+                         f'one of its modules, got {stage!r}')
     module = stages[stage]
     if isinstance(module, nn.ModuleList):  # PVT: the embedding, blocks, and a norm
         return module[1][-1]

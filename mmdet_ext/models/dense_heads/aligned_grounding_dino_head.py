@@ -18,10 +18,10 @@ from ..losses.layer_losses import average_factors, split_by_layer
 class AlignedGroundingDINOHead(GroundingDINOHead):
     """mmdet's `GroundingDINOHead` with MDETR's losses between queries and the tokens of their objects.
 
-    Each decoder layer has these losses of its matching queries (not the denoising queries); the encoder's proposals have
-    none, and prediction does not change. `loss_align` makes the projections of queries and of the tokens after the
-    encoder similar, all of unit length. `loss_soft_token` is for a second classifier, which tells from a query alone at
-    which positions of the text the tokens of its object are.
+    Each decoder layer has these losses of its matching queries (not the denoising queries); the encoder's proposals
+    have none, and prediction does not change. `loss_align` makes the projections of queries and of the tokens after
+    the encoder similar, all of unit length. `loss_soft_token` is for a second classifier, which tells from a query
+    alone at which positions of the text the tokens of its object are.
 
     Args:
         loss_align: Config of a `ContrastiveAlignLoss`, or None.
@@ -36,9 +36,9 @@ class AlignedGroundingDINOHead(GroundingDINOHead):
     def __init__(self, *, loss_align: dict | None = None, align_dims: int = 64, loss_soft_token: dict | None = None,
                  **kwargs: Any) -> None:
         if dense := {'anchor_generator', 'lang_model_name', 'feat_channels', 'strides'} & kwargs.keys():
-            raise ValueError(f'AlignedGroundingDINOHead is for the queries of Grounding DINO; {", ".join(sorted(dense))} '
-                             "belong to a head without queries, such as GLIP's, whose class scores are similarities of "
-                             'regions and words already')
+            raise ValueError('AlignedGroundingDINOHead is for the queries of Grounding DINO; '
+                             f"{', '.join(sorted(dense))} belong to a head without queries, such as GLIP's, whose class "
+                             'scores are similarities of regions and words already')
         if not (loss_align or loss_soft_token):
             raise ValueError('AlignedGroundingDINOHead needs loss_align, loss_soft_token or both, got neither')
         super().__init__(**kwargs)

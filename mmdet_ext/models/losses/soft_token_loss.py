@@ -22,9 +22,9 @@ class SoftTokenLoss(nn.Module):
     @property
     def use_sigmoid(self) -> bool:
         """What mmdet's heads ask of a loss of classes, which this is not."""
-        raise ValueError("loss_cls: SoftTokenLoss is for logits of a text's tokens with a last column for no object, as "
-                         'MDETRHead and AlignedGroundingDINOHead(loss_soft_token=...) have them; this head has scores '
-                         'of classes')
+        raise ValueError("loss_cls: SoftTokenLoss is for logits of a text's tokens with a last column for no object, "
+                         'as MDETRHead and AlignedGroundingDINOHead(loss_soft_token=...) have them; this head has '
+                         'scores of classes')
 
     def forward(self, logits: Tensor, targets: Tensor, matched: Tensor, avg_factor: float | Tensor) -> Tensor:
         """
