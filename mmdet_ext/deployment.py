@@ -1,10 +1,14 @@
-"""Make a deployed model of a training checkpoint: without auxiliary branch, with folded batch norms and `RepConv`."""
+"""Make a deployed model of a training checkpoint: without auxiliary branch, with folded batch norms and `RepConv`.
+
+A detector of mmdet that was trained with `type='PGI'` becomes the plain detector, with nothing folded.
+"""
 import copy
 from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 import torch.nn as nn
+from mmdet.models.detectors import BaseDetector
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from torch import Tensor
@@ -12,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .checkpoints.load import load_weights
 from .models.dense_heads import YOLOv9Head
-from .models.detectors import PGIDetector
+from .models.detectors import AuxiliaryHeads, PGIDetector
 from .models.layers import fuse
 from .models.layers.atoms import forget_atoms_files
 
@@ -20,29 +24,30 @@ BOX_TOLERANCE = 0.01  # pixels
 RAW_TOLERANCE = 1e-3  # of raw maps, relative to their greatest magnitude, where a head has no `predictions`
 
 
-def load_for_deployment(cfg: Config, checkpoint: str | Path) -> PGIDetector:
+def load_for_deployment(cfg: Config, checkpoint: str | Path) -> AuxiliaryHeads:
     """The config's model with the checkpoint's weights and its `dataset_meta`, in evaluation mode.
 
     Raises:
         OSError: The checkpoint is missing.
-        ValueError: The model is no `PGIDetector`, or the checkpoint does not fit it (see `load_weights`).
+        ValueError: The model is of neither type, 'PGIDetector' or 'PGI', or the checkpoint does not fit it (see
+            `load_weights`).
     """
     model = MODELS.build(copy.deepcopy(cfg.model))
-    if not isinstance(model, PGIDetector):
-        raise ValueError(f"{cfg.filename}: model.type should be 'PGIDetector' to be deployed, got "
+    if not isinstance(model, AuxiliaryHeads):
+        raise ValueError(f"{cfg.filename}: model.type should be 'PGIDetector' or 'PGI' to be deployed, got "
                          f'{type(model).__name__!r}')
-    if model.deployed:
+    if getattr(model, 'deployed', False):
         raise ValueError(f'{cfg.filename}: model.deployed is set already')
     model.dataset_meta = load_weights(model, checkpoint, config=cfg.filename).dataset_meta
     return model.eval()
 
 
-def deploy(model: PGIDetector) -> PGIDetector:
-    """A folded copy of `model` without its auxiliary head, in evaluation mode."""
+def deploy(model: AuxiliaryHeads) -> BaseDetector:
+    """A copy of `model` without its auxiliary heads, in evaluation mode; a `PGIDetector` is folded."""
     deployed = copy.deepcopy(model)
-    if deployed.with_aux:
-        del deployed.aux_head
-    deployed.with_aux = False
+    deployed.drop_aux_head()
+    if not isinstance(model, PGIDetector):
+        return deployed.eval()
     deployed.deployed = True
     return fuse(deployed.eval())
 
@@ -50,8 +55,11 @@ def deploy(model: PGIDetector) -> PGIDetector:
 def deployed_config(cfg: Config) -> Config:
     """The config that builds what `deploy` makes."""
     cfg = copy.deepcopy(cfg)
-    cfg.model.deployed = True
-    cfg.model.aux_head = None
+    if MODELS.get(cfg.model.type) is PGIDetector:
+        cfg.model.update(deployed=True, aux_head=None)
+    else:
+        cfg.model.type = cfg.model.pop('detector')
+        del cfg.model['aux_head']
     cfg.load_from = None
     for name in ('work_dir', 'launcher'):
         cfg.pop(name, None)
@@ -69,29 +77,32 @@ def count_flops(model: PGIDetector, size: int | tuple[int, int] = 640, training:
     Args:
         model: In evaluation mode.
         size: (height, width) of the image in pixels, or both in one; multiples of 32.
-        training: Whether to count the auxiliary branch as well.
+        training: Whether to count the auxiliary heads as well.
     """
     height, width = (size, size) if isinstance(size, int) else size
     image = torch.zeros(1, 3, height, width, device=next(model.parameters()).device)
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
         feats = model.backbone(image)
-        model.bbox_head(model.neck(feats) if model.with_neck else feats)
-        if training and model.with_aux:
-            model.aux_head.head(model.aux_head.branch(image, feats))
+        maps = model.neck(feats) if model.with_neck else feats
+        model.bbox_head(maps)
+        for head in model.aux_heads if training else ():
+            head.head(head(image, dict(backbone=feats, neck=maps)[head.source]))
     return counter.get_total_flops()
 
 
 @torch.no_grad()
-def disagreement(model: PGIDetector, deployed: PGIDetector, size: int = 640) -> tuple[float, float, str]:
+def disagreement(model: AuxiliaryHeads, deployed: BaseDetector, size: int = 640) -> tuple[float, float, str]:
     """The largest difference between the outputs of two models on one random image: difference, tolerance, unit.
 
-    For a `YOLOv9Head` the boxes of all points before NMS are compared, in pixels; for other heads the raw maps.
+    For a `YOLOv9Head` the boxes of all points before NMS are compared, in pixels; for other heads the raw maps; for
+    detectors that are not folded the maps of the neck.
     """
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(1, 3, size, size, generator=generator).to(next(model.parameters()).device)
-    outputs = [form(image, mode='tensor') for form in (model, deployed)]
-    if isinstance(model.bbox_head, YOLOv9Head):
+    folded = isinstance(model, PGIDetector)
+    outputs = [form(image, mode='tensor') if folded else form.extract_feat(image) for form in (model, deployed)]
+    if folded and isinstance(model.bbox_head, YOLOv9Head):
         before, after = (model.bbox_head.predictions(*maps).boxes() for maps in outputs)
         return (before - after).abs().max().item(), BOX_TOLERANCE, 'px'
     pairs = list(zip(_flatten(outputs[0]), _flatten(outputs[1]), strict=True))

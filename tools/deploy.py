@@ -2,7 +2,8 @@
 
     python tools/deploy.py CONFIG CHECKPOINT OUT.pth
 
-OUT.pth holds the weights and OUT.py, beside it, the config that loads them.
+OUT.pth holds the weights and OUT.py, beside it, the config that loads them. Of a detector of mmdet that was trained
+with type='PGI' it is the plain detector, and nothing is folded.
 """
 import argparse
 from pathlib import Path
@@ -40,15 +41,17 @@ def main() -> None:
     from mmdet_ext.deployment import (count_flops, count_parameters, deploy, deployed_config, disagreement,
                                       load_for_deployment)
     from mmdet_ext.files import replace_file
+    from mmdet_ext.models.detectors import PGIDetector
 
     register_all_modules(init_default_scope=True)
     cfg = launch.load_config(args.config, options=args.cfg_options)
     model = load_for_deployment(cfg, args.checkpoint)
     deployed = deploy(model)
-    print(f'{"":14}{"parameters":>14}{f"GFLOPs at {args.size}":>20}')
+    counts_flops = isinstance(model, PGIDetector)
+    print(f'{"":14}{"parameters":>14}' + (f'{f"GFLOPs at {args.size}":>20}' if counts_flops else ''))
     for name, form, training in (('in training', model, True), ('deployed', deployed, False)):
-        gflops = count_flops(form, args.size, training) / 1e9
-        print(f'{name:14}{count_parameters(form):>14,}{gflops:>20.3f}')
+        gflops = f'{count_flops(form, args.size, training) / 1e9:>20.3f}' if counts_flops else ''
+        print(f'{name:14}{count_parameters(form):>14,}{gflops}')
     difference, tolerance, unit = disagreement(model, deployed, args.size)
     print(f'largest difference of outputs: {difference:.2e} {unit} (allowed: {tolerance} {unit})')
     if not difference <= tolerance:  # NaN too

@@ -17,18 +17,26 @@ _MARKERS = 'osD^vPX'
 def draw_learning_curves(runs: Sequence[Run], path: str | os.PathLike, label: str) -> None:
     """Write one PNG: a line for each training; the legend names them, the best final value first.
 
+    With several seeds the line is their mean, in a band of one standard deviation to each side.
     With two or more trainings a thin line is at the final value of the last one, and a ring where the first reaches it.
     Each has one validation at least; `label` is the name of the metric.
     """
     figure = Figure((7.6, 4.2), layout='constrained')
     axes = tidy(figure.add_subplot())
-    values = [value for run in runs for value in run.values.values()]
+    values = [value + sign * (run.deviation(epoch) or 0) for run in runs for epoch, value in run.values.items()
+              for sign in (-1, 1)]
     last, bottom, top = max(run.final.epoch for run in runs), min(0, *values), max(values)
     axes.set(xlim=(0, last), ylim=(bottom, top + max(0.08 * (top - bottom), 0.01)))
     for number, run in sorted(enumerate(runs), key=lambda item: -item[1].final.value):
         axes.plot(run.values.keys(), run.values.values(), color=_COLORS[number % len(_COLORS)], linewidth=1.6,
                   linestyle=_DASHES[number // len(_COLORS) % len(_DASHES)], marker=_MARKERS[number % len(_MARKERS)],
-                  markersize=3.2, clip_on=False, zorder=3, label=f'{shorten(run.name, 30)} {run.final.value:.3f}')
+                  markersize=3.2, clip_on=False, zorder=3,
+                  label=f'{shorten(run.name, 30)} {run.cell(run.final.epoch)}')
+        if len(run.seeds) > 1:
+            low, high = ([value + sign * run.deviation(epoch) for epoch, value in run.values.items()]
+                         for sign in (-1, 1))
+            axes.fill_between(list(run.values), low, high, color=_COLORS[number % len(_COLORS)], alpha=0.15,
+                              linewidth=0, zorder=2)
     for reached in compare(runs)[-1:]:
         axes.axhline(reached.other.final.value, color=GREY, linewidth=0.8, zorder=1,
                      label=f'final {label} of {shorten(reached.other.name, 30)}')

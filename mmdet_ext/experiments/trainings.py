@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmengine.config import ConfigDict
@@ -22,11 +22,17 @@ POLL = 5  # seconds between two looks at the logs of trainings side by side
 
 @dataclass(eq=False)
 class Training:
-    """One config to train, with its logs and checkpoints in `work_dir`."""
+    """One config to train, with its logs and checkpoints in `work_dir`; `seed` is None for that of the config."""
     name: str
     config: str
     work_dir: Path
     train_cfg: ConfigDict
+    seed: int | None = None
+
+    @property
+    def title(self) -> str:
+        """The name, and the seed if there is one."""
+        return self.name if self.seed is None else f'{self.name} with seed {self.seed}'
 
     @property
     def max_epochs(self) -> int:
@@ -50,11 +56,18 @@ class Training:
         epochs = [epoch for epoch, metrics in log.validations.items() if metric in metrics]
         latest = (f', {metric_label(metric)} {log.validations[epochs[-1]][metric]:.3f} after epoch {epochs[-1]}'
                   if epochs else '')
-        return f'{self.name}: epoch {log.epoch} of {self.max_epochs}{latest}'
+        return f'{self.title}: epoch {log.epoch} of {self.max_epochs}{latest}'
 
 
-def read_trainings(configs: Sequence[str], out: Path, options: Sequence[str]) -> list[Training]:
-    """Read all configs before the first is trained; `options` are KEY=VALUE that replace values of them.
+def read_trainings(configs: Sequence[str], out: Path, options: Sequence[str],
+                   seeds: Sequence[int] = ()) -> list[Training]:
+    """Read all configs before the first is trained: those with the first seed, then those with the next.
+
+    Args:
+        configs: Files.
+        out: A training goes to `out`/NAME, or to `out`/NAME/seed_N.
+        options: KEY=VALUE that replace values of all configs.
+        seeds: Of `randomness.seed`; none to train once, with the seed of the config.
 
     Raises:
         ValueError: If two configs have the same name, or one is not trained by epochs.
@@ -71,7 +84,10 @@ def read_trainings(configs: Sequence[str], out: Path, options: Sequence[str]) ->
         if 'max_epochs' not in (cfg.get('train_cfg') or {}):
             raise ValueError(f'{config} has no train_cfg.max_epochs: only trainings by epochs are compared')
         trainings[name] = Training(name, config, out / name, cfg.train_cfg)
-    return list(trainings.values())
+    if not seeds:
+        return list(trainings.values())
+    return [replace(training, work_dir=training.work_dir / f'seed_{seed}', seed=seed)
+            for seed in seeds for training in trainings.values()]
 
 
 def train_all(trainings: Sequence[Training], tool: Path, options: Sequence[str], jobs: int, metric: str) -> None:
@@ -86,7 +102,7 @@ def train_all(trainings: Sequence[Training], tool: Path, options: Sequence[str],
     waiting = [training for training in trainings if not training.is_finished()]
     for training in trainings:
         if training not in waiting:
-            print(f'{training.name}: finished already')
+            print(f'{training.title}: finished already')
     running: dict[Training, subprocess.Popen] = {}
     printed, failures = {}, []
     try:
@@ -104,7 +120,7 @@ def train_all(trainings: Sequence[Training], tool: Path, options: Sequence[str],
                 if code is not None:
                     del running[training]
                 if code:
-                    failures.append(f'the training of {training.name} failed with exit code {code}: see '
+                    failures.append(f'the training of {training.title} failed with exit code {code}: see '
                                     f'{_log(training, jobs)}')
                 elif code == 0:
                     training.marker.write_text(str(training.max_epochs))
@@ -117,6 +133,8 @@ def train_all(trainings: Sequence[Training], tool: Path, options: Sequence[str],
 
 
 def _start(training: Training, tool: Path, options: Sequence[str], jobs: int) -> subprocess.Popen:
+    if training.seed is not None:
+        options = [*options, f'randomness.seed={training.seed}']
     checkpoint = resume_from(training.log(), training.train_cfg)
     command = [sys.executable, str(tool), training.config, '--work-dir', str(training.work_dir), '--resume',
                *([str(checkpoint)] if checkpoint else []), *(['--cfg-options', *options] if options else [])]

@@ -6,9 +6,10 @@ REPRESENTATIVES = (
     'yolov9/yolov9e_coco', 'yolo_rd/yolov9t_rd_shapes', 'yolo_rd/yolov9m_rd_coco', 'yolo_rd/yolov9e_rd_coco',
     'smca/detr_r18_shapes', 'smca/smca_r18_shapes', 'smca/smca_r18_coco128', 'smca/smca_ms_r50_50e_pooled_coco',
     'smca/smca_ms_conv_r50_50e_coco', 'mdetr/mdetr_r18_shapes', 'mdetr/mdetr_r18_shapes_qa',
-    'mdetr/mdetr_r18_shapes_seg', 'mdetr/mdetr_r18_coco128', 'mdetr/mdetr_r18_coco128_prompts',
-    'mdetr/mdetr_r18_clevr', 'mdetr/mdetr_r101_gqa', 'mdetr/mdetr_r101_phrasecut',
-    'mdetr/mdetr_r101_phrasecut_masks', 'mdetr/mdetr_effb3_pretrain', 'mdetr/mdetr_effb5_gqa')
+    'mdetr/mdetr_r18_shapes_seg', 'mdetr/mdetr_r18_shapes_unaligned', 'mdetr/mdetr_r18_coco128',
+    'mdetr/mdetr_r18_coco128_prompts', 'mdetr/mdetr_r18_clevr', 'mdetr/mdetr_r101_gqa',
+    'mdetr/mdetr_r101_phrasecut', 'mdetr/mdetr_r101_phrasecut_masks', 'mdetr/mdetr_effb3_pretrain',
+    'mdetr/mdetr_effb5_gqa')
 
 
 def types_in(node: object) -> set[str]:

@@ -18,7 +18,7 @@ from mmdet_ext.config_variables import apply_variables
 from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIGS = sorted(path for path in (ROOT / 'configs').glob('*/*.py') if path.parent.name != '_base_')
+CONFIGS = sorted(path for path in (ROOT / 'configs').rglob('*.py') if path.parent.name != '_base_')
 # what no config names, and why
 UNNAMED = {
     'AmpNoWaitOptimWrapper',  # --amp puts it in the place of NoWaitOptimWrapper
@@ -90,8 +90,8 @@ def test_classes_agree_throughout(path, monkeypatch):
     if 'text_encoder' in cfg.model:
         return  # no classes: it predicts tokens of a caption
     heads = [cfg.model[name] for name in ('bbox_head', ) if name in cfg.model]
-    if cfg.model.get('aux_head'):
-        heads.append(cfg.model.aux_head.head)
+    auxiliary = cfg.model.get('aux_head') or []
+    heads += [aux.head for aux in (auxiliary if isinstance(auxiliary, list) else [auxiliary])]
     for head in heads:
         assert head.num_classes == (len(classes) if classes else 80)
 
@@ -156,5 +156,5 @@ def test_every_registered_class_is_named_by_a_config():
 def test_every_kind_of_model_of_ours_has_one_representative():
     kinds = [kind_of(loaded(ROOT / f'configs/{name}.py')) for name in REPRESENTATIVES]
     assert len(kinds) == len(set(kinds))
-    our_kinds = {kind_of(loaded(path)) for path in CONFIGS if path.parent.name != 'mix'}
+    our_kinds = {kind_of(loaded(path)) for path in CONFIGS if path.parent.name not in ('mix', 'ablation')}
     assert our_kinds == set(kinds)

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mmdet_ext.experiments.comparison import Run, compare, epochs_to_reach, metric_label, to_json, to_markdown
+from mmdet_ext.experiments.comparison import (Run, compare, differences, epochs_to_reach, mean_run, metric_label,
+                                              to_json, to_markdown)
 from mmdet_ext.experiments.learning_curves import draw_learning_curves
 from mmdet_ext.experiments.logs import TrainingLog, read_training_log, resume_from
 
@@ -203,3 +204,54 @@ def test_the_crossing_is_marked_only_if_there_is_one(tmp_path, monkeypatch):
 def test_draws_many_trainings_of_one_validation_each(tmp_path):
     one, many = draw(tmp_path / 'a.png', BETTER), draw(tmp_path / 'b.png', *(Run(f'{n}', {1: 0.}, 1) for n in range(9)))
     assert not np.array_equal(one, many)
+
+
+SEEDS = mean_run('pgi', {0: {5: 0.2, 10: 0.5}, 1: {5: 0.4, 10: 0.7}, 2: {5: 0.3}}, 15, [1.0, None, 2.0])
+BASE = mean_run('plain', {0: {5: 0.1}, 1: {5: 0.35}, 3: {5: 0.3}}, 5, [])
+
+
+def test_means_and_deviations_of_seeds_by_hand():
+    assert SEEDS.values == {5: pytest.approx(0.3)}  # the epoch that all have
+    assert SEEDS.deviation(5) == pytest.approx(0.1) and SEEDS.cell(5) == '0.300 ± 0.100'
+    assert (SEEDS.minutes_per_epoch, BASE.minutes_per_epoch) == (1.5, None)
+    one = mean_run('one', {7: {5: 0.25}}, 5, [])
+    assert one.deviation(5) is None and one.cell(5) == '0.250' and one.cell(6) == ''
+    with pytest.raises(ValueError, match='late: no epoch has a validation with each of the seeds 0, 1'):
+        mean_run('late', {0: {5: 0.2}, 1: {10: 0.3}}, 10, [])
+
+
+def test_differences_are_those_of_the_same_seed():
+    pair, = differences([SEEDS, BASE])
+    assert pair.values == {0: pytest.approx(0.1), 1: pytest.approx(0.05)}
+    assert pair.sentence('AP') == ('the final AP of pgi is 0.075 ± 0.035 above that of plain, mean and standard '
+                                   'deviation of 2 seeds; greater with 2 of them')
+    back, = differences([BASE, SEEDS])
+    assert '0.075 ± 0.035 below' in back.sentence('AP') and 'greater with 0 of them' in back.sentence('AP')
+    assert differences([FIRST, BASE]) == differences([mean_run('one', {0: {5: 0.2}}, 5, []), BASE]) == []
+
+
+def test_table_and_json_of_seeds():
+    text = to_markdown([SEEDS, BASE], AP)
+    rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in text.splitlines() if line[:1] == '|']
+    assert rows[2] == ['5', '0.300 ± 0.100', '0.250 ± 0.132']
+    assert rows[4] == ['final', '0.300 ± 0.100 (epoch 5)', '0.250 ± 0.132 (epoch 5)']
+    assert '- pgi: 3 seeds, 0, 1, 2; final AP 0.200, 0.400, 0.300' in text
+    content = json.loads(to_json([SEEDS, BASE], AP))
+    assert content['runs'][0]['seeds']['1'] == {'5': 0.4, '10': 0.7}
+    assert content['runs'][0]['deviations'] == {'5': pytest.approx(0.1)}
+    assert content['differences'][0]['mean'] == pytest.approx(0.075)
+
+
+def test_many_trainings_are_rows_of_the_table():
+    text = to_markdown([FIRST, SLOWER, BETTER, BEHIND], AP)
+    rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in text.splitlines() if line[:1] == '|']
+    assert rows[0] == ['AP after epoch', '2', '4', '5', '6', '8', '10', 'best', 'final',
+                       'minutes per epoch of training']
+    assert [row[0] for row in rows[2:]] == ['smca', 'detr', 'yolo', 'zero']
+    assert rows[2][1:3] == ['0.100', '0.300'] and rows[3][-2:] == ['0.250 (epoch 10)', '']
+
+
+def test_seeds_have_a_band(tmp_path):
+    alone = SEEDS._replace(seeds={})
+    band, line = draw(tmp_path / 'band.png', SEEDS, BASE), draw(tmp_path / 'line.png', alone, BASE)
+    assert not np.array_equal(band, line)

@@ -121,6 +121,23 @@ def test_a_finished_training_is_not_started_again(make, run, folder):
     assert len(calls(folder, 'a')) == len(calls(folder, 'early')) == 2
 
 
+def test_each_seed_is_trained_in_its_folder_and_means_are_compared(make, run, folder):
+    configs = make('a.py', 0.1, 0.3, 0.4), make('b.py', 0.1, 0.1, 0.2)
+    message, out = run(*configs, '--seeds', 0, 5, '--train-options', 'x=1')
+    assert message == ''
+    for name in ('a/seed_0', 'b/seed_0', 'a/seed_5', 'b/seed_5'):
+        assert calls(folder, name)[0].endswith(f'--resume --cfg-options x=1 randomness.seed={name[-1]}')
+    for line in ('- the final AP of a is 0.200 ± 0.000 above that of b, mean and standard deviation of 2 seeds; '
+                 'greater with 2 of them', '- b: 2 seeds, 0, 5; final AP 0.200, 0.200', '0.400 ± 0.000 (epoch 3)'):
+        assert line in out
+    content = json.loads((folder / 'work_dirs/compare/comparison.json').read_text())
+    assert [run['name'] for run in content['runs']] == ['a', 'b']
+
+    message, out = run(*configs, '--seeds', 0, 5, 7)  # more seeds: those that are there are not trained again
+    assert message == '' and 'a with seed 5: finished already' in out and 'a: 3 seeds, 0, 5, 7' in out
+    assert len(calls(folder, 'a/seed_0')) == len(calls(folder, 'a/seed_7')) == 1
+
+
 def test_options_and_resume_go_to_train_py(make, run, folder):
     work_dir = folder / 'out' / 'a'
     work_dir.mkdir(parents=True)
@@ -183,6 +200,9 @@ def test_names_the_metrics_in_the_logs(make, run):
     (['a.py', 'other/a.py'], [], 'a.py and other/a.py have the same name: both would be trained in work_dirs/'),
     (['a.py', 'endless.py'], [], 'endless.py has no train_cfg.max_epochs'),
     (['a.py'], [], 'there should be two configs or more to compare, got a.py'),
+    (['a.py', 'b.py'], ['--seeds', '1', '2', '1'], '--seeds should be different numbers, got 1 more than once'),
+    (['a.py', 'b.py'], ['--seeds', '1', '-2'], '--seeds should be 0 or greater, got -2'),
+    (['a.py', 'b.py'], ['--seeds', '1', '--train-options', 'randomness.seed=3'], 'randomness.seed comes from --seeds'),
     (['a.py', 'b.py'], ['--jobs', '0'], '--jobs should be at least 1, got 0'),
     (['a.py', 'b.py'], ['--train-options', 'x'], '--train-options should be KEY=VALUE, got x'),
 ])

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmdet.models.detectors import FasterRCNN
 from mmdet.registry import MODELS
-from mmdet_ext.deployment import deploy, disagreement, load_for_deployment
+from mmdet_ext.deployment import count_parameters, deploy, disagreement, load_for_deployment
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import load_checkpoint
@@ -48,6 +49,27 @@ def test_writes_weights_and_a_config_that_agree_with_the_trained_model(checkpoin
             assert_close(folded, expected, rtol=1e-3, atol=1e-4)
 
 
+def test_pgi_beside_a_detector_of_mmdet_leaves_its_plain_config_and_weights(in_process, tmp_path):
+    init_default_scope('mmdet')
+    small = {'model.backbone.depth': 18, 'model.backbone.init_cfg': None, 'model.neck.in_channels': [64, 128, 256, 512],
+             'model.aux_head.branch.arch': 't', 'model.aux_head.branch.in_channels': (128, 256, 512),
+             'model.aux_head.head.in_channels': (64, 96, 128)}
+    cfg = Config.fromfile('configs/mix/pgi_faster-rcnn_r50_fpn_1x_coco.py')
+    cfg.merge_from_dict(small)
+    cfg.dump(tmp_path / 'trained.py')
+    model = MODELS.build(cfg.model)
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(dataset_meta=dict(classes=('a', ) * 80))),
+               tmp_path / 'trained.pth')
+    error, out = in_process('tools/deploy.py', tmp_path / 'trained.py', tmp_path / 'trained.pth',
+                            tmp_path / 'plain.pth', '--size', '64')
+    assert error == '' and f'deployed{count_parameters(model) - count_parameters(model.aux_head):>20,}' in out
+    deployed = Config.fromfile(tmp_path / 'plain.py')
+    plain = MODELS.build(deployed.model)
+    assert type(plain) is FasterRCNN and isinstance(model, FasterRCNN) and type(model).__name__ == 'FasterRCNN'
+    load_checkpoint(plain, str(tmp_path / 'plain.pth'), strict=True)
+    assert all(value.equal(model.state_dict()[name]) for name, value in plain.state_dict().items())
+
+
 @pytest.mark.parametrize('arguments, message', [
     (('configs/yolov9/none.py', CONFIG, 'out.pth'), 'there is no config file configs/yolov9/none.py'),
     ((CONFIG, 'none.pth', 'out.pth'), 'there is no checkpoint none.pth'),
@@ -66,7 +88,7 @@ def test_a_checkpoint_of_another_size_is_refused_and_nothing_written(in_process,
 
 
 def test_other_detectors_are_refused(checkpoint):
-    with pytest.raises(ValueError, match="model.type should be 'PGIDetector'.*'FasterRCNN'"):
+    with pytest.raises(ValueError, match="model.type should be 'PGIDetector' or 'PGI'.*'FasterRCNN'"):
         load_for_deployment(Config.fromfile('configs/mix/faster-rcnn_gelanc_fpn_1x_coco.py'), checkpoint)
 
 

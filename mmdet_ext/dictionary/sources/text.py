@@ -86,7 +86,7 @@ def _load(name: str) -> tuple[Any, nn.Module]:
     from transformers import AutoConfig, AutoModel, AutoTokenizer  # only here: other sources need no transformers
 
     if not Path(name).is_dir() and (Path(name).is_absolute() or name.startswith('.') or name.count('/') > 1):
-        raise FileNotFoundError(f'there is no folder model={name} (seen from {Path.cwd()})')
+        raise FileNotFoundError(f'model={name}: there is no such folder (seen from {Path.cwd()})')
     for local in (True, False):  # the cache first: without a network each file on the Hub takes half a minute to fail
         try:
             config = AutoConfig.from_pretrained(name, local_files_only=local)

@@ -13,6 +13,9 @@ GELAN_4 = """model = dict(
 GELAN_3 = """model = dict(
     backbone=dict(_delete_=True, type='GELAN', arch='t', out_indices=(1, 2, 3)),
     neck=dict(in_channels=[64, 96, 128]))"""
+GELAN_2 = """model = dict(
+    backbone=dict(_delete_=True, type='GELAN', arch='t', out_indices=(2, 3)),
+    neck=dict(in_channels=[96, 128]))"""
 GELAN_1 = """model = dict(
     backbone=dict(_delete_=True, type='GELAN', arch='t', out_indices=(3, )),
     neck=dict(in_channels=[128]))"""
@@ -30,15 +33,16 @@ model = dict(
         type='PGIAuxHead',
         branch=dict(type='ReversibleBranch', arch='t', in_channels=channels[-3:], in_indices=(-3, -2, -1)),
         head=dict(type='YOLOv9Head', num_classes=80, in_channels=(64, 96, 128), sum_over_images=False)))"""
-PGI_1 = """model = dict(
+PGI_FEW = """channels = _base_.model.neck.in_channels
+strides = (8, 16, 32)[-len(channels):]
+model = dict(
     type='PGI',
     detector=_base_.model.type,
     aux_head=dict(
         type='PGIAuxHead',
         branch=dict(type='IdentityBranch'),
         head=dict(
-            type='YOLOv9Head', num_classes=80, in_channels=_base_.model.neck.in_channels, strides=(32, ),
-            sum_over_images=False)))"""
+            type='YOLOv9Head', num_classes=80, in_channels=channels, strides=strides, sum_over_images=False)))"""
 PGI_OURS = """model = dict(
     aux_head=dict(
         _delete_=True,
@@ -99,7 +103,7 @@ def _maps(model: ConfigDict) -> int:
 def _gelan(host: Host, model: ConfigDict) -> Try | str:
     if model.backbone.type == 'GELAN':
         return Try('')
-    return Try({1: GELAN_1, 3: GELAN_3, 4: GELAN_4}[_maps(model)])
+    return Try({1: GELAN_1, 2: GELAN_2, 3: GELAN_3, 4: GELAN_4}[_maps(model)])
 
 
 def _rd_neck(host: Host, model: ConfigDict) -> Try | str:
@@ -113,7 +117,7 @@ def _pgi(host: Host, model: ConfigDict) -> Try | str:
         return Try(PGI_OURS)
     if model.type == 'MDETR':
         return 'the boxes of MDETR have phrases, and the dense head beside it would need classes'
-    return Try(PGI_1 if _maps(model) == 1 else PGI)
+    return Try(PGI_FEW if _maps(model) < 3 else PGI)
 
 
 def _yolov9_head(host: Host, model: ConfigDict) -> Try | str:

@@ -7,6 +7,7 @@ from mmdet.models.utils import unpack_gt_instances
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ..task_modules import Assignment, PaddedAssignment
@@ -95,11 +96,19 @@ class PGIAuxHead(BaseModule):
         return [level * self.loss_weight for level in value]
 
 
-def of_one_class(batch_data_samples: SampleList) -> SampleList:
-    """Copies in which all objects are of class 0."""
+def separate_copies(batch_data_samples: SampleList) -> SampleList:
+    """Copies with the same tensors, whose fields may be set without a change to these samples."""
     samples = [sample.new() for sample in batch_data_samples]
     for sample in samples:
-        instances = sample.gt_instances.new()
-        instances.labels = torch.zeros_like(instances.labels)
-        sample.gt_instances = instances
+        for name, instances in sample.items():
+            if isinstance(instances, InstanceData):
+                setattr(sample, name, instances.new())
+    return samples
+
+
+def of_one_class(batch_data_samples: SampleList) -> SampleList:
+    """Copies in which all objects are of class 0."""
+    samples = separate_copies(batch_data_samples)
+    for sample in samples:
+        sample.gt_instances.labels = torch.zeros_like(sample.gt_instances.labels)
     return samples

@@ -2,7 +2,6 @@
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import torch.nn as nn
@@ -13,7 +12,9 @@ from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from torch import Tensor
 
+from ...extended_classes import extended
 from ..auxiliaries import PGIAuxHead
+from ..auxiliaries.pgi_aux_head import separate_copies
 from ..dense_heads import YOLOv9Head
 from ..task_modules import PaddedAssignment
 from .file_weights import FileWeights
@@ -52,9 +53,17 @@ class AuxiliaryHeads:
             return ()
         return tuple(self.aux_head) if isinstance(self.aux_head, nn.ModuleList) else (self.aux_head, )
 
+    def drop_aux_head(self) -> None:
+        """Make this the plain detector, in state and behaviour."""
+        if self.with_aux:
+            del self.aux_head
+        self.with_aux = False
+
     def loss(self, batch_inputs: Tensor, batch_data_samples: SampleList) -> Losses:
         if not self.with_aux:
             return super().loss(batch_inputs, batch_data_samples)
+        # some heads, such as that of RTMDet-Ins, write to the data samples
+        samples = [separate_copies(batch_data_samples) for _ in self.aux_heads]
         with recorded(self.backbone) as backbone, recorded(self.neck if self.with_neck else nn.Identity()) as neck:
             losses, assignment = self._own_losses(batch_inputs, batch_data_samples)
         if not backbone:
@@ -63,7 +72,7 @@ class AuxiliaryHeads:
         maps = dict(backbone=feats, neck=neck[-1][1] if neck else None)
         for number, head in enumerate(self.aux_heads):
             given = assignment if head.lead_guided else None
-            added = head.loss(images, maps[head.source], batch_data_samples, given)
+            added = head.loss(images, maps[head.source], samples[number], given)
             if isinstance(self.aux_head, nn.ModuleList):
                 added = {name.replace('aux.', f'aux{number}.', 1): value for name, value in added.items()}
             losses = losses | added
@@ -119,35 +128,26 @@ def build_with_pgi(detector: str | type[BaseDetector], aux_head: dict | Sequence
     if not (isinstance(base, type) and issubclass(base, BaseDetector)):
         raise ValueError(f"detector should be the type of a detector, such as 'FasterRCNN' or _base_.model.type, got "
                          f'{detector!r}')
+    if 'backbone' not in arguments:
+        raise ValueError(f"detector={base.__name__!r} has no backbone of its own: give type='PGI' to the detector "
+                         'inside it')
     arguments = copy.deepcopy(arguments)  # mmdet's detectors write to them
     if issubclass(base, AuxiliaryHeads):
         return base(aux_head=aux_head, **arguments)
     train_cfg = copy.deepcopy(arguments.get('train_cfg') or {})
-    own = {class_of(arguments[name]['type']): options for name, options in (
+    configured = {class_of(arguments[name]['type']): options for name, options in (
         ('rpn_head', train_cfg.get('rpn')), ('mask_head', train_cfg), ('bbox_head', train_cfg))
         if isinstance(arguments.get(name), Mapping)}
     model = with_auxiliary_heads(base)(**arguments)
-    if not isinstance(getattr(model, 'backbone', None), nn.Module):
-        raise ValueError(f"detector={base.__name__!r} has no backbone of its own: give type='PGI' to the detector "
-                         'inside it')
-    model.set_aux_head(aux_head, own)
+    model.set_aux_head(aux_head, configured)
     return model
 
 
-@cache
 def with_auxiliary_heads(detector: type[BaseDetector]) -> type[BaseDetector]:
     """A subclass of `detector` with its name and `AuxiliaryHeads`."""
-
-    def reduce(self: nn.Module) -> tuple:  # pickle cannot find by its name a class that has the name of another one
-        return _empty, (detector, ), self.__dict__
-
-    return type(detector.__name__, (AuxiliaryHeads, FileWeights, detector),
-                dict(__module__=detector.__module__, __doc__=detector.__doc__, __reduce__=reduce))
-
-
-def _empty(detector: type[BaseDetector]) -> BaseDetector:
-    kind = with_auxiliary_heads(detector)
-    return kind.__new__(kind)
+    if not issubclass(detector, FileWeights):
+        detector = extended(detector, FileWeights)
+    return extended(detector, AuxiliaryHeads)
 
 
 @contextmanager
