@@ -57,10 +57,12 @@ def prune(rd: RetrieverDictionary, keep_indices: Sequence[int] | Tensor) -> Retr
         raise ValueError(f'keep_indices should be at least 2 distinct ones of 0..{rd.num_atoms - 1}, '
                          f'got {keep.tolist()}')
     pruned = RetrieverDictionary(
-        rd.generator.conv.in_channels, len(keep), rd.alpha, kernel_size=rd.exchanger.conv.kernel_size[0],
-        act_g=rd.generator.with_activation, norm_g=rd.generator.with_norm, norm_e=rd.exchanger.with_norm,
-        norm_d=rd.dictionary.with_norm, biased=rd.biased, norm_affine=rd.scale is not None, unit_atoms=rd.unit_atoms,
-        eps=rd.eps, gate=None if rd.gate is None else 0.0, ramp=rd.ramp)
+        rd.generator.conv.in_channels, len(keep), rd.alpha, dense=rd.dense,
+        kernel_size=(rd.generator if rd.dense else rd.exchanger).conv.kernel_size[0],
+        act_g=rd.generator.with_activation, norm_g=rd.generator.with_norm,
+        norm_e=not rd.dense and rd.exchanger.with_norm, norm_d=rd.dictionary.with_norm, normalise=rd.normalise,
+        biased=rd.biased, norm_affine=rd.scale is not None, unit_atoms=rd.unit_atoms, eps=rd.eps,
+        gate=None if rd.gate is None else 0.0, ramp=rd.ramp)
     pruned.load_state_dict({name: _rows(name, tensor, keep) for name, tensor in rd.state_dict().items()})
     for original, copied in zip(rd.parameters(), pruned.parameters(), strict=True):
         copied.requires_grad_(original.requires_grad)

@@ -1,11 +1,19 @@
 """What the tests of configs share."""
+from pathlib import Path
+
 import pytest
-from small_bert import save_small_bert
+
+from mmdet_ext.experiments.mixing.cell import save_small_texts
 
 
 @pytest.fixture(scope='session')
-def bert_folder(tmp_path_factory) -> str:
-    """A small BERT in the place of the one that would be downloaded."""
-    folder = tmp_path_factory.mktemp('bert')
-    save_small_bert(folder)
-    return str(folder)
+def text_encoders(tmp_path_factory) -> Path:
+    """A folder of small text encoders in the place of those that would be downloaded: `bert` and `roberta`."""
+    folder = tmp_path_factory.mktemp('texts')
+    save_small_texts(folder)
+    return folder
+
+
+@pytest.fixture(scope='session')
+def bert_folder(text_encoders) -> str:
+    return str(text_encoders / 'bert')

@@ -8,7 +8,8 @@ from mmdet_ext.models.layers import PAPER_FORM, RetrieverDictionary
 from torch.testing import assert_close
 
 FORMS = [{}, PAPER_FORM, dict(norm_g=False, norm_e=False, norm_d=False), dict(gate=0.5), dict(ramp=4),
-         dict(unit_atoms=True, kernel_size=3), dict(freeze_atoms=True, lambda_=0.5), dict(alpha=0.0)]
+         dict(unit_atoms=True, kernel_size=3), dict(dense=True, normalise=False),
+         dict(freeze_atoms=True, lambda_=0.5), dict(alpha=0.0)]
 
 
 def trained(**options: object) -> RetrieverDictionary:

@@ -11,7 +11,7 @@ from mmengine.dist import get_world_size
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from ..layers import Conv, distances_to_boxes, expected_distances
+from ..layers import Conv, check_channels, distances_to_boxes, expected_distances
 from ..losses import DensePredictions, task_aligned_losses
 from ..task_modules import Assignment, BatchTargets, PaddedAssignment, pad_targets
 from .postprocess import batch_detections, to_original_images
@@ -75,8 +75,9 @@ class YOLOv9Head(BaseDenseHead):
             Class logits (B, C, H_i, W_i) and distance logits (B, 4 * reg_max, H_i, W_i) per level; the channel of side
             s (left, top, right, bottom) and bin b is s * reg_max + b.
         """
-        return ([tower(feat) for tower, feat in zip(self.class_towers, feats, strict=True)],
-                [tower(feat) for tower, feat in zip(self.box_towers, feats, strict=True)])
+        check_channels(self, self.in_channels, feats)
+        return ([tower(feat) for tower, feat in zip(self.class_towers, feats)],
+                [tower(feat) for tower, feat in zip(self.box_towers, feats)])
 
     def predictions(self, class_maps: Sequence[Tensor], box_maps: Sequence[Tensor]) -> DensePredictions:
         """Join the levels, fine to coarse and row by row, in float32 at least."""

@@ -2,7 +2,6 @@
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import torch.nn as nn
@@ -13,6 +12,7 @@ from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from torch import Tensor
 
+from ...extended_classes import extended
 from ..auxiliaries import PGIAuxHead
 from ..auxiliaries.pgi_aux_head import separate_copies
 from ..dense_heads import YOLOv9Head
@@ -143,20 +143,11 @@ def build_with_pgi(detector: str | type[BaseDetector], aux_head: dict | Sequence
     return model
 
 
-@cache
 def with_auxiliary_heads(detector: type[BaseDetector]) -> type[BaseDetector]:
     """A subclass of `detector` with its name and `AuxiliaryHeads`."""
-
-    def reduce(self: nn.Module) -> tuple:  # pickle cannot find by its name a class that has the name of another one
-        return _empty, (detector, ), self.__dict__
-
-    return type(detector.__name__, (AuxiliaryHeads, FileWeights, detector),
-                dict(__module__=detector.__module__, __doc__=detector.__doc__, __reduce__=reduce))
-
-
-def _empty(detector: type[BaseDetector]) -> BaseDetector:
-    kind = with_auxiliary_heads(detector)
-    return kind.__new__(kind)
+    if not issubclass(detector, FileWeights):
+        detector = extended(detector, FileWeights)
+    return extended(detector, AuxiliaryHeads)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Plain modules and functions: nothing here is registered."""
 from .atoms import Atoms, load_atoms
 from .attention import Attention, build_attention
+from .channel_check import check_channels
 from .ciou import complete_iou
 from .composite import CBLinear, cb_fuse
 from .conv import Conv, RepConv
@@ -46,6 +47,7 @@ __all__ = [
     'axis_terms',
     'build_attention',
     'cb_fuse',
+    'check_channels',
     'complete_iou',
     'distances_to_boxes',
     'distribution_focal_loss',

@@ -34,10 +34,15 @@ class RetrieverDictionary(nn.Module):
             of the released code.
         lambda_: Weight of the input in [0, 1], 1 - alpha. The paper's symbol; give one of the two.
         kernel_size: Odd side of E's kernel.
+        dense: Whether one dense convolution with E's kernel, from the channels to the coefficients, and batch norm
+            (`norm_g`) stand in the place of G and E, as in the paper's ablation. It takes kernel_size^2 times the
+            weights of G; `act_g` and `norm_e` are not used.
         act_g: Whether SiLU follows G.
         norm_g: Whether batch norm follows G.
         norm_e: Whether batch norm follows E.
         norm_d: Whether batch norm follows D; otherwise the sum of the atoms is plain.
+        normalise: Whether the coefficients are normalised over the atoms. Without, the module can learn to return its
+            input.
         biased: Whether the variance over the atoms is divided by N, with eps inside the root. Otherwise it is divided
             by N - 1, and eps is added to the standard deviation.
         norm_affine: Whether the normalised coefficients have a learned scale and shift per atom.
@@ -59,10 +64,11 @@ class RetrieverDictionary(nn.Module):
     """
 
     def __init__(self, channels: int, num_atoms: int | None = None, alpha: float | None = None, *,
-                 lambda_: float | None = None, kernel_size: int = 5, act_g: bool = True, norm_g: bool = True,
-                 norm_e: bool = True, norm_d: bool = True, biased: bool = False, norm_affine: bool = False,
-                 unit_atoms: bool = False, eps: float = 1e-5, atoms: str | os.PathLike | None = None,
-                 init_g: str = 'random', freeze_atoms: bool = False, gate: float | None = None, ramp: int = 0) -> None:
+                 lambda_: float | None = None, kernel_size: int = 5, dense: bool = False, act_g: bool = True,
+                 norm_g: bool = True, norm_e: bool = True, norm_d: bool = True, normalise: bool = True,
+                 biased: bool = False, norm_affine: bool = False, unit_atoms: bool = False, eps: float = 1e-5,
+                 atoms: str | os.PathLike | None = None, init_g: str = 'random', freeze_atoms: bool = False,
+                 gate: float | None = None, ramp: int = 0) -> None:
         super().__init__()
         self.atoms_file = None if atoms is None else str(atoms)
         self.missing_atoms = str(atoms) if atoms is not None and num_atoms and not Path(atoms).is_file() else ''
@@ -77,11 +83,16 @@ class RetrieverDictionary(nn.Module):
             raise ValueError(f'ramp should be at least 0, and 0 with a gate, got ramp={ramp} and gate={gate}')
         self.alpha = _dictionary_weight(alpha, lambda_)
         self.num_atoms = num_atoms
+        self.normalise = normalise
         self.biased = biased
         self.unit_atoms = unit_atoms
         self.eps = eps
-        self.generator = _conv(channels, num_atoms, norm=norm_g, act=act_g)
-        self.exchanger = _conv(num_atoms, num_atoms, kernel_size, groups=num_atoms, norm=norm_e)
+        self.dense = dense
+        if dense:
+            self.generator, self.exchanger = _conv(channels, num_atoms, kernel_size, norm=norm_g), nn.Identity()
+        else:
+            self.generator = _conv(channels, num_atoms, norm=norm_g, act=act_g)
+            self.exchanger = _conv(num_atoms, num_atoms, kernel_size, groups=num_atoms, norm=norm_e)
         self.scale = nn.Parameter(torch.ones(num_atoms)) if norm_affine else None
         self.shift = nn.Parameter(torch.zeros(num_atoms)) if norm_affine else None
         self.dictionary = _conv(num_atoms, channels, norm=norm_d)
@@ -105,8 +116,10 @@ class RetrieverDictionary(nn.Module):
         return self.alpha * (self.passes / self.ramp).clamp(max=1) if self.ramp else self.alpha
 
     def coefficients(self, x: Tensor) -> Tensor:
-        """Normalised coefficients (B, N, H, W) of the atoms at each pixel, in float32 at least."""
-        normed = positional_norm(self.exchanger(self.generator(x)), self.eps, biased=self.biased)
+        """Coefficients (B, N, H, W) of the atoms at each pixel, normalised in float32 at least."""
+        normed = self.exchanger(self.generator(x))
+        if self.normalise:
+            normed = positional_norm(normed, self.eps, biased=self.biased)
         return normed if self.scale is None else normed * self.scale.view(-1, 1, 1) + self.shift.view(-1, 1, 1)
 
     def retrieve(self, x: Tensor) -> Tensor:
@@ -138,9 +151,9 @@ class RetrieverDictionary(nn.Module):
         if vectors is not None:
             self.dictionary.conv.weight.copy_(vectors.T[:, :, None, None])
         if match:
-            self.generator.conv.weight.copy_(self.atoms[:, :, None, None])
-            kernel = self.exchanger.conv.weight
-            kernel.zero_()[:, :, kernel.shape[2] // 2, kernel.shape[3] // 2] = 1
+            _fill_centre(self.generator.conv.weight, self.atoms)
+            if not self.dense:
+                _fill_centre(self.exchanger.conv.weight, 1)
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         super()._load_from_state_dict(state_dict, prefix, *args)
@@ -166,7 +179,15 @@ def positional_norm(x: Tensor, eps: float = 1e-5, *, biased: bool = False) -> Te
     else:  # where var_mean over channels takes many times as long
         centred = x - x.mean(dim=1, keepdim=True)
         variance = centred.square().sum(dim=1, keepdim=True) / (x.shape[1] - (0 if biased else 1))
-    return centred / ((variance + eps).sqrt() if biased else variance.sqrt() + eps)
+    if biased:
+        return centred / (variance + eps).sqrt()
+    # equal coefficients, such as those of a pixel of zeros, have variance 0, where a root has no finite gradient
+    return centred / (variance.clamp(min=1e-30).sqrt() + eps)
+
+
+def _fill_centre(kernels: Tensor, values: Tensor | float) -> None:
+    """Kernels (O, I, k, k) of zeros but for their centres, which get `values` (O, I)."""
+    kernels.zero_()[:, :, kernels.shape[2] // 2, kernels.shape[3] // 2] = values
 
 
 def _conv(in_channels: int, out_channels: int, kernel_size: int = 1, *, groups: int = 1, norm: bool,
@@ -213,7 +234,7 @@ class FoldedRetrieverDictionary(nn.Module):
     def __init__(self, rd: RetrieverDictionary) -> None:
         super().__init__()
         self.generator, self.exchanger, self.dictionary = rd.generator, rd.exchanger, rd.dictionary.conv
-        self.biased, self.eps = rd.biased, rd.eps
+        self.normalise, self.biased, self.eps = rd.normalise, rd.biased, rd.eps
         with torch.no_grad():
             alpha = torch.as_tensor(rd.dictionary_weight(), dtype=torch.float32)
             weight = alpha * rd.atoms.T  # (C, N)
@@ -222,18 +243,24 @@ class FoldedRetrieverDictionary(nn.Module):
                 bias = bias + alpha * rd.dictionary.conv.bias
             if rd.scale is not None:
                 bias, weight = bias + weight @ rd.shift, weight * rd.scale
-            self.dictionary.weight.copy_((weight - weight.mean(dim=1, keepdim=True))[:, :, None, None])
+            if self.normalise:
+                weight = weight - weight.mean(dim=1, keepdim=True)
+                last = (rd.generator if rd.dense else rd.exchanger).conv
+                if last.bias is not None:
+                    last.bias -= last.bias.mean()
+            self.dictionary.weight.copy_(weight[:, :, None, None])
             self.dictionary.bias = None
-            if self.exchanger.conv.bias is not None:
-                self.exchanger.conv.bias -= self.exchanger.conv.bias.mean()
         self.bias = nn.Parameter(bias.view(1, -1, 1, 1))
         self.register_buffer('input_weight', 1 - alpha)
 
     def forward(self, x: Tensor) -> Tensor:
         coefficients = self.exchanger(self.generator(x))
         retrieved = self.dictionary(coefficients)
-        scale = self._inverse_deviation(coefficients).clamp_(max=torch.finfo(retrieved.dtype).max).to(retrieved.dtype)
-        mixed = torch.addcmul(self.bias.to(retrieved.dtype), retrieved, scale)
+        if self.normalise:
+            scale = self._inverse_deviation(coefficients).clamp_(max=torch.finfo(retrieved.dtype).max)
+            mixed = torch.addcmul(self.bias.to(retrieved.dtype), retrieved, scale.to(retrieved.dtype))
+        else:
+            mixed = retrieved + self.bias.to(retrieved.dtype)
         return torch.addcmul(mixed, x, self.input_weight.to(x.dtype)).to(x.dtype)
 
     def _inverse_deviation(self, coefficients: Tensor) -> Tensor:

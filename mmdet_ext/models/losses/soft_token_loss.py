@@ -4,6 +4,9 @@ import torch.nn as nn
 from mmdet.registry import MODELS
 from torch import Tensor
 
+_OF_CLASSES = ("loss_cls: SoftTokenLoss is for logits of a text's tokens with a last column for no object, as MDETRHead "
+               'and AlignedGroundingDINOHead(loss_soft_token=...) have them; this head has scores of classes')
+
 
 @MODELS.register_module()
 class SoftTokenLoss(nn.Module):
@@ -19,6 +22,11 @@ class SoftTokenLoss(nn.Module):
         self.eos_coef = eos_coef
         self.loss_weight = loss_weight
 
+    @property
+    def use_sigmoid(self) -> bool:
+        """What mmdet's heads ask of a loss of classes, which this is not."""
+        raise ValueError(_OF_CLASSES)
+
     def forward(self, logits: Tensor, targets: Tensor, matched: Tensor, avg_factor: float | Tensor) -> Tensor:
         """
         Args:
@@ -30,7 +38,12 @@ class SoftTokenLoss(nn.Module):
 
         Returns:
             (...), of each layer if the leading axes are layers.
+
+        Raises:
+            ValueError: If `targets` are not one number per logit, such as labels of classes.
         """
+        if targets.shape != logits.shape:
+            raise ValueError(f'{_OF_CLASSES}: targets {tuple(targets.shape)} for logits {tuple(logits.shape)}')
         log_probs = logits.float().log_softmax(dim=-1)
         matched_loss = -(targets * log_probs).sum(dim=-1)
         unmatched_loss = -self.eos_coef * log_probs[..., -1]

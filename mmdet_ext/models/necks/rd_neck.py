@@ -7,7 +7,7 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..layers import RetrieverDictionary
+from ..layers import RetrieverDictionary, check_channels
 
 
 @MODELS.register_module()
@@ -29,6 +29,7 @@ class RDNeck(BaseModule):
     def __init__(self, in_channels: Sequence[int], levels: Sequence[int] | None = None, *,
                  init_cfg: dict | None = None, **rd: Any) -> None:
         super().__init__(init_cfg)
+        self.in_channels = tuple(in_channels)
         chosen = range(len(in_channels)) if levels is None else levels
         unknown = [level for level in chosen if level not in range(len(in_channels))]
         if unknown:
@@ -38,4 +39,5 @@ class RDNeck(BaseModule):
             for level, channels in enumerate(in_channels))
 
     def forward(self, feats: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        return tuple(rd(feat) for rd, feat in zip(self.dictionaries, feats, strict=True))
+        check_channels(self, self.in_channels, feats)
+        return tuple(rd(feat) for rd, feat in zip(self.dictionaries, feats))

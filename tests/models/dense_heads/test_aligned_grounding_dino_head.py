@@ -81,3 +81,30 @@ def test_nothing_is_kept_after_a_call():
     assert_close(first, second)
     kept = {name for name, value in vars(head).items() if isinstance(value, (list, torch.Tensor))}
     assert kept == {'text_masks'}  # mmdet's own
+
+
+def test_soft_tokens_by_hand():
+    head, given = build(loss_soft_token=dict(type='SoftTokenLoss', eos_coef=0.1)), inputs()
+    losses = head.loss(**given)
+    assert {name for name in losses if 'soft' in name} == {'loss_soft_token', 'd0.loss_soft_token'}
+    assert not any('align' in name for name in losses)
+    for name, states in zip(('d0.loss_soft_token', 'loss_soft_token'), given['hidden_states']):
+        log_probs = F.log_softmax(head.soft_token(states[0, NUM_DENOISING:]), dim=-1)  # (5, 257)
+        matched = log_probs[3, 1:3].mean() + log_probs[1, 4]  # query 3 has the tokens 1 and 2, query 1 the token 4
+        assert_close(losses[name], -(matched + 0.1 * log_probs[[0, 2, 4], 256].sum()) / 2)
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(), 'loss_align, loss_soft_token or both, got neither'),
+    (dict(loss_align=dict(type='ContrastiveAlignLoss'), lang_model_name='bert'), 'lang_model_name belong to a head'),
+])
+def test_what_does_not_fit_is_said(options, message):
+    with pytest.raises(ValueError, match=message):
+        build(**options)
+
+
+def test_soft_tokens_are_no_loss_of_classes():
+    with pytest.raises(ValueError, match='SoftTokenLoss is for logits .* this head has scores of classes'):
+        MODELS.build(dict(type='DETRHead', num_classes=2, loss_cls=dict(type='SoftTokenLoss')))
+    with pytest.raises(ValueError, match=r'this head has scores of classes: targets \(3,\) for logits \(3, 2\)'):
+        MODELS.build(dict(type='SoftTokenLoss'))(torch.zeros(3, 2), torch.zeros(3), torch.ones(3), avg_factor=1.)

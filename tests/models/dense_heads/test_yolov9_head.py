@@ -190,3 +190,8 @@ def test_wrong_values_are_named(options, message):
 def test_the_bias_of_another_number_of_classes():
     head = YOLOv9Head(2, (8, 8, 8))
     assert head.class_towers[0][-1].bias[0].item() == pytest.approx(math.log(5 / 2 / 80**2))
+
+
+def test_maps_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match=r'YOLOv9Head has in_channels=\[16\], and gets 1 map of 8 channels'):
+        YOLOv9Head(2, [16], [8])([torch.zeros(1, 8, 4, 4)])

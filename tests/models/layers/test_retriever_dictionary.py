@@ -22,7 +22,11 @@ def test_positional_norm_is_in_float32_for_half_precision():
     assert positional_norm(torch.randn(1, 8, 2, 2).half()).dtype == torch.float32
 
 
-@pytest.mark.parametrize('form', [{}, PAPER_FORM])
+DENSE = dict(dense=True, init_g='match')
+FORMS = [{}, PAPER_FORM, DENSE, dict(normalise=False)]
+
+
+@pytest.mark.parametrize('form', FORMS)
 def test_every_part_learns(form):
     rd = RetrieverDictionary(8, num_atoms=16, **form)
     rd(torch.randn(2, 8, 4, 4)).square().sum().backward()
@@ -43,7 +47,7 @@ def test_the_papers_form_by_the_papers_formula():
     assert_close(rd(x), 0.3 * x + 0.7 * torch.einsum('bnhw,nc->bchw', c, atoms))
 
 
-@pytest.mark.parametrize('form', [{}, PAPER_FORM, dict(unit_atoms=True), dict(alpha=0)])
+@pytest.mark.parametrize('form', [*FORMS, dict(unit_atoms=True), dict(alpha=0), dict(dense=True, norm_g=False)])
 def test_folding_changes_no_output(form):
     rd = RetrieverDictionary(8, num_atoms=16, **form).eval()
     for parameter in (rd.scale, rd.shift):
@@ -58,6 +62,40 @@ def test_folding_changes_no_output(form):
         before = rd(x)
         after = fuse(nn.Sequential(rd))(x)
     assert_close(after, before, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize('channels, num_atoms, weights', [
+    (512, 256, 3_407_872), (512, 512, 6_815_744), (512, 1024, 13_631_488), (256, 512, 3_407_872),
+    (256, 2048, 13_631_488), (1024, 512, 13_631_488)])
+def test_the_dense_retriever_has_the_weights_of_the_ablation(channels, num_atoms, weights):
+    with torch.device('meta'):
+        rd = RetrieverDictionary(channels, num_atoms, dense=True)
+    assert sum(p.numel() for p in rd.parameters() if p.ndim == 4) == weights
+
+
+def test_the_dense_retriever_can_compute_what_the_two_convolutions_do():
+    options = dict(norm_g=False, act_g=False, norm_e=False)
+    pair, dense = RetrieverDictionary(6, 5, **options), RetrieverDictionary(6, 5, dense=True, **options)
+    generator, exchanger = pair.generator.conv.weight, pair.exchanger.conv.weight
+    dense.generator.conv.weight.data = generator * exchanger  # (5, 6, 1, 1) times (5, 1, 5, 5)
+    dense.dictionary.load_state_dict(pair.dictionary.state_dict())
+    x = torch.randn(2, 6, 7, 8)
+    assert_close(dense(x), pair(x))
+
+
+def test_without_normalisation_coefficients_are_those_of_the_retriever():
+    rd, x = RetrieverDictionary(6, 5, normalise=False), torch.randn(2, 6, 4, 4)
+    assert_close(rd.coefficients(x), rd.exchanger(rd.generator(x)))
+
+
+@pytest.mark.parametrize('form', [*FORMS, dict(norm_g=False, norm_e=False, norm_d=False)])
+@pytest.mark.parametrize('mode', [True, False])
+def test_pixels_of_zeros_have_finite_outputs_and_gradients(form, mode):
+    rd, x = RetrieverDictionary(8, 16, **form).train(mode), torch.zeros(2, 8, 4, 4, requires_grad=True)
+    output = rd(x)
+    output.square().sum().backward()
+    assert output.isfinite().all() and x.grad.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in rd.parameters())
 
 
 @pytest.mark.parametrize('dtype, atol', [(torch.bfloat16, 0.1), (torch.float16, 0.02)])

@@ -35,3 +35,9 @@ def test_it_stands_behind_another_neck_in_a_config():
 def test_a_level_that_is_not_there_is_named():
     with pytest.raises(ValueError, match=r'levels should be in 0..2, got \[3\]'):
         RDNeck([8, 8, 12], levels=[3])
+
+
+@pytest.mark.parametrize('maps, got', [(feats()[:2], '2 maps of 8, 8'), (feats()[::-1], '3 maps of 12, 8, 8')])
+def test_maps_that_do_not_fit_are_named(maps, got):
+    with pytest.raises(ValueError, match=rf'RDNeck has in_channels=\[8, 8, 12\], and gets {got} channels'):
+        RDNeck([8, 8, 12])(maps)

@@ -4,8 +4,9 @@ from copy import deepcopy
 import pytest
 import torch
 from mmdet.registry import MODELS
-from small_bert import save_small_bert
 from torch.testing import assert_close
+
+from mmdet_ext.experiments.mixing.cell import save_small_bert
 
 SUB_SENTENCES = dict(use_sub_sentence_represent=True, special_tokens_list=['[CLS]', '[SEP]', '.', '?'])
 

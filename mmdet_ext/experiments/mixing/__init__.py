@@ -1,0 +1,1 @@
+"""The grid of the parts of this package in detectors: which part works in which, each tried."""
