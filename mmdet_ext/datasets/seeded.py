@@ -15,10 +15,11 @@ from mmdet.datasets.transforms import PackDetInputs, RandomFlip
 from mmdet.registry import DATA_SAMPLERS, DATASETS
 from mmengine.dataset import BaseDataset, DefaultSampler
 
-from .transforms import YOLOHSV, YOLOAffine, YOLOCopyPaste, YOLOFilters, YOLOMixUp, YOLOMosaic
+from .transforms import PackTextInputs, YOLOHSV, YOLOAffine, YOLOCopyPaste, YOLOFilters, YOLOMixUp, YOLOMosaic
 
 # Steps that always give a sample, so that none of them is asked a second time with the same one.
-_NEVER_NONE = (YOLOMosaic, YOLOCopyPaste, YOLOAffine, YOLOMixUp, YOLOFilters, YOLOHSV, RandomFlip, PackDetInputs)
+_NEVER_NONE = (YOLOMosaic, YOLOCopyPaste, YOLOAffine, YOLOMixUp, YOLOFilters, YOLOHSV, RandomFlip, PackDetInputs,
+               PackTextInputs)
 
 
 class SeededIndex(int):
