@@ -65,7 +65,9 @@ class TextYOLOv9Head(YOLOv9Head):
                                        for stride in strides)
         for tower in self.class_towers:
             nn.init.zeros_(tower[-1].bias)
-            tower.append(nn.BatchNorm2d(embed_dims))
+            tower.append(nn.BatchNorm2d(embed_dims, eps=1e-3, momentum=0.03))
+            # random embeddings differ little from cell to cell, so that with 1 the gradients of texts would drown others
+            nn.init.constant_(tower[-1].weight, 0.1)
 
     def forward(self, feats: Sequence[Tensor], texts: TextEmbeddings) -> tuple[list[Tensor], list[Tensor]]:
         """Raw maps.
