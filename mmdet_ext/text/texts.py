@@ -1,10 +1,37 @@
-"""Texts in the place of classes: what an image is trained on that it does not show."""
+"""Texts in the place of classes: what an image is asked for, and what it is trained on that it does not show."""
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
+
+from .spans import Spans, phrase_text
+
+SEPARATOR = ' . '
 
 # Words that say nothing of what a phrase names.
-_EMPTY = frozenset('a an the of in on at to and or with one two three four five six seven eight nine ten its his her '
-                   'their this that these those'.split())
+_EMPTY = frozenset([
+    'a', 'an', 'the', 'of', 'in', 'on', 'at', 'to', 'and', 'or', 'with', 'its', 'his', 'her', 'their', 'this', 'that',
+    'these', 'those', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten'
+])
+
+
+class Phrase(NamedTuple):
+    """A part of a text, and its characters [begin, end) there."""
+    words: str
+    spans: Spans
+
+
+def split_phrases(text: str, spans: Sequence[Spans] | None = None) -> list[Phrase]:
+    """The phrases of a text: those whose spans are given, or else the parts between ' . ', without a dot at the end."""
+    if spans is not None:
+        return [Phrase(phrase_text(phrase, text), phrase) for phrase in spans]
+    phrases, begin = [], 0
+    for part in text.split(SEPARATOR):
+        words = part.strip().removesuffix('.').strip()
+        if words:
+            start = begin + part.index(words)
+            phrases.append(Phrase(words, [[start, start + len(words)]]))
+        begin += len(part) + len(SEPARATOR)
+    return phrases
 
 
 def words_of(text: str) -> frozenset[str]:

@@ -1,7 +1,7 @@
 """YOLOv9's head with words in the place of classes.
 
-The class-wise form of MDETR's contrastive alignment (https://arxiv.org/abs/2104.12763, equations 1 and 2): each cell has
-an embedding, and the logit of a text is its similarity with the embedding of the text.
+The class-wise form of MDETR's contrastive alignment (https://arxiv.org/abs/2104.12763, equations 1 and 2): each cell
+has an embedding, and the logit of a text is its similarity with the embedding of the text.
 """
 import math
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ class TextYOLOv9Head(YOLOv9Head):
         for tower in self.class_towers:
             nn.init.zeros_(tower[-1].bias)
             tower.append(nn.BatchNorm2d(embed_dims, eps=1e-3, momentum=0.03))
-            # random embeddings differ little from cell to cell, so that with 1 the gradients of texts would drown others
+            # random embeddings differ little from cell to cell: with 1 the gradients of texts would drown the others
             nn.init.constant_(tower[-1].weight, 0.1)
 
     def forward(self, feats: Sequence[Tensor], texts: TextEmbeddings) -> tuple[list[Tensor], list[Tensor]]:

@@ -12,16 +12,13 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ...text.prompts import prompt_text
-from ...text.spans import phrase_text
-from ...text.texts import borrow_texts
+from ...text.texts import borrow_texts, split_phrases
 from ...transfers import to_device
 from ..dense_heads import TextEmbeddings, TextYOLOv9Head
 from ..layers.atoms import forget_atoms_files
 from ..text_encoders import check_texts
 from ..transformers import TextMapFusion
 from .pgi_detector import PGIDetector
-
-SEPARATOR = ' . '
 
 
 @MODELS.register_module()
@@ -108,13 +105,13 @@ class TextYOLOv9(PGIDetector):
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True) -> SampleList:
         """Adds `pred_instances` to the samples: for each box `bboxes`, `scores`, `labels`, the number of its text; and
-        for an image with one text as `text` also `phrases`, the texts themselves. Where `tokens_positive_eval` says the
-        phrases, `phrase_scores` (N, P) are the scores of each, 0 for all but that of the label."""
+        for an image whose `text` is one text also `phrases` and their `spans` of characters. Where
+        `tokens_positive_eval` says the phrases, `phrase_scores` (N, P) has the score of each, 0 but for the label."""
         texts = [self.texts_of(sample) for sample in batch_data_samples]
         results = self.bbox_head.predict(*self._maps(batch_inputs, texts), batch_data_samples, rescale=rescale)
-        for sample, names, instances in zip(batch_data_samples, texts, results, strict=True):
+        for sample, instances in zip(batch_data_samples, results, strict=True):
             if isinstance(sample.metainfo.get('text'), str):
-                _add_phrases(instances, names, sample.metainfo)
+                _add_phrases(instances, sample.metainfo)
         return self.add_pred_to_datasample(batch_data_samples, results)
 
     def extract_feat(self, batch_inputs: Tensor, texts: TextEmbeddings | None = None) -> tuple[Tensor, ...]:
@@ -129,11 +126,8 @@ class TextYOLOv9(PGIDetector):
         """
         text, image = sample.metainfo.get('text'), sample.metainfo.get('img_path', 'an image')
         if isinstance(text, str):
-            spans = sample.metainfo.get('tokens_positive_eval')
-            phrases = text.split(SEPARATOR) if spans is None else [phrase_text(phrase, text) for phrase in spans]
-            phrases = [phrase.strip().removesuffix('.').strip() for phrase in phrases]
-            return tuple(check_texts([phrase for phrase in phrases if phrase or spans is not None],
-                                     f'text={text!r} of {image}'))
+            phrases = split_phrases(text, sample.metainfo.get('tokens_positive_eval'))
+            return tuple(check_texts([phrase.words for phrase in phrases], f'text={text!r} of {image}'))
         if text is not None:
             return _names(text, f'text of {image}')
         classes = self.classes or (getattr(self, 'dataset_meta', None) or {}).get('classes')
@@ -174,6 +168,7 @@ class TextYOLOv9(PGIDetector):
         cfg['bbox_head'] = head | dict(type='YOLOv9Head', num_classes=len(names), class_channels=conv.in_channels)
         forget_atoms_files(cfg)
         plain = MODELS.build(cfg).to(conv.weight)
+        plain.plain_cfg = cfg
         training, _ = self.training, self.eval()
         embeddings = self._encode(names)
         self.train(training)
@@ -240,8 +235,11 @@ def _names(names: Sequence[str], what: str) -> tuple[str, ...]:
     return tuple(prompt_text(name).strip() for name in check_texts(names, what))
 
 
-def _add_phrases(instances: InstanceData, names: Sequence[str], meta: dict) -> None:
-    instances.phrases = [names[label] for label in instances.labels.tolist()]
-    if 'tokens_positive_eval' in meta:
-        instances.phrase_scores = instances.scores.new_zeros(len(instances), len(names)).scatter_(
+def _add_phrases(instances: InstanceData, meta: dict) -> None:
+    phrases = split_phrases(meta['text'], meta.get('tokens_positive_eval'))
+    named = [phrases[label] for label in instances.labels.tolist()]
+    instances.phrases = [phrase.words for phrase in named]
+    instances.spans = [[list(span) for span in phrase.spans] for phrase in named]
+    if meta.get('tokens_positive_eval') is not None:
+        instances.phrase_scores = instances.scores.new_zeros(len(instances), len(phrases)).scatter_(
             1, instances.labels[:, None], instances.scores[:, None])
