@@ -168,11 +168,12 @@ def ask(work_dir: Path, options: list[str]) -> None:
     datasets = 'train_dataloader.dataset.datasets'
     shuffled = [f'{datasets}.{number}.dataset.ann_file={PAIRS}/shuffled_{kind}.json'
                 for number, kind in enumerate(('names', 'captions'))]
+    train_side_by_side(config, {work_dir / 'words': options, work_dir / 'control': [*shuffled, *options]})
+    others = ['--cfg-options', f'test_dataloader.dataset.ann_file={PAIRS}/instances_shown.json',
+              f'test_dataloader.dataset.metainfo.classes={tuple(shown)}']
     ap50 = {}
-    for name, files in dict(words=[], control=shuffled).items():
-        checkpoint = train(config, work_dir / name, [*files, *options])
-        others = ['--cfg-options', f'test_dataloader.dataset.ann_file={PAIRS}/instances_shown.json',
-                  f'test_dataloader.dataset.metainfo.classes={tuple(shown)}']
+    for name in ('words', 'control'):
+        checkpoint = Path((work_dir / name / 'last_checkpoint').read_text().strip())
         ap50[name] = [test(config, checkpoint, work_dir / name / f'test_{kind}', *arguments)['coco/bbox_mAP_50']
                       for kind, arguments in dict(left_out=[], shown=others).items()]
     checkpoint = Path((work_dir / 'words/last_checkpoint').read_text().strip())
@@ -194,6 +195,24 @@ cost of {len(left_out)} classes, over that of YOLOv9-T
   data        {PAIRS.resolve()}""")
     if ratio < MIN_RATIO or max(max(values) for values in cost.values()) > MAX_COST:
         sys.exit(f'demo.py: wanted at least {MIN_RATIO} times the AP50 of the control, at most {MAX_COST} of the cost')
+
+
+def train_side_by_side(config: Path, options: dict[Path, list[str]]) -> None:
+    """Train a config once for each folder, with options of its own, all at the same time; their messages go to
+    FOLDER.log."""
+    processes = {}
+    environment = dict(dict(OMP_NUM_THREADS=str(max((os.cpu_count() or 1) // len(options), 1))), **os.environ)
+    for work_dir, values in options.items():
+        work_dir.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, str(ROOT / 'tools/train.py'), str(config), '--work-dir', str(work_dir), '--resume',
+                   *(['--cfg-options', *map(str, values)] if values else [])]
+        log = work_dir.with_suffix('.log')
+        print('$', *command[1:], '>>', log, flush=True)
+        with open(log, 'a') as file:
+            processes[log] = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
+    failed = [log for log, process in processes.items() if process.wait()]
+    if failed:
+        sys.exit(f'demo.py: train.py failed, see {" and ".join(map(str, failed))}')
 
 
 def class_names(file: Path) -> list[str]:

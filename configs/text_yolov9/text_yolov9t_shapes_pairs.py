@@ -65,10 +65,10 @@ val_dataloader = dict(
         pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
-train_cfg = dict(max_epochs=8, val_interval=4)
+train_cfg = dict(max_epochs=6, val_interval=3)
 optim_wrapper = dict(paramwise_cfg=dict(batch_size_per_gpu=batch_size, nominal_batch_size=batch_size))
 default_hooks = dict(
     logger=dict(interval=25),
     warmup=dict(warmup_epochs=1, min_iters=25),
-    close_mosaic=dict(num_last_epochs=3),
+    close_mosaic=dict(num_last_epochs=2),
     ema=dict(tau=200))
