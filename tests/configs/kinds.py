@@ -8,7 +8,9 @@ REPRESENTATIVES = (
     'smca/smca_ms_conv_r50_50e_coco', 'mdetr/mdetr_r18_shapes', 'mdetr/mdetr_r18_shapes_qa',
     'mdetr/mdetr_r18_shapes_seg', 'mdetr/mdetr_r18_coco128', 'mdetr/mdetr_r18_coco128_prompts',
     'mdetr/mdetr_r18_clevr', 'mdetr/mdetr_r101_gqa', 'mdetr/mdetr_r101_phrasecut',
-    'mdetr/mdetr_r101_phrasecut_masks', 'mdetr/mdetr_effb3_pretrain', 'mdetr/mdetr_effb5_gqa')
+    'mdetr/mdetr_r101_phrasecut_masks', 'mdetr/mdetr_effb3_pretrain', 'mdetr/mdetr_effb5_gqa',
+    'text_yolov9/text_yolov9t_coco', 'text_yolov9/text_yolov9t_rd_clip_coco', 'text_yolov9/text_yolov9s_grounding',
+    'text_yolov9/text_yolov9t_shapes')
 
 
 def types_in(node: object) -> set[str]:
