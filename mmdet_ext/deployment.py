@@ -63,6 +63,8 @@ def with_classes(cfg: Config, model: PGIDetector, classes: Sequence[str] | None)
             raise ValueError(f'--classes should be different names between commas, got {name!r} in {classes}')
     plain, cfg = model.with_classes(classes), copy.deepcopy(cfg)
     model.classes, cfg.model = tuple(classes), plain.plain_cfg
+    if cfg.get('classes') is not None:
+        cfg.classes = tuple(classes)
     for split in ('train', 'val', 'test'):
         for dataset in dicts_in(cfg.get(f'{split}_dataloader')):
             if 'return_classes' in dataset:

@@ -104,12 +104,14 @@ class TextYOLOv9(PGIDetector):
         return losses | {f'aux.{name}': value * self.aux_head.loss_weight for name, value in aux.items()}
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True) -> SampleList:
-        """Adds `pred_instances` to the samples: for each box `bboxes`, `scores`, `labels`, the number of its text; and
-        for an image whose `text` is one text also `phrases` and their `spans` of characters. Where
-        `tokens_positive_eval` says the phrases, `phrase_scores` (N, P) has the score of each, 0 but for the label."""
+        """Adds `pred_instances` to the samples: for each box `bboxes`, `scores`, `labels`, the number of its text, and
+        `label_names`, the text; for an image whose `text` is one text also `phrases` and their `spans` of characters.
+        Where `tokens_positive_eval` says the phrases, `phrase_scores` (N, P) has the score of each, 0 but for the
+        label."""
         texts = [self.texts_of(sample) for sample in batch_data_samples]
         results = self.bbox_head.predict(*self._maps(batch_inputs, texts), batch_data_samples, rescale=rescale)
-        for sample, instances in zip(batch_data_samples, results, strict=True):
+        for sample, names, instances in zip(batch_data_samples, texts, results, strict=True):
+            instances.label_names = [names[label] for label in instances.labels.tolist()]
             if isinstance(sample.metainfo.get('text'), str):
                 _add_phrases(instances, sample.metainfo)
         return self.add_pred_to_datasample(batch_data_samples, results)
