@@ -41,8 +41,8 @@ def load_text_model(name: str, *, pretrained: bool = True,
             if local and not Path(name).is_dir():
                 continue
             reason = str(error).splitlines()[0]
-            raise OSError(f'{argument}={name} cannot be had: {reason} Pass a folder with config, weights and tokenizer, '
-                          'as save_pretrained writes it') from error
+            raise OSError(f'{argument}={name} cannot be had: {reason} Pass a folder with config, weights and '
+                          'tokenizer, as save_pretrained writes it') from error
         except ValueError as error:
             raise ValueError(f'{argument}={name}: {str(error).splitlines()[0]}') from error
     missing = sorted(key for key in missing if 'pooler' not in key)  # poolers are not used here
