@@ -180,7 +180,7 @@ def ask(work_dir: Path, options: list[str]) -> None:
     deployed = work_dir / 'deployed.pth'
     call('deploy.py', config, checkpoint, deployed, '--classes', ', '.join(left_out), '--size', 160)
     ratio, cost = ap50['words'][0] / max(ap50['control'][0], 1e-9), cost_over_yolov9(config, checkpoint, left_out)
-    rows = '\n'.join(f'  {name:34}{found:>10.3f}{known:>10.3f}' for name, (found, known) in ap50.items())
+    rows = '\n'.join(f'  {name:34}{unseen:>10.3f}{seen:>10.3f}' for name, (unseen, seen) in ap50.items())
     costs = '\n'.join(f'  {name:34}' + ''.join(f'{value:>12.3f}' for value in values) for name, values in cost.items())
     print(f"""
 {config.stem}: box AP50 on images of which none was trained on

@@ -94,7 +94,7 @@ def _class_of(config: object) -> tuple[type, object]:
     from transformers import AutoModel, CLIPTextModelWithProjection
 
     if config.model_type == 'clip':
-        return CLIPTextModelWithProjection, lambda whole: CLIPTextModelWithProjection(whole.text_config)
+        return CLIPTextModelWithProjection, lambda clip: CLIPTextModelWithProjection(clip.text_config)
     return AutoModel, AutoModel.from_config
 
 

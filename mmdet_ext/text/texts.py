@@ -51,10 +51,10 @@ def borrow_texts(texts: Sequence[Sequence[str]], borrows: Sequence[bool], limit:
         limit: How many at most.
     """
     extended = []
-    for number, (own, takes) in enumerate(zip(texts, borrows, strict=True)):
-        taken = list(own)
+    for number, (mine, takes) in enumerate(zip(texts, borrows, strict=True)):
+        taken = list(mine)
         if takes and limit:
-            known = frozenset().union(*map(words_of, own))
+            known = frozenset().union(*map(words_of, mine))
             others = dict.fromkeys(text for row in (*texts[number + 1:], *texts[:number]) for text in row)
             taken += [text for text in others if not words_of(text) & known][:limit]
         extended.append(tuple(taken))

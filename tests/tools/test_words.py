@@ -75,8 +75,8 @@ def test_an_image_is_asked_for_phrases(config, checkpoint, workplace, fork, tmp_
     assert [box['phrase'] for box in result['boxes']] == expected.names
     inferencer = DetInferencer(config.copy(), str(checkpoint), device='cpu', show_progress=False)
     for texts in (TEXT, [('red circle', 'star')]):
-        found, = inferencer(str(workplace / IMAGE), texts=texts)['predictions']
-        assert [('red circle', 'star')[label] for label in found['labels']][:len(expected)] == expected.names
+        answer, = inferencer(str(workplace / IMAGE), texts=texts)['predictions']
+        assert [('red circle', 'star')[label] for label in answer['labels']][:len(expected)] == expected.names
 
 
 @pytest.mark.parametrize('arguments, message', [

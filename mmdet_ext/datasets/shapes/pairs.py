@@ -131,10 +131,10 @@ def _captions(grounding: dict[str, Any], scenes: Sequence[Scene]) -> dict[str, A
 def _instances(scenes: Sequence[Scene], coco: dict[str, Any], pairs: Sequence[Pair]) -> dict[str, Any]:
     """COCO annotations of the objects of some pairs, each pair a category."""
     objects = {(scene.image_id, obj.id): _pair(obj) for scene in scenes for obj in scene.objects}
-    numbers = {pair: number for number, pair in enumerate(pairs, 1)}
-    rows = [row | dict(category_id=numbers[pair]) for row in coco['annotations']
-            if (pair := objects.get((row['image_id'], row['object_id']))) in numbers]
+    category_ids = {pair: number for number, pair in enumerate(pairs, 1)}
+    rows = [row | dict(category_id=category_ids[pair]) for row in coco['annotations']
+            if (pair := objects.get((row['image_id'], row['object_id']))) in category_ids]
     ids = {scene.image_id for scene in scenes}
     return coco | dict(
         images=[image for image in coco['images'] if image['id'] in ids], annotations=rows,
-        categories=[dict(id=number, name=' '.join(pair)) for pair, number in numbers.items()])
+        categories=[dict(id=number, name=' '.join(pair)) for pair, number in category_ids.items()])

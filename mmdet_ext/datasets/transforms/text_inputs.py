@@ -85,10 +85,10 @@ class PackTextInputs(PackDetInputs):
         known = self.vocabulary if isinstance(results['text'], str) else tuple(results['text'])
         results['borrows_texts'] = known is None
         texts = self._choose(named, known or ())
-        numbers = {text: number for number, text in enumerate(texts)}
+        column_of = {text: number for number, text in enumerate(texts)}
         targets = np.zeros((len(sets), len(texts)), bool)
         for row, box_texts in zip(targets, sets):
-            row[[numbers[text] for text in box_texts if text in numbers]] = True
+            row[[column_of[text] for text in box_texts if text in column_of]] = True
         results.update(text=texts, gt_bboxes_labels=targets.argmax(axis=1) if len(texts) else targets.sum(axis=1))
         packed = super().transform(results)
         kept = results.get('gt_ignore_flags', np.zeros(len(sets), bool)) == 0

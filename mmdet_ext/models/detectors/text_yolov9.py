@@ -147,10 +147,10 @@ class TextYOLOv9(PGIDetector):
             return TextEmbeddings(embeddings, embeddings.new_zeros(len(texts), 1, dtype=torch.bool))
         if all(names == texts[0] for names in texts):
             return TextEmbeddings(self._encode(texts[0]).unsqueeze(0))
-        numbers = {name: number for number, name in enumerate(dict.fromkeys(name for row in texts for name in row))}
+        row_of = {name: number for number, name in enumerate(dict.fromkeys(name for row in texts for name in row))}
         longest = max(map(len, texts))
-        rows = torch.tensor([[*map(numbers.get, row), *[-1] * (longest - len(row))] for row in texts])
-        encoded = self._encode(tuple(numbers))
+        rows = torch.tensor([[*map(row_of.get, row), *[-1] * (longest - len(row))] for row in texts])
+        encoded = self._encode(tuple(row_of))
         rows = to_device(rows, encoded.device)
         return TextEmbeddings(encoded[rows.clamp(min=0)], rows >= 0)
 

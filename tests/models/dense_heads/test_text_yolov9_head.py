@@ -72,8 +72,8 @@ def test_padding_of_texts_changes_nothing_and_is_never_found(head, training):
         assert_close(one[:, :1], other)
         assert (one[1, 1:].sigmoid() == 0).all()
     head.eval()
-    found = head.predict_by_feat(*head(maps, TextEmbeddings(embeddings, valid)), METAS, dict(score_thr=0.))
-    assert set(found[1].labels.tolist()) == {0} and set(found[0].labels.tolist()) == {0, 1, 2}
+    detections = head.predict_by_feat(*head(maps, TextEmbeddings(embeddings, valid)), METAS, dict(score_thr=0.))
+    assert set(detections[1].labels.tolist()) == {0} and set(detections[0].labels.tolist()) == {0, 1, 2}
 
 
 def test_losses_of_one_text_for_each_box_are_those_of_yolov9(head):
@@ -97,8 +97,8 @@ def test_a_box_of_several_texts_or_of_none(head):
     points = head.assign(class_maps, box_maps, gts).positives
     logits = head.predictions(class_maps, box_maps).class_logits
     first = points.targets == 0
-    own = (logits[points.images, :2, points.points].sum(1) * points.scores)[first].sum()
-    expected = (F.softplus(logits).sum() - own) / points.scores.sum().clamp(min=1)
+    named = (logits[points.images, :2, points.points].sum(1) * points.scores)[first].sum()
+    expected = (F.softplus(logits).sum() - named) / points.scores.sum().clamp(min=1)
     assert first.any() and not first.all()  # the box without a text is located too
     assert_close(losses['loss_cls'], expected * 0.5 * 2)
 

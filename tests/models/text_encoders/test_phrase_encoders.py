@@ -86,11 +86,11 @@ def test_an_encoder_that_learns_has_gradients_in_every_parameter(build, name):
 
 def test_open_clip_and_clip_give_the_features_that_they_share_with_images(tiny_clip, clip_folder):
     torch.manual_seed(0)
-    whole = open_clip.create_model(tiny_clip).eval()
+    clip_model = open_clip.create_model(tiny_clip).eval()
     ids = open_clip.get_tokenizer(tiny_clip)(TEXTS)
     with torch.no_grad():
         torch.manual_seed(0)
-        assert_close(OpenCLIPTextEncoder(tiny_clip)(TEXTS), whole.encode_text(ids))
+        assert_close(OpenCLIPTextEncoder(tiny_clip)(TEXTS), clip_model.encode_text(ids))
         clip, tokenizer = CLIPModel.from_pretrained(clip_folder).eval(), load_tokenizer(clip_folder)
         features = clip.get_text_features(**tokenizer(['a cat'], return_tensors='pt'))
         features = getattr(features, 'pooler_output', features)
