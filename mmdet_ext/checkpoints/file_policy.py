@@ -13,7 +13,7 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor
 
-from .load import ENTRIES, SHOWN, Weights, load_tensors, misfits, read_address, read_file, weights_in
+from .load import ENTRIES, Weights, load_tensors, misfits, read_address, read_file, told, weights_in
 
 MOMENTA = {'alpha', 'betas', 'etas', 'lambd', 'momentum', 'rho'}  # options in which torch's optimizers differ
 
@@ -69,8 +69,7 @@ def check_resumed(runner: Runner, checkpoint: Mapping[str, Any]) -> None:
         raise ValueError(f'{runner._load_from} holds weights alone, and a run goes on from a checkpoint of a run: '
                          'load_from begins a run with weights')
     if problems := misfits(unwrapped(runner.model), checkpoint['state_dict']):
-        raise ValueError(f'{runner._load_from} is of a run with another model: {len(problems)} tensors differ, '
-                         f'{"; ".join(problems[:SHOWN])}')
+        raise ValueError(f'{runner._load_from} is of a run with another model: {told(problems)}')
     saved = checkpoint.get('optimizer', {}).get('param_groups')
     groups = getattr(runner.optim_wrapper, 'param_groups', None)
     if saved and isinstance(groups, list) and (other := MOMENTA & (saved[0].keys() ^ groups[0].keys())):

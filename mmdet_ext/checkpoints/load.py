@@ -218,10 +218,16 @@ def load_tensors(model: nn.Module, weights: Weights, config: str, fine_tuning: b
     else:
         problems = _problems(in_model, in_file, reshaped, missing, unknown)
     if problems:
-        raise ValueError(f'{weights.path} does not fit {config}: {len(problems)} tensors differ, '
-                         f'{"; ".join(problems[:SHOWN])} (the {type(model).__name__} has {len(in_model)})')
+        raise ValueError(f'{weights.path} does not fit {config}: {told(problems)} '
+                         f'(the {type(model).__name__} has {len(in_model)})')
     if report and fine_tuning:
         _report(weights, in_model, reshaped, missing, unknown)
+
+
+def told(problems: Sequence[str]) -> str:
+    """How many tensors differ, and the first of them."""
+    number = '1 tensor differs' if len(problems) == 1 else f'{len(problems)} tensors differ'
+    return f'{number}, {"; ".join(problems[:SHOWN])}'
 
 
 def _reshaped(in_model: Mapping[str, Tensor], in_file: Mapping[str, Tensor]) -> set[str]:

@@ -1,6 +1,7 @@
 """An exported file against the detector that it was made from: differences of detections, and time."""
 import time
 from collections.abc import Callable
+from functools import partial
 from statistics import median
 from typing import NamedTuple
 
@@ -75,18 +76,34 @@ def milliseconds(works: dict[str, Callable[[], object]], repeats: int = 9) -> di
     return {name: median(values) * 1000 for name, values in times.items()}
 
 
-def time_against_eager(eager: Predictor, exported: ExportedPredictor, image: Image,
-                       text: str | None = None, file_text: str | None = None, repeats: int = 9) -> dict[str, float]:
-    """Milliseconds for an image, from the normalised tensor to detections: of the detector in Python ('eager'), of the
-    traced network that `Predictor` uses, where it does, and of the file."""
+def time_against_eager(eager: Predictor, exported: ExportedPredictor, image: Image, text: str | None = None,
+                       file_text: str | None = None, *, trained: Predictor | None = None,
+                       repeats: int = 9) -> dict[str, float]:
+    """Milliseconds for an image, from the normalised tensor to detections.
 
-    @torch.inference_mode()
-    def run_model() -> None:
-        eager.model.predict(inputs, samples, rescale=True)
+    Args:
+        eager: The detector, in the form in which it was exported.
+        exported: The file.
+        image: The image.
+        text: The caption for the detector.
+        file_text: The caption for the file.
+        trained: The detector in the form in which it was trained, as mmdet's own tools run it.
+        repeats: How often each is timed.
 
+    Returns:
+        Of the detector in Python ('eager'), of its form of the training ('as trained'), of the traced network that
+        `Predictor` uses ('Predictor'), each where there is one, and of the file ('file').
+    """
     inputs, samples = eager.collate([eager.prepare(image, text)])
     file_inputs, file_samples = exported.collate([exported.prepare(image, file_text)])
-    works = {'eager': run_model}
+
+    @torch.inference_mode()
+    def run_model(predictor: Predictor) -> None:
+        predictor.model.predict(inputs, samples, rescale=True)
+
+    works = {'eager': partial(run_model, eager)}
+    if trained is not None:
+        works['as trained'] = partial(run_model, trained)
     if eager.traced_network is not None:
         works['Predictor'] = lambda: eager.infer(inputs, samples)
     works['file'] = lambda: exported.infer(file_inputs, file_samples)

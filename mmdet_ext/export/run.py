@@ -189,11 +189,13 @@ def _compare(job: Job, cfg: Config, eager: Predictor, exported: ExportedPredicto
                          'no detection without a pair but for a tie or a threshold): nothing was written')
     if not len(first):
         print('warning: the detector finds nothing in this image, so the check says little: give --check-image')
-    times = time_against_eager(eager, exported, image, eager_text, file_text)
+    trained = Predictor(cfg, job.checkpoint, 'cpu', deployed=False) if getattr(eager.model, 'deployed', False) else None
+    times = time_against_eager(eager, exported, image, eager_text, file_text, trained=trained)
     threads = torch.get_num_threads()
     print(f'time for this image, {threads} thread{"s" * (threads > 1)}: '
-          + ', '.join(f'{form} {value:.1f} ms' for form, value in times.items())
-          + f' ({times["file"] / times["eager"]:.2f} of eager)')
+          + ', '.join(f'{form} {value:.1f} ms' for form, value in times.items()))
+    print(f'the file takes {times["file"] / times["eager"]:.2f} of eager' +
+          (f', and {times["file"] / times["as trained"]:.2f} of eager as trained' if trained else ''))
     if job.evaluate or job.precision == 'int8':
         _evaluate(job, cfg, eager, exported)
 

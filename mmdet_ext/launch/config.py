@@ -1,13 +1,17 @@
 """Apply the options of the command lines to a config."""
+import inspect
 import logging
+import time
 from copy import deepcopy
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmdet.registry import OPTIM_WRAPPERS
+from mmdet.registry import OPTIM_WRAPPERS, VISUALIZERS
 from mmengine.config import Config
 from mmengine.logging import print_log
+from mmengine.runner import Runner
 
 from ..command_line import message_of, wrong_config
 from ..config_variables import apply_variables, truth_files
@@ -16,6 +20,10 @@ NUMBERS = {  # entry of a config: the least whole number that each of its keys m
     'randomness': dict(seed=0),
     'train_cfg': dict(max_epochs=1, max_iters=1, val_interval=1),
     **{f'{name}_dataloader': dict(batch_size=1, num_workers=0) for name in ('train', 'val', 'test')}}
+# Entries that need not be in a config for mmengine, mmdet or this package to read them.
+READ = {*inspect.signature(Runner.__init__).parameters, 'image_size', 'classes', 'auto_scale_lr', 'tta_model',
+        'tta_pipeline', 'model_wrapper_cfg', 'find_unused_parameters', 'sync_bn', 'cudnn_benchmark', 'compile',
+        'activation_checkpointing', 'efficient_conv_bn_eval', 'custom_imports'}
 
 
 def load_config(
@@ -38,6 +46,7 @@ def load_config(
         kind = '' if type(error) is ValueError else f'{type(error).__name__}: '
         raise ValueError(f'{path}: {kind}{message_of(error)}') from error
     options = options or {}
+    _check_new_entries(cfg, options, path)
     with wrong_config(path):
         truths = truth_files(cfg)
         cfg.merge_from_dict(options)
@@ -47,6 +56,16 @@ def load_config(
     cfg.work_dir = work_dir or cfg.get('work_dir') or f'./work_dirs/{Path(path).stem}'
     cfg.launcher = launcher
     return cfg
+
+
+def _check_new_entries(cfg: Config, options: dict, path: str) -> None:
+    """Raise a ValueError for an option that would add an entry which nothing reads, if its name is like a known one."""
+    for key in options:
+        entry = key.partition('.')[0]
+        known = {*cfg.keys(), *READ}
+        if entry not in known and (close := get_close_matches(entry, known, n=3, cutoff=0.75)):
+            raise ValueError(f'{path} has no {entry!r} for {key}={options[key]!r} to replace, did you mean '
+                             f'{" or ".join(close)}?')
 
 
 def _check_numbers(cfg: Config, path: str) -> None:
@@ -72,6 +91,15 @@ def use_checked_data_sets(cfg: Config) -> None:
 def use_large_visualizer(cfg: Config) -> None:
     """Put `LargeVisualizer`, which takes the same arguments, in the place of mmdet's `DetLocalVisualizer`."""
     _replace_type(cfg.get('visualizer'), 'DetLocalVisualizer', 'LargeVisualizer')
+
+
+def use_new_visualizer(cfg: Config) -> None:
+    """Give the visualizer a name that no visualizer of this process has. mmengine would take the one of that name, and
+    write the scalars of this run to the folder of the run before."""
+    visualizer = cfg.get('visualizer') or {}
+    name, kind = visualizer.get('name'), VISUALIZERS.get(visualizer.get('type'))
+    if name and kind is not None and kind.check_instance_created(name):
+        visualizer.name = f'{name}_{time.strftime("%Y%m%d_%H%M%S")}_{time.monotonic_ns()}'
 
 
 def _replace_type(values: Any, usual: str, checked: str) -> int:

@@ -7,7 +7,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from ..command_line import wrong_config
-from .config import load_config, pin_batches, use_amp, use_auto_scale_lr, use_checked_data_sets, use_large_visualizer
+from .config import (load_config, pin_batches, use_amp, use_auto_scale_lr, use_checked_data_sets, use_large_visualizer,
+                     use_new_visualizer)
 from .processes import add_threads_hook, init_cpu_processes, named_data_workers
 from .report import use_report
 from .resume import begin_from, drop_hooks, use_own_hooks
@@ -48,6 +49,7 @@ def train(config: str, *, options: dict | None = None, work_dir: str | None = No
     drop_hooks(cfg)
     use_checked_data_sets(cfg)
     use_large_visualizer(cfg)
+    use_new_visualizer(cfg)
     begin_from(cfg, resume)
     pin_batches(cfg)
     init_cpu_processes(cfg)

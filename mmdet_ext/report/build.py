@@ -46,17 +46,19 @@ class Report:
 
         Raises:
             OSError: The folder cannot be written to.
+            ValueError: The file of predictions cannot be used; the page that was there remains.
         """
         check_writable(self.out)
+        given = read_predictions(self.run.cfg, self.predictions, self.split) if self.predictions else None
         run, out, split = self.run, self.out, self.split
         sections = self._try('curves', lambda: [curves_section(run.log, out)])
-        evaluation, results = None, None
-        if run.checkpoint:
-            evaluation = self._try('evaluation', self._evaluation)
+        evaluation, results = given, detection_results(given) if given and _has_boxes(given) else None
+        if run.checkpoint and not given:
+            evaluation = self._try('evaluation', lambda: evaluate(run.cfg, run.checkpoint, split, out / 'results'))
         if evaluation and is_grounding(run.cfg, split):
             sections += self._try('grounding', lambda: [grounding_section(run.cfg, evaluation, split, out)])
         elif evaluation and _has_boxes(evaluation):
-            results = self._try('detections', lambda: detection_results(evaluation))
+            results = results or self._try('detections', lambda: detection_results(evaluation))
             sections += self._try('mistakes', lambda: _detections(results, out)) if results else []
         if run.checkpoint:
             sections += self._try('dictionary', lambda: [dictionary_section(run.cfg, run.checkpoint, split, out)])
@@ -75,11 +77,6 @@ class Report:
         names = [path.stem for path in self.run.folder.glob('*.py')]
         folder = self.run.folder.resolve().name
         return f'{names[0]}: the run in {folder}' if len(names) == 1 and names[0] != folder else f'The run {folder}'
-
-    def _evaluation(self) -> Evaluation:
-        if self.predictions:
-            return read_predictions(self.run.cfg, self.predictions, self.split)
-        return evaluate(self.run.cfg, self.run.checkpoint, self.split, self.out / 'results')
 
     def _try(self, part: str, make: Callable) -> list:
         """What `make` gives; after an error an empty list, and one more problem."""

@@ -13,6 +13,7 @@ from .section import Figure, Section, Table
 
 PAGE = 'report.html'
 WIDE = 800  # pixels: more than a plot has
+SHOWN = 6  # figures of a section; more are folded
 DASH = '-'
 
 
@@ -56,7 +57,7 @@ def write_page(title: str, sections: Sequence[Section], folder: Path) -> Path:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).with_name('templates')),
                                      autoescape=True, undefined=jinja2.StrictUndefined)
     environment.tests.update(wide=_is_wide)
-    environment.globals.update(numeric=_numeric)
+    environment.globals.update(numeric=_numeric, shown=SHOWN)
     environment.filters.update(cell=_cell, image=_embed, paragraphs=_paragraphs)
     html = environment.get_template('page.html').render(title=title, sections=sections)
     path = folder / PAGE

@@ -18,7 +18,7 @@ def load_files(load: Callable[..., T], name: str, *, argument: str, what: str) -
     """
     is_folder = Path(name).is_dir()
     if not is_folder and (Path(name).is_absolute() or name.startswith('.') or name.count('/') > 1):
-        raise FileNotFoundError(f'there is no folder {argument}={name} (seen from {Path.cwd()})')
+        raise FileNotFoundError(f'{argument}={name}: there is no such folder (seen from {Path.cwd()})')
     for local in (True, ) if is_folder else (True, False):
         try:
             return load(name, local_files_only=local)

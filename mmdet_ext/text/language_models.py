@@ -30,7 +30,7 @@ def load_text_model(name: str, *, pretrained: bool = True,
     from transformers import AutoConfig, AutoTokenizer  # only here: most detectors need no transformers
 
     if not Path(name).is_dir() and (Path(name).is_absolute() or name.startswith('.') or name.count('/') > 1):
-        raise FileNotFoundError(f'there is no folder {argument}={name} (seen from {Path.cwd()})')
+        raise FileNotFoundError(f'{argument}={name}: there is no such folder (seen from {Path.cwd()})')
     for local in (True, False):  # the cache first: without a network each file on the Hub takes half a minute to fail
         try:
             config = AutoConfig.from_pretrained(name, local_files_only=local)

@@ -166,7 +166,7 @@ FITS = {
                 '4 tensors differ, bbox_head.boxes.weight is missing'),
     'half of it': (lambda: without(Tiny().state_dict(), *(f'.{i}.' for i in range(6))),
                    '12 tensors differ, backbone.0.weight is missing'),
-    'a layer more': (lambda: Tiny(rd=True), '1 tensors differ, backbone.12.weight is unknown'),
+    'a layer more': (lambda: Tiny(rd=True), '1 tensor differs, backbone.12.weight is unknown'),
 }
 
 
@@ -192,7 +192,7 @@ def test_prediction_needs_all_that_predicts(tmp_path, kind, road):
 def test_an_auxiliary_head_may_be_missing_in_the_file_but_not_of_another_shape(tmp_path):
     load_weights(Tiny(aux=True), read_of(tmp_path, Tiny().state_dict()))
     state = Tiny(aux=True).state_dict() | {'aux_head.weight': torch.ones(7, 4)}
-    with pytest.raises(ValueError, match=r'x.pth does not fit my.py: 1 tensors differ, aux_head.weight is \(7, 4\)'):
+    with pytest.raises(ValueError, match=r'x.pth does not fit my.py: 1 tensor differs, aux_head.weight is \(7, 4\)'):
         load_weights(Tiny(aux=True), read_of(tmp_path, state), config='my.py')
 
 
@@ -255,7 +255,7 @@ def test_fine_tuning_says_in_one_line_which_layers_start_afresh(tmp_path, log, c
      '12 tensors differ, backbone.0.weight is missing'),
     (lambda: without(Tiny().state_dict(), 'backbone', 'neck'), '28 tensors differ, backbone.0.weight is missing'),
     (lambda: without(Tiny().state_dict(), '.0.', '.2.'), '4 tensors differ, backbone.0.weight is missing'),
-    (lambda: dict(Tiny().state_dict(), **{'neck.weight': torch.ones(5)}), r'1 tensors differ, neck.weight is \(5,\)'),
+    (lambda: dict(Tiny().state_dict(), **{'neck.weight': torch.ones(5)}), r'1 tensor differs, neck.weight is \(5,\)'),
 ], ids=['another width', 'half of it', 'a head alone', 'two layers less', 'one shape'])
 def test_a_network_that_does_not_fit_is_not_fine_tuned(tmp_path, make, message):
     state = make()

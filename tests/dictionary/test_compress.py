@@ -184,7 +184,7 @@ def test_a_foreign_detector_is_compressed_too(cfg, checkpoint):
 
 @pytest.mark.parametrize('change, message', [
     (dict(num_atoms=16), r'trained.pth has 8 atoms in backbone.trunk.rd.1, and .* 16: is num_atoms=8 meant'),
-    (dict(kernel_size=3), r'1 tensors differ, backbone.trunk.rd.1.exchanger.conv.weight is \(8, 1, 5, 5\), should be'),
+    (dict(kernel_size=3), r'1 tensor differs, backbone.trunk.rd.1.exchanger.conv.weight is \(8, 1, 5, 5\), should be'),
     (dict(norm_affine=False), r'2 tensors differ, backbone.trunk.rd.1.scale is unknown'),
 ])
 def test_a_checkpoint_that_does_not_fit_is_refused(cfg, checkpoint, change, message):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from mmdet_ext.report import build
+from mmdet_ext.report.build import Report
 from mmdet_ext.report.collect import collect_results, evaluate, read_predictions
 from mmdet_ext.report.command import main
 from mmdet_ext.report.hook import ReportHook
@@ -105,6 +106,13 @@ def test_predictions_of_test_py_are_taken_and_others_refused(report, run_folder,
     (tmp_path / 'out.pkl').write_bytes(pickle.dumps(dict(a=1)))
     with pytest.raises(ValueError, match='does not hold predictions'):
         read_predictions(run.cfg, tmp_path / 'out.pkl', 'val')
+    page = report / 'report.html'
+    written = page.stat().st_mtime_ns
+    (tmp_path / 'other.pkl').write_bytes(pickle.dumps([samples[0] | dict(img_id=-1)]))
+    for name, message in (('out', 'does not hold predictions'), ('other', 'the data set has no image -1')):
+        with pytest.raises(ValueError, match=message):
+            Report(run, report, predictions=tmp_path / f'{name}.pkl').write()
+    assert page.stat().st_mtime_ns == written  # a good page is not replaced
     with pytest.raises(ValueError, match='there is no val_dataloader'):
         run.cfg.val_dataloader = None
         evaluate(run.cfg, run.checkpoint)

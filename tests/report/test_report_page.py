@@ -78,3 +78,13 @@ def test_keys_are_different_and_figures_are_png_files(tmp_path):
         write_page('T', sections, tmp_path)
     with pytest.raises(ValueError, match=r'a\.png is no PNG file'):
         write_page('T', [Section('x', 'X', figures=[Figure(tmp_path / 'a.png', '', '')])], tmp_path)
+
+
+@pytest.mark.parametrize('count, folded', [(7, 0), (9, 3)])
+def test_figures_behind_the_sixth_are_folded_unless_there_is_one(tmp_path, count, folded):
+    canvas = Canvas((2, 1))
+    figures = [Figure(save(canvas, tmp_path / f'{number}.png'), f'Figure {number}', '') for number in range(count)]
+    html = write_page('T', [Section('x', 'X', figures=figures)], tmp_path).read_text()
+    before, _, rest = html.partition('<details class="more">')
+    assert before.count('<figure') == count - folded and rest.count('<figure') == folded
+    assert (f'<summary>{folded} more figures</summary>' in rest) == bool(folded)

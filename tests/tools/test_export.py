@@ -22,7 +22,7 @@ def test_the_file_is_checked_timed_and_evaluated_before_it_is_written(in_process
     message, printed = in_process(TOOL, config, weights(), '--out', out, '--image-size', 96, '--score-thr', 0.2,
                                   '--max-per-img', 50, '--evaluate')
     assert message == ''
-    for text in ('ONNX graph: ', 'check on ', 'largest difference', 'of eager)', 'coco/bbox_mAP ', f'wrote {out}'):
+    for text in ('ONNX graph: ', 'check on ', 'largest difference', 'of eager, and ', 'coco/bbox_mAP ', f'wrote {out}'):
         assert text in printed
     assert list(tmp_path.iterdir()) == [out]
     image = smooth(90, 90)

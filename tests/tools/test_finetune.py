@@ -7,6 +7,7 @@ from mmdet.registry import DATASETS, METRICS
 from mmengine.config import Config
 
 from mmdet_ext.finetune import run as finetune_run
+from mmdet_ext.visualization.large_visualizer import LargeVisualizer
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'finetune.py'
 QUICK = ['--image-size', '64', '--batch-size', '4', '--workers', '0', '--no-report', '--cfg-options',
@@ -16,6 +17,7 @@ QUICK = ['--image-size', '64', '--batch-size', '4', '--workers', '0', '--no-repo
 @pytest.fixture(scope='module')
 def trained(workplace, fork) -> tuple[Path, str]:
     """The folder of a run of one epoch, and what was printed."""
+    LargeVisualizer.get_instance('visualizer')  # as an earlier run in this process leaves it
     printed = fork(TOOL, 'yolov9-t', 'data/shapes', '--epochs', '1', *QUICK)
     return workplace / 'work_dirs' / 'shapes_yolov9-t', printed
 

@@ -202,6 +202,8 @@ def message_of(monkeypatch, capsys):
     ('train.py', [SHAPES, '--cfg-options', 'load_from=3'], 'load_from should be the path of a checkpoint, got 3'),
     ('train.py', [SHAPES, '--cfg-options', 'lr'], "argument --cfg-options: should be KEY=VALUE, got 'lr'"),
     ('train.py', [SHAPES, '--cfg-options', 'a=[1,(2]'], "argument --cfg-options: should be KEY=VALUE, got 'a=[1,(2]'"),
+    ('train.py', [SHAPES, '--cfg-options', 'image_sie=320'],
+     "yolov9t_shapes.py has no 'image_sie' for image_sie=320 to replace, did you mean image_size"),
     *(('train.py', [SHAPES, '--cfg-options', f'{key}={value}'], f'yolov9t_shapes.py: {key} should be a {meaning}')
       for key, value, meaning in (
           ('train_cfg.max_epochs', 0, 'whole number of at least 1, got 0'),

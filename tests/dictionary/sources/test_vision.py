@@ -221,5 +221,5 @@ def test_weights_of_another_model_are_refused_by_name(shapes, tmp_path):
     for name, message in dict(missing=f'{stem} is missing', shape=fr'{stem} is \(1,\), should be \(16, 3, 3, 3\)',
                               unknown='backbone.trunk.rd.1.scale is unknown').items():
         torch.save(wrong[name], tmp_path / 'plain.pth')
-        with pytest.raises(ValueError, match=f'plain.pth does not fit.*1 tensors differ, {message}'):
+        with pytest.raises(ValueError, match=f'plain.pth does not fit.*1 tensor differs, {message}'):
             shapes_source(tmp_path)

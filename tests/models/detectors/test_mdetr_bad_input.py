@@ -100,7 +100,7 @@ def test_missing_text_weights_are_an_error_that_says_how_to_get_them(monkeypatch
     monkeypatch.setenv('HF_HUB_OFFLINE', '1')
     with pytest.raises((OSError, ValueError), match='hf download .* --local-dir'):
         RobertaTextEncoder(folder)  # a tokenizer and a config without weights
-    with pytest.raises(OSError, match='there is no folder name=/nowhere/roberta'):
+    with pytest.raises(OSError, match='name=/nowhere/roberta: there is no such folder'):
         RobertaTextEncoder('/nowhere/roberta')
 
 

@@ -51,7 +51,7 @@ def test_a_copy_works_as_for_averaged_weights(folder):
 
 
 def test_missing_files_are_an_error_that_says_what_to_do(tmp_path):
-    with pytest.raises(OSError, match=f'there is no folder name={tmp_path}/bert'):
+    with pytest.raises(OSError, match=f'name={tmp_path}/bert: there is no such folder'):
         build(str(tmp_path / 'bert'))
     with pytest.raises((OSError, ValueError), match='gives no config: .*`hf download .* --local-dir'):
         build(str(tmp_path))

@@ -129,9 +129,9 @@ def test_wrong_arguments_are_named(weights_folder, tmp_path):
         WordTextEncoder(weights_folder, pretrained=True)
     with pytest.raises(ValueError, match='pooling should be one of mean, cls, last'):
         TransformersTextEncoder(weights_folder, pooling='max')
-    with pytest.raises(FileNotFoundError, match='no folder name=./nowhere'):
+    with pytest.raises(FileNotFoundError, match='name=./nowhere: there is no such folder'):
         WordTextEncoder('./nowhere')
-    with pytest.raises(FileNotFoundError, match='no folder name=./nowhere'):
+    with pytest.raises(FileNotFoundError, match='name=./nowhere: there is no such folder'):
         TransformersTextEncoder('./nowhere')
     with pytest.raises(ValueError, match="open_clip has no model 'no-model'"):
         OpenCLIPTextEncoder('no-model')
