@@ -128,8 +128,9 @@ class TextYOLOv9(PGIDetector):
         """
         text, image = sample.metainfo.get('text'), sample.metainfo.get('img_path', 'an image')
         if isinstance(text, str):
-            phrases = split_phrases(text, sample.metainfo.get('tokens_positive_eval'))
-            return tuple(check_texts([phrase.words for phrase in phrases], f'text={text!r} of {image}'))
+            spans = sample.metainfo.get('tokens_positive_eval')
+            phrases = [phrase.words for phrase in split_phrases(text, spans)]
+            return () if spans is not None and not phrases else tuple(check_texts(phrases, f'text={text!r} of {image}'))
         if text is not None:
             return _names(text, f'text of {image}')
         classes = self.classes or (getattr(self, 'dataset_meta', None) or {}).get('classes')

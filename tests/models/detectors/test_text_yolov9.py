@@ -142,6 +142,10 @@ def test_one_text_is_asked_for_its_phrases(build):
     assert spans.phrase_scores.shape == (len(listed), 2)
     assert_close(spans.phrase_scores.sum(1), listed.scores)
     assert spans.phrase_scores.argmax(1).equal(listed.labels)
+    nothing = sample('nothing', tokens_positive_eval=[])
+    alone, = found(model, image, [nothing])
+    beside, _ = found(model, image.expand(2, -1, -1, -1), [nothing, sample(('cat', ))])
+    assert len(alone) == len(beside) == 0 and alone.phrase_scores.shape == (0, 0)
 
 
 @torch.no_grad()
