@@ -8,7 +8,7 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile
 OTHER_PYTHON := Python 3.11 or 3.12 is needed (mmcv 2.1.0 does not build on 3.13): make PYTHON=python3.11 ...
 export PIP_NO_INPUT := 1
 
-.PHONY: help install app demo demo-rd demo-mdetr demo-mdetr-qa demo-mdetr-seg lint docs test test-gpu clean
+.PHONY: help install app demo demo-rd demo-mdetr demo-mdetr-qa demo-mdetr-seg demo-text lint docs test test-gpu clean
 .DELETE_ON_ERROR:
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo 'make demo-mdetr  install, train a small MDETR on captions of Shapes, evaluate it: half an hour'
 	@echo 'make demo-mdetr-qa   questions, after demo-mdetr, which comes first if it was not made: half an hour more'
 	@echo 'make demo-mdetr-seg  the same with masks of expressions: ten minutes more'
+	@echo 'make demo-text  install, train a YOLOv9 asked by words without some pairs of words, look for these: half an hour'
 	@echo 'make app      install, open the models of these demos in a page of the browser'
 	@echo 'make lint     install, check the code with ruff (settings: pyproject.toml)'
 	@echo 'make docs     install, write the documentation as a site to site/index.html'
@@ -42,6 +43,9 @@ demo-mdetr-qa: install
 
 demo-mdetr-seg: install
 	$(VENV)/bin/python tools/demo.py mdetr_seg
+
+demo-text: install
+	$(VENV)/bin/python tools/demo.py text_yolov9
 
 app: install
 	$(VENV)/bin/python tools/app.py

@@ -5,9 +5,10 @@ SYSTEM is one of
 - yolo_rd: trains a YOLOv9, builds a dictionary of its features, trains a YOLOv9 with that dictionary;
 - mdetr: grounds the phrases of captions;
 - mdetr_qa: answers questions;
-- mdetr_seg: segments the objects of expressions.
-The last two start from the model of mdetr and train it first if it is missing. Data are written to ./data, all else to
-./work_dirs. After an interruption the same command goes on.
+- mdetr_seg: segments the objects of expressions;
+- text_yolov9: finds pairs of colour and shape by words of which no text of the training said them together.
+mdetr_qa and mdetr_seg start from the model of mdetr and train it first if it is missing. Data are written to ./data,
+all else to ./work_dirs. After an interruption the same command goes on.
 """
 import argparse
 import json
@@ -25,10 +26,12 @@ MIN_AP50 = dict(yolov9=0.80, yolo_rd=0.65)  # the second trains twice, for fewer
 # MDETR: recall of phrases, recall of phrases when the captions are shuffled among images, precision of expressions
 MIN_RECALL, MAX_CHANCE, MIN_PRECISION = 0.70, 0.35, 0.60
 MIN_ACCURACY, MIN_MASK_IOU = 0.70, 0.60
+MIN_RATIO, MAX_COST = 2, 1.1  # TextYOLOv9: AP50 over that of the control, cost over that of YOLOv9-T
 WORK_DIRS = dict(yolov9='demo', yolo_rd='demo_rd', mdetr='demo_mdetr', mdetr_qa='demo_mdetr_qa',
-                 mdetr_seg='demo_mdetr_seg')
+                 mdetr_seg='demo_mdetr_seg', text_yolov9='demo_text')
 TEXT_DATA = Path('data/shapes_text')
 ANNOTATIONS = TEXT_DATA / 'annotations'
+PAIRS = Path('data/shapes_pairs')
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,7 +39,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('system', nargs='?', choices=list(WORK_DIRS), default='yolov9',
                         help='yolov9, with a report and an exported file; yolo_rd: without and with a dictionary '
                         "of the first model's features; mdetr: phrases of captions; mdetr_qa: questions; "
-                        'mdetr_seg: masks of expressions')
+                        'mdetr_seg: masks of expressions; text_yolov9: pairs of words that were never said together')
     parser.add_argument('--work-dir', type=Path, metavar='DIR', help='folder of the results (default: work_dirs/demo, '
                         'work_dirs/demo_rd, work_dirs/demo_mdetr, ...)')
     parser.add_argument('--train-options', nargs='+', default=[], metavar='KEY=VALUE',
@@ -154,6 +157,90 @@ def segment(work_dir: Path, options: list[str]) -> None:
         sys.exit(f'demo.py: wanted a mean IoU of at least {MIN_MASK_IOU}')
 
 
+def ask(work_dir: Path, options: list[str]) -> None:
+    """Train TextYOLOv9 without some pairs of colour and shape, and a control on shuffled texts; print how well each
+    finds these pairs, and what the network costs; exit with an error if it finds too few or costs too much."""
+    draw_texts()
+    if not (PAIRS / 'names.txt').exists():
+        call('data/leave_out_pairs.py', '--data', TEXT_DATA, '--out', PAIRS)
+    config = ROOT / 'configs/text_yolov9/text_yolov9t_shapes_pairs.py'
+    left_out, shown = (class_names(PAIRS / f'instances_{kind}.json') for kind in ('left_out', 'shown'))
+    datasets = 'train_dataloader.dataset.datasets'
+    shuffled = [f'{datasets}.{number}.dataset.ann_file={PAIRS}/shuffled_{kind}.json'
+                for number, kind in enumerate(('names', 'captions'))]
+    train_side_by_side(config, {work_dir / 'words': options, work_dir / 'control': [*shuffled, *options]})
+    others = work_dir / f'{config.stem}_shown.py'
+    dataset = dict(ann_file=f'{PAIRS}/instances_shown.json', metainfo=dict(classes=tuple(shown)))
+    others.write_text(f'_base_ = {str(config)!r}\ntest_dataloader = dict(dataset={dataset})\n')
+    ap50 = {}
+    for name in ('words', 'control'):
+        checkpoint = Path((work_dir / name / 'last_checkpoint').read_text().strip())
+        ap50[name] = [test(asked, checkpoint, work_dir / name / f'test_{kind}')['coco/bbox_mAP_50']
+                      for kind, asked in dict(left_out=config, shown=others).items()]
+    checkpoint = Path((work_dir / 'words/last_checkpoint').read_text().strip())
+    deployed = work_dir / 'deployed.pth'
+    call('deploy.py', config, checkpoint, deployed, '--classes', ', '.join(left_out), '--size', 160)
+    ratio, cost = ap50['words'][0] / max(ap50['control'][0], 1e-9), cost_over_yolov9(config, checkpoint, left_out)
+    rows = '\n'.join(f'  {name:34}{unseen:>10.3f}{seen:>10.3f}' for name, (unseen, seen) in ap50.items())
+    costs = '\n'.join(f'  {name:34}' + ''.join(f'{value:>12.3f}' for value in values) for name, values in cost.items())
+    print(f"""
+{config.stem}: box AP50 on images of which none was trained on
+  {"":34}{"left out":>10}{"others":>10}    (pairs of colour and shape)
+{rows}
+  ratio                             {ratio:>10.1f}
+cost of {len(left_out)} classes, over that of YOLOv9-T
+  {"":34}{"parameters":>12}{"FLOPs":>12}{"time":>12}
+{costs}
+  checkpoint  {checkpoint.resolve()}
+  deployed    {deployed.resolve()}
+  data        {PAIRS.resolve()}""")
+    asked, fixed = cost.values()
+    if ratio < MIN_RATIO or max(*asked[:2], *fixed) > MAX_COST:  # the time of the first varies from call to call
+        sys.exit(f'demo.py: wanted at least {MIN_RATIO} times the AP50 of the control, at most {MAX_COST} of the cost')
+
+
+def train_side_by_side(config: Path, options: dict[Path, list[str]]) -> None:
+    """Train a config once for each folder, with options of its own, all at the same time; their messages go to
+    FOLDER.log."""
+    processes = {}
+    environment = dict(dict(OMP_NUM_THREADS=str(max((os.cpu_count() or 1) // len(options), 1))), **os.environ)
+    for work_dir, values in options.items():
+        work_dir.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, str(ROOT / 'tools/train.py'), str(config), '--work-dir', str(work_dir), '--resume',
+                   *(['--cfg-options', *map(str, values)] if values else [])]
+        log = work_dir.with_suffix('.log')
+        print('$', *command[1:], '>>', log, flush=True)
+        with open(log, 'a') as file:
+            processes[log] = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
+    failed = [log for log, process in processes.items() if process.wait()]
+    if failed:
+        sys.exit(f'demo.py: train.py failed, see {" and ".join(map(str, failed))}')
+
+
+def class_names(file: Path) -> list[str]:
+    return [category['name'] for category in json.loads(file.read_text())['categories']]
+
+
+def cost_over_yolov9(config: Path, checkpoint: Path, classes: list[str]) -> dict[str, tuple[float, ...]]:
+    """Parameters, FLOPs and time for an image of 640 pixels over those of YOLOv9-T: as trained, and deployed."""
+    from mmdet.registry import MODELS
+    from mmdet.utils import register_all_modules
+
+    from mmdet_ext import launch
+    from mmdet_ext.deployment import deploy, load_for_deployment, with_classes
+    from mmdet_ext.experiments.costs import costs
+
+    register_all_modules(init_default_scope=True)
+    cfg = launch.load_config(str(config))
+    asked = load_for_deployment(cfg, checkpoint)
+    _, plain = with_classes(cfg, asked, classes)
+    plain_cfg = launch.load_config(str(ROOT / 'configs/yolov9/yolov9t_shapes.py'), options=dict(classes=classes)).model
+    yolov9 = MODELS.build(plain_cfg).eval()
+    measured = costs(dict(yolov9=yolov9, asked=asked, yolov9_deployed=deploy(yolov9), deployed=deploy(plain)), 640)
+    return {'asked for words': measured['asked'].over(measured['yolov9']),
+            'deployed for these words': measured['deployed'].over(measured['yolov9_deployed'])}
+
+
 def train(config: Path, work_dir: Path, options: list[str]) -> Path:
     """Train in one process, or on a CPU in two with half the batch, which is faster than two threads."""
     import torch  # only now, so that --help is quick
@@ -182,9 +269,9 @@ def test(config: Path, checkpoint: Path, work_dir: Path, *arguments: object) -> 
 def main() -> None:
     args = parse_args()
     start = time.monotonic()
-    if args.system.startswith('mdetr'):
+    if args.system in (systems := dict(mdetr=ground, mdetr_qa=answer, mdetr_seg=segment, text_yolov9=ask)):
         try:
-            dict(mdetr=ground, mdetr_qa=answer, mdetr_seg=segment)[args.system](args.work_dir, args.train_options)
+            systems[args.system](args.work_dir, args.train_options)
         finally:
             print(f'  time        {(time.monotonic() - start) / 60:.1f} minutes')
         return

@@ -1,7 +1,8 @@
-"""Find in images what a caption names, with a trained MDETR.
+"""Find in images what a caption names, with a trained MDETR or TextYOLOv9.
 
     python tools/ground.py IMAGE [IMAGE ...] "a red circle left of a blue star" --config C --checkpoint K
 
+A TextYOLOv9 is asked for the caption as one phrase, or for several phrases with dots between them: "red circle . star".
 For each box one line: image, phrase, score, and x1 y1 x2 y2 in pixels, the best first; and OUT/NAME.png with the boxes
 drawn, the caption beneath. All images are searched for the one caption, which must not be empty. An image that cannot
 be read is named at the end, and the exit status is 1. For letters that DejaVu Sans does not have, name a font:
@@ -23,18 +24,18 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('images', nargs='+', metavar='IMAGE', help='images to search')
     parser.add_argument('caption', metavar='CAPTION', help='what to look for, last and in quotes')
-    parser.add_argument('--config', required=True, metavar='C', help='config of an MDETR')
+    parser.add_argument('--config', required=True, metavar='C', help='config of an MDETR or a TextYOLOv9')
     parser.add_argument('--checkpoint', required=True, metavar='K', help='its checkpoint')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/ground'), metavar='DIR',
                         help='folder of the images with boxes (default: %(default)s)')
-    parser.add_argument('--score-thr', '--threshold', dest='threshold', type=float, default=0.7, metavar='T',
-                        help='least score of a box, from 0 to 1 (default: %(default)s)')
+    parser.add_argument('--score-thr', '--threshold', dest='threshold', type=float, metavar='T',
+                        help='least score of a box, from 0 to 1 (default: 0.7 for MDETR, 0.25 for TextYOLOv9)')
     parser.add_argument('--json', action='store_true', help='print one JSON list with an entry for each image instead')
     parser.add_argument('--device', help='default: cuda if there is one, else cpu')
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE',
                         help="values that replace the config's")
     args = parser.parse_args()
-    if not 0 <= args.threshold <= 1:
+    if args.threshold is not None and not 0 <= args.threshold <= 1:
         parser.error(f'--score-thr should be from 0 to 1, got {args.threshold}')
     if args.out.exists() and not args.out.is_dir():
         parser.error(f'--out {args.out} is a file, should be a folder')
@@ -53,15 +54,17 @@ def build_inferencer(args: argparse.Namespace):
     from mmdet.apis import DetInferencer
     from mmdet.registry import MODELS
 
-    from mmdet_ext.models.detectors import MDETR
+    from mmdet_ext.models.detectors import MDETR, TextYOLOv9
     from mmdet_ext.predict.loading import choose_device, read_config
 
     device = choose_device(args.device)
     cfg = read_config(args.config, args.cfg_options)
     name = cfg.get('model', {}).get('type')
     detector = MODELS.get(name) if isinstance(name, str) else name
-    if not (isinstance(detector, type) and issubclass(detector, MDETR)):
-        raise ValueError(f'{args.config} is the config of no MDETR: model.type is {name}')
+    if not (isinstance(detector, type) and issubclass(detector, (MDETR, TextYOLOv9))):
+        raise ValueError(f'{args.config} is the config of no MDETR and no TextYOLOv9: model.type is {name}')
+    if args.threshold is None:
+        args.threshold = 0.7 if issubclass(detector, MDETR) else 0.25
     cfg.model.text_encoder.pretrained = False  # the checkpoint has its weights
     fonts = cfg.get('visualizer', {}).get('font_families', 'sans-serif')
     cfg.visualizer = dict(type='GroundingVisualizer', font_families=fonts)

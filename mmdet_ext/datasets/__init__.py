@@ -7,10 +7,10 @@ from .chunk_sampler import ChunkSampler
 from .clevr_dataset import ClevrDataset
 from .gqa_dataset import GQADataset
 from .mdetr_dataset import MDETRDataset
-from .seeded import SeededMixDataset, SeededSampler
+from .seeded import SeededConcatDataset, SeededMixDataset, SeededSampler
 from .yolo_coco import YOLOCocoDataset
 
 __all__ = [
     'BatchShapeSampler', 'CaptionGroupSampler', 'CheckedCocoDataset', 'ChunkSampler', 'ClevrDataset', 'GQADataset',
-    'MDETRDataset', 'SeededMixDataset', 'SeededSampler', 'YOLOCocoDataset', 'transforms'
+    'MDETRDataset', 'SeededConcatDataset', 'SeededMixDataset', 'SeededSampler', 'YOLOCocoDataset', 'transforms'
 ]

@@ -13,12 +13,13 @@ import torch
 from mmdet.datasets import MultiImageMixDataset
 from mmdet.datasets.transforms import PackDetInputs, RandomFlip
 from mmdet.registry import DATA_SAMPLERS, DATASETS
-from mmengine.dataset import BaseDataset, DefaultSampler
+from mmengine.dataset import BaseDataset, ConcatDataset, DefaultSampler
 
-from .transforms import YOLOHSV, YOLOAffine, YOLOCopyPaste, YOLOFilters, YOLOMixUp, YOLOMosaic
+from .transforms import PackTextInputs, YOLOHSV, YOLOAffine, YOLOCopyPaste, YOLOFilters, YOLOMixUp, YOLOMosaic
 
 # Steps that always give a sample, so that none of them is asked a second time with the same one.
-_NEVER_NONE = (YOLOMosaic, YOLOCopyPaste, YOLOAffine, YOLOMixUp, YOLOFilters, YOLOHSV, RandomFlip, PackDetInputs)
+_NEVER_NONE = (YOLOMosaic, YOLOCopyPaste, YOLOAffine, YOLOMixUp, YOLOFilters, YOLOHSV, RandomFlip, PackDetInputs,
+               PackTextInputs)
 
 
 class SeededIndex(int):
@@ -102,3 +103,19 @@ class SeededMixDataset(MultiImageMixDataset):
             if (changed := transform(copy.deepcopy(results))) is not None:
                 return changed
         raise RuntimeError(f'{type(transform).__name__} gave None in all of {self.max_refetch} attempts')
+
+
+@DATASETS.register_module()
+class SeededConcatDataset(ConcatDataset):
+    """mmengine's `ConcatDataset` that hands the seed of a `SeededIndex` on to its data sets, of which each may be a
+    `SeededMixDataset` with its own pipeline."""
+
+    def update_skip_type_keys(self, skip_type_keys: Sequence[str]) -> None:
+        """For those of the data sets that mix images, see `CloseMosaicHook`."""
+        for dataset in self.datasets:
+            if hasattr(dataset, 'update_skip_type_keys'):
+                dataset.update_skip_type_keys(skip_type_keys)
+
+    def _get_ori_dataset_idx(self, idx: int) -> tuple[int, int]:
+        dataset, sample = super()._get_ori_dataset_idx(idx)
+        return dataset, SeededIndex(sample, idx.seed) if isinstance(idx, SeededIndex) else sample

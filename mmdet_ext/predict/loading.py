@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 from ..checkpoints.load import load_weights, read_weights
 from ..deployment import deploy
 from ..launch import load_config
-from ..models.detectors import PGIDetector
+from ..models.detectors import PGIDetector, TextYOLOv9
 from ..models.layers.atoms import forget_atoms_files
 
 
@@ -64,8 +64,8 @@ def load_model(cfg: Config, checkpoint: str | Path | None, device: torch.device,
     else:
         load_weights(model, weights)
         model.dataset_meta = weights.dataset_meta or classes_of(cfg)
-    if deployed and isinstance(model, PGIDetector) and not model.deployed:
-        model = deploy(model)
+    if deployed and isinstance(model, PGIDetector) and not (model.deployed or isinstance(model, TextYOLOv9)):
+        model = deploy(model)  # a TextYOLOv9 may still be asked for any texts
     return model.to(device)
 
 

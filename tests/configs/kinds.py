@@ -9,7 +9,9 @@ REPRESENTATIVES = (
     'mdetr/mdetr_r18_shapes_seg', 'mdetr/mdetr_r18_shapes_unaligned', 'mdetr/mdetr_r18_coco128',
     'mdetr/mdetr_r18_coco128_prompts', 'mdetr/mdetr_r18_clevr', 'mdetr/mdetr_r101_gqa',
     'mdetr/mdetr_r101_phrasecut', 'mdetr/mdetr_r101_phrasecut_masks', 'mdetr/mdetr_effb3_pretrain',
-    'mdetr/mdetr_effb5_gqa')
+    'mdetr/mdetr_effb5_gqa',
+    'text_yolov9/text_yolov9t_coco', 'text_yolov9/text_yolov9t_rd_clip_coco', 'text_yolov9/text_yolov9s_grounding',
+    'text_yolov9/text_yolov9t_shapes', 'text_yolov9/text_yolov9t_shapes_pairs')
 
 
 def types_in(node: object) -> set[str]:

@@ -13,6 +13,9 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
+from mmdet_ext.models.detectors import TextYOLOv9
+from mmdet_ext.models.layers.atoms import forget_atoms_files
+
 HEIGHT, WIDTH = 64, 96
 CAPTION = 'a red circle and a star'
 
@@ -20,7 +23,11 @@ CAPTION = 'a red circle and a star'
 def build(name: str, folder: Path) -> torch.nn.Module:
     cfg = Config.fromfile(f'configs/{name}.py')
     cfg.model.backbone.init_cfg = None
-    if 'text_encoder' in cfg.model:
+    if cfg.model.type == 'TextYOLOv9':
+        width = cfg.model.bbox_head.embed_dims
+        cfg.model.text_encoder = dict(type='WordTextEncoder', name=str(folder / 'text'), embed_dims=width)
+        forget_atoms_files(cfg.model)
+    elif 'text_encoder' in cfg.model:
         shrink_model(cfg.model, folder)
     elif cfg.model.backbone.type == 'ResNet':
         cfg.model.update(num_queries=12, test_cfg=dict(max_per_img=12))
@@ -37,6 +44,8 @@ def batch(model: torch.nn.Module) -> dict:
         sample = DetDataSample(gt_instances=instances)
         sample.set_metainfo(dict(img_shape=(HEIGHT, WIDTH), ori_shape=(HEIGHT, WIDTH), scale_factor=(1., 1.),
                                  img_id=len(samples), text=CAPTION))
+        if isinstance(model, TextYOLOv9):
+            sample.set_metainfo(dict(text=('a red circle', 'a star')))
         if getattr(model, 'answer_head', None):
             kind = next(kind for kind in model.answer_head.branches if kind != 'type')
             sample.set_metainfo(dict(question_type=kind, answer=model.answer_head.vocabulary.names[kind][0]))

@@ -131,9 +131,9 @@ def test_a_checkpoint_of_something_else_is_refused(ground, tmp_path, content, me
 
 @pytest.mark.parametrize('content, message', [
     ('model = dict(', "SyntaxError: '(' was never closed"),
-    ('a = 1', 'is the config of no MDETR: model.type is None'),
-    ('model = dict(type="RetinaNet")', 'is the config of no MDETR: model.type is RetinaNet'),
-    ('model = dict(type="NoSuchThing")', 'is the config of no MDETR: model.type is NoSuchThing'),
+    ('a = 1', 'is the config of no MDETR and no TextYOLOv9: model.type is None'),
+    ('model = dict(type="RetinaNet")', 'is the config of no MDETR and no TextYOLOv9: model.type is RetinaNet'),
+    ('model = dict(type="NoSuchThing")', 'is the config of no MDETR and no TextYOLOv9: model.type is NoSuchThing'),
 ])
 def test_a_config_of_something_else_is_refused(ground, tmp_path, content, message):
     (tmp_path / 'other.py').write_text(content)

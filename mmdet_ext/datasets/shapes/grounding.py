@@ -23,7 +23,7 @@ def to_grounding(scenes: Sequence[Scene], coco: dict, seed: int, split: str) -> 
         seed: Seed of the set.
         split: Name of the split.
     """
-    file = _File(coco, 'shapes')
+    file = GroundingFile(coco, 'shapes')
     for scene in scenes:
         rng = _random(seed, split, scene, 'captions')
         texts = [caption_list(scene, rng)]
@@ -38,7 +38,7 @@ def to_grounding(scenes: Sequence[Scene], coco: dict, seed: int, split: str) -> 
 
 def to_refexp(scenes: Sequence[Scene], coco: dict, seed: int, split: str) -> dict:
     """The content of a `refexp_*.json`: up to three expressions of each image, with one box each."""
-    file = _File(coco, 'shapes_refexp')
+    file = GroundingFile(coco, 'shapes_refexp')
     for scene in scenes:
         rng = _random(seed, split, scene, 'expressions')
         for id_ in rng.permutation(len(scene.objects))[:_EXPRESSIONS].tolist():
@@ -51,7 +51,7 @@ def to_refexp(scenes: Sequence[Scene], coco: dict, seed: int, split: str) -> dic
 
 def to_questions(scenes: Sequence[Scene], coco: dict, seed: int, split: str) -> dict:
     """The content of a `questions_*.json`: up to six questions of each image, with the boxes of what they name."""
-    file = _File(coco, 'shapes_questions')
+    file = GroundingFile(coco, 'shapes_questions')
     for scene in scenes:
         for question in ask(scene, _random(seed, split, scene, 'questions')):
             ids = sorted({id_ for phrase in question.text.phrases for id_ in phrase.ids})
@@ -61,7 +61,7 @@ def to_questions(scenes: Sequence[Scene], coco: dict, seed: int, split: str) -> 
     return file.content
 
 
-class _File:
+class GroundingFile:
     """The content of an annotation file, to which `add` appends pairs of image and text."""
 
     def __init__(self, coco: dict, dataset_name: str) -> None:

@@ -8,6 +8,7 @@ from .mosaic import YOLOMixUp, YOLOMosaic
 from .polygons import LoadPolygons
 from .rect import RectLetterbox, YOLOResize
 from .text_aware_flip import TextAwareFlip
+from .text_inputs import LoadTexts, PackTextInputs
 from .yolo_affine import YOLOAffine
 
 __all__ = [
@@ -15,7 +16,9 @@ __all__ = [
     'BoxSafeRandomCrop',
     'FloorResize',
     'LoadPolygons',
+    'LoadTexts',
     'PackGroundingInputs',
+    'PackTextInputs',
     'RectLetterbox',
     'TextAwareFlip',
     'YOLOAffine',

@@ -1,22 +1,16 @@
 """Patch features of CLIP, for the vision-language dictionary of YOLO-RD (https://arxiv.org/abs/2410.15346)."""
-import difflib
-import logging
-import os
-import pickle
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn as nn
-from mmengine.logging import print_log
 from PIL import Image, ImageOps
 from torch import Tensor
 
 from mmdet_ext.cell_grid import CellGrid
 from mmdet_ext.fingerprints import digest, digest_weights
 from mmdet_ext.launch import load_config
+from mmdet_ext.open_clip_models import load_open_clip
 
 from .image_set import find_images
 from .images import ImageSource
@@ -53,7 +47,7 @@ class ClipSource(ImageSource):
         super().__init__(find_images(None if config is None else load_config(str(config)), ann, images),
                          per_image=per_image, seed=seed, **options)
         self.device, self.joint = device, joint
-        self.tower = _load_tower(model, weights, seed).to(device)
+        self.tower = load_open_clip(model, weights, seed).visual.to(device)
         if not hasattr(self.tower, 'forward_intermediates'):
             raise ValueError(f'{model}: its image tower, {type(self.tower).__name__}, gives no patch features')
         # A tower that pools its patches by attention does so before the final norm, which is then none of theirs.
@@ -92,47 +86,3 @@ class ClipSource(ImageSource):
             torch.stack(tuple(images)).to(self.device), indices=1, intermediates_only=True,
             normalize_intermediates=not self.pools)['image_intermediates'][-1]
         return torch.einsum('bchw,cd->bdhw', patches, self.tower.proj) if self.joint else patches
-
-
-def _load_tower(model: str, weights: str | None, seed: int) -> nn.Module:
-    """The image tower of a model, in evaluation mode."""
-    import open_clip
-
-    brings_weights = model.startswith(('local-dir:', 'hf-hub:'))
-    if brings_weights and weights is not None:
-        raise ValueError(f'weights={weights}: {model} brings its own, leave it out')
-    if not brings_weights:
-        _check_names(model, weights)
-        if weights is None:
-            print_log(f'weights=None: {model} has random weights', logger='current', level=logging.WARNING)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        try:
-            clip = open_clip.create_model(model, pretrained=weights, pretrained_text=False)
-        except (RuntimeError, OSError, KeyError, pickle.UnpicklingError) as error:
-            reason = ' '.join(str(error).split())[:500]
-            if weights is not None and os.path.isfile(weights):
-                raise ValueError(f'weights={weights} do not fit {model}: {reason}') from error
-            if isinstance(error, FileNotFoundError):
-                raise
-            raise OSError(f'{model} with weights={weights} cannot be had: {reason}. Without a network, pass the file '
-                          'of the weights, or a folder as local-dir:FOLDER') from error
-    return clip.visual.eval().requires_grad_(False)
-
-
-def _check_names(model: str, weights: str | None) -> None:
-    """Raise unless open_clip knows the model, and `weights` is a tag of it or a file."""
-    import open_clip
-
-    known = open_clip.list_models()
-    if model.replace('/', '-') not in known:
-        folded = {name.lower(): name for name in known}
-        near = difflib.get_close_matches(model.lower(), folded, n=5, cutoff=0.4)
-        raise ValueError(f'open_clip has no model {model!r}; there are {", ".join(folded[name] for name in near)} and '
-                         f'others, {len(known)} in all')
-    tags = open_clip.list_pretrained_tags_by_model(model.replace('/', '-'))
-    if weights is None or weights in tags or os.path.isfile(weights):
-        return
-    if os.sep in weights or Path(weights).suffix in ('.pt', '.pth', '.bin', '.safetensors', '.npz'):
-        raise FileNotFoundError(f'there is no file weights={weights} (seen from {Path.cwd()})')
-    raise ValueError(f'{model} has no weights {weights!r}, and there is no such file; its tags are {", ".join(tags)}')

@@ -5,15 +5,13 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn as nn
 from torch import Tensor
 
 from mmdet_ext.fingerprints import digest, digest_weights
+from mmdet_ext.text.language_models import POOLINGS, load_text_model, longest_text, pool_tokens
 
 from .base import Samples, Source
 from .text_files import read_texts
-
-POOLINGS = ('mean', 'cls', 'last')
 
 
 class TextSource(Source):
@@ -42,9 +40,9 @@ class TextSource(Source):
         self.texts = read_texts(files)
         self.pooling, self.batch_size, self.device = pooling, batch_size, device
         self.num_items = len(self.texts)
-        self.tokenizer, self.model = _load(model)
+        self.tokenizer, self.model = load_text_model(model)
         self.model.to(device)
-        self.limit = _longest(self.tokenizer, self.model)
+        self.limit = longest_text(self.tokenizer, self.model)
         tokens = self._tokenize([text.text for text in self.texts[:batch_size]])
         self.width = self._embed([next(filter(None, tokens), [0])]).shape[1]
         self.fingerprint = dict(
@@ -70,60 +68,7 @@ class TextSource(Source):
         padded = self.tokenizer.pad(dict(input_ids=tokens), return_tensors='pt').to(self.device)
         mask = padded['attention_mask']
         hidden = self.model(input_ids=padded['input_ids'], attention_mask=mask).last_hidden_state  # (B, T, d)
-        if self.pooling == 'cls':
-            return hidden[:, 0]
-        if self.pooling == 'last':
-            return hidden[torch.arange(len(hidden), device=hidden.device), mask.sum(dim=1) - 1]
-        weight = mask[..., None].to(hidden.dtype)
-        return (hidden * weight).sum(dim=1) / weight.sum(dim=1)
+        return pool_tokens(hidden, mask, self.pooling)
 
     def describe(self, item: int, box: np.ndarray) -> dict[str, Any]:
         return self.texts[item]._asdict()
-
-
-def _load(name: str) -> tuple[Any, nn.Module]:
-    """Tokenizer and model in float32 and evaluation mode, from a folder, the Hub's cache, or else the Hub."""
-    from transformers import AutoConfig, AutoModel, AutoTokenizer  # only here: other sources need no transformers
-
-    if not Path(name).is_dir() and (Path(name).is_absolute() or name.startswith('.') or name.count('/') > 1):
-        raise FileNotFoundError(f'model={name}: there is no such folder (seen from {Path.cwd()})')
-    for local in (True, False):  # the cache first: without a network each file on the Hub takes half a minute to fail
-        try:
-            config = AutoConfig.from_pretrained(name, local_files_only=local)
-            tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=local)
-            model, info = AutoModel.from_pretrained(
-                name, config=config, dtype=torch.float32, local_files_only=local, output_loading_info=True)
-            break
-        except OSError as error:
-            if local and not Path(name).is_dir():
-                continue
-            reason = str(error).splitlines()[0]
-            raise OSError(f'model={name} cannot be had: {reason} Pass a folder with config, weights and tokenizer, as '
-                          'save_pretrained writes it') from error
-        except ValueError as error:
-            raise ValueError(f'model={name}: {str(error).splitlines()[0]}') from error
-    missing = sorted(key for key in info['missing_keys'] if 'pooler' not in key)  # poolers are not used here
-    problems = {
-        f' lacks {len(missing)} weights of {type(model).__name__}: {", ".join(missing[:3])}': missing,
-        f' is a {config.model_type}, which is no model of text alone': not hasattr(config, 'hidden_size'),
-        # what transformers makes up where the files are missing
-        f' has no tokenizer: its vocabulary is {tokenizer.all_special_tokens}':
-            len(tokenizer) <= len(tokenizer.all_special_ids),
-        ': its tokenizer has neither a padding nor an end token':
-            tokenizer.pad_token is None and tokenizer.eos_token is None}
-    if wrong := [problem for problem, is_there in problems.items() if is_there]:
-        raise ValueError(f'model={name}{wrong[0]}')
-    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    tokenizer.padding_side = tokenizer.truncation_side = 'right'
-    model = model.get_encoder() if config.is_encoder_decoder else model
-    return tokenizer, model.eval().requires_grad_(False)
-
-
-def _longest(tokenizer: Any, model: nn.Module) -> int | None:
-    """How many tokens the model reads at most; None for no limit."""
-    positions = getattr(model.config, 'max_position_embeddings', None)
-    table = getattr(getattr(model, 'embeddings', None), 'position_embeddings', None)
-    if positions is not None and getattr(table, 'padding_idx', None) is not None:
-        positions -= table.padding_idx + 1  # RoBERTa counts positions from behind the padding token's
-    said = tokenizer.model_max_length if tokenizer.model_max_length < 1_000_000 else None  # 1e30 where it is not known
-    return min((limit for limit in (positions, said) if limit), default=None)

@@ -7,8 +7,9 @@ from .pgi_detector import PGIDetector
 from .prompted_mdetr import PromptedMDETR
 from .smca_detr import SMCADETR
 from .text_fusion import build_with_text_fusion
+from .text_yolov9 import TextYOLOv9
 
 __all__ = [
-    'MDETR', 'SMCADETR', 'FlipTTAModel', 'MDETRSegmenter', 'PGIDetector', 'PromptedMDETR', 'build_with_pgi',
-    'build_with_smca', 'build_with_text_fusion'
+    'MDETR', 'SMCADETR', 'FlipTTAModel', 'MDETRSegmenter', 'PGIDetector', 'PromptedMDETR', 'TextYOLOv9',
+    'build_with_pgi', 'build_with_smca', 'build_with_text_fusion'
 ]

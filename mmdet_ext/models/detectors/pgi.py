@@ -53,6 +53,10 @@ class AuxiliaryHeads:
             return ()
         return tuple(self.aux_head) if isinstance(self.aux_head, nn.ModuleList) else (self.aux_head, )
 
+    def aux_prefix(self, number: int) -> str:
+        """What the names of the losses of an auxiliary head begin with: 'aux.', or 'aux0.' where there is a list."""
+        return f'aux{number}.' if isinstance(self.aux_head, nn.ModuleList) else 'aux.'
+
     def drop_aux_head(self) -> None:
         """Make this the plain detector, in state and behaviour."""
         if self.with_aux:
@@ -73,9 +77,7 @@ class AuxiliaryHeads:
         for number, head in enumerate(self.aux_heads):
             given = assignment if head.lead_guided else None
             added = head.loss(images, maps[head.source], samples[number], given)
-            if isinstance(self.aux_head, nn.ModuleList):
-                added = {name.replace('aux.', f'aux{number}.', 1): value for name, value in added.items()}
-            losses = losses | added
+            losses = losses | {name.replace('aux.', self.aux_prefix(number), 1): value for name, value in added.items()}
         return losses
 
     def _own_losses(self, images: Tensor, samples: SampleList) -> tuple[Losses, PaddedAssignment | None]:

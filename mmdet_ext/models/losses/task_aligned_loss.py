@@ -31,18 +31,21 @@ class DensePredictions(NamedTuple):
 
 
 def task_aligned_losses(predictions: DensePredictions, assignment: Assignment | PaddedAssignment,
-                        targets: BatchTargets, *, min_normaliser: float = 1.0) -> dict[str, Tensor]:
+                        targets: BatchTargets, *, min_normaliser: float = 1.0,
+                        positives: Tensor | None = None) -> dict[str, Tensor]:
     """The three losses without their gains, each divided by the sum of all target scores.
 
-    The class target is zero except for one entry per positive point. So binary cross-entropy is computed without a
-    dense target: softplus(logit) summed over all points and classes, minus logit * score summed over the positive
-    points.
+    The class target is zero except for one entry per positive point, or several (see `positives`). So binary
+    cross-entropy is computed without a dense target: softplus(logit) summed over all points and classes, minus logit *
+    score summed over the positive points.
 
     Args:
         predictions: Of a batch.
         assignment: Its positive points.
         targets: Boxes and labels that `assignment` indexes.
         min_normaliser: Smallest divisor; with 0 the divisor is the sum itself if it is positive.
+        positives: (B, G, C), 1 for each class of a box, 0 for others, where a box may have several or none; by default
+            each has its label.
 
     Returns:
         `loss_cls`, `loss_bbox` (1 - CIoU) and `loss_dfl`, scalars, connected to all predictions even without positives.
@@ -51,8 +54,11 @@ def task_aligned_losses(predictions: DensePredictions, assignment: Assignment | 
     total = scores.sum()
     total = total.clamp(min=min_normaliser) if min_normaliser else torch.where(total > 0, total, 1.0)
 
-    labels = targets.labels[images, rows]
-    cls = F.softplus(predictions.class_logits).sum() - (predictions.class_logits[images, labels, at] * scores).sum()
+    if positives is None:
+        own_logits = predictions.class_logits[images, targets.labels[images, rows], at]
+    else:
+        own_logits = (predictions.class_logits[images, :, at] * positives[images, rows]).sum(dim=1)
+    cls = F.softplus(predictions.class_logits).sum() - (own_logits * scores).sum()
 
     strides = predictions.strides[at].unsqueeze(-1)
     points = predictions.points[at] / strides

@@ -87,7 +87,8 @@ class FeatureCache:
 
 
 class Fingerprint:
-    """SHA-256 of the config and weights of a model of transformers; computed again if a weight has changed."""
+    """SHA-256 of the weights of a model and of its config, if it is one of transformers, or else of its layers;
+    computed again if a weight has changed."""
 
     def __init__(self) -> None:
         self._weights: list[tuple[int, int]] = []
@@ -96,7 +97,8 @@ class Fingerprint:
     def of(self, model: nn.Module) -> str:
         weights = [(value.data_ptr(), value._version) for value in model.parameters()]
         if weights != self._weights:
-            self._digest = digest([model.config.to_json_string(), digest_weights(model)])
+            config = model.config.to_json_string() if hasattr(model, 'config') else repr(model)
+            self._digest = digest([config, digest_weights(model)])
             self._weights = weights
         return self._digest
 

@@ -4,8 +4,9 @@ from .smca_encoder import SMCATransformerEncoder
 from .structures import DecoderOutput, Maps, Memory
 from .text_decoder import MDETRTransformerDecoder
 from .text_fusion_encoder import TextFusionEncoder
+from .text_map_fusion import TextMapFusion
 
 __all__ = [
     'DecoderOutput', 'MDETRTransformerDecoder', 'Maps', 'Memory', 'SMCAConvEncoder', 'SMCATransformerDecoder',
-    'SMCATransformerEncoder', 'TextFusionEncoder'
+    'SMCATransformerEncoder', 'TextFusionEncoder', 'TextMapFusion'
 ]

@@ -97,7 +97,7 @@ def test_items_may_be_computed_in_any_order_by_any_process(images, weights):
 
 def test_random_weights_are_those_of_the_seed_and_said(images, monkeypatch):
     said = []
-    monkeypatch.setattr('mmdet_ext.dictionary.sources.clip.print_log', lambda message, **_: said.append(message))
+    monkeypatch.setattr('mmdet_ext.open_clip_models.print_log', lambda message, **_: said.append(message))
     state = torch.get_rng_state()
     first = ClipSource('tiny-ViT', None, images=str(images))
     assert said == ['weights=None: tiny-ViT has random weights']
