@@ -51,11 +51,13 @@ def call(workplace):
 @pytest.fixture(scope='session')
 def fork(workplace, tmp_path_factory):
     """Run a tool as `call` does, but in a fork of this process, which has imported everything; returns what it printed.
+
+    Variables of the environment are changed as `env` says; those that are None are taken out.
     """
 
-    def run(tool: Path, *arguments: object, code: int = 0) -> str:
+    def run(tool: Path, *arguments: object, code: int = 0, **env: str | None) -> str:
         log = tmp_path_factory.mktemp('fork') / 'log'
-        process = get_context('fork').Process(target=_run_tool, args=(tool, arguments, workplace, log))
+        process = get_context('fork').Process(target=_run_tool, args=(tool, arguments, workplace, log, env))
         process.start()
         process.join(300)
         printed = log.read_text()
@@ -65,8 +67,12 @@ def fork(workplace, tmp_path_factory):
     return run
 
 
-def _run_tool(tool: Path, arguments: tuple[object, ...], folder: Path, log: Path) -> None:
+def _run_tool(tool: Path, arguments: tuple[object, ...], folder: Path, log: Path, env: dict[str, str | None]) -> None:
     os.chdir(folder)
+    for name, value in env.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
     with open(log, 'w', buffering=1) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
