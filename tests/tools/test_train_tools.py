@@ -127,13 +127,15 @@ def test_testing_with_mirror_images(fork, checkpoint, fast, own_threads):
     assert 'coco/bbox_mAP_50' in log and 'Threads: 1 on 1 cores.' in log
 
 
-def test_two_processes_train_and_test_on_the_cpu(call, workplace, fast):
+def test_two_processes_train_and_test_on_the_cpu(call, fork, fast):
     log = call('bash', TOOLS / 'dist_train.sh', SHAPES, '2', '--work-dir', 'dist', *fast, PORT='29637',
                CUDA_VISIBLE_DEVICES='')
     assert 'GPU number: 2' in log and 'Epoch(train) [1][1/1]' in log  # 8 images: a batch of 4 for each of the two
-    log = call('bash', TOOLS / 'dist_test.sh', SHAPES, 'dist/epoch_1.pth', '2', *fast, PORT='29638',
-               CUDA_VISIBLE_DEVICES='')
-    assert 'coco/bbox_mAP_50' in log
+    command = call('bash', TOOLS / 'dist_test.sh', SHAPES, 'dist/epoch_1.pth', '2', *fast, PORT='29638', PYTHON='echo')
+    launched, _, arguments = command.partition(f' {TOOLS}/test.py ')
+    assert '-m torch.distributed.run' in launched and '--master_port=29638 --nproc_per_node=2' in launched
+    log = fork(TOOLS / 'test.py', *arguments.split(), processes=2, MASTER_PORT='29638', CUDA_VISIBLE_DEVICES='')
+    assert 'GPU number: 2' in log and 'coco/bbox_mAP_50' in log
 
 
 @pytest.mark.parametrize('env, times', [({}, 0), (dict(MAX_RESTARTS='2'), 2), (dict(PET_MAX_RESTARTS='1'), 1)])
