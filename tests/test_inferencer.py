@@ -34,8 +34,8 @@ def infer(tmp_path, config: str, content: dict) -> tuple[int, float]:
     return int(count), float(greatest)
 
 
-def test_size_c_on_an_image_with_a_checkpoint_of_a_training_run(tmp_path):
-    config = 'configs/yolov9/yolov9c_coco.py'
+def test_an_image_with_a_checkpoint_of_a_training_run(tmp_path):
+    config = 'configs/yolov9/yolov9t_coco.py'
     history = HistoryBuffer()
     history.update(np.float64(1.5))
     content = dict(

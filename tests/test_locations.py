@@ -3,6 +3,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from multiprocessing import get_context
 from pathlib import Path
 
 import mmdet.registry
@@ -16,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ('transformers', 'open_clip', 'sklearn', 'matplotlib', 'timm', 'scipy', 'pandas', 'pycocotools', 'torchvision',
          'torch._dynamo', 'mmcv.ops', 'mmengine.runner', 'mmengine.model', 'mmdet.models', 'mmdet.datasets',
          'mmdet.engine', 'mmdet.evaluation', 'mmdet.visualization', 'mmdet.structures')
+OTHERS = ('mmcv.ops', 'mmengine.runner', 'mmengine.config', 'mmengine.visualization', 'torchvision', 'seaborn',
+          'scipy.optimize', 'pycocotools.coco', 'transformers.models.bert.modeling_bert', 'torch._dynamo')
 
 
 @pytest.fixture(scope='module')
@@ -34,6 +38,33 @@ def run(*command: object) -> str:
                             stderr=subprocess.STDOUT, env=os.environ | dict(PYTHONPATH=str(ROOT)))
     assert result.returncode == 0, result.stdout
     return result.stdout
+
+
+@pytest.fixture
+def run_forked(tmp_path) -> Callable[[str], str]:
+    """Run code in a process that has imported what mmdet and this package import of others, but none of these two."""
+    context = get_context('forkserver')
+    context.set_forkserver_preload(list(OTHERS))
+
+    def run(code: str) -> str:
+        log = tmp_path / 'log'
+        start = f'''
+import os, sys, warnings
+warnings.simplefilter('ignore')
+os.chdir({str(ROOT)!r})
+sys.path.insert(0, {str(ROOT)!r})
+for stream in (1, 2):
+    os.dup2(os.open({str(log)!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+assert set({OTHERS}) <= set(sys.modules) and not {{'mmdet', 'mmdet_ext'}} & set(sys.modules)
+'''
+        process = context.Process(target=exec, args=(start + code, dict(__name__='__main__')))
+        process.start()
+        process.join(300)
+        printed = log.read_text()
+        assert process.exitcode == 0, printed
+        return printed
+
+    return run
 
 
 def test_nothing_heavy_is_imported():
@@ -60,8 +91,8 @@ print(sorted(after & {'transformers', 'open_clip', 'sklearn', 'matplotlib', 'tim
     assert out.endswith('[]\n')
 
 
-def test_packages_are_attributes_and_others_are_not():
-    out = run('-c', '''
+def test_packages_are_attributes_and_others_are_not(run_forked):
+    out = run_forked('''
 import mmdet_ext
 assert not hasattr(mmdet_ext, 'no_such_package')
 from mmdet_ext import engine
@@ -84,9 +115,9 @@ GET = 'getattr(mmdet.registry, variable).get(name)'
     ('[getattr(mmdet.registry, variable)._locations.append("late_plugin") for variable in ours]', GET),
     ('from mmdet_ext.models.detectors import MDETR', 'in_default_scope(getattr(mmdet.registry, variable).root, name)'),
 ], ids=['at_once', 'from_the_root', 'after_mmdet', 'after_a_look_up', 'during_a_look_up', 'in_the_default_scope'])
-def test_every_type_is_found(our_types, tmp_path, start, look_up):
+def test_every_type_is_found(run_forked, our_types, tmp_path, start, look_up):
     (tmp_path / 'late_plugin.py').write_text('import mmdet_ext')
-    out = run('-c', f'''
+    out = run_forked(f'''
 import sys; sys.path.append({str(tmp_path)!r})
 import mmdet.registry
 from mmengine.registry import DefaultScope
@@ -107,8 +138,8 @@ print('found')''')
     assert out.endswith('found\n')
 
 
-def test_a_runner_is_built_from_a_config(tmp_path):
-    out = run('-c', f'''
+def test_a_runner_is_built_from_a_config(run_forked, tmp_path):
+    out = run_forked(f'''
 from mmengine.config import Config
 from mmengine.runner import Runner
 cfg = Config.fromfile('configs/yolov9/yolov9t_shapes.py')
@@ -118,8 +149,8 @@ print(type(runner.model).__name__, type(wrapper).__name__)''')
     assert out.splitlines()[-1] == 'PGIDetector SumOptimWrapper'
 
 
-def test_an_inferencer_is_built_from_a_config():
-    out = run('-c', '''
+def test_an_inferencer_is_built_from_a_config(run_forked):
+    out = run_forked('''
 from mmdet.apis import DetInferencer
 inferencer = DetInferencer('configs/yolov9/yolov9t_shapes.py', device='cpu')
 print(type(inferencer.model).__name__)''')

@@ -1,6 +1,6 @@
 """After this module is imported, torch reads mmengine's checkpoints, mmengine loads files by the rules of
 `checkpoints.file_policy`, the package lvis runs with NumPy 1.24 and later, `config_variables` are applied to each
-config that is read, and a run keeps the config file that it was started with.
+config that is read, a run keeps the config file that it was started with and lays out its text once.
 
 Configs have it in `custom_imports`, so that every program that reads the config, such as mmdet's `DetInferencer`, can
 also read checkpoints that were trained with it. `import mmdet_ext` does not import it.
@@ -9,7 +9,7 @@ from typing import Any
 
 from mmengine.runner import CheckpointLoader
 
-from .config_patches import apply_config_variables, keep_config_files
+from .config_patches import apply_config_variables, format_configs_once, keep_config_files
 from .patches import allow_lvis_evaluation, allow_mmengine_checkpoints
 
 
@@ -25,3 +25,4 @@ allow_mmengine_checkpoints()
 allow_lvis_evaluation()
 apply_config_variables()
 keep_config_files()
+format_configs_once()

@@ -98,6 +98,9 @@ def shrink_model(model: dict, folder: Path) -> None:
     model.text_encoder.update(name=str(folder / 'text'), pretrained=False)
     model.encoder.num_layers = 1
     model.decoder.num_layers = 2
+    for part in dicts_in(model):
+        if 'feedforward_channels' in part:
+            part.feedforward_channels = 32
     if 'answer_head' in model:
         model.answer_head.update(ANSWERS[model.answer_head.type](folder))
 

@@ -1,6 +1,6 @@
 """Captions of other images as a control."""
 import json
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -65,17 +65,19 @@ def test_errors_name_the_image():
         shuffle_captions(dict(images=content()['images'][:2], annotations=[]))
 
 
-def test_the_tool_writes_a_file_or_one_line(tmp_path):
+def test_the_tool_writes_a_file_or_one_line(tmp_path, monkeypatch, capsys):
     file, out = tmp_path / 'a.json', tmp_path / 'new' / 'b.json'
     file.write_text(json.dumps(content()))
 
-    def run(*arguments: object) -> subprocess.CompletedProcess:
-        command = [sys.executable, '-W', 'ignore', ROOT / 'tools/data/shuffle_captions.py', *arguments]
-        return subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    def run(*arguments: object) -> int | None:
+        tool = str(ROOT / 'tools/data/shuffle_captions.py')
+        monkeypatch.setattr(sys, 'argv', [tool, *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(tool, run_name='__main__')
+        return end.value.code
 
-    assert run(file, '--out', out).returncode == 0
+    assert not run(file, '--out', out)
     assert json.loads(out.read_text()) == shuffle_captions(content()).content
-    failed = run(file, '--out', file)
-    assert failed.returncode == 2
-    assert failed.stderr.strip().splitlines()[-1].startswith('shuffle_captions.py: error: --out')
+    assert run(file, '--out', file) == 2
+    assert capsys.readouterr().err.strip().splitlines()[-1].startswith('shuffle_captions.py: error: --out')
     assert json.loads(file.read_text()) == content()

@@ -19,10 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope='session')
 def fast() -> list[str]:
-    """Options that make one epoch of a Shapes config two iterations."""
+    """Options that make one epoch of a Shapes config two iterations of small images."""
     no_workers = (f'{split}_dataloader.{option}' for split in ('train', 'val', 'test')
                   for option in ('num_workers=0', 'persistent_workers=False'))
-    return ['--cfg-options', 'default_hooks.report=None', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1',
+    return ['--cfg-options', 'image_size=64', 'default_hooks.report=None', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1',
             'train_dataloader.batch_size=4', 'optim_wrapper.paramwise_cfg.batch_size_per_gpu=4', *no_workers]
 
 
@@ -51,22 +51,34 @@ def call(workplace):
 @pytest.fixture(scope='session')
 def fork(workplace, tmp_path_factory):
     """Run a tool as `call` does, but in a fork of this process, which has imported everything; returns what it printed.
+
+    Variables of the environment are changed as `env` says; those that are None are taken out. Several processes get
+    those that torchrun sets, and what the first printed is returned.
     """
 
-    def run(tool: Path, *arguments: object, code: int = 0) -> str:
-        log = tmp_path_factory.mktemp('fork') / 'log'
-        process = get_context('fork').Process(target=_run_tool, args=(tool, arguments, workplace, log))
-        process.start()
-        process.join(300)
-        printed = log.read_text()
-        assert process.exitcode == code, f'exit code {process.exitcode} of {tool} {arguments}:\n{printed[-6000:]}'
-        return printed
+    def run(tool: Path, *arguments: object, code: int = 0, processes: int = 1, **env: str | None) -> str:
+        folder, started = tmp_path_factory.mktemp('fork'), []
+        for rank in map(str, range(processes)):
+            if processes > 1:
+                env |= dict(RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=str(processes), MASTER_ADDR='127.0.0.1')
+            started.append(get_context('fork').Process(
+                target=_run_tool, args=(tool, arguments, workplace, folder / rank, dict(env))))
+            started[-1].start()
+        for rank, process in enumerate(started):
+            process.join(300)
+            printed = (folder / str(rank)).read_text()
+            assert process.exitcode == code, f'exit code {process.exitcode} of {tool} {arguments}:\n{printed[-6000:]}'
+        return (folder / '0').read_text()
 
     return run
 
 
-def _run_tool(tool: Path, arguments: tuple[object, ...], folder: Path, log: Path) -> None:
+def _run_tool(tool: Path, arguments: tuple[object, ...], folder: Path, log: Path, env: dict[str, str | None]) -> None:
     os.chdir(folder)
+    for name, value in env.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
     with open(log, 'w', buffering=1) as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

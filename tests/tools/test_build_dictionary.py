@@ -5,6 +5,7 @@ import runpy
 import signal
 import subprocess
 import sys
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -134,18 +135,21 @@ def test_a_build_that_was_interrupted_goes_on_with_the_same_command(tool, matric
 def test_a_killed_build_goes_on_with_the_same_command(tool, matrices, tmp_path):
     command = [str(TOOL), 'file', '--matrix', *map(str, matrices), '--channels', '12', *map(str, SIZES), '--out']
     assert tool(*command[1:], 'whole.pt') is None
-    killed = ('import os, runpy, signal, sys\n'
-              'from mmdet_ext.dictionary.sources import FileSource\n'
-              'compute = FileSource.compute\n'
-              'def dying(self, items):\n'
-              '    if self.width == 12:\n'
-              '        os.kill(os.getpid(), signal.SIGKILL)\n'
-              '    return compute(self, items)\n'
-              'FileSource.compute = dying\n'
-              f'sys.argv = {[*command, "atoms.pt"]!r}\n'
-              f'runpy.run_path({str(TOOL)!r}, run_name="__main__")\n')
-    done = subprocess.run([sys.executable, '-c', killed], cwd=tmp_path, env=os.environ | dict(PYTHONPATH=str(ROOT)))
-    assert done.returncode == -signal.SIGKILL and (tmp_path / 'atoms.pt.parts').is_dir()
+    compute = FileSource.compute
+
+    def dying(self: FileSource, items: object) -> object:
+        if self.width == 12:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return compute(self, items)
+
+    def build() -> None:
+        FileSource.compute = dying
+        tool(*command[1:], 'atoms.pt')
+
+    process = get_context('fork').Process(target=build)
+    process.start()
+    process.join(300)
+    assert process.exitcode == -signal.SIGKILL and (tmp_path / 'atoms.pt.parts').is_dir()
     assert tool(*command[1:], 'atoms.pt') is None
     assert load_atoms(tmp_path / 'atoms.pt').vectors.equal(load_atoms(tmp_path / 'whole.pt').vectors)
 

@@ -1,6 +1,4 @@
 """tools/deploy.py from the shell: what it writes, prints and refuses."""
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -30,10 +28,9 @@ def checkpoint(tmp_path_factory) -> Path:
     return path
 
 
-def test_writes_weights_and_a_config_that_agree_with_the_trained_model(checkpoint, tmp_path):
-    command = [sys.executable, '-W', 'ignore', 'tools/deploy.py', CONFIG, checkpoint, tmp_path / 'deployed.pth']
-    done = subprocess.run([*map(str, command), '--size', '160'], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def test_writes_weights_and_a_config_that_agree_with_the_trained_model(in_process, checkpoint, tmp_path):
+    error, printed = in_process('tools/deploy.py', CONFIG, checkpoint, tmp_path / 'deployed.pth', '--size', 160)
+    assert error == ''
     trained = load_for_deployment(Config.fromfile(CONFIG), checkpoint)
     cfg = Config.fromfile(tmp_path / 'deployed.py')
     deployed = MODELS.build(cfg.model).eval()
@@ -41,8 +38,8 @@ def test_writes_weights_and_a_config_that_agree_with_the_trained_model(checkpoin
     assert content['meta']['dataset_meta']['classes'] == ('a', ) * 6
     difference, tolerance, unit = disagreement(trained, deployed, 160)
     assert difference < tolerance == 0.01 and unit == 'px'
-    assert f'{sum(p.numel() for p in deployed.parameters()):,}' in done.stdout
-    assert f'{sum(p.numel() for p in trained.parameters()):,}' in done.stdout
+    assert f'{sum(p.numel() for p in deployed.parameters()):,}' in printed
+    assert f'{sum(p.numel() for p in trained.parameters()):,}' in printed
     image = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         for folded, expected in zip(deployed(image, mode='tensor'), trained(image, mode='tensor')):

@@ -30,16 +30,16 @@ def checkpoint(fork, workplace, fast):
 
 @pytest.fixture
 def own_threads():
-    """The beginning of a command that is to find out how many threads to compute with, here on one core."""
+    """The environment of a command that is to find out how many threads to compute with, here on one core."""
     cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
-    yield ['env', '--unset=OMP_NUM_THREADS']
+    yield dict(OMP_NUM_THREADS=None)
     os.sched_setaffinity(0, cores)
 
 
-def test_training_goes_on_where_it_stopped(call, checkpoint, fast, own_threads):
-    log = call(*own_threads, sys.executable, TOOLS / 'train.py', SHAPES, '--resume', '--work-dir', checkpoint.parent,
-               *fast, 'train_cfg.max_epochs=2')
+def test_training_goes_on_where_it_stopped(fork, checkpoint, fast, own_threads):
+    log = fork(TOOLS / 'train.py', SHAPES, '--resume', '--work-dir', checkpoint.parent, *fast, 'train_cfg.max_epochs=2',
+               **own_threads)
     assert 'Threads: 1 on 1 cores.' in log
     assert 'resumed epoch: 1, iter: 2' in log
     assert 'Epoch(train) [2]' in log and 'Epoch(train) [1]' not in log
@@ -122,18 +122,20 @@ def test_a_checkpoint_of_other_classes_is_not_tested(fork, checkpoint, fast):
     assert 'does not fit the config' in log and 'class_towers' in log and 'Traceback' not in log
 
 
-def test_testing_with_mirror_images(call, checkpoint, fast, own_threads):
-    log = call(*own_threads, sys.executable, TOOLS / 'test.py', SHAPES, checkpoint, '--tta', *fast)
+def test_testing_with_mirror_images(fork, checkpoint, fast, own_threads):
+    log = fork(TOOLS / 'test.py', SHAPES, checkpoint, '--tta', *fast, **own_threads)
     assert 'coco/bbox_mAP_50' in log and 'Threads: 1 on 1 cores.' in log
 
 
-def test_two_processes_train_and_test_on_the_cpu(call, workplace, fast):
+def test_two_processes_train_and_test_on_the_cpu(call, fork, fast):
     log = call('bash', TOOLS / 'dist_train.sh', SHAPES, '2', '--work-dir', 'dist', *fast, PORT='29637',
                CUDA_VISIBLE_DEVICES='')
     assert 'GPU number: 2' in log and 'Epoch(train) [1][1/1]' in log  # 8 images: a batch of 4 for each of the two
-    log = call('bash', TOOLS / 'dist_test.sh', SHAPES, 'dist/epoch_1.pth', '2', *fast, PORT='29638',
-               CUDA_VISIBLE_DEVICES='')
-    assert 'coco/bbox_mAP_50' in log
+    command = call('bash', TOOLS / 'dist_test.sh', SHAPES, 'dist/epoch_1.pth', '2', *fast, PORT='29638', PYTHON='echo')
+    launched, _, arguments = command.partition(f' {TOOLS}/test.py ')
+    assert '-m torch.distributed.run' in launched and '--master_port=29638 --nproc_per_node=2' in launched
+    log = fork(TOOLS / 'test.py', *arguments.split(), processes=2, MASTER_PORT='29638', CUDA_VISIBLE_DEVICES='')
+    assert 'GPU number: 2' in log and 'coco/bbox_mAP_50' in log
 
 
 @pytest.mark.parametrize('env, times', [({}, 0), (dict(MAX_RESTARTS='2'), 2), (dict(PET_MAX_RESTARTS='1'), 1)])
@@ -144,28 +146,31 @@ def test_processes_start_again_as_often_as_is_asked_for(call, env, times):
 
 @pytest.fixture
 def srun(tmp_path):
-    """A stand-in for Slurm: it writes its arguments to a file and runs the command as the only task of a job."""
+    """A stand-in for Slurm: it writes its options to a file and prints the command."""
     program = tmp_path / 'srun'
     program.write_text(f'''#!/usr/bin/env bash
 printf '%s\\n' "$@" >"{tmp_path}/arguments"
 while [[ $1 == -* ]]; do shift; done
-export SLURM_PROCID=0 SLURM_NTASKS=1 SLURM_LOCALID=0 SLURM_NODELIST=localhost MASTER_ADDR=127.0.0.1 MASTER_PORT=29639
-exec "$@"
+echo "$@"
 ''')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     return program
 
 
-def test_slurm_jobs(call, srun, fast):
+def test_slurm_jobs(call, fork, srun, fast):
     env = dict(PATH=f'{srun.parent}:{os.environ["PATH"]}', GPUS='1', GPUS_PER_NODE='1',
-               SRUN_ARGS='--quiet --nodelist=a', CUDA_VISIBLE_DEVICES='')
-    assert 'Epoch(train) [1]' in call('bash', TOOLS / 'slurm_train.sh', 'part', 'job', SHAPES, 'slurm', *fast, **env)
+               SRUN_ARGS='--quiet --nodelist=a', PYTHON='python')
+    command = call('bash', TOOLS / 'slurm_train.sh', 'part', 'job', SHAPES, 'slurm', *fast, **env)
     arguments = (srun.parent / 'arguments').read_text().splitlines()
     assert {'--partition=part', '--job-name=job', '--gres=gpu:1', '--ntasks=1', '--nodelist=a'} < set(arguments)
+    python, unbuffered, *rest = command.split()
+    assert (python, unbuffered) == ('python', '-u') and rest[:2] == [str(TOOLS / 'train.py'), str(SHAPES)]
+    task = dict(SLURM_PROCID='0', SLURM_NTASKS='1', SLURM_LOCALID='0', SLURM_NODELIST='localhost',
+                MASTER_ADDR='127.0.0.1', MASTER_PORT='29639', CUDA_VISIBLE_DEVICES='')
+    assert 'Epoch(train) [1]' in fork(*rest, **task)  # as the only task of a job
 
-    env['PYTHON'] = 'echo'
     command = call('bash', TOOLS / 'slurm_test.sh', 'part', 'job', SHAPES, 'x.pth', '--tta', **env)
-    assert command == f'-u {TOOLS}/test.py {SHAPES} x.pth --launcher slurm --tta\n'
+    assert command == f'python -u {TOOLS}/test.py {SHAPES} x.pth --launcher slurm --tta\n'
 
 
 @pytest.mark.parametrize('script, arguments', [
