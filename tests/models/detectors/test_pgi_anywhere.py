@@ -165,9 +165,14 @@ def test_the_backbone_runs_once():
 
 
 def test_calls_of_a_compiled_part_are_recorded_without_a_new_compilation():
+
+    class Part(nn.Module):
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images.relu() + 1
+
     torch._dynamo.reset()
-    counter = CompileCounterWithBackend('eager')
-    part = nn.Conv2d(3, 4, 3)
+    counter, part = CompileCounterWithBackend('eager'), Part()
     part.compile(backend=counter, fullgraph=True)
     images = torch.rand(1, 3, 8, 8)
     part(images)
