@@ -130,16 +130,16 @@ def results(config, tmp_path) -> tuple[str, str]:
     cfg.test_dataloader = copy.deepcopy(cfg.val_dataloader)  # eval_metric reads the val_evaluator for test results
     cfg.dump(tmp_path / 'config.py')
     dataset = Runner.build_dataloader(cfg.test_dataloader).dataset
-    found = []
+    predictions = []
     for number in range(len(dataset)):
         info = dataset.get_data_info(number)
         instances = dict(bboxes=torch.tensor([row['bbox'] for row in info['instances']], dtype=torch.float32),
                          labels=torch.tensor([row['bbox_label'] for row in info['instances']]),
                          scores=torch.full((len(info['instances']), ), 0.9))
-        found.append(dict(pred_instances=instances, img_id=info['img_id'], img_path=info['img_path'],
+        predictions.append(dict(pred_instances=instances, img_id=info['img_id'], img_path=info['img_path'],
                           ori_shape=(info['height'], info['width'])))
     with open(tmp_path / 'results.pkl', 'wb') as file:
-        pickle.dump(found, file)
+        pickle.dump(predictions, file)
     return str(tmp_path / 'config.py'), str(tmp_path / 'results.pkl')
 
 

@@ -31,7 +31,9 @@ def chosen(words: Sequence[str]) -> list[tuple[Host, Part]]:
         named = [host for host in of_word if host.title.lower() == word.lower()]
         hosts += named or ([] if and_parts else of_word)
         parts += [] if named else and_parts
-    return [(host, part) for host in hosts or HOSTS for part in parts or PARTS]
+    hosts, parts = ([one for one in everything if one in some or not some]
+                    for everything, some in ((HOSTS, hosts), (PARTS, parts)))
+    return [(host, part) for host in hosts for part in parts]
 
 
 def run_grid(cells: Sequence[tuple[Host, Part]], report: Callable[[str], None]) -> dict[tuple[str, str], Outcome]:

@@ -18,21 +18,21 @@ class Host:
 
     Args:
         title: Its name in the grid.
-        config: Of MMDetection, or with `own` of this package, below `configs/`.
+        config: Of MMDetection, or with `packaged` of this package, below `configs/`.
         group: Which table of the grid it is in.
-        own: Whether the config is of this package.
+        packaged: Whether the config is of this package.
         lines: What the config needs before a part is added.
     """
     title: str
     config: str
     group: str
-    own: bool = False
+    packaged: bool = False
     lines: str = ''
 
     @property
     def base(self) -> str:
         """The file for `_base_` in a config of this host; for `mmdet::...` mmengine reads all of mmdet's metafiles."""
-        if self.own:
+        if self.packaged:
             return config_file(self.config)
         return str(Path(get_installed_path('mmdet'), '.mim/configs', self.config))
 
@@ -73,8 +73,8 @@ HOSTS = [
     Host('Grounding DINO', 'grounding_dino/grounding_dino_r50_scratch_8xb2_1x_coco.py', WORDED,
          lines=WORDS_WITHOUT_CHECKPOINTS),
     Host('GLIP', 'glip/glip_atss_swin-t_a_fpn_dyhead_16xb2_ms-2x_funtune_coco.py', WORDED, lines=WORDS),
-    Host('YOLOv9', 'yolov9/yolov9t_coco.py', OURS, own=True),
-    Host('SMCA-DETR', 'smca/smca_r50_50e_coco.py', OURS, own=True),
-    Host('SMCA-DETR, three maps', 'smca/smca_ms_r50_50e_coco.py', OURS, own=True),
-    Host('MDETR', 'mdetr/mdetr_r18_coco128.py', OURS, own=True),
+    Host('YOLOv9', 'yolov9/yolov9t_coco.py', OURS, packaged=True),
+    Host('SMCA-DETR', 'smca/smca_r50_50e_coco.py', OURS, packaged=True),
+    Host('SMCA-DETR, three maps', 'smca/smca_ms_r50_50e_coco.py', OURS, packaged=True),
+    Host('MDETR', 'mdetr/mdetr_r18_coco128.py', OURS, packaged=True),
 ]

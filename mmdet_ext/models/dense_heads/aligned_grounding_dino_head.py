@@ -37,8 +37,8 @@ class AlignedGroundingDINOHead(GroundingDINOHead):
                  **kwargs: Any) -> None:
         if dense := {'anchor_generator', 'lang_model_name', 'feat_channels', 'strides'} & kwargs.keys():
             raise ValueError('AlignedGroundingDINOHead is for the queries of Grounding DINO; '
-                             f"{', '.join(sorted(dense))} belong to a head without queries, such as GLIP's, whose class "
-                             'scores are similarities of regions and words already')
+                             f"{', '.join(sorted(dense))} belong to a head without queries, such as GLIP's, whose "
+                             'class scores are similarities of regions and words already')
         if not (loss_align or loss_soft_token):
             raise ValueError('AlignedGroundingDINOHead needs loss_align, loss_soft_token or both, got neither')
         super().__init__(**kwargs)

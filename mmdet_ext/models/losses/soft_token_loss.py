@@ -4,8 +4,8 @@ import torch.nn as nn
 from mmdet.registry import MODELS
 from torch import Tensor
 
-_OF_CLASSES = ("loss_cls: SoftTokenLoss is for logits of a text's tokens with a last column for no object, as MDETRHead "
-               'and AlignedGroundingDINOHead(loss_soft_token=...) have them; this head has scores of classes')
+_OF_CLASSES = ("loss_cls: SoftTokenLoss is for logits of a text's tokens with a last column for no object, as "
+               'MDETRHead and AlignedGroundingDINOHead(loss_soft_token=...) have them; this head has scores of classes')
 
 
 @MODELS.register_module()

@@ -32,11 +32,11 @@ def test_deeper_stages_get_its_output(name):
     image = torch.randn(2, 3, 64, 96)
     model.eval(), plain.eval()
     with torch.no_grad():
-        mixed, own = model(image), plain(image)
+        mixed, unmixed = model(image), plain(image)
         model.rd.alpha = 0
         same = model(image)
-    assert all(a.equal(b) for a, b in zip(same, own, strict=True))
-    differ = [not torch.allclose(a, b) for a, b in zip(mixed, own, strict=True)]
+    assert all(a.equal(b) for a, b in zip(same, unmixed, strict=True))
+    differ = [not torch.allclose(a, b) for a, b in zip(mixed, unmixed, strict=True)]
     assert differ == sorted(differ) and differ[-1]  # after the stage all, before it none
     model.rd.alpha = 0.8
     sum(x.square().mean() for x in model.train()(image)).backward()
@@ -85,8 +85,8 @@ def test_initialising_the_backbone_keeps_atoms_of_a_file(tmp_path):
 
 def test_a_pretrained_backbone_is_loaded_by_its_own_names(tmp_path):
     trained = build(RESNET)
-    own = {key: value for key, value in trained.state_dict().items() if not key.startswith('rd.')}
-    torch.save(dict(state_dict=own), tmp_path / 'resnet.pth')
+    resnet = {key: value for key, value in trained.state_dict().items() if not key.startswith('rd.')}
+    torch.save(dict(state_dict=resnet), tmp_path / 'resnet.pth')
     model = build(dict(RESNET, init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'resnet.pth'))))
     torch.nn.init.zeros_(model.conv1.weight)
     model.init_weights()

@@ -18,8 +18,8 @@ SAMPLES = [sample((96, 128), boxes=2), sample((64, 96), (96, 128))]
 
 
 @cache
-def loaded(name: str, tmp: str) -> ConfigDict:
-    path = f'{tmp}/{name}.py'
+def loaded(name: str, folder: str) -> ConfigDict:
+    path = f'{folder}/{name}.py'
     with open(path, 'w') as file:
         file.write(f"_base_ = 'mmdet::{HOSTS[name]}.py'\n")
     return Config.fromfile(path).model
@@ -63,9 +63,9 @@ def test_flat_gaussians_change_nothing_and_others_do(name, host):
     cfg = host(name)
     model, plain = build(cfg), MODELS.build(copy.deepcopy(cfg))
     assert type(model).__name__ == name and isinstance(model, type(plain))
-    own = model.state_dict().keys() - plain.state_dict().keys()
-    assert own and all('.modulation.' in key or key.startswith('decoder.centre.') for key in own)
-    plain.load_state_dict({key: value for key, value in model.state_dict().items() if key not in own})
+    added = model.state_dict().keys() - plain.state_dict().keys()
+    assert added and all('.modulation.' in key or key.startswith('decoder.centre.') for key in added)
+    plain.load_state_dict({key: value for key, value in model.state_dict().items() if key not in added})
     assert (hidden_states(model) - hidden_states(plain)).abs().max() > 1e-3
     for layer in model.decoder.layers:
         layer.modulation.scale.bias.data.zero_()
@@ -79,9 +79,10 @@ def test_every_parameter_of_the_modulation_learns(name, host):
     losses = model.loss(torch.randn(2, 3, 96, 128), copy.deepcopy(SAMPLES))
     total, _ = model.parse_losses(losses)
     total.backward()
-    own = {key: p for key, p in model.named_parameters() if '.modulation.' in key or key.startswith('decoder.centre.')}
-    assert len(own) == 12 + 6 * (name == 'DETR')
-    assert [key for key, p in own.items() if p.grad is None or not p.grad.any()] == []
+    added = {key: p for key, p in model.named_parameters()
+             if '.modulation.' in key or key.startswith('decoder.centre.')}
+    assert len(added) == 12 + 6 * (name == 'DETR')
+    assert [key for key, p in added.items() if p.grad is None or not p.grad.any()] == []
 
 
 def test_padding_is_not_attended_to_and_does_not_move_centres(host):
