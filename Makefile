@@ -3,8 +3,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
-# two processes; the tests of a file stay together, because they share what they build
-PYTEST_FLAGS ?= -n 2 --dist loadfile
+# Two processes; the tests of a file stay together, because they share what they build. Files in their order: xdist's
+# own begins with the files of many tests, and the few long tests of others would be the last, one process waiting.
+PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 OTHER_PYTHON := Python 3.11 or 3.12 is needed (mmcv 2.1.0 does not build on 3.13): make PYTHON=python3.11 ...
 export PIP_NO_INPUT := 1
 

@@ -13,15 +13,16 @@ from tempfile import TemporaryDirectory
 
 
 def serve(root: Path, name: str, device: str) -> None:
+    from benchmarks import check_package
+
+    check_package(root)  # before the other imports, which take seconds
     import torch
     from mmengine.registry import init_default_scope
 
-    from benchmarks import check_package
     from benchmarks.measure import peak_bytes, seconds_of
     from benchmarks.processes import ANSWER
     from benchmarks.workloads import counted, workload
 
-    check_package(root)
     init_default_scope('mmdet')
     with TemporaryDirectory() as folder:
         work = workload(root, name, torch.device(device), Path(folder))

@@ -6,6 +6,9 @@ import torch
 from mmdet.registry import MODELS
 from mmdet_ext.deployment import count_flops, count_parameters, deploy
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 
 # The published networks carry a frozen 1x1 convolution over 16 bins in each head, which is a constant here.
 DFL_PARAMETERS = 16
@@ -43,16 +46,25 @@ OTHER_GFLOPS = dict(s=0.004, m=0.006, c=0.008)
 ADDED_BY_RD = {256: (270_592, 269_568), 512: (540_160, 538_624), 1024: (1_079_296, 1_076_736)}
 
 
-@pytest.mark.parametrize('atoms', ADDED_BY_RD)
-def test_a_dictionary_adds_the_published_number_of_parameters(atoms):
-    cfg = Config.fromfile('configs/yolo_rd/yolov9c_rd_coco.py')
-    plain = Config.fromfile('configs/yolov9/yolov9c_coco.py')
-    cfg.model.backbone.rd.num_atoms = atoms
+def parameters_of(cfg: Config) -> tuple[int, int]:
+    """As trained and deployed."""
     with torch.device('meta'):
-        models = [MODELS.build(c.model).eval() for c in (cfg, plain)]
-        trained = [count_parameters(model) for model in models]
-        deployed = [count_parameters(deploy(model)) for model in models]
-    assert (trained[0] - trained[1], deployed[0] - deployed[1]) == ADDED_BY_RD[atoms]
+        model = MODELS.build(cfg.model).eval()
+        return count_parameters(model), count_parameters(deploy(model))
+
+
+@pytest.fixture(scope='module')
+def plain_parameters() -> tuple[int, int]:
+    init_default_scope('mmdet')
+    return parameters_of(Config.fromfile(CONFIGS / 'yolov9/yolov9c_coco.py'))
+
+
+@pytest.mark.parametrize('atoms', ADDED_BY_RD)
+def test_a_dictionary_adds_the_published_number_of_parameters(atoms, plain_parameters):
+    cfg = Config.fromfile('configs/yolo_rd/yolov9c_rd_coco.py')
+    cfg.model.backbone.rd.num_atoms = atoms
+    (trained, deployed), (plain, plain_deployed) = parameters_of(cfg), plain_parameters
+    assert (trained - plain, deployed - plain_deployed) == ADDED_BY_RD[atoms]
 
 
 def test_a_dictionary_costs_the_published_flops():

@@ -22,8 +22,9 @@ def fast() -> list[str]:
     """Options that make one epoch of a Shapes config two iterations of small images."""
     no_workers = (f'{split}_dataloader.{option}' for split in ('train', 'val', 'test')
                   for option in ('num_workers=0', 'persistent_workers=False'))
-    return ['--cfg-options', 'image_size=64', 'default_hooks.report=None', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1',
-            'train_dataloader.batch_size=4', 'optim_wrapper.paramwise_cfg.batch_size_per_gpu=4', *no_workers]
+    return ['--cfg-options', 'image_size=64', 'default_hooks.report=None', 'train_cfg.max_epochs=1',
+            'train_cfg.val_interval=1', 'train_dataloader.batch_size=4',
+            'optim_wrapper.paramwise_cfg.batch_size_per_gpu=4', *no_workers]
 
 
 @pytest.fixture(scope='session')
