@@ -155,7 +155,7 @@ def _soft_tokens(host: Host, model: ConfigDict) -> Try | str:
     if model.type == 'GroundingDINO':
         return Try(SOFT_TOKENS)
     if model.type == 'GLIP':
-        return Try(SOFT_TOKENS_AS_CLASSES, 'this head has scores of classes')
+        return Try(SOFT_TOKENS_AS_CLASSES, 'this head has other logits')
     return 'it reads no text'
 
 

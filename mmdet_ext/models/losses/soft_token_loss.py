@@ -4,8 +4,8 @@ import torch.nn as nn
 from mmdet.registry import MODELS
 from torch import Tensor
 
-_OF_CLASSES = ("loss_cls: SoftTokenLoss is for logits of a text's tokens with a last column for no object, as "
-               'MDETRHead and AlignedGroundingDINOHead(loss_soft_token=...) have them; this head has scores of classes')
+_OTHER_LOGITS = ("loss_cls: SoftTokenLoss is for logits of a text's tokens with a last column for no object, as "
+                 'MDETRHead and AlignedGroundingDINOHead(loss_soft_token=...) have them; this head has other logits')
 
 
 @MODELS.register_module()
@@ -25,7 +25,7 @@ class SoftTokenLoss(nn.Module):
     @property
     def use_sigmoid(self) -> bool:
         """What mmdet's heads ask of a loss of classes, which this is not."""
-        raise ValueError(_OF_CLASSES)
+        raise ValueError(_OTHER_LOGITS)
 
     def forward(self, logits: Tensor, targets: Tensor, matched: Tensor, avg_factor: float | Tensor) -> Tensor:
         """
@@ -40,10 +40,11 @@ class SoftTokenLoss(nn.Module):
             (...), of each layer if the leading axes are layers.
 
         Raises:
-            ValueError: If `targets` are not one number per logit, such as labels of classes.
+            ValueError: If `targets` are not one number per logit, such as labels of classes, or `matched` not bool.
         """
-        if targets.shape != logits.shape:
-            raise ValueError(f'{_OF_CLASSES}: targets {tuple(targets.shape)} for logits {tuple(logits.shape)}')
+        if targets.shape != logits.shape or matched.dtype != torch.bool:
+            raise ValueError(f'{_OTHER_LOGITS}: targets {tuple(targets.shape)} for logits {tuple(logits.shape)}, and '
+                             f'for each query a {matched.dtype} that says whether it is matched')
         log_probs = logits.float().log_softmax(dim=-1)
         matched_loss = -(targets * log_probs).sum(dim=-1)
         unmatched_loss = -self.eos_coef * log_probs[..., -1]

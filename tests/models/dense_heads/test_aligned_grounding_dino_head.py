@@ -104,7 +104,7 @@ def test_what_does_not_fit_is_said(options, message):
 
 
 def test_soft_tokens_are_no_loss_of_classes():
-    with pytest.raises(ValueError, match='SoftTokenLoss is for logits .* this head has scores of classes'):
+    with pytest.raises(ValueError, match='SoftTokenLoss is for logits .* this head has other logits'):
         MODELS.build(dict(type='DETRHead', num_classes=2, loss_cls=dict(type='SoftTokenLoss')))
-    with pytest.raises(ValueError, match=r'this head has scores of classes: targets \(3,\) for logits \(3, 2\)'):
+    with pytest.raises(ValueError, match=r'this head has other logits: targets \(3,\) for logits \(3, 2\)'):
         MODELS.build(dict(type='SoftTokenLoss'))(torch.zeros(3, 2), torch.zeros(3), torch.ones(3), avg_factor=1.)
