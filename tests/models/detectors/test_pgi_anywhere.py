@@ -16,6 +16,9 @@ from mmengine.config import Config, ConfigDict
 from mmengine.model import ExponentialMovingAverage
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
+from torch._dynamo.testing import CompileCounterWithBackend
+
+from mmdet_ext.models.detectors.pgi import recorded
 
 SIZE = (64, 96)
 CHANNELS = (128, 256, 512)  # of ResNet-18 at strides 8, 16, 32
@@ -159,6 +162,25 @@ def test_the_backbone_runs_once():
     model.backbone.register_forward_hook(lambda *_: calls.append(1))
     model(torch.randn(2, 3, *SIZE), samples(), mode='loss')
     assert len(calls) == 1 and len(model.backbone._forward_hooks) == 1 and not model.neck._forward_hooks
+
+
+def test_calls_of_a_compiled_part_are_recorded_without_a_new_compilation():
+
+    class Part(nn.Module):
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images.relu() + 1
+
+    torch._dynamo.reset()
+    counter, part = CompileCounterWithBackend('eager'), Part()
+    part.compile(backend=counter, fullgraph=True)
+    images = torch.rand(1, 3, 8, 8)
+    part(images)
+    for _ in range(3):
+        with recorded(part) as calls:
+            output = part(images)
+        assert len(calls) == 1 and calls[0][0] is images and calls[0][1] is output
+    assert counter.frame_count == 1 and not part._forward_hooks
 
 
 def test_averages_copies_and_pickles_have_the_branch():
