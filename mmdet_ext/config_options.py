@@ -33,7 +33,8 @@ class ConfigOptions(DictAction):
             literal = ast.literal_eval(val)
         except (ValueError, SyntaxError):
             literal = None
-        if isinstance(literal, (list, tuple)) and val.strip()[0] in '([' or isinstance(literal, str) and ' ' in literal:
+        is_list = isinstance(literal, (list, tuple)) and val.strip()[0] in '(['
+        if is_list or (isinstance(literal, str) and ' ' in literal):
             return literal
         if re.search(r'[^\s,(\[]\s+[^\s,)\]]', val.strip()):
             if not re.search(r'[,()\[\]]', val):

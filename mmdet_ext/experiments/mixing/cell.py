@@ -159,8 +159,8 @@ def _train(model: nn.Module, weights: Sequence[str], data: dict) -> None:
             learning[name] |= bool(gradient.any())
         nn.utils.clip_grad_norm_(parameters.values(), 1.)
         optimizer.step()
-    # of a level without an object the box tower's gradient is 0
-    if learning and sum(learning.values()) < len(learning) / 2:
+    # the gradient is 0 on levels that have no object, or no anchor among those that are drawn
+    if learning and sum(learning.values()) < len(learning) / 4:
         raise AssertionError(f'only {sum(learning.values())} of {len(learning)} parameters of the part have a gradient '
                              'other than 0')
 

@@ -1,4 +1,5 @@
 """The grid: every part in every detector, and its tables."""
+import re
 import tempfile
 import time
 import warnings
@@ -6,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from textwrap import fill
 
 from .cell import Outcome, save_small_texts, try_cell
 from .hosts import HOSTS, Host
@@ -69,7 +71,8 @@ def to_markdown(grid: Grid) -> str:
             rows.append(f'| {part.title} | {" | ".join(cells)} |')
         texts.append('\n'.join(rows))
         if notes:
-            texts.append('\n'.join(f'{number}. {message}' for message, number in notes.items()))
+            texts.append('\n'.join(fill(f'{number}. {message}', 120, subsequent_indent='   ', break_on_hyphens=False)
+                                   for message, number in notes.items()))
     return '\n\n'.join(texts) + '\n'
 
 
@@ -78,4 +81,5 @@ def _cell(outcome: Outcome | None, notes: dict[str, int]) -> str:
         return ''
     if not outcome.message:
         return outcome.status
-    return f'{outcome.status} ({notes.setdefault(outcome.message, len(notes) + 1)})'
+    message = re.sub(r", got '\w+'$", '', outcome.message)  # the detector, which is the head of the column
+    return f'{outcome.status} ({notes.setdefault(message, len(notes) + 1)})'
