@@ -3,7 +3,7 @@ import shutil
 import sys
 import warnings
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, distributions, requires, version
+from importlib.metadata import PackageNotFoundError, distributions, metadata, requires, version
 
 from packaging.requirements import Requirement
 from packaging.version import Version
@@ -13,6 +13,7 @@ from .finding import Finding, State
 
 GROUP = 'Packages'
 TESTED_PYTHON = ((3, 11), (3, 12))
+EXTRAS = ('text', 'clip', 'report', 'export', 'app', 'track', 'lvis')
 FIRST_SETUPTOOLS_WITHOUT_PKG_RESOURCES = Version('82')
 FIRST_TORCH_WITHOUT_MMCV = Version('2.14')
 MMCV_AGAIN = ('pip install --force-reinstall --no-deps --no-cache-dir --no-build-isolation mmcv==2.1.0, '
@@ -50,8 +51,11 @@ def extras() -> list[Finding]:
         return [Finding('Extras', 'mmdet_ext', State.WARNING, 'is not installed, so its extras are not known',
                         'pip install -e .')]
     findings = []
+    if unknown := [name for name in EXTRAS if name not in metadata('mmdet_ext').get_all('Provides-Extra', ())]:
+        findings.append(Finding('Extras', 'mmdet_ext', State.WARNING, 'was installed before this code had the extras '
+                                f'{", ".join(unknown)}, so their libraries are not checked', 'pip install -e .'))
     for requirement in listed:
-        extra = next((name for name in ('text', 'clip', 'report', 'export', 'app', 'track', 'lvis')
+        extra = next((name for name in EXTRAS
                       if requirement.marker and requirement.marker.evaluate({'extra': name})
                       and not requirement.marker.evaluate({'extra': ''})), None)
         if extra is None:

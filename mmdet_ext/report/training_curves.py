@@ -25,7 +25,8 @@ MAIN = ('coco/bbox_mAP', r'.*bbox_mAP', r'.*recall@1_all', r'.*mAP', r'.*precisi
 
 
 def main_metric(log: TrainingLog) -> str | None:
-    """The metric by which a run is judged; None if nothing was validated."""
+    """The metric by which a run is judged; None if nothing was validated, or the validations gave no metric, as those
+    of mmdet do as long as there is no detection."""
     names = list(dict.fromkeys(name for metrics in log.validations.values() for name in metrics))
     known = [name for pattern in MAIN for name in names if re.fullmatch(pattern, name)]
     return next(iter(known or names), None)
@@ -39,7 +40,7 @@ def curves_section(log: TrainingLog, folder: Path) -> Section | None:
     rates = _series(log.rows, times, lambda name: name.split('.')[-1].startswith(('lr', 'base_lr')))
     rates = {name: series for name, series in rates.items() if 'base_lr' not in name or 'lr' not in rates}
     figures = [draw(values, unit, folder) for draw, values in (
-        (_metrics, log.validations and log), (_rates, rates), (_losses, losses)) if values]
+        (_metrics, main_metric(log) and log), (_rates, rates), (_losses, losses)) if values]
     if not figures:
         return None
     return Section('curves', 'The training', f'What the log of the training holds, over {unit} of training. The thin '

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 from collections import namedtuple
+from collections.abc import Iterable
+from email.message import Message
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -23,6 +25,13 @@ def of_name(findings: list[Finding], name: str) -> Finding:
 def doctor(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, '-m', 'mmdet_ext.doctor', *arguments], capture_output=True, text=True,
                           check=False, env=os.environ | environment, timeout=300)
+
+
+def metadata_with(extras: Iterable[str]) -> Message:
+    message = Message()
+    for name in extras:
+        message['Provides-Extra'] = name
+    return message
 
 
 def test_here_nothing_is_broken(monkeypatch, capsys):
@@ -79,9 +88,18 @@ def test_a_missing_extra_names_its_command(monkeypatch):
     monkeypatch.setattr(packages, 'version', version)
     monkeypatch.setattr(packages, 'requires', lambda name: [
         'onnxruntime; extra == "export"', 'gradio<9; extra == "app"', 'numpy'])
+    monkeypatch.setattr(packages, 'metadata', lambda name: metadata_with(packages.EXTRAS))
     missing, wrong = packages.extras()
     assert (missing.state, missing.remedy) == (State.MISSING, 'pip install "mmdet_ext[export]"')
     assert (wrong.state, wrong.text) == (State.WARNING, '99, but <9 is needed')
+
+
+def test_an_install_that_is_older_than_the_code_is_named(monkeypatch):
+    monkeypatch.setattr(packages, 'requires', lambda name: [])
+    monkeypatch.setattr(packages, 'metadata', lambda name: metadata_with(set(packages.EXTRAS) - {'app', 'export'}))
+    finding, = packages.extras()
+    assert finding.state is State.WARNING and finding.remedy == 'pip install -e .'
+    assert 'had the extras export, app, so' in finding.text
 
 
 def test_operators_that_give_wrong_rows_are_errors(monkeypatch):

@@ -39,6 +39,12 @@ def test_without_logs_there_is_no_section(tmp_path):
     assert curves_section(read_training_log(tmp_path), tmp_path) is None
 
 
+def test_validations_without_any_metric_leave_the_other_curves(log, tmp_path):
+    log = log._replace(validations={1: {}, 2: {}})  # as mmdet logs them while nothing is detected
+    section = curves_section(log, tmp_path / 'out')
+    assert [figure.path.name for figure in section.figures] == ['learning_rates.png', 'losses.png']
+
+
 @pytest.mark.parametrize('names, main', [
     (['coco/bbox_mAP_50', 'coco/bbox_mAP', 'coco/fitness'], 'coco/bbox_mAP'), (['pascal_voc/mAP'], 'pascal_voc/mAP'),
     (['any_box/recall@5_all', 'any_box/recall@1_all'], 'any_box/recall@1_all'), (['own/score'], 'own/score'),
