@@ -88,7 +88,7 @@ def _set(data: PreparedData, split: Split, name: str) -> str:
 def _evaluated(data: PreparedData, options: str = '', indent: str = '    ') -> str:
     """The data loaders of the evaluation; `options` are further arguments of them."""
     val = f'''val_dataloader = dict(
-{indent}num_workers=num_workers,
+{indent}num_workers=num_workers, persistent_workers=num_workers > 0,
 {indent}{options}dataset=dict(@, {_set(data, data.val, 'val')}))
 '''
     if data.test is None:
@@ -102,7 +102,7 @@ def _yolov9(model: Model, data: PreparedData, recipe: Recipe, choices: Choices) 
         'dataset=dict(@, ', 'dataset=dict(\n        batch_shapes=dict(batch_size=2 * batch_size),\n        ')
     return f'''train_dataloader = dict(
     batch_size=batch_size,
-    num_workers=num_workers,
+    num_workers=num_workers, persistent_workers=num_workers > 0,
     dataset=dict(dataset=dict({_set(data, data.train, 'train')})))
 {evaluated}
 train_cfg = dict(max_epochs=max_epochs, val_interval={recipe.val_interval})
@@ -148,7 +148,7 @@ def _smca(model: Model, data: PreparedData, recipe: Recipe, choices: Choices) ->
     evaluated = _evaluated(data, 'batch_size=batch_size,\n    ').replace('dict(@, ', 'dict(')
     return f'''{_model([f'backbone=dict({backbone})'] if backbone else [])}train_dataloader = dict(
     batch_size=batch_size,
-    num_workers=num_workers,
+    num_workers=num_workers, persistent_workers=num_workers > 0,
     dataset=dict({_set(data, data.train, 'train')}))
 {evaluated}
 train_cfg = dict(max_epochs=max_epochs, val_interval={recipe.val_interval})
@@ -174,7 +174,7 @@ def _mdetr(model: Model, data: PreparedData, recipe: Recipe, choices: Choices) -
         'dataset=dict(@, ', f'{head}pipeline=_base_.test_pipeline, test_mode=True,\n        ')
     return f'''{_model(parts)}train_dataloader = dict(
     batch_size=batch_size,
-    num_workers=num_workers,
+    num_workers=num_workers, persistent_workers=num_workers > 0,
     {train}
 {evaluated}val_evaluator = dict(_delete_=True, type='PhraseGroundingMetric')
 test_evaluator = val_evaluator

@@ -71,6 +71,14 @@ def test_each_value_stands_once(tmp_path):
                          'num_workers', 'max_epochs']
 
 
+@pytest.mark.parametrize('name', ['yolov9-t', 'smca-r18', 'mdetr-r18'])
+def test_without_data_workers_none_is_kept(tmp_path, name):
+    for workers in (0, 2):
+        cfg = write(MODELS[name], tmp_path, workers=workers)
+        for split in ('train', 'val', 'test'):
+            assert cfg[f'{split}_dataloader'].persistent_workers == (workers > 0)
+
+
 def test_many_classes_are_wrapped(tmp_path):
     data = prepared(tmp_path)
     many = tuple(f'class of number {number}' for number in range(60))
