@@ -132,8 +132,8 @@ def _interruptions(folder: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt as error:
         if checkpoints_of_run(folder, 'epoch_{}.pth'):
-            raise Interrupted('the same command with --resume goes on from the last epoch') from error
-        raise Interrupted('no epoch is complete: the same command with --resume begins it anew') from error
+            raise Interrupted('from the last complete epoch') from error
+        raise Interrupted('no epoch is complete, so it begins anew') from error
 
 
 @contextmanager

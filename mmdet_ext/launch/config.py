@@ -47,6 +47,7 @@ def load_config(
         raise ValueError(f'{path}: {kind}{message_of(error)}') from error
     options = options or {}
     _check_new_entries(cfg, options, path)
+    _check_variables(cfg, options, path)
     with wrong_config(path):
         truths = truth_files(cfg)
         cfg.merge_from_dict(options)
@@ -66,6 +67,24 @@ def _check_new_entries(cfg: Config, options: dict, path: str) -> None:
         if entry not in known and (close := get_close_matches(entry, known, n=3, cutoff=0.75)):
             raise ValueError(f'{path} has no {entry!r} for {key}={options[key]!r} to replace, did you mean '
                              f'{" or ".join(close)}?')
+
+
+def _check_variables(cfg: Config, options: dict, path: str) -> None:
+    """Raise a ValueError for an option that replaces a variable of the file, such as `lr`, after the values that the
+    file makes of it."""
+    for key in options.keys() & cfg.keys() - READ:
+        made = [name for name in _entries_named(dict(cfg.items()), key, cfg[key]) if name != key]
+        if made and not options.keys() & set(made):
+            raise ValueError(f'{path}: {key}={options[key]!r} changes nothing, for the file has made other values of '
+                             f'{key} already: change it in the file, or give {" or ".join(made)}')
+
+
+def _entries_named(node: Any, key: str, value: Any, prefix: str = '') -> list[str]:
+    """Dotted names of the entries in nested dicts that have a key and a value."""
+    if not isinstance(node, dict):
+        return []
+    found = [prefix + key] if key in node and node[key] == value else []
+    return found + [name for part in node for name in _entries_named(node[part], key, value, f'{prefix}{part}.')]
 
 
 def _check_numbers(cfg: Config, path: str) -> None:

@@ -87,6 +87,16 @@ def test_a_run_that_did_not_begin_leaves_no_config(here, in_process, tmp_path):
         assert 'max_epoch' in message and not (tmp_path / 'run/config.py').exists()
 
 
+def test_an_interruption_says_once_how_to_go_on(here, in_process, tmp_path, monkeypatch):
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(finetune_run, 'train', interrupted)
+    message, _ = in_process(str(TOOL), 'yolov9-t', 'data/shapes', '--work-dir', tmp_path / 'run', *QUICK)
+    assert message.strip().endswith('interrupted: the same command with --resume goes on (no epoch is complete, so it '
+                                    'begins anew)')
+
+
 def test_check_ends_after_the_page(here, in_process, tmp_path):
     message, printed = in_process(str(TOOL), 'yolov9-t', 'data/shapes', '--check', '--work-dir', tmp_path / 'run')
     assert message == '' and 'Boxes per class' in printed and (tmp_path / 'run/check.txt').is_file()

@@ -209,6 +209,9 @@ def message_of(monkeypatch, capsys):
     ('train.py', [SHAPES, '--cfg-options', 'a=[1,(2]'], "argument --cfg-options: should be KEY=VALUE, got 'a=[1,(2]'"),
     ('train.py', [SHAPES, '--cfg-options', 'image_sie=320'],
      "yolov9t_shapes.py has no 'image_sie' for image_sie=320 to replace, did you mean image_size"),
+    ('train.py', [SHAPES, '--cfg-options', 'data_root=elsewhere'],
+     "data_root='elsewhere' changes nothing, for the file has made other values of data_root already: change it in the "
+     'file, or give train_dataloader.dataset.dataset.data_root or val_dataloader.dataset.data_root or'),
     *(('train.py', [SHAPES, '--cfg-options', f'{key}={value}'], f'yolov9t_shapes.py: {key} should be a {meaning}')
       for key, value, meaning in (
           ('train_cfg.max_epochs', 0, 'whole number of at least 1, got 0'),
