@@ -149,8 +149,11 @@ def check_writable(folder: Path) -> None:
     """Make a folder, and raise OSError unless files can be written there."""
     check_no_file(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:  # it names the file
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def check_no_file(folder: Path) -> None:

@@ -54,6 +54,9 @@ def launch_page(page: Any, host: str, port: int | None, browser: bool, block: bo
             server_name=host, server_port=port, inbrowser=browser, share=False, ssr_mode=False, footer_links=[],
             theme=theme, css=CSS, show_error=True, quiet=True, prevent_thread_lock=True)
     except OSError as error:
+        if 'empty port' in str(error):
+            taken = f'port {port} of {host} is' if port else f'all ports that are tried of {host} are'
+            raise OSError(f'{taken} in use: --port N takes another one') from error
         raise OSError(f'{host}:{port or 7860}: {message_of(error)}') from error
     forget_closed_log_files()
     print(f'The page is at {address} (Ctrl-C ends it)', flush=True)

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from ..exported import ExportedPredictor
 from ..exported.evaluation import evaluate_exported
 from ..exported.metadata import Metadata
+from ..files import check_writable
 from ..launch import load_config
 from ..models.dense_heads.postprocess import to_original_image
 from ..predict import Predictor
@@ -72,7 +73,7 @@ def export(job: Job) -> Path:
     size = options.image_size or _input_size(eager)
     metadata = describe(graph, eager.model, cfg, options, size, job.precision)
     out = job.file
-    out.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(out.parent)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f'.{out.name}.') as folder:
         staged = Path(folder, out.name)
         print(f'{job.format}: {", ".join(graph.input_names)} '

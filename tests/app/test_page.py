@@ -294,3 +294,9 @@ def test_a_wide_image_fits_a_narrow_page(open_tab, tmp_path):
     stage.wait_for()
     assert stage.bounding_box()['width'] <= 400
     assert page.evaluate('document.documentElement.scrollWidth') <= 400
+
+
+def test_a_port_that_is_taken_names_the_option(models, address):
+    port = int(address.rstrip('/').rpartition(':')[2])
+    with pytest.raises(OSError, match=rf'^port {port} of 127\.0\.0\.1 is in use: --port N takes another one$'):
+        launch_page(build_page(models[:1]), '127.0.0.1', port, browser=False, block=False)
