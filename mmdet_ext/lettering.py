@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 _LEAST_LETTERS = 15  # pixels
 
 
+class LettersWarning(UserWarning):
+    """No installed font has all letters of a text."""
+
+
 def place_labels(boxes: np.ndarray, sizes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Upper left corners (N, 2) of labels, one after another where it covers least of those placed before it.
 
@@ -89,7 +93,7 @@ def _font_with(letters: frozenset[str], first: tuple[str, ...]) -> str:
 @lru_cache(64)
 def _warn_once(letters: str) -> None:
     warnings.warn(f'no installed font has all letters of the labels: {letters} are drawn as boxes; install one that '
-                  'has them, such as fonts-noto-cjk', stacklevel=5)
+                  'has them, such as fonts-noto-cjk', LettersWarning, stacklevel=5)
 
 
 def _missing(path: str, letters: frozenset[str]) -> set[str]:

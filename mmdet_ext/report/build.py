@@ -6,6 +6,7 @@ from pathlib import Path
 from ..command_line import message_of
 from ..extras import import_extra
 from ..files import check_writable
+from ..lettering import LettersWarning
 from .collect import Evaluation, detection_results, evaluate, read_predictions
 from .dictionary import dictionary_section
 from .grounding import grounding_section, is_grounding
@@ -31,6 +32,7 @@ class Report:
 
     Attributes:
         problems: A message for each part that failed.
+        letters: Messages about letters of class names that no font has.
     """
 
     def __init__(self, run: Run, out: Path, split: str = 'val', predictions: Path | None = None) -> None:
@@ -40,6 +42,7 @@ class Report:
             raise FileNotFoundError(f'there is no file of predictions {predictions}')
         self.run, self.out, self.split, self.predictions = run, out, split, predictions
         self.problems: list[str] = []
+        self.letters: list[str] = []
 
     def write(self) -> Path:
         """Make all sections and write the page; returns its path.
@@ -81,17 +84,25 @@ class Report:
     def _try(self, part: str, make: Callable) -> list:
         """What `make` gives; after an error an empty list, and one more problem."""
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter('ignore', UserWarning)  # of libraries, about fonts and layouts
-                return make()
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter('ignore')  # of libraries, about fonts and layouts
+                warnings.simplefilter('always', LettersWarning)
+                try:
+                    return make()
+                finally:
+                    self.letters += [str(warning.message) for warning in caught]
         except Exception as error:  # a page without this part is better than none
             self.problems.append(f'{part}: {type(error).__name__}: {message_of(error)}')
             return []
 
     def _missing(self) -> Iterable[Section]:
+        texts = []
         if self.problems:
-            yield Section('missing', 'What is missing', 'These parts of the report could not be made:\n\n' +
-                          '\n\n'.join(self.problems))
+            texts += ['These parts of the report could not be made:', *self.problems]
+        if self.letters:
+            texts += ['Letters in the figures:', *dict.fromkeys(self.letters)]
+        if texts:
+            yield Section('missing', 'What is missing', '\n\n'.join(texts))
 
 
 def best_threshold(results: DetectionResults) -> float:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from mmdet_ext.lettering import font_for
 from mmdet_ext.report import build
 from mmdet_ext.report.build import Report
 from mmdet_ext.report.collect import collect_results, evaluate, read_predictions
@@ -190,3 +191,12 @@ def test_a_part_that_fails_is_left_out_and_told(run_folder, monkeypatch, capsys,
     html = (tmp_path / 'out' / 'report.html').read_text()
     assert 'labels: ValueError: boxes.json: row 3 is wrong' in html and 'id="curves"' in html
     assert 'This run has no checkpoint' in html
+
+
+def test_letters_that_no_font_has_are_told_on_the_page(tmp_path):
+    report = Report(None, tmp_path)
+    for _ in range(2):
+        report._try('labels', lambda: [font_for(['\U000F1234'])])
+    section, = report._missing()
+    assert section.text.startswith('Letters in the figures:') and report.problems == []
+    assert section.text.count('\U000F1234 are drawn as boxes; install one that has them') == 1
