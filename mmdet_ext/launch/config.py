@@ -54,6 +54,7 @@ def load_config(
         apply_variables(cfg, truths, always=bool({'image_size', 'classes'} & options.keys()),
                         with_classes='classes' in options)
     _check_numbers(cfg, path)
+    _keep_no_workers(cfg)
     cfg.work_dir = work_dir or cfg.get('work_dir') or f'./work_dirs/{Path(path).stem}'
     cfg.launcher = launcher
     return cfg
@@ -97,6 +98,14 @@ def _check_numbers(cfg: Config, path: str) -> None:
             number = values.get(key)
             if number is not None and not (isinstance(number, (int, float)) and number % 1 == 0 and number >= least):
                 raise ValueError(f'{path}: {entry}.{key} should be a whole number of at least {least}, got {number!r}')
+
+
+def _keep_no_workers(cfg: Config) -> None:
+    """Where there are no data workers, none can be kept between epochs: PyTorch takes that for an error."""
+    for name in ('train', 'val', 'test'):
+        loader = cfg.get(f'{name}_dataloader') or {}
+        if loader.get('num_workers') == 0 and loader.get('persistent_workers'):
+            loader.persistent_workers = False
 
 
 def use_checked_data_sets(cfg: Config) -> None:

@@ -122,7 +122,7 @@ def _metrics(log: TrainingLog, unit: str, folder: Path) -> Figure:
                   frameon=False)
     return Figure(
         save(canvas, folder / 'metrics.png'), 'Metrics of the validations',
-        f'{metric_label(main)} was best after {best} {unit} (ring): {value:.3f}.')
+        f'{metric_label(main)} was best after {best} {unit if best != 1 else unit[:-1]} (ring): {value:.3f}.')
 
 
 def best_validation(log: TrainingLog, metric: str) -> tuple[int, float]:

@@ -326,6 +326,11 @@ def test_the_command_line_goes_before_the_config(tmp_path):
     assert launch.load_config(str(tmp_path / 'some.py'), work_dir='yours').work_dir == 'yours'
 
 
+def test_without_data_workers_none_is_kept():
+    cfg = launch.load_config(SHAPES, options={'train_dataloader.num_workers': 0, 'val_dataloader.num_workers': 2})
+    assert not cfg.train_dataloader.persistent_workers and cfg.val_dataloader.persistent_workers
+
+
 @pytest.mark.parametrize('content, error', [
     ('a = 1 / 0', 'ZeroDivisionError'), ('a = (1,', 'SyntaxError'), ('raise RuntimeError("why")', 'RuntimeError: why'),
     ('a = "\udce9"', 'UnicodeDecodeError'),
