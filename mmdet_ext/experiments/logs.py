@@ -13,7 +13,8 @@ class TrainingLog(NamedTuple):
     Args:
         work_dir: Of the training.
         epoch: The last epoch that began; 0 if none.
-        validations: Metrics by name, by the number of epochs trained before; of iterations, if epochs do not count.
+        validations: Metrics by name, by the number of epochs trained before; of iterations, as far as these were
+            logged, if epochs do not count.
         minutes_per_epoch: Of training, without its validations; None if the logs have no times.
         rows: What was logged of training, in order: `iter`, `epoch` unless epochs do not count, `lr`, losses.
     """
@@ -77,12 +78,17 @@ def _when(row: Mapping[str, Any]) -> int:
 
 
 def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    iteration = 0
     # what comes after the last end of a line is being written now, or was cut off when the training was killed
     for number, line in enumerate(path.read_text().split('\n')[:-1], start=1):
         try:
-            yield json.loads(line)
+            row = json.loads(line)
         except json.JSONDecodeError as error:
             raise ValueError(f'{path}, line {number} is not JSON: {error}') from error
+        if 'iter' in row:
+            iteration = 0 if 'epoch' in row else row['iter']
+        # mmengine's LoggerHook logs a validation under the epoch, which is 0 where only iterations count
+        yield row if 'iter' in row or row['step'] else row | dict(step=iteration)
 
 
 def _minutes_per_epoch(rows: Sequence[Mapping[str, Any]]) -> float | None:

@@ -84,8 +84,8 @@ def _entries_named(node: Any, key: str, value: Any, prefix: str = '') -> list[st
     """Dotted names of the entries in nested dicts that have a key and a value."""
     if not isinstance(node, dict):
         return []
-    found = [prefix + key] if key in node and node[key] == value else []
-    return found + [name for part in node for name in _entries_named(node[part], key, value, f'{prefix}{part}.')]
+    here = [prefix + key] if key in node and node[key] == value else []
+    return here + [name for part in node for name in _entries_named(node[part], key, value, f'{prefix}{part}.')]
 
 
 def _check_numbers(cfg: Config, path: str) -> None:

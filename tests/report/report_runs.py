@@ -18,7 +18,7 @@ def write_logs(folder: Path, starts: dict[str, tuple[int, int]], by_epoch: bool 
             rows.append(row | (dict(epoch=epoch) if by_epoch else {}))
             if step % 4 == 0:
                 rows.append({'coco/bbox_mAP': AP[epoch], 'coco/bbox_mAP_50': 2 * AP[epoch], 'coco/bbox_mAP_l': -1,
-                             'time': 0.1, 'data_time': 0.1, 'step': epoch if by_epoch else step})
+                             'time': 0.1, 'data_time': 0.1, 'step': epoch if by_epoch else 0})
         path = folder / time / 'vis_data' / 'scalars.json'
         path.parent.mkdir(parents=True)
         path.write_text(''.join(f'{json.dumps(row)}\n' for row in rows))
