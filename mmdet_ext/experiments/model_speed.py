@@ -68,12 +68,13 @@ def measure_models(models: Sequence[Model], settings: Settings, out: Path) -> li
     """Measure all forms of all models, and write `out`/speed.csv and speed.md after each row.
 
     Rows that were measured before with the same settings and files are not measured again. A form that cannot be
-    exported or run is a row with the reason.
+    exported or run is a row with the reason, and is tried again the next time.
 
     Raises:
         OSError: A config or checkpoint is missing.
-        ValueError: A config is wrong.
+        ValueError: A config is wrong, or a format is none.
     """
+    _check_formats(settings.formats)
     configs = [load_config(model.config, options=dict(settings.cfg_options)) for model in models]
     forms = [(model, cfg, form) for model, cfg in zip(models, configs) for form in _forms(model, cfg, settings)]
     done = Unfinished(out / 'rows')
@@ -87,11 +88,20 @@ def measure_models(models: Sequence[Model], settings: Settings, out: Path) -> li
                 row = SpeedRow(**json.loads(piece.read_bytes()))
             else:
                 row = _measure(model, cfg, form, settings, out)
-                with done.write(name) as file:
-                    file.write(json.dumps(asdict(row)).encode())
+                if not row.problem:  # else it is tried again: a library may have been installed since
+                    with done.write(name) as file:
+                        file.write(json.dumps(asdict(row)).encode())
             rows.append(row)
             write_table(rows, out)
     return rows
+
+
+def _check_formats(formats: Sequence[str]) -> None:
+    for form in formats:
+        kind, _, precision = form.partition('-')
+        if kind not in SUFFIXES or precision not in ('', 'fp32', 'fp16', 'int8'):
+            raise ValueError(f'a format should be one of {", ".join(SUFFIXES)}, with -fp16 or -int8 behind it or not, '
+                             f'got {form!r}')
 
 
 def _forms(model: Model, cfg: Config, settings: Settings) -> Iterator[str]:
@@ -137,9 +147,6 @@ def _open(model: Model, cfg: Config, form: str, settings: Settings, out: Path,
 def _exported(model: Model, form: str, settings: Settings, out: Path) -> Path:
     """The file of a format, with any number of images, written to `out`/files; what the export prints goes to a log."""
     kind, _, precision = form.partition('-')
-    if kind not in SUFFIXES or precision not in ('', 'fp32', 'fp16', 'int8'):
-        raise ValueError(f'a format should be one of {", ".join(SUFFIXES)}, with -fp16 or -int8 behind it or not, got '
-                         f'{form!r}')
     folder = out / 'files'
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f'{Path(model.config).stem}-{precision or "fp32"}{SUFFIXES[kind]}'
