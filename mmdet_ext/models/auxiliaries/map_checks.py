@@ -1,5 +1,5 @@
 """Whether maps fit the branch or the head that gets them; the errors name both."""
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch.nn as nn
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
@@ -55,6 +55,32 @@ def check_head_inputs(head: nn.Module, maps: Sequence[Tensor], size: tuple[int, 
             abs(x.shape[2] * stride - size[0]) >= max(stride, size[0] / 3) for x, stride in zip(maps, strides)):
         raise ValueError(f'{name} reads maps of strides {_listed(strides)}, but {giver} gives maps of strides '
                          f'{_listed(present)}')
+
+
+def check_widths(parts: Mapping[str, nn.Module | None]) -> None:
+    """Raise a ValueError unless each part has the `in_channels` that the one before it has as `out_channels`.
+
+    Args:
+        parts: By their names in the config, in the order in which they run; None for one that is not there. A part that
+            does not tell its channels is not checked, and neither are maps behind those that it reads.
+    """
+    present = [(name, part) for name, part in parts.items() if part is not None]
+    for (giver_name, giver), (name, part) in zip(present, present[1:]):
+        giver, part = (giver[-1] if isinstance(giver, nn.Sequential) else giver,
+                       part[0] if isinstance(part, nn.Sequential) else part)
+        given, wanted = getattr(giver, 'out_channels', None), getattr(part, 'in_channels', None)
+        if not (_is_channels(given) and _is_channels(wanted)):
+            continue
+        number = min([len(channels) for channels in (given, wanted) if not isinstance(channels, int)], default=1)
+        pair = [[channels] * number if isinstance(channels, int) else list(channels)[:number]
+                for channels in (given, wanted)]
+        if pair[0] != pair[1]:
+            raise ValueError(f'{name}.in_channels of {type(part).__name__} should be the channels of the maps that '
+                             f'{giver_name} ({type(giver).__name__}) gives, {given}, got {wanted}')
+
+
+def _is_channels(value: object) -> bool:
+    return isinstance(value, int) or isinstance(value, (list, tuple)) and all(isinstance(c, int) for c in value)
 
 
 def head_strides(head: nn.Module) -> list[int]:
