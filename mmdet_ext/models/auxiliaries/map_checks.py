@@ -2,7 +2,9 @@
 from collections.abc import Mapping, Sequence
 
 import torch.nn as nn
+from mmdet.models.dense_heads import TOODHead
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+from mmdet.models.necks import YOLOV3Neck
 from torch import Tensor
 
 
@@ -23,7 +25,7 @@ def check_branch_inputs(branch: nn.Module, feats: Sequence[Tensor], source: str)
 
 def check_neck_inputs(neck: nn.Module, maps: Sequence[Tensor], giver: str) -> None:
     """Raise a ValueError unless `maps`, of the class `giver`, have the channels that `neck` is made for."""
-    wanted, present = getattr(neck, 'in_channels', None), [x.shape[1] for x in maps]
+    wanted, present = _in_channels(neck), [x.shape[1] for x in maps]
     if isinstance(wanted, (list, tuple)) and list(wanted) != present:
         raise ValueError(f'aux_head.neck: {type(neck).__name__} has in_channels={list(wanted)}, but {giver} gives '
                          f'{len(present)} maps of {_listed(present)} channels')
@@ -38,7 +40,7 @@ def check_head_inputs(head: nn.Module, maps: Sequence[Tensor], size: tuple[int, 
         size: (height, width) of the image.
         giver: For the message.
     """
-    strides, channels = head_strides(head), getattr(head, 'in_channels', None)
+    strides, channels = head_strides(head), _in_channels(head)
     given = f'{giver} gives {len(maps)} maps of {_listed([x.shape[1] for x in maps])} channels'
     name = f'aux_head.head: {type(head).__name__}'
     if strides and len(strides) != len(maps):
@@ -66,11 +68,11 @@ def check_widths(parts: Mapping[str, nn.Module | None]) -> None:
     """
     present = [(name, part) for name, part in parts.items() if part is not None]
     for (giver_name, giver), (name, part) in zip(present, present[1:]):
-        giver, part = (giver[-1] if isinstance(giver, nn.Sequential) else giver,
-                       part[0] if isinstance(part, nn.Sequential) else part)
-        given, wanted = getattr(giver, 'out_channels', None), getattr(part, 'in_channels', None)
-        if not (_is_channels(given) and _is_channels(wanted)):
-            continue
+        giver = giver[-1] if isinstance(giver, nn.Sequential) else giver
+        part = part[0] if isinstance(part, nn.Sequential) else part
+        given, wanted = getattr(giver, 'out_channels', None), _in_channels(part)
+        if given is None or wanted is None or isinstance(given, int) and giver_name == 'backbone':
+            continue  # a backbone gives several maps, and a single number, as in EfficientNet, is not of them
         number = min([len(channels) for channels in (given, wanted) if not isinstance(channels, int)], default=1)
         pair = [[channels] * number if isinstance(channels, int) else list(channels)[:number]
                 for channels in (given, wanted)]
@@ -79,8 +81,10 @@ def check_widths(parts: Mapping[str, nn.Module | None]) -> None:
                              f'{giver_name} ({type(giver).__name__}) gives, {given}, got {wanted}')
 
 
-def _is_channels(value: object) -> bool:
-    return isinstance(value, int) or isinstance(value, (list, tuple)) and all(isinstance(c, int) for c in value)
+def _in_channels(part: nn.Module) -> int | Sequence[int] | None:
+    """Channels of the maps that a part reads, in their order; None if it does not tell."""
+    # YOLOV3Neck names the coarsest first, TOODHead's attribute is of a layer inside
+    return None if isinstance(part, (YOLOV3Neck, TOODHead)) else getattr(part, 'in_channels', None)
 
 
 def head_strides(head: nn.Module) -> list[int]:
