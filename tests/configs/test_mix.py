@@ -14,8 +14,8 @@ assert CONFIGS
 # beginnings of the names of the parameters that the part has, by the beginning of the config's name
 WEIGHTS = dict(
     align_=('bbox_head.align_query.', 'bbox_head.align_token.'), fusion_=('fusion.', 'bbox_head.soft_token.'),
-    pgi_=('aux_head.', ), rd_=('neck.1.dictionaries.0.', 'backbone.rd.'), smca_=('decoder.centre.', '.modulation.'),
-    smca_gelan=('backbone.', ), **{'faster-rcnn_gelan': ('backbone.', )})
+    pgi_=('aux_head.', ), plain_=('backbone.', ), rd_=('neck.1.dictionaries.0.', 'backbone.rd.'),
+    smca_=('decoder.centre.', '.modulation.'), smca_gelan=('backbone.', ), **{'faster-rcnn_gelan': ('backbone.', )})
 
 
 @cache

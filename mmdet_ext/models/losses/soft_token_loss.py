@@ -1,4 +1,6 @@
 """Soft-token prediction of MDETR (https://arxiv.org/abs/2104.12763, section 2.2.1)."""
+from typing import Any
+
 import torch
 import torch.nn as nn
 from mmdet.registry import MODELS
@@ -6,6 +8,10 @@ from torch import Tensor
 
 _OTHER_LOGITS = ("loss_cls: SoftTokenLoss is for logits of a text's tokens with a last column for no object, as "
                  'MDETRHead and AlignedGroundingDINOHead(loss_soft_token=...) have them; this head has other logits')
+
+
+class OtherLogitsError(ValueError, AttributeError):
+    """A head whose logits are not of tokens. An `AttributeError` too, as `hasattr` wants it."""
 
 
 @MODELS.register_module()
@@ -22,10 +28,10 @@ class SoftTokenLoss(nn.Module):
         self.eos_coef = eos_coef
         self.loss_weight = loss_weight
 
-    @property
-    def use_sigmoid(self) -> bool:
-        """What mmdet's heads ask of a loss of classes, which this is not."""
-        raise ValueError(_OTHER_LOGITS)
+    def __getattr__(self, name: str) -> Any:
+        if name == 'use_sigmoid':  # what mmdet's heads ask of a loss of classes, which this is not
+            raise OtherLogitsError(_OTHER_LOGITS)
+        return super().__getattr__(name)
 
     def forward(self, logits: Tensor, targets: Tensor, matched: Tensor, avg_factor: float | Tensor) -> Tensor:
         """
@@ -40,11 +46,12 @@ class SoftTokenLoss(nn.Module):
             (...), of each layer if the leading axes are layers.
 
         Raises:
-            ValueError: If `targets` are not one number per logit, such as labels of classes, or `matched` not bool.
+            OtherLogitsError: If `targets` are not one number per logit, such as labels of classes, or `matched` is not
+                bool.
         """
         if targets.shape != logits.shape or matched.dtype != torch.bool:
-            raise ValueError(f'{_OTHER_LOGITS}: targets {tuple(targets.shape)} for logits {tuple(logits.shape)}, and '
-                             f'for each query a {matched.dtype} that says whether it is matched')
+            raise OtherLogitsError(f'{_OTHER_LOGITS}: targets {tuple(targets.shape)} for logits {tuple(logits.shape)}, '
+                                   f'and for each query a {matched.dtype} that says whether it is matched')
         log_probs = logits.float().log_softmax(dim=-1)
         matched_loss = -(targets * log_probs).sum(dim=-1)
         unmatched_loss = -self.eos_coef * log_probs[..., -1]
