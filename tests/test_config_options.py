@@ -17,8 +17,8 @@ def parse(value: str, action: type) -> object:
     '1', '1e-3', 'True', 'None', 'adam', '1,2', '[1,2]', '(1,2)', '(1)', '[a,b]', '[(1, 2, 3), [a, b], c]', '[]', '',
     "'1'", '"x"', "('a',)", '[0.1, 2]'])
 def test_values_are_those_of_mmengine(value):
-    ours, theirs = parse(value, ConfigOptions), parse(value, DictAction)
-    assert ours == theirs and type(ours) is type(theirs)
+    read, expected = parse(value, ConfigOptions), parse(value, DictAction)
+    assert read == expected and type(read) is type(expected)
 
 
 @pytest.mark.parametrize('value, read', [

@@ -1,5 +1,6 @@
 """Whether maps fit the branch or the head that gets them; the errors name both."""
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import torch.nn as nn
 from mmdet.models.dense_heads import TOODHead
@@ -67,11 +68,11 @@ def check_widths(parts: Mapping[str, nn.Module | None]) -> None:
             does not tell its channels is not checked, and neither are maps behind those that it reads.
     """
     present = [(name, part) for name, part in parts.items() if part is not None]
-    for (giver_name, giver), (name, part) in zip(present, present[1:]):
+    for (giver_name, giver), (name, part) in pairwise(present):
         giver = giver[-1] if isinstance(giver, nn.Sequential) else giver
         part = part[0] if isinstance(part, nn.Sequential) else part
         given, wanted = getattr(giver, 'out_channels', None), _in_channels(part)
-        if given is None or wanted is None or isinstance(given, int) and giver_name == 'backbone':
+        if given is None or wanted is None or (isinstance(given, int) and giver_name == 'backbone'):
             continue  # a backbone gives several maps, and a single number, as in EfficientNet, is not of them
         number = min([len(channels) for channels in (given, wanted) if not isinstance(channels, int)], default=1)
         pair = [[channels] * number if isinstance(channels, int) else list(channels)[:number]

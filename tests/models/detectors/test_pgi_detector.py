@@ -132,8 +132,8 @@ def test_parts_whose_in_channels_are_not_those_of_their_maps_are_not_checked():
     MODELS.build(cfg)
     cfg.neck = dict(type='FPN', in_channels=[64, 96, 128], out_channels=32, num_outs=3)
     cfg.bbox_head = dict(type='TOODHead', num_classes=3, in_channels=32, feat_channels=32, stacked_convs=2,
-                         train_cfg=dict(initial_epoch=4, initial_assigner=dict(type='ATSSAssigner', topk=9), alpha=1, beta=6,
-                                        assigner=dict(type='TaskAlignedAssigner', topk=13)),
+                         train_cfg=dict(initial_epoch=4, initial_assigner=dict(type='ATSSAssigner', topk=9), alpha=1,
+                                        beta=6, assigner=dict(type='TaskAlignedAssigner', topk=13)),
                          anchor_generator=dict(type='AnchorGenerator', ratios=[1.0], octave_base_scale=8,
                                                scales_per_octave=1, strides=[8, 16, 32]))
     MODELS.build(cfg)
