@@ -114,6 +114,8 @@ def trained(request) -> tuple[ConfigDict, nn.Module, dict]:
     before = copy.deepcopy(config)
     model = MODELS.build(config).train()
     assert config == before
+    if hasattr(model, 'level_embed'):  # uninitialised memory in mmdet until init_weights
+        torch.nn.init.normal_(model.level_embed)
     losses = model(torch.randn(2, 3, *SIZE), samples(), mode='loss')
     model.parse_losses(losses)[0].backward()
     return config, model, losses
