@@ -18,7 +18,7 @@ def write_variants(config: str, key: str, values: Sequence[str], folder: Path) -
         folder: Of the written files, which are named by key and value.
 
     Raises:
-        ValueError: If the config has nothing of which this is a key, or two values are the same.
+        ValueError: If the config has nothing of which this is a key, it stands for a dict, or two values are the same.
     """
     *parents, name = key.split('.')
     node = launch.load_config(config)._cfg_dict
@@ -26,19 +26,24 @@ def write_variants(config: str, key: str, values: Sequence[str], folder: Path) -
         node = node.get(parent) if isinstance(node, dict) else None
         if not isinstance(node, dict):
             raise ValueError(f'{config} has no {".".join(parents[:number])}, of which {name} would be a key')
-    if len(set(values)) < max(len(values), 2):
-        raise ValueError(f'there should be two different values or more of {key}, got {" ".join(values)}')
+    if not parents and name not in node:
+        raise ValueError(f'{config} has no {key}')
+    if isinstance(node.get(name), dict):
+        raise ValueError(f'{key} of {config} is a dict: give one of its keys, such as '
+                         f'{key}.{next(iter(node[name]), "NAME")}')
     parser = argparse.ArgumentParser()
     parser.add_argument('options', nargs='*', action=ConfigOptions)
+    texts = [repr(parser.parse_args([f'{name}={value}']).options[name]) for value in values]
+    if len(set(texts)) < max(len(values), 2):
+        raise ValueError(f'there should be two different values or more of {key}, got {" ".join(values)}')
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for value in values:
-        text = repr(parser.parse_args([f'{name}={value}']).options[name])
-        for part in (name, *reversed(parents[1:])):
+    for value, text in zip(values, texts, strict=True):
+        for part in reversed(key.split('.')[1:]):
             text = f'dict({part}={text})'
         safe = ''.join(c if c.isalnum() or c in '.-' else '_' for c in value)
         path = folder / f'{name}_{safe}.py'
         with replace_file(path) as file:
-            file.write(f'_base_ = {str(Path(config).resolve())!r}\n\n{parents[0]} = {text}\n'.encode())
+            file.write(f'_base_ = {str(Path(config).resolve())!r}\n\n{key.partition(".")[0]} = {text}\n'.encode())
         paths.append(str(path))
     return paths

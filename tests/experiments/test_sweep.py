@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from mmdet.registry import MODELS
+from mmdet_ext import launch
 from mmdet_ext.experiments.sweep import write_variants
 from mmengine.config import Config
 
@@ -30,9 +31,16 @@ def test_each_option_of_the_ablations_reaches_the_dictionary(tmp_path):
 @pytest.mark.parametrize('key, values, message', [
     ('model.neck.rd.alpha', ['0', '1'], 'has no model.neck.rd, of which alpha would be a key'),
     ('model.backbone.rd.alpha', ['0.5'], 'two different values or more of .*alpha, got 0.5'),
-    ('model.backbone.rd.alpha', ['0.5', '0.5'], 'two different values'),
+    ('model.backbone.rd.alpha', ['0.5', '0.50'], 'two different values'),
+    ('num_atoms', ['32', '64'], 'yolov9t_rd_shapes.py has no num_atoms'),
+    ('model.backbone.rd', ['32', '64'], 'model.backbone.rd of .* is a dict: give one of its keys, such as model.back'),
 ])
 def test_what_cannot_be_swept_is_said(key, values, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         write_variants(BASE, key, values, tmp_path)
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_variable_of_the_config_can_be_swept(tmp_path):
+    sizes = [launch.load_config(path).image_size for path in write_variants(BASE, 'image_size', ['64', '96'], tmp_path)]
+    assert sizes == [64, 96]

@@ -48,3 +48,9 @@ def test_wrong_arguments_are_one_clear_line(draw, arguments, expected):
 def test_an_image_is_missing(draw):
     message, _, _ = draw()
     assert message.startswith('visualize_features.py: ') and 'an image should follow behind' in message
+
+
+def test_an_image_smaller_than_a_cell_is_drawn(draw, tmp_path):
+    Image.new('RGB', (3, 200)).save(tmp_path / 'thin.png')
+    message, _, files = draw(tmp_path / 'thin.png', *SMALL)
+    assert message == '' and files == ['thin_depth.png']

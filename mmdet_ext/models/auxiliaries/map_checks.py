@@ -1,8 +1,11 @@
 """Whether maps fit the branch or the head that gets them; the errors name both."""
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import torch.nn as nn
+from mmdet.models.dense_heads import TOODHead
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+from mmdet.models.necks import YOLOV3Neck
 from torch import Tensor
 
 
@@ -23,7 +26,7 @@ def check_branch_inputs(branch: nn.Module, feats: Sequence[Tensor], source: str)
 
 def check_neck_inputs(neck: nn.Module, maps: Sequence[Tensor], giver: str) -> None:
     """Raise a ValueError unless `maps`, of the class `giver`, have the channels that `neck` is made for."""
-    wanted, present = getattr(neck, 'in_channels', None), [x.shape[1] for x in maps]
+    wanted, present = _in_channels(neck), [x.shape[1] for x in maps]
     if isinstance(wanted, (list, tuple)) and list(wanted) != present:
         raise ValueError(f'aux_head.neck: {type(neck).__name__} has in_channels={list(wanted)}, but {giver} gives '
                          f'{len(present)} maps of {_listed(present)} channels')
@@ -38,7 +41,7 @@ def check_head_inputs(head: nn.Module, maps: Sequence[Tensor], size: tuple[int, 
         size: (height, width) of the image.
         giver: For the message.
     """
-    strides, channels = head_strides(head), getattr(head, 'in_channels', None)
+    strides, channels = head_strides(head), _in_channels(head)
     given = f'{giver} gives {len(maps)} maps of {_listed([x.shape[1] for x in maps])} channels'
     name = f'aux_head.head: {type(head).__name__}'
     if strides and len(strides) != len(maps):
@@ -55,6 +58,34 @@ def check_head_inputs(head: nn.Module, maps: Sequence[Tensor], size: tuple[int, 
             abs(x.shape[2] * stride - size[0]) >= max(stride, size[0] / 3) for x, stride in zip(maps, strides)):
         raise ValueError(f'{name} reads maps of strides {_listed(strides)}, but {giver} gives maps of strides '
                          f'{_listed(present)}')
+
+
+def check_widths(parts: Mapping[str, nn.Module | None]) -> None:
+    """Raise a ValueError unless each part has the `in_channels` that the one before it has as `out_channels`.
+
+    Args:
+        parts: By their names in the config, in the order in which they run; None for one that is not there. A part that
+            does not tell its channels is not checked, and neither are maps behind those that it reads.
+    """
+    present = [(name, part) for name, part in parts.items() if part is not None]
+    for (giver_name, giver), (name, part) in pairwise(present):
+        giver = giver[-1] if isinstance(giver, nn.Sequential) else giver
+        part = part[0] if isinstance(part, nn.Sequential) else part
+        given, wanted = getattr(giver, 'out_channels', None), _in_channels(part)
+        if given is None or wanted is None or (isinstance(given, int) and giver_name == 'backbone'):
+            continue  # a backbone gives several maps, and a single number, as in EfficientNet, is not of them
+        number = min([len(channels) for channels in (given, wanted) if not isinstance(channels, int)], default=1)
+        pair = [[channels] * number if isinstance(channels, int) else list(channels)[:number]
+                for channels in (given, wanted)]
+        if pair[0] != pair[1]:
+            raise ValueError(f'{name}.in_channels of {type(part).__name__} should be the channels of the maps that '
+                             f'{giver_name} ({type(giver).__name__}) gives, {given}, got {wanted}')
+
+
+def _in_channels(part: nn.Module) -> int | Sequence[int] | None:
+    """Channels of the maps that a part reads, in their order; None if it does not tell."""
+    # YOLOV3Neck names the coarsest first, TOODHead's attribute is of a layer inside
+    return None if isinstance(part, (YOLOV3Neck, TOODHead)) else getattr(part, 'in_channels', None)
 
 
 def head_strides(head: nn.Module) -> list[int]:

@@ -38,8 +38,9 @@ class PGIAuxHead(BaseModule):
     def __init__(self, branch: dict, head: dict, loss_weight: float = 0.25, *, neck: dict | None = None,
                  source: str = 'backbone', lead_guided: bool = False, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
-        if loss_weight <= 0:
-            raise ValueError(f'loss_weight should be positive, got {loss_weight}; for no auxiliary head, leave it out')
+        if not isinstance(loss_weight, (int, float)) or loss_weight <= 0:
+            raise ValueError(f'loss_weight should be a positive number, got {loss_weight!r}; for no '
+                             'auxiliary head, leave it out')
         if source not in SOURCES:
             raise ValueError(f'aux_head.source should be one of {", ".join(SOURCES)}, got {source!r}')
         self.branch = MODELS.build(branch)

@@ -37,8 +37,8 @@ class GELAN(BaseModule):
                  with_first_pass: bool = False, frozen_stages: int = -1, init_cfg: dict | None = None) -> None:
         super().__init__(init_cfg)
         sizes = gelan_arch(arch)
-        if not out_indices or any(i not in range(4) for i in out_indices):
-            raise ValueError(f'out_indices should name some of 0, 1, 2, 3, got {tuple(out_indices)}')
+        if not isinstance(out_indices, (list, tuple)) or not out_indices or any(i not in range(4) for i in out_indices):
+            raise ValueError(f'out_indices should be a list of some of 0, 1, 2, 3, got {out_indices!r}')
         if with_first_pass and sizes.passes == 1:
             raise ValueError(f"with_first_pass=True needs two passes, as arch='e' has them, got arch={arch!r}")
         if frozen_stages not in range(-1, 4):

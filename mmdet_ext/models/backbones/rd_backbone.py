@@ -29,9 +29,11 @@ def build_with_rd(backbone: str, rd: dict, **kwargs: Any) -> nn.Module:
     Raises:
         ValueError: If there is no such stage, or its output is something else.
     """
-    cls = MODELS.get(backbone)
+    cls = MODELS.get(backbone) if isinstance(backbone, str) else backbone
     if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
         raise ValueError(f'backbone should be the type of a backbone, such as ResNet, got {backbone!r}')
+    if not isinstance(rd, dict):
+        raise ValueError(f'rd should be a dict such as dict(stage=1, num_atoms=512), got {rd!r}')
     if 'rd' in inspect.signature(cls).parameters:
         return cls(rd=rd, **kwargs)
     options = dict(rd)

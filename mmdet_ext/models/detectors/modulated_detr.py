@@ -1,5 +1,6 @@
 """SMCA's modulated attention (https://arxiv.org/abs/2101.07448) in the DETRs of mmdet whose attention is dense."""
 from collections.abc import Sequence
+from types import NoneType
 from typing import Any
 
 import torch.nn as nn
@@ -31,14 +32,17 @@ def build_with_smca(detector: str, modulation: dict | None = None, **kwargs: Any
     Raises:
         ValueError: If it is no detection transformer, or its decoder does not attend to all cells of one map.
     """
-    cls = MODELS.get(detector)
+    cls = MODELS.get(detector) if isinstance(detector, str) else detector
     if not (isinstance(cls, type) and issubclass(cls, DetectionTransformer)):
         raise ValueError(f'detector should be a detection transformer, such as DETR, ConditionalDETR or DABDETR, whose '
                          f'attention can be modulated, got {detector!r}')
+    if not isinstance(modulation, (dict, NoneType)):
+        raise ValueError(f'modulation should be a dict such as dict(smooth=8., stride=32), got {modulation!r}')
     options = dict(modulation or {})
     stride, smooth = options.pop('stride', 32), options.pop('smooth', 8.)
-    if stride <= 0 or smooth <= 0:
-        raise ValueError(f'modulation.stride and smooth should be positive, got {stride} and {smooth}')
+    for name, value in dict(stride=stride, smooth=smooth).items():
+        if not isinstance(value, (int, float)) or value <= 0:
+            raise ValueError(f'modulation.{name} should be a positive number, got {value!r}')
     if unknown := options.keys() - {'dynamic_scale', 'head_shared'}:
         raise ValueError(f'modulation takes stride, smooth, dynamic_scale and head_shared, got {sorted(unknown)}')
     model = extended(cls, _Modulated)(**kwargs)

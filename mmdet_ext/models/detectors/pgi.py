@@ -90,8 +90,14 @@ class AuxiliaryHeads:
         return self.bbox_head.loss_by_feat(*outputs, gts, metas, assignment=assignment), assignment
 
     def _build_aux_head(self, config: Mapping, train_cfg: Mapping[type, Any]) -> PGIAuxHead:
+        if not isinstance(config, Mapping):
+            raise ValueError(f"aux_head should be a dict such as dict(type='PGIAuxHead', branch=..., head=...), or a "
+                             f'list of such, got {config!r}')
         if missing := {'type', 'branch', 'head'} - config.keys():
             raise ValueError(f'aux_head should name type, branch and head, {", ".join(sorted(missing))} is missing')
+        for name in ('branch', 'head'):
+            if not isinstance(config[name], Mapping) or 'type' not in config[name]:
+                raise ValueError(f'aux_head.{name} should be a dict with a type, got {config[name]!r}')
         config = copy.deepcopy(config)
         kind = class_of(config['head']['type'])
         if train_cfg.get(kind) is not None:

@@ -8,6 +8,7 @@ from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from torch import Tensor
 
+from ..auxiliaries.map_checks import check_widths
 from ..layers import fuse
 from .cuda_graphs import check_cuda
 from .file_weights import FileWeights
@@ -39,6 +40,9 @@ class PGIDetector(AuxiliaryHeads, NetworkOptions, FileWeights, SingleStageDetect
             and image. One that trains is compiled with `mode='reduce-overhead'`: `torch.cuda.make_graphed_callables`
             would not let it be copied for its averages, nor run in evaluation mode or on batches of another size.
         init_cfg: As in mmengine.
+
+    Raises:
+        ValueError: If a part gives other channels than the next one reads, as far as both tell.
     """
 
     def __init__(self, backbone: dict, neck: dict | None = None, bbox_head: dict | None = None,
@@ -49,6 +53,7 @@ class PGIDetector(AuxiliaryHeads, NetworkOptions, FileWeights, SingleStageDetect
         if bbox_head is None:
             raise ValueError('bbox_head should be the config of a dense head, got None')
         super().__init__(backbone, neck, copy.deepcopy(bbox_head), train_cfg, test_cfg, data_preprocessor, init_cfg)
+        check_widths(dict(backbone=self.backbone, neck=self.neck if self.with_neck else None, bbox_head=self.bbox_head))
         self.deployed = deployed
         self.set_aux_head(None if deployed else aux_head, {type(self.bbox_head): train_cfg})
         if deployed:

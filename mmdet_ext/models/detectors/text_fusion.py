@@ -32,7 +32,7 @@ def build_with_text_fusion(detector: str, fusion: dict, **kwargs: Any) -> nn.Mod
     Raises:
         ValueError: If the detector is another one, or the encoder has another width than its maps.
     """
-    cls = MODELS.get(detector)
+    cls = MODELS.get(detector) if isinstance(detector, str) else detector
     mixins = [mixin for base, mixin in ((GroundingDINO, _FusingDINO), (GLIP, _FusingGLIP))
               if isinstance(cls, type) and issubclass(cls, base)]
     if not mixins:

@@ -41,9 +41,11 @@ class GELANTrunk(nn.Module):
             for source, (out, split, hidden, stages) in zip(downs[1:], blocks))
         self.rd = nn.ModuleDict()
         if rd is not None:
+            if not isinstance(rd, dict):
+                raise ValueError(f'rd should be a dict such as dict(stage=1, num_atoms=512), got {rd!r}')
             stage, options = rd.get('stage', 1), {name: value for name, value in rd.items() if name != 'stage'}
             if stage not in range(len(blocks)):
-                raise ValueError(f'rd.stage should be in 0..{len(blocks) - 1}, got {stage}')
+                raise ValueError(f'rd.stage should be in 0..{len(blocks) - 1}, got {stage!r}')
             self.rd[str(stage)] = RetrieverDictionary(blocks[stage].out, **options)
 
     def forward(self, x: Tensor, laterals: Sequence[Sequence[Tensor]] = ((), (), (), (), ())) -> tuple[Tensor, ...]:

@@ -75,8 +75,11 @@ class RetrieverDictionary(nn.Module):
         vectors = None if atoms is None or self.missing_atoms else _load_vectors(atoms, channels, num_atoms)
         if num_atoms is None:
             num_atoms = 512 if vectors is None else len(vectors)
-        if num_atoms < 2:
-            raise ValueError(f'num_atoms should be at least 2 for a deviation over them, got {num_atoms}')
+        if not isinstance(num_atoms, int) or num_atoms < 2:
+            raise ValueError(f'num_atoms should be a whole number of at least 2 for a deviation over them, got '
+                             f'{num_atoms!r}')
+        if not isinstance(kernel_size, int) or kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(f'kernel_size should be an odd whole number, got {kernel_size!r}')
         if init_g not in ('random', 'match'):
             raise ValueError(f"init_g should be 'random' or 'match', got {init_g!r}")
         if ramp < 0 or (ramp and gate is not None):
@@ -212,11 +215,10 @@ def _dictionary_weight(alpha: float | None, lambda_: float | None) -> float:
     if alpha is not None and lambda_ is not None:
         raise ValueError(f'alpha and lambda_ are two names for one thing (alpha = 1 - lambda_), '
                          f'got alpha={alpha} and lambda_={lambda_}')
-    weight = 1 - lambda_ if lambda_ is not None else 0.8 if alpha is None else alpha
-    if not 0 <= weight <= 1:
-        name, value = ('alpha', alpha) if lambda_ is None else ('lambda_', lambda_)
-        raise ValueError(f'{name} should be in [0, 1], got {value}')
-    return weight
+    name, value = ('alpha', 0.8 if alpha is None else alpha) if lambda_ is None else ('lambda_', lambda_)
+    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise ValueError(f'{name} should be in [0, 1], got {value!r}')
+    return value if lambda_ is None else 1 - value
 
 
 class FoldedRetrieverDictionary(nn.Module):

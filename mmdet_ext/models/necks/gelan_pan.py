@@ -28,7 +28,7 @@ class GELANPAN(BaseModule):
         super().__init__(init_cfg)
         sizes = gelan_arch(arch)
         neck, stages = sizes.neck, sizes.neck.stages._asdict()
-        in_channels = tuple(in_channels or (block.out for block in sizes.blocks[1:]))
+        in_channels = self.in_channels = tuple(in_channels or (block.out for block in sizes.blocks[1:]))
         if len(in_channels) != 3:
             raise ValueError(f'in_channels should give three levels, got {in_channels}')
         fine, middle, coarse = self.out_channels = neck.out

@@ -29,7 +29,9 @@ class RDNeck(BaseModule):
     def __init__(self, in_channels: Sequence[int], levels: Sequence[int] | None = None, *,
                  init_cfg: dict | None = None, **rd: Any) -> None:
         super().__init__(init_cfg)
-        self.in_channels = tuple(in_channels)
+        if not isinstance(in_channels, (list, tuple)):
+            raise ValueError(f'in_channels should be a list of the channels of each level, got {in_channels!r}')
+        self.in_channels = self.out_channels = tuple(in_channels)
         chosen = range(len(in_channels)) if levels is None else levels
         unknown = [level for level in chosen if level not in range(len(in_channels))]
         if unknown:

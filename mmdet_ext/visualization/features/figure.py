@@ -96,7 +96,10 @@ def _draw_map(axes: Axes, layer: FeatureMap, grid: CellGrid) -> None:
     left, top, right, bottom = grid.extent
     limits = axes.get_xlim(), axes.get_ylim()
     inside = layer.values[grid.inside()]
-    if inside.isfinite().all():
+    if not len(inside):
+        axes.text(0.5, 0.5, 'no cell in\nthe image', transform=axes.transAxes, ha='center', va='center', fontsize=SMALL,
+                  color=GREY)
+    elif inside.isfinite().all():
         low, high = torch.quantile(inside, torch.tensor([0.01, 0.99])).tolist()
         axes.imshow(layer.values.numpy(), extent=(left, right, bottom, top), interpolation='nearest', cmap=SEQUENTIAL,
                     vmin=low, vmax=high)

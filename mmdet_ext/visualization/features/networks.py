@@ -97,8 +97,9 @@ def _read(config: str, options: dict | None) -> Config:
         raise ValueError(f'{config}: the package {package} is not installed')
     try:
         cfg = hub.get_config(config)
-    except FileNotFoundError as error:
-        raise ValueError(f'{package} has no config {path}') from error
+    except (FileNotFoundError, ValueError) as error:  # ValueError: `path` names no folder
+        raise ValueError(f'{package} has no config {path}: it should be FOLDER/NAME.py, as in the configs of '
+                         f'{package}') from error
     with wrong_config(config):
         cfg.merge_from_dict(options or {})
     return cfg

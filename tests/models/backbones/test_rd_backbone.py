@@ -121,3 +121,20 @@ def test_gelan_takes_the_dictionary_itself():
 def test_stages_that_do_not_fit_are_named(config, stage, message):
     with pytest.raises(ValueError, match=message):
         build(config, stage=stage)
+
+
+@pytest.mark.parametrize('rd, message', [
+    (2, r'rd should be a dict such as dict\(stage=1, num_atoms=512\), got 2'),
+    (dict(alpha='0.5'), r"alpha should be in \[0, 1\], got '0.5'"),
+    (dict(num_atoms='64'), "num_atoms should be a whole number of at least 2 .*, got '64'"),
+    (dict(kernel_size=4), 'kernel_size should be an odd whole number, got 4'),
+])
+@pytest.mark.parametrize('backbone', [RESNET, dict(backbone='GELAN', arch='t')])
+def test_options_of_a_wrong_type_are_named(backbone, rd, message):
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(dict(backbone, type='RD', rd=rd))
+
+
+def test_a_backbone_is_named_by_its_type():
+    with pytest.raises(ValueError, match="should be the type of a backbone, such as ResNet, got {'type': 'ResNet'"):
+        MODELS.build(dict(type='RD', backbone=dict(type='ResNet', depth=18), rd=dict(stage=1)))

@@ -134,11 +134,14 @@ def test_the_stride_is_checked(host):
     ('DINO', None, 'nothing to modulate in DinoTransformerDecoder: .* MultiScaleDeformableAttention'),
     ('RetinaNet', None, "a detection transformer, .* got 'RetinaNet'"),
     ('Unknown', None, "got 'Unknown'"),
-    ('DETR', dict(stride=0), 'stride and smooth should be positive, got 0'),
+    (dict(type='DETR'), None, "a detection transformer, .* got {'type': 'DETR'}"),
+    ('DETR', 8, r'modulation should be a dict such as dict\(smooth=8., stride=32\), got 8'),
+    ('DETR', dict(stride=0), 'modulation.stride should be a positive number, got 0'),
+    ('DETR', dict(smooth='8'), "modulation.smooth should be a positive number, got '8'"),
     ('DETR', dict(beta=1), r"modulation takes .*, got \['beta'\]"),
 ])
 def test_what_cannot_be_modulated_is_said(detector, modulation, message, host):
-    cfg = host(detector if detector in HOSTS else 'DETR')
+    cfg = host(detector if isinstance(detector, str) and detector in HOSTS else 'DETR')
     cfg.type = detector
     with pytest.raises(ValueError, match=message):
         build(cfg, modulation)

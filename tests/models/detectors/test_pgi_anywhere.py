@@ -114,6 +114,8 @@ def trained(request) -> tuple[ConfigDict, nn.Module, dict]:
     before = copy.deepcopy(config)
     model = MODELS.build(config).train()
     assert config == before
+    if hasattr(model, 'level_embed'):  # uninitialised memory in mmdet until init_weights
+        torch.nn.init.normal_(model.level_embed)
     losses = model(torch.randn(2, 3, *SIZE), samples(), mode='loss')
     model.parse_losses(losses)[0].backward()
     return config, model, losses
@@ -254,6 +256,10 @@ REFUSED = dict(
               'of SingleStageDetector is of this class'),
     neck=(beside_yolo(aux(source='neck')), "aux_head.source='neck': this SingleStageDetector has no neck"),
     source=(beside_yolo(aux(source='head')), "aux_head.source should be .*backbone, neck, got 'head'"),
+    text=(beside_yolo('PGIAuxHead'), "aux_head should be a dict such as .*, got 'PGIAuxHead'"),
+    branch=(beside_yolo(aux(branch='PyramidBranch')), "aux_head.branch should be a dict with a type, got 'PyramidBr"),
+    head=(beside_yolo(aux(head=dict(num_classes=3))), "aux_head.head should be a dict with a type, got {'num_classes"),
+    weight=(beside_yolo(aux(loss_weight='1')), "loss_weight should be a positive number, got '1'"),
     lead=(beside_yolo(aux(head=dict(YOLO, strides=(4, 8, 16)), lead_guided=True)),
           r'lead_guided=True needs two YOLOv9Head of the same strides, got .*\(8, 16, 32\) and .*\(4, 8, 16\)'))
 

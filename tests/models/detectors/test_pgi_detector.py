@@ -109,6 +109,36 @@ def test_a_head_is_required():
         MODELS.build(dict(type='PGIDetector', backbone=dict(type='GELAN', arch='t')))
 
 
+@pytest.mark.parametrize('name, options, message', [
+    ('bbox_head', dict(in_channels=(64, 96, 256)), r'bbox_head.in_channels of YOLOv9Head .* neck \(GELANPAN\) gives, '
+     r'\(64, 96, 128\), got \(64, 96, 256\)'),
+    ('neck', dict(arch='s'), r'neck.in_channels of GELANPAN .* backbone \(GELAN\) gives, \(64, 96, 128\), got \(128, '),
+    ('neck', dict(type='FPN', in_channels=[64, 96, 128], out_channels=96, num_outs=3, arch=None),
+     r'neck \(FPN\) gives, 96, got \(64, 96, 128\)'),
+])
+def test_widths_that_do_not_fit_are_named_when_it_is_built(name, options, message):
+    cfg = config(aux_head=None)
+    cfg[name].update(options)
+    if options.get('arch', '') is None:
+        del cfg[name]['arch']
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(cfg)
+
+
+def test_parts_whose_in_channels_are_not_those_of_their_maps_are_not_checked():
+    cfg = config(aux_head=None)
+    cfg.neck = dict(type='YOLOV3Neck', num_scales=3, in_channels=[128, 96, 64], out_channels=[128, 96, 64])
+    cfg.bbox_head.in_channels = (128, 96, 64)
+    MODELS.build(cfg)
+    cfg.neck = dict(type='FPN', in_channels=[64, 96, 128], out_channels=32, num_outs=3)
+    cfg.bbox_head = dict(type='TOODHead', num_classes=3, in_channels=32, feat_channels=32, stacked_convs=2,
+                         train_cfg=dict(initial_epoch=4, initial_assigner=dict(type='ATSSAssigner', topk=9), alpha=1,
+                                        beta=6, assigner=dict(type='TaskAlignedAssigner', topk=13)),
+                         anchor_generator=dict(type='AnchorGenerator', ratios=[1.0], octave_base_scale=8,
+                                               scales_per_octave=1, strides=[8, 16, 32]))
+    MODELS.build(cfg)
+
+
 def test_a_prediction_is_clipped_to_the_original_image():
     model = MODELS.build(config()).eval()
     with torch.no_grad():

@@ -53,8 +53,9 @@ def test_configs_of_an_installed_package_are_read():
         build_network(network, CPU, options={'model.type': 'RetinaNot'})
     with pytest.raises(ValueError, match='the package nowhere is not installed'):
         build_network(Network('b', 'nowhere::a/b.py', None), CPU)
-    with pytest.raises(ValueError, match='mmdet has no config gone/gone.py'):
-        build_network(Network('b', 'mmdet::gone/gone.py', None), CPU)
+    for path in ('gone/gone.py', 'gone.py'):
+        with pytest.raises(ValueError, match=f'mmdet has no config {path}: it should be FOLDER/NAME.py'):
+            build_network(Network('b', f'mmdet::{path}', None), CPU)
 
 
 def test_what_has_no_backbone_is_refused(tmp_path):
