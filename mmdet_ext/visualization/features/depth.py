@@ -10,6 +10,7 @@ from torch import Tensor
 from ..channels import summarise
 
 _COUNTED = (nn.Conv2d, nn.Linear)
+MOST = 24  # maps of a network in a figure
 
 
 class FeatureMap(NamedTuple):
@@ -58,8 +59,8 @@ def maps_of(model: nn.Module, inputs: Tensor, measure: str, *, patterns: Sequenc
         number: Greatest number of layers if there are no patterns, at least 2.
 
     Raises:
-        ValueError: No layer that runs and gives a map (B, C, H, W) has a name of the pattern, or the network does not
-            take an image of this size.
+        ValueError: No layer that runs and gives a map (B, C, H, W) has a name of the pattern, or more than `MOST` have,
+            or the network does not take an image of this size.
     """
     def values_of(maps: Tensor) -> Tensor:
         return summarise(maps, measure, maps.flatten(1))
@@ -75,6 +76,8 @@ def maps_of(model: nn.Module, inputs: Tensor, measure: str, *, patterns: Sequenc
         if not any(fnmatchcase(layer.layer.partition('[')[0], pattern) for layer in layers):
             some = [layer.layer for layer in spread(layers_of(model, inputs), 6)]
             raise ValueError(f'no layer {pattern} gives a map (B, C, H, W); some that do are {", ".join(some)}')
+    if len(layers) > MOST:
+        raise ValueError(f'{len(layers)} layers have names like {" or ".join(patterns)}; a figure has {MOST} at most')
     return layers
 
 

@@ -3,6 +3,7 @@ import pytest
 import torch
 import torch.nn as nn
 from mmdet_ext.models.layers import Conv
+from mmdet_ext.visualization.features import depth
 from mmdet_ext.visualization.features.depth import FeatureMap, layers_of, maps_of, spread
 from torch.testing import assert_close
 
@@ -82,6 +83,12 @@ def test_a_pattern_without_a_map_is_an_error(image, pattern):
     with pytest.raises(ValueError, match=r'no layer .* gives a map .*some that do are backbone\.downs\.0, ') as error:
         maps_of(Detector(Steps()).eval(), image, 'mean', patterns=['neck', pattern])
     assert pattern in str(error.value)
+
+
+def test_a_pattern_of_too_many_layers_is_an_error(image, monkeypatch):
+    monkeypatch.setattr(depth, 'MOST', 3)
+    with pytest.raises(ValueError, match=r'4 layers have names like neck or \*\.blocks\.\?; a figure has 3 at most'):
+        maps_of(Detector(Steps()).eval(), image, 'norm', patterns=['neck', '*.blocks.?'])
 
 
 def test_the_neck_runs_only_for_its_own_layers(image):
