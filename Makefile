@@ -23,7 +23,7 @@ help:
 	@echo 'make app      install, open the models of these demos in a page of the browser'
 	@echo 'make lint     install, check the code with ruff (settings: pyproject.toml)'
 	@echo 'make docs     install, write the documentation as a site to site/index.html'
-	@echo 'make test     install, run the tests: 10 minutes on 2 cores'
+	@echo 'make test     install, run the tests: 12 minutes on 2 cores'
 	@echo 'make test-gpu install, run what needs a CUDA device: published numbers, mixed precision, an epoch of each'
 	@echo 'make clean    remove $(VENV) and what was built'
 	@echo 'PYTHON=...    the interpreter to make $(VENV) with (python3)'

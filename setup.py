@@ -101,7 +101,7 @@ setup(
         # tracking with mmdet's ByteTrack
         'track': ['lap'],
         'docs': ['mkdocs-material', 'mkdocstrings-python'],
-        'tests': ['pytest', 'pytest-xdist', 'ruff', 'playwright'],
+        'tests': ['pytest', 'pytest-xdist', 'ruff', 'playwright', 'yapf'],
     },
     cmdclass={'build_py': FreshBuild, 'editable_wheel': EditableWheelForMim},
 )
