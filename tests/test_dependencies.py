@@ -2,6 +2,7 @@
 import ast
 import re
 import sys
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def normal(name: str) -> str:
     return re.split('[<>=!~]', name)[0].strip().lower().replace('_', '-')
 
 
+@cache
 def imported(folder: str, at_import_only: bool = False) -> set[str]:
     """Distributions that the files below a folder import, without those of Python and of this repository."""
     names = set()
