@@ -77,14 +77,16 @@ setup(
     package_data={'mmdet_ext': ['report/templates/*', *(f'.mim/{files}' for files in (
         '**/*.py', '**/*.yml', '**/*.sh', 'model-index.yml'))]},
     zip_safe=False,
-    # mmengine, mmcv and mmdet come from distributions of more than one name, and mmcv must be compiled after torch is
-    # there: `import mmdet_ext` checks their versions. requirements.txt holds the versions that the tests run with.
+    # mmengine, mmcv and mmdet come from distributions of more than one name, so that nobody's is replaced: the extra mm
+    # installs them, `import mmdet_ext` checks their versions. requirements.txt holds the versions of the tests.
     install_requires=['torch>=2.6', 'torchvision', 'numpy', 'scipy', 'scikit-learn', 'matplotlib', 'opencv-python',
                       'pillow', 'pycocotools', 'faster-coco-eval>=1.6', 'msgspec>=0.18', 'packaging', 'tabulate',
                       'tqdm', 'supervision>=0.31', 'av', 'pandas', 'pyyaml'],
     extras_require={
-        # the published distributions; mmdet itself refuses mmcv 2.2
-        'mm': ['mmengine>=0.7.1,<1.0', 'mmcv>=2.0.0rc4,<2.2', 'mmdet>=3.0,<4.0', 'openmim', 'setuptools<82'],
+        # the published distributions, and mmcv without compiled operators, which those of mmdet_ext stand in for. mmdet
+        # refuses mmcv 2.2; mmengine and openmim import pkg_resources; a later openxlab brings a setuptools of 2022
+        'mm': ['mmengine>=0.7.1,<1.0', 'mmcv-lite>=2.0.0rc4,<2.2', 'mmdet>=3.0,<4.0', 'openmim', 'openxlab<0.0.12',
+               'setuptools<82'],
         # text encoders, and dictionaries from CLIP
         'text': ['transformers>=5', 'tokenizers', 'huggingface_hub'],
         'clip': ['open_clip_torch>=3'],
