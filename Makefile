@@ -63,6 +63,7 @@ app: install
 
 lint: install
 	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff check --preview --select PLW1514 mmdet_ext tools benchmarks  # text files without encoding=
 
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build
