@@ -91,12 +91,13 @@ $(VENV)/.made:
 	@$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# what was tested together: requirements.txt names it, requirements.lock adds what these packages need themselves
+# What was tested together: requirements.txt names it, requirements.lock adds what these packages need themselves.
+# --no-compile: Python compiles the modules that are used when it first imports them, pip all of them, for a minute.
 $(VENV)/.installed-lite: requirements.txt requirements.lock setup.py | $(VENV)/.made
 	@echo 'Installing torch (up to 3 GB to load, minutes), the MM packages and mmdet_ext itself, editable, in $(VENV).'
 	@rm -f $(VENV)/.installed-*
 	@$(PIP) uninstall -qq -y mmcv
-	@$(PIP) install -qq -c requirements.lock -r requirements.txt -e .
+	@$(PIP) install -qq --no-compile -c requirements.lock -r requirements.txt -e .
 	@touch $@
 	@echo 'Installed. The interpreter is $(VENV)/bin/python.'
 
@@ -104,10 +105,10 @@ $(VENV)/.installed-compiled: requirements.txt requirements.lock setup.py tools/i
 	@echo 'Installing torch (up to 3 GB to load, minutes) in $(VENV).'
 	@rm -f $(VENV)/.installed-*
 	@$(PIP) uninstall -qq -y mmcv-lite
-	@$(PIP) install -qq -c requirements.lock torch torchvision setuptools wheel ninja
+	@$(PIP) install -qq --no-compile -c requirements.lock torch torchvision setuptools wheel ninja
 	@PYTHON=$(VENV)/bin/python PIP_CONSTRAINT=requirements.lock bash tools/install_mmcv.sh
 	@echo 'Installing the MM packages and mmdet_ext itself, editable.'
 	@grep -v '^mmcv-lite' requirements.txt >$(VENV)/requirements.txt
-	@$(PIP) install -qq -c requirements.lock -r $(VENV)/requirements.txt -e .
+	@$(PIP) install -qq --no-compile -c requirements.lock -r $(VENV)/requirements.txt -e .
 	@touch $@
 	@echo 'Installed. The interpreter is $(VENV)/bin/python.'
