@@ -13,7 +13,6 @@ all else to ./work_dirs. After an interruption the same command goes on.
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -49,11 +48,12 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def call(tool: str, *arguments: object) -> None:
-    interpreter = 'bash' if tool.endswith('.sh') else sys.executable
-    command = [interpreter, str(ROOT / 'tools' / tool), *map(str, arguments)]
+def call(tool: str, *arguments: object, processes: int = 1) -> None:
+    several = ['-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={processes}'] if processes > 1 else []
+    command = [sys.executable, *several, str(ROOT / 'tools' / tool), *map(str, arguments)]
     print('$', *(f"'{word}'" if ' ' in word else word for word in command), flush=True)
-    if code := subprocess.call(command):
+    threads = dict(OMP_NUM_THREADS='1') if processes > 1 else {}
+    if code := subprocess.call(command, env=threads | os.environ):
         sys.exit(f'demo.py: {tool} failed with exit code {code}')
 
 
@@ -249,14 +249,12 @@ def train(config: Path, work_dir: Path, options: list[str]) -> Path:
     if torch.cuda.is_available() or (os.cpu_count() or 1) < 2:
         call('train.py', config, '--work-dir', work_dir, '--resume', *(['--cfg-options', *options] if options else []))
         return Path((work_dir / 'last_checkpoint').read_text(encoding='utf-8').strip())
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        os.environ.update(PORT=str(free.getsockname()[1]), PYTHON=sys.executable)
     os.environ.setdefault('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')  # large pages: a tenth to a third of the time
     batch = Config.fromfile(config).train_dataloader.batch_size
     halves = [f'train_dataloader.batch_size={batch // 2}', 'train_dataloader.num_workers=0',
               'train_dataloader.persistent_workers=False']
-    call('dist_train.sh', config, 2, '--work-dir', work_dir, '--resume', '--cfg-options', *halves, *options)
+    call('train.py', config, '--launcher', 'pytorch', '--work-dir', work_dir, '--resume', '--cfg-options', *halves,
+         *options, processes=2)
     return Path((work_dir / 'last_checkpoint').read_text(encoding='utf-8').strip())
 
 
