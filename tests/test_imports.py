@@ -12,6 +12,7 @@ PACKAGE = ROOT / 'mmdet_ext'
 # and is not named here. docs/architecture.md draws the same.
 ORDER = [
     ['base'],
+    ['operators', 'tools'],
     ['compat'],
     ['text'],
     ['models.layers'],
