@@ -14,6 +14,7 @@ ORDER = [
     ['base'],
     ['operators', 'tools'],
     ['compat'],
+    ['operators.__main__'],
     ['text'],
     ['models.layers'],
     ['models.task_modules'],
