@@ -1,0 +1,75 @@
+"""The model of one of MMDetection's configs, made small and offline, with the same random weights in each process."""
+from pathlib import Path
+
+import torch
+import torch.nn as nn
+from mmdet.registry import MODELS
+from mmengine.config import Config, ConfigDict
+from mmengine.model import revert_sync_batchnorm
+
+from ..small_models import offline
+from .configs import config_folder
+from .inputs import nodes
+
+# Detections of random weights have low scores: nearly all are kept, so that there is something to compare.
+THRESHOLDS = ('score_thr', 'filter_thr', 'obj_score_thr', 'init_track_thr')
+LOWEST_SCORE = 1e-5
+MOST_CLASSES = 1000  # with more classes the thresholds stay, because each box would be kept once for each
+SEED = 0
+ZERO_WEIGHTS_BECOME = 0.01  # standard deviation
+
+
+def read_model_config(config: str, texts: Path) -> ConfigDict:
+    """The model of a config, small and without downloads.
+
+    Args:
+        config: FAMILY/NAME.py.
+        texts: Folder of `save_small_texts`.
+    """
+    cfg = offline(Config.fromfile(config_folder() / config).model, texts)
+    if 'detector' in cfg:
+        cfg.detector = offline(cfg.detector, texts)
+    many = any(isinstance(node.get('num_classes'), int) and node['num_classes'] > MOST_CLASSES for node in nodes(cfg))
+    for node in nodes(cfg):
+        for key in THRESHOLDS:
+            if isinstance(node.get(key), float) and not many:
+                node[key] = min(node[key], LOWEST_SCORE)
+        if isinstance(node.get('teacher_config'), str):  # relative to MMDetection's checkout
+            node.update(teacher_config=str(config_folder().parent / node['teacher_config']), teacher_ckpt=None)
+        if isinstance(node.get('obj_score_thrs'), dict):
+            node['obj_score_thrs'] = dict(high=2 * LOWEST_SCORE, low=LOWEST_SCORE)
+    return cfg
+
+
+def build_model(cfg: ConfigDict) -> nn.Module:
+    """Build with weights that depend on SEED alone. Weights that begin as zeros, such as those that move the samples of
+    deformable convolutions, become small random ones, so that they have an effect."""
+    torch.manual_seed(SEED)
+    model = MODELS.build(cfg)
+    model.init_weights()
+    model = revert_sync_batchnorm(model)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if parameter.dim() > 1 and not parameter.any():
+                parameter.normal_(std=ZERO_WEIGHTS_BECOME)
+    return model
+
+
+def build_pipelines(config: str) -> str:
+    """Build the steps that load the data of a config; the error of the first that cannot be built, else ''."""
+    from mmdet.registry import TRANSFORMS
+
+    cfg = Config.fromfile(config_folder() / config)
+    for node in nodes(cfg._cfg_dict):
+        for name in ('pipeline', 'train_pipeline', 'test_pipeline'):
+            for step in node.get(name) or ():
+                try:
+                    TRANSFORMS.build(step)
+                except Exception as error:
+                    return f'{step.get("type")}: {first_line(error)}'
+    return ''
+
+
+def first_line(error: BaseException) -> str:
+    """Type and message of an error, in one line."""
+    return f'{type(error).__name__}: {" ".join(str(error).split())}'.removesuffix(': ')[:400]

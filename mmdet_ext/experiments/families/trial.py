@@ -1,0 +1,145 @@
+"""One config is tried: its model is built, learns for a step, and predicts."""
+import copy
+import random
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn as nn
+from mmdet.structures import TrackDataSample
+from mmengine.config import ConfigDict
+from torch import Tensor
+
+from .calls import operator_calls
+from .inputs import inputs_for
+from .model import SEED, build_model, build_pipelines, first_line, read_model_config
+from .row import Row
+
+LEAST_SECONDS, MOST_REPEATS = 1., 3  # each time is the best of at most this many repeats, or of those in one second
+MOST_BOXES = 100  # of an image, that are kept
+NOT_TRAINED = 'MMDetection trains its detector alone'
+
+
+def try_config(config: str, operators: str, texts: Path, *, repeats: int = MOST_REPEATS) -> Row:
+    """Build a config's model, train it for a step and predict with it.
+
+    Args:
+        config: FAMILY/NAME.py.
+        operators: What is in use, 'compiled' or 'stand-in'.
+        texts: Folder of `save_small_texts`.
+        repeats: How often a step and a prediction are timed at most, after the first.
+    """
+    row = Row(config, operators)
+    try:
+        row.pipeline = build_pipelines(config)
+        try_model(read_model_config(config, texts), row, repeats=repeats)
+    except Exception as error:
+        row.error = first_line(error)
+        row.fault, row.where = fault_of(error)
+    return row
+
+
+def try_model(cfg: ConfigDict, row: Row, *, repeats: int = MOST_REPEATS) -> None:
+    """Write into a row what a model does with small images.
+
+    Raises:
+        FloatingPointError: If a loss or a gradient is not finite.
+    """
+    with operator_calls() as called:
+        try:
+            model = build_model(copy.deepcopy(cfg))
+            try:
+                row.losses, row.gradients = _train(model, cfg)
+                row.train_seconds = _time(lambda: _train(model, cfg), repeats)
+            except NotImplementedError as error:
+                if 'train `detector`' not in str(error):
+                    raise
+                row.note = NOT_TRAINED
+            row.predictions = _predict(model, cfg)
+            row.predict_seconds = _time(lambda: _predict(model, cfg), repeats)
+        finally:
+            row.called = sorted(called)
+
+
+def _time(work: Callable[[], object], repeats: int) -> float | None:
+    """Seconds of the fastest of several runs."""
+    seconds: list[float] = []
+    while len(seconds) < repeats and sum(seconds) < LEAST_SECONDS:
+        begin = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - begin)
+    return min(seconds, default=None)
+
+
+def _seed() -> None:
+    random.seed(SEED)
+    np.random.seed(SEED)
+    torch.manual_seed(SEED)
+
+
+def _train(model: nn.Module, cfg: ConfigDict) -> tuple[dict[str, float], dict[str, float]]:
+    """One step; returns the losses and the norms of the gradients before it."""
+    _seed()
+    model.train()
+    data = model.data_preprocessor(inputs_for(cfg, training=True), training=True)
+    total, losses = model.parse_losses(model(**data, mode='loss'))
+    if not total.isfinite():
+        raise FloatingPointError(f'the loss is {total.item()}')
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.SGD(parameters, lr=1e-4)
+    total.backward()
+    norms = {name: _gradient_norm(part) for name, part in model.named_children()}
+    for name, norm in norms.items():
+        if not np.isfinite(norm):
+            raise FloatingPointError(f'the gradient of {name} is not finite')
+    nn.utils.clip_grad_norm_(parameters, 1.)
+    optimizer.step()
+    optimizer.zero_grad()
+    return {name: float(value) for name, value in losses.items()}, {name: norm for name, norm in norms.items() if norm}
+
+
+def _gradient_norm(part: nn.Module) -> float:
+    return sum(float(parameter.grad.square().sum()) for parameter in part.parameters() if parameter.grad is not None
+               ) ** 0.5
+
+
+@torch.no_grad()
+def _predict(model: nn.Module, cfg: ConfigDict) -> list[list[list[float]]]:
+    _seed()
+    model.eval()
+    data = model.data_preprocessor(inputs_for(cfg, training=False), training=False)
+    samples = model(**data, mode='predict')
+    if isinstance(samples[0], TrackDataSample):
+        samples = samples[0].video_data_samples
+    return [_figures(sample) for sample in samples]
+
+
+def _figures(sample: object) -> list[list[float]]:
+    """Boxes of an image, or how many pixels each segment has."""
+    if 'pred_panoptic_seg' in sample:
+        segments: Tensor = sample.pred_panoptic_seg.sem_seg
+        values, counts = np.unique(np.asarray(segments), return_counts=True)
+        return [[float(value), float(count)] for value, count in zip(values, counts)]
+    result = sample.pred_track_instances if 'pred_track_instances' in sample else sample.pred_instances
+    if not (result.bboxes.isfinite().all() and result.scores.isfinite().all()):
+        raise FloatingPointError('the predicted boxes or scores are not finite')
+    boxes = torch.cat([result.bboxes, result.scores[:, None], result.labels[:, None]], dim=1)
+    best = boxes[result.scores.argsort(descending=True, stable=True)[:MOST_BOXES]]
+    return [[round(value, 4) for value in box] for box in best.tolist()]
+
+
+def fault_of(error: Exception) -> tuple[str, str]:
+    """Whose fault an error is, as `Row.fault`, and the file and line of its last frame in mmdet or mmcv."""
+    frames = traceback.extract_tb(error.__traceback__)
+    names = [frame.filename.replace('\\', '/') for frame in frames]
+    inside = [f'{name.split("site-packages/")[-1]}:{frame.lineno}' for name, frame in zip(names, frames)
+              if '/mmdet/' in name or '/mmcv/' in name or '/mmengine/' in name]
+    where = inside[-1] if inside else f'{names[-1]}:{frames[-1].lineno}'
+    if any('/mmcv/ops/' in name or '/mmdet_ext/operators/' in name for name in names):
+        return 'operator', where
+    if isinstance(error, ImportError) or 'install' in str(error):
+        return 'package', where
+    return 'mmdet', where
