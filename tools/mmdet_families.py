@@ -16,8 +16,8 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--operators', choices=('installed', 'stand-in', 'both'), default='installed',
                         help="installed: mmcv's compiled ones if it has them, else the stand-in ones")
-    parser.add_argument('--only', nargs='+', default=[], metavar='NAME', help='only these families, or configs with one '
-                        'of these words in their names, such as: --only dcn dcnv2 htc_r50')
+    parser.add_argument('--only', nargs='+', default=[], metavar='NAME', help='only these families, or configs with '
+                        'one of these words in their names, such as: --only dcn dcnv2 htc_r50')
     parser.add_argument('--rows', type=Path, default=Path('work_dirs/mmdet_families.jsonl'), metavar='FILE',
                         help='where the results are kept (default: %(default)s)')
     parser.add_argument('--again', action='store_true', help='try configs again that are in --rows')

@@ -36,8 +36,9 @@ def offline(cfg: ConfigDict, texts: Path) -> ConfigDict:
 def _replace(node: Any, texts: Path) -> Any:
     if isinstance(node, dict):
         for key, value in node.items():
-            node[key] = None if key == 'init_cfg' and isinstance(value, dict) and value.get('type') == 'Pretrained' \
-                else _replace(value, texts)
+            pretrained = (key == 'init_cfg' and isinstance(value, dict) and value.get('type') == 'Pretrained') \
+                or (key == 'pretrained' and isinstance(value, str))
+            node[key] = None if pretrained else _replace(value, texts)
         if node.get('type') == 'RobertaTextEncoder':
             node.update(name=str(texts / 'roberta'), pretrained=False)
     elif isinstance(node, (list, tuple)):

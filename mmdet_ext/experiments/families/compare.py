@@ -17,19 +17,19 @@ class Comparison:
     """Args:
         loss: Largest relative difference of a loss.
         gradient: Largest relative difference of the norm of a part's gradient.
-        boxes: Share of the predicted boxes, or segments, that both have.
+        boxes: Share of the predicted boxes, or segments, that both have; None if there are none.
         train_ratio: Seconds of a training step, stand-in by compiled.
         predict_ratio: Of a prediction.
     """
     loss: float
     gradient: float
-    boxes: float
+    boxes: float | None
     train_ratio: float | None
     predict_ratio: float | None
 
     @property
     def agrees(self) -> bool:
-        return max(self.loss, self.gradient) <= SAME_LOSS and self.boxes == 1
+        return max(self.loss, self.gradient) <= SAME_LOSS and self.boxes in (1, None)
 
 
 def compare(compiled: Row, stand_in: Row) -> Comparison:
@@ -47,14 +47,14 @@ def _difference(first: Mapping[str, float], second: Mapping[str, float]) -> floa
     return max((abs(first[name] - second[name]) / max(abs(first[name]), LEAST_VALUE) for name in first), default=0.)
 
 
-def _common(first: Sequence[Sequence[Sequence[float]]], second: Sequence[Sequence[Sequence[float]]]) -> float:
+def _common(first: Sequence[Sequence[Sequence[float]]], second: Sequence[Sequence[Sequence[float]]]) -> float | None:
     """Share of the rows of both, image by image, that have one of nearly the same values in the other."""
     found = total = 0
     for one, other in zip(first, second, strict=True):
         total += max(len(one), len(other))
         if one and other:
             found += min(_in_other(one, other), _in_other(other, one))
-    return found / total if total else 1.
+    return found / total if total else None
 
 
 def _in_other(rows: Sequence[Sequence[float]], others: Sequence[Sequence[float]]) -> int:

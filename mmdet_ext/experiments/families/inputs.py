@@ -13,7 +13,8 @@ from mmengine.structures import InstanceData
 from ..small_batch import BOXES, batch
 
 SIZES = ((128, 128), (96, 128))
-SSD_SIZES = ((300, 300), (240, 300))  # its last maps do not exist for smaller images
+LARGER_SIZES = ((300, 300), (240, 300))
+LARGER = ('SSDVGG', 'DDODHead')  # whose last maps would be too small for their convolutions
 DETECTIONS_OF_VIDEOS = ('ByteTrack', 'OCSORT')  # trackers that train their detector, on images
 VIDEOS = (*DETECTIONS_OF_VIDEOS, 'DeepSORT', 'StrongSORT', 'QDTrack', 'MaskTrackRCNN', 'Mask2FormerVideo')
 
@@ -34,7 +35,7 @@ def inputs_for(cfg: ConfigDict, *, training: bool) -> dict:
 
 
 def _detection_batch(cfg: ConfigDict, training: bool) -> dict:
-    sizes = SSD_SIZES if any(node.get('type') == 'SSDVGG' for node in nodes(cfg)) else SIZES
+    sizes = LARGER_SIZES if any(node.get('type') in LARGER for node in nodes(cfg)) else SIZES
     masked = any(node.get('mask_head') or node.get('loss_mask') for node in nodes(cfg))
     if training and masked and not any(node.get('pad_mask') for node in nodes(cfg)):  # learns from images of one size
         sizes = sizes[:1] * 2
@@ -42,6 +43,7 @@ def _detection_batch(cfg: ConfigDict, training: bool) -> dict:
     semantic = any(node.get('semantic_head') or node.get('num_stuff_classes') for node in nodes(cfg))
     images = batch(sizes, captioned=False, masked=masked, semantic=semantic, num_classes=min(numbers, default=None))
     for sample in images['data_samples']:
+        sample.ignored_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))
         sample.proposals = _proposals(*sample.img_shape)
         height, width = sample.img_shape
         sample.set_metainfo(dict(homography_matrix=np.eye(3, dtype=np.float32), flip=False, flip_direction=None,

@@ -15,8 +15,11 @@ from .inputs import nodes
 THRESHOLDS = ('score_thr', 'filter_thr', 'obj_score_thr', 'init_track_thr')
 LOWEST_SCORE = 1e-5
 MOST_CLASSES = 1000  # with more classes the thresholds stay, because each box would be kept once for each
+MOST_SAMPLES = 32  # regions of an image that heads learn from
+MOST_RESULTS = 20  # objects of an image that are predicted
 SEED = 0
 ZERO_WEIGHTS_BECOME = 0.01  # standard deviation
+ZERO_BIASES_BECOME = 0.1  # at most, so that boxes have a size
 
 
 def read_model_config(config: str, texts: Path) -> ConfigDict:
@@ -34,6 +37,10 @@ def read_model_config(config: str, texts: Path) -> ConfigDict:
         for key in THRESHOLDS:
             if isinstance(node.get(key), float) and not many:
                 node[key] = min(node[key], LOWEST_SCORE)
+        if isinstance(node.get('sampler'), dict) and 'num' in node['sampler']:
+            node['sampler']['num'] = min(node['sampler']['num'], MOST_SAMPLES)
+        if 'max_per_img' in node and 'nms_pre' not in node:  # which those of regions have
+            node['max_per_img'] = min(node['max_per_img'], MOST_RESULTS)
         if isinstance(node.get('teacher_config'), str):  # relative to MMDetection's checkout
             node.update(teacher_config=str(config_folder().parent / node['teacher_config']), teacher_ckpt=None)
         if isinstance(node.get('obj_score_thrs'), dict):
@@ -42,16 +49,19 @@ def read_model_config(config: str, texts: Path) -> ConfigDict:
 
 
 def build_model(cfg: ConfigDict) -> nn.Module:
-    """Build with weights that depend on SEED alone. Weights that begin as zeros, such as those that move the samples of
-    deformable convolutions, become small random ones, so that they have an effect."""
+    """Build with weights that depend on SEED alone. Weights and biases that begin as zeros, such as those that move the
+    samples of deformable convolutions, become small random ones, so that they have an effect."""
     torch.manual_seed(SEED)
     model = MODELS.build(cfg)
     model.init_weights()
     model = revert_sync_batchnorm(model)
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if parameter.dim() > 1 and not parameter.any():
-                parameter.normal_(std=ZERO_WEIGHTS_BECOME)
+        for parameter in model.parameters():
+            if not parameter.any():
+                if parameter.dim() > 1:
+                    parameter.normal_(std=ZERO_WEIGHTS_BECOME)
+                else:
+                    parameter.uniform_(0, ZERO_BIASES_BECOME)
     return model
 
 
@@ -72,4 +82,5 @@ def build_pipelines(config: str) -> str:
 
 def first_line(error: BaseException) -> str:
     """Type and message of an error, in one line."""
-    return f'{type(error).__name__}: {" ".join(str(error).split())}'.removesuffix(': ')[:400]
+    message = ' '.join(str(error).split()).split(', the current sys.path is')[0]
+    return f'{type(error).__name__}: {message}'.removesuffix(': ')[:400]

@@ -30,7 +30,7 @@ def operators_to_try(name: str) -> tuple[str, ...]:
 
 
 def run_configs(configs: Sequence[str], operators: Sequence[str], file: Path, *, again: bool = False,
-                repeats: int = 3, report: Callable[[Row], None] = lambda row: None) -> dict[tuple[str, str], Row]:
+                repeats: int = 2, report: Callable[[Row], None] = lambda row: None) -> dict[tuple[str, str], Row]:
     """Try configs with each of the operators; the rows go into `file`, in which those of an earlier run stay.
 
     Args:

@@ -36,7 +36,7 @@ def _line(config: str, compiled: Row | None, stand_in: Row | None, notes: dict[s
              _seconds([row.train_seconds for row in known], both and both.train_ratio),
              _seconds([row.predict_seconds for row in known], both and both.predict_ratio)]
     cells += [f'{both.loss:.0e}' if both.loss else '=', f'{both.gradient:.0e}' if both.gradient else '=',
-              f'{both.boxes:.0%}'] if both else [''] * 3
+              'none' if both.boxes is None else f'{both.boxes:.0%}'] if both else [''] * 3
     return f'| {" | ".join(cells)} |'
 
 
@@ -91,8 +91,9 @@ def summary(rows: Rows, configs: Sequence[str]) -> str:
              if (pair := comparison(rows.get((config, COMPILED)), rows.get((config, STAND_IN))))]
     if pairs:
         equal = sum(max(pair.loss, pair.gradient) <= SAME_LOSS for pair in pairs)
-        sentences.append(f'Of {len(pairs)} that work with both, {equal} have losses and gradients that differ by at most '
-                         f'{SAME_LOSS:g}, and {sum(pair.boxes == 1 for pair in pairs)} predict the same boxes.')
+        sentences.append(f'Of {len(pairs)} that work with both, {equal} have losses and gradients that differ by at '
+                         f'most {SAME_LOSS:g} of their value, and {sum(pair.boxes in (1, None) for pair in pairs)} '
+                         'predict the same boxes.')
         for what, ratios in (('training step', [pair.train_ratio for pair in pairs if pair.train_ratio]),
                              ('prediction', [pair.predict_ratio for pair in pairs if pair.predict_ratio])):
             if ratios:

@@ -4,7 +4,6 @@ It is started by `run`, because a config may end its process, and because operat
 """
 import gc
 import logging
-import os
 import sys
 import warnings
 from pathlib import Path
@@ -18,6 +17,9 @@ def main(rows: str, texts: str, repeats: str, *configs: str) -> None:
     from mmdet.utils import register_all_modules
     from mmengine.logging import MMLogger
 
+    from ... import operators as own
+
+    own.install()
     from ...compat import apply  # noqa: F401  as configs with this package do
     from .row import COMPILED, STAND_IN, write_row
     from .trial import try_config
@@ -25,7 +27,7 @@ def main(rows: str, texts: str, repeats: str, *configs: str) -> None:
     torch.set_num_threads(1)  # so that times can be compared
     register_all_modules(init_default_scope=True)
     MMLogger.get_current_instance().setLevel(logging.WARNING)
-    operators = STAND_IN if os.environ.get('MMDET_EXT_OPERATORS') == STAND_IN or not has_compiled() else COMPILED
+    operators = STAND_IN if own.in_use() else COMPILED
     for config in configs:
         write_row(Path(rows), try_config(config, operators, Path(texts), repeats=int(repeats)))
         gc.collect()
