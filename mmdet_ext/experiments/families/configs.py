@@ -11,8 +11,7 @@ NO_MODELS = {
 }
 # Families of which the cheapest config alone would leave out an operator or a kind of model.
 CHOSEN = {
-    'bytetrack': ('yolox_x_8xb4-amp-80e_crowdhuman-mot17halftrain_test-mot17halfval',
-                  'bytetrack_yolox_x_8xb4-amp-80e_crowdhuman-mot17halftrain_test-mot17halfval'),
+    'bytetrack': ('bytetrack_yolox_x_8xb4-amp-80e_crowdhuman-mot17halftrain_test-mot17halfval', ),
     'carafe': ('faster-rcnn_r50_fpn-carafe_1x_coco', 'mask-rcnn_r50_fpn-carafe_1x_coco'),
     'cascade_rcnn': ('cascade-rcnn_r50_fpn_1x_coco', 'cascade-mask-rcnn_r50_fpn_1x_coco'),
     'cascade_rpn': ('cascade-rpn_r50-caffe_fpn_1x_coco', 'cascade-rpn_fast-rcnn_r50-caffe_fpn_1x_coco',
@@ -73,8 +72,7 @@ CHOSEN = {
     'sort': ('faster-rcnn_r50_fpn_8xb2-4e_mot17halftrain_test-mot17halfval',
              'sort_faster-rcnn_r50_fpn_8xb2-4e_mot17halftrain_test-mot17halfval'),
     'ssd': ('ssd300_coco', 'ssdlite_mobilenetv2-scratch_8xb24-600e_coco'),
-    'strongsort': ('yolox_x_8xb4-80e_crowdhuman-mot17halftrain_test-mot17halfval',
-                   'strongsort_yolox_x_8xb4-80e_crowdhuman-mot17halftrain_test-mot17halfval'),
+    'strongsort': ('strongsort_yolox_x_8xb4-80e_crowdhuman-mot17halftrain_test-mot17halfval', ),
     'swin': ('mask-rcnn_swin-t-p4-w7_fpn_1x_coco', 'retinanet_swin-t-p4-w7_fpn_1x_coco'),
     'timm_example': ('retinanet_timm-tv-resnet50_fpn_1x_coco', 'retinanet_timm-efficientnet-b1_fpn_1x_coco'),
     'tood': ('tood_r50_fpn_1x_coco', 'tood_r101-dconv-c3-c5_fpn_ms-2x_coco'),

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import torch
 import torch.nn as nn
-from mmdet.registry import MODELS
+from mmdet.registry import MODELS, TRANSFORMS
 from mmengine.config import Config, ConfigDict
 from mmengine.model import revert_sync_batchnorm
 
@@ -22,14 +22,14 @@ ZERO_WEIGHTS_BECOME = 0.01  # standard deviation
 ZERO_BIASES_BECOME = 0.1  # at most, so that boxes have a size
 
 
-def read_model_config(config: str, texts: Path) -> ConfigDict:
-    """The model of a config, small and without downloads.
+def small_model_config(cfg: ConfigDict, texts: Path) -> ConfigDict:
+    """The config of a model, small and without downloads.
 
     Args:
-        config: FAMILY/NAME.py.
+        cfg: The model of one of MMDetection's configs.
         texts: Folder of `save_small_texts`.
     """
-    cfg = offline(Config.fromfile(config_folder() / config).model, texts)
+    cfg = offline(cfg, texts)
     if 'detector' in cfg:
         cfg.detector = offline(cfg.detector, texts)
     many = any(isinstance(node.get('num_classes'), int) and node['num_classes'] > MOST_CLASSES for node in nodes(cfg))
@@ -65,11 +65,8 @@ def build_model(cfg: ConfigDict) -> nn.Module:
     return model
 
 
-def build_pipelines(config: str) -> str:
+def build_pipelines(cfg: Config) -> str:
     """Build the steps that load the data of a config; the error of the first that cannot be built, else ''."""
-    from mmdet.registry import TRANSFORMS
-
-    cfg = Config.fromfile(config_folder() / config)
     for node in nodes(cfg._cfg_dict):
         for name in ('pipeline', 'train_pipeline', 'test_pipeline'):
             for step in node.get(name) or ():

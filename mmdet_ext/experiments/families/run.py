@@ -11,7 +11,7 @@ from ..small_models import save_small_texts
 from .row import COMPILED, STAND_IN, Row, read_lines, read_rows, write_row
 from .worker import has_compiled
 
-GROUP = 6  # configs in a process
+GROUP = 12  # configs in a process
 SECONDS = 300.  # that one config may need
 MODULE = f'{__package__}.worker'
 
@@ -30,7 +30,7 @@ def operators_to_try(name: str) -> tuple[str, ...]:
 
 
 def run_configs(configs: Sequence[str], operators: Sequence[str], file: Path, *, again: bool = False,
-                repeats: int = 2, report: Callable[[Row], None] = lambda row: None) -> dict[tuple[str, str], Row]:
+                runs: int = 3, report: Callable[[Row], None] = lambda row: None) -> dict[tuple[str, str], Row]:
     """Try configs with each of the operators; the rows go into `file`, in which those of an earlier run stay.
 
     Args:
@@ -38,24 +38,25 @@ def run_configs(configs: Sequence[str], operators: Sequence[str], file: Path, *,
         operators: 'compiled', 'stand-in', or both.
         file: JSON lines, one row each.
         again: Whether rows that are there are made again.
-        repeats: How often each step is timed at most.
+        runs: How often each step runs at most, to time it.
         report: Gets each row that is new.
     """
     known = set() if again else read_rows(file).keys()
-    with tempfile.TemporaryDirectory() as folder:
-        texts = Path(folder)
-        save_small_texts(texts)
-        for start in range(0, len(configs), GROUP):
-            for chosen in operators:
-                left = [config for config in configs[start:start + GROUP] if (config, chosen) not in known]
+    groups = [(chosen, [config for config in configs[start:start + GROUP] if (config, chosen) not in known])
+              for start in range(0, len(configs), GROUP) for chosen in operators]
+    if any(group for _, group in groups):
+        with tempfile.TemporaryDirectory() as folder:
+            texts = Path(folder)
+            save_small_texts(texts)
+            for chosen, left in groups:
                 while left:
-                    for row in _run_process(left, chosen, file, texts, repeats):
+                    for row in _run_process(tuple(left), chosen, file, texts, runs):
                         left.remove(row.config)
                         report(row)
     return read_rows(file)
 
 
-def _run_process(configs: Sequence[str], operators: str, file: Path, texts: Path, repeats: int) -> Iterator[Row]:
+def _run_process(configs: Sequence[str], operators: str, file: Path, texts: Path, runs: int) -> Iterator[Row]:
     """The rows that one process makes, and, if it ends before the last, a row for the config that ended it."""
     before = len(read_lines(file))
     environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
@@ -64,7 +65,7 @@ def _run_process(configs: Sequence[str], operators: str, file: Path, texts: Path
         environment['MMDET_EXT_OPERATORS'] = STAND_IN
     seen, last = 0, time.monotonic()
     with (tempfile.TemporaryFile() as errors,
-          subprocess.Popen([sys.executable, '-m', MODULE, str(file), str(texts), str(repeats), *configs],
+          subprocess.Popen([sys.executable, '-m', MODULE, str(file), str(texts), str(runs), *configs],
                            env=environment, stdout=subprocess.DEVNULL, stderr=errors) as process):
         try:
             ended = False

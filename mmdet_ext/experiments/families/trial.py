@@ -5,44 +5,47 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn as nn
 from mmdet.structures import TrackDataSample
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from torch import Tensor
 
 from .calls import operator_calls
+from .configs import config_folder
 from .inputs import inputs_for
-from .model import SEED, build_model, build_pipelines, first_line, read_model_config
+from .model import SEED, build_model, build_pipelines, first_line, small_model_config
 from .row import Row
 
-LEAST_SECONDS, MOST_REPEATS = 1., 2  # each time is the best of at most this many repeats, or of those in one second
+LEAST_SECONDS, MOST_RUNS = 1., 3  # each time is the best of at most so many runs, or of those in so many seconds
 MOST_BOXES = 50  # of an image, that are kept
 NOT_TRAINED = 'MMDetection trains its detector alone'
 
 
-def try_config(config: str, operators: str, texts: Path, *, repeats: int = MOST_REPEATS) -> Row:
+def try_config(config: str, operators: str, texts: Path, *, runs: int = MOST_RUNS) -> Row:
     """Build a config's model, train it for a step and predict with it.
 
     Args:
         config: FAMILY/NAME.py.
         operators: What is in use, 'compiled' or 'stand-in'.
         texts: Folder of `save_small_texts`.
-        repeats: How often a step and a prediction are timed at most, after the first.
+        runs: How often a step and a prediction run at most, to time them.
     """
     row = Row(config, operators)
     try:
-        row.pipeline = build_pipelines(config)
-        try_model(read_model_config(config, texts), row, repeats=repeats)
+        cfg = Config.fromfile(config_folder() / config)
+        row.pipeline = build_pipelines(cfg)
+        try_model(small_model_config(cfg.model, texts), row, runs=runs)
     except Exception as error:
         row.error = first_line(error)
         row.fault, row.where = fault_of(error)
     return row
 
 
-def try_model(cfg: ConfigDict, row: Row, *, repeats: int = MOST_REPEATS) -> None:
+def try_model(cfg: ConfigDict, row: Row, *, runs: int = MOST_RUNS) -> None:
     """Write into a row what a model does with small images.
 
     Raises:
@@ -52,26 +55,25 @@ def try_model(cfg: ConfigDict, row: Row, *, repeats: int = MOST_REPEATS) -> None
         try:
             model = build_model(copy.deepcopy(cfg))
             try:
-                row.losses, row.gradients = _train(model, cfg)
-                row.train_seconds = _time(lambda: _train(model, cfg), repeats)
+                (row.losses, row.gradients), row.train_seconds = _time(lambda: _train(model, cfg), runs)
             except NotImplementedError as error:
                 if 'train `detector`' not in str(error):
                     raise
                 row.note = NOT_TRAINED
-            row.predictions = _predict(model, cfg)
-            row.predict_seconds = _time(lambda: _predict(model, cfg), repeats)
+            row.predictions, row.predict_seconds = _time(lambda: _predict(model, cfg), runs)
         finally:
             row.called = sorted(called)
 
 
-def _time(work: Callable[[], object], repeats: int) -> float | None:
-    """Seconds of the processor that the fastest of several runs needs, which do not depend on other programs."""
-    seconds: list[float] = []
-    while len(seconds) < repeats and sum(seconds) < LEAST_SECONDS:
+def _time(work: Callable[[], Any], runs: int) -> tuple[Any, float]:
+    """What the first of several runs returns, and seconds of the processor that the fastest needs, which do not depend
+    on other programs."""
+    results, seconds = [], []
+    while not seconds or (len(seconds) < runs and sum(seconds) < LEAST_SECONDS):
         begin = time.process_time()
-        work()
+        results.append(work())
         seconds.append(time.process_time() - begin)
-    return min(seconds, default=None)
+    return results[0], min(seconds)
 
 
 def _seed() -> None:

@@ -1,4 +1,4 @@
-"""A process that tries some configs: `python -m mmdet_ext.experiments.families.worker ROWS TEXTS REPEATS CONFIG ...`.
+"""A process that tries some configs: `python -m mmdet_ext.experiments.families.worker ROWS TEXTS RUNS CONFIG ...`.
 
 It is started by `run`, because a config may end its process, and because operators are chosen before mmdet is imported.
 """
@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 
 
-def main(rows: str, texts: str, repeats: str, *configs: str) -> None:
+def main(rows: str, texts: str, runs: str, *configs: str) -> None:
     """Add one row for each config to the file of rows."""
     warnings.simplefilter('ignore')  # of mmdet, mmcv and torch about their own code
 
@@ -29,7 +29,7 @@ def main(rows: str, texts: str, repeats: str, *configs: str) -> None:
     MMLogger.get_current_instance().setLevel(logging.WARNING)
     operators = STAND_IN if own.in_use() else COMPILED
     for config in configs:
-        write_row(Path(rows), try_config(config, operators, Path(texts), repeats=int(repeats)))
+        write_row(Path(rows), try_config(config, operators, Path(texts), runs=int(runs)))
         gc.collect()
 
 
