@@ -21,7 +21,7 @@ def ms_deform_attn_forward(value: Tensor, value_spatial_shapes: Tensor, value_le
     for _, _, pixels, grid, weights in _levels(value, value_spatial_shapes, sampling_locations, attention_weights):
         samples = F.grid_sample(pixels, grid, align_corners=False)  # (B * M, D, Q, P)
         output = output + (samples * weights.unsqueeze(1)).sum(dim=-1)
-    return output.view(len(value), -1, output.shape[-1]).transpose(1, 2).to(value.dtype).contiguous()
+    return output.unflatten(0, value.shape[::2]).flatten(1, 2).transpose(1, 2).to(value.dtype).contiguous()
 
 
 def ms_deform_attn_backward(value: Tensor, value_spatial_shapes: Tensor, value_level_start_index: Tensor,
@@ -31,8 +31,8 @@ def ms_deform_attn_backward(value: Tensor, value_spatial_shapes: Tensor, value_l
     """Fill the gradients, which have the shapes of the inputs, from that of the output."""
     batch, _, heads, channels = value.shape
     (grad_output,) = computed(grad_output)
-    grad_output = grad_output.view(batch, -1, heads, channels).permute(0, 2, 3, 1).flatten(0, 1)  # (B * M, D, Q)
-    grad_output = grad_output.unsqueeze(-1)
+    grad_output = grad_output.unflatten(2, (heads, channels)).permute(0, 2, 3, 1).flatten(0, 1)
+    grad_output = grad_output.unsqueeze(-1)  # (B * M, D, Q, 1)
     for part, level, pixels, grid, weights in _levels(value, value_spatial_shapes, sampling_locations,
                                                       attention_weights):
         samples = F.grid_sample(pixels, grid, align_corners=False)
@@ -49,7 +49,7 @@ def _levels(value: Tensor, shapes: Tensor, locations: Tensor, weights: Tensor
     """For each level: its rows of `value`, its number, pixels (B * M, D, H, W), grid (B * M, Q, P, 2) in [-1, 1] and
     weights (B * M, Q, P)."""
     start = 0
-    for level, (height, width) in enumerate(shapes.tolist()):
+    for level, (height, width) in enumerate(shapes.cpu().tolist()):
         part = slice(start, start := start + height * width)
         pixels, places, shares = computed(value[:, part], locations[:, :, :, level], weights[:, :, :, level])
         yield (part, level, pixels.permute(0, 2, 3, 1).reshape(-1, value.shape[-1], height, width),

@@ -16,8 +16,10 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     boxes, scores = computed(boxes, scores)
     if offset:
         boxes = torch.cat([boxes[:, :2], boxes[:, 2:] + offset], dim=1)
+    order = scores.argsort(descending=True)  # equal scores in torch's order, as in mmcv; torchvision keeps theirs
+    ranks = torch.arange(len(order), 0, -1, device=boxes.device, dtype=boxes.dtype)
     # mmcv compares in float32: an IoU of 0.6 is not above a threshold of 0.6
-    return KERNELS.nms(boxes, scores, float(np.float32(iou_threshold)))
+    return order[KERNELS.nms(boxes[order], ranks, float(np.float32(iou_threshold)))]
 
 
 def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float, sigma: float, min_score: float,
@@ -52,7 +54,7 @@ def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float, s
 def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
     """For each kept box of (N, 5) by falling score: its row, then the rows that it suppresses."""
     (dets,) = computed(dets.detach().cpu())
-    order = dets[:, 4].argsort(descending=True, stable=True).numpy()
+    order = dets[:, 4].argsort(descending=True).numpy()
     boxes = dets[:, :4].numpy()[order]
     groups = []
     while len(order):

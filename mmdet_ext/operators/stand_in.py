@@ -71,7 +71,7 @@ def _implemented(name: str) -> Callable:
 
         function = getattr(import_module(f'.{_MODULE_OF[name]}', __package__), name)
         device = args[0].device.type if args else 'cpu'
-        if not torch.is_autocast_enabled(device):
+        if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
             return function(*args, **kwargs)
         with torch.autocast(device, enabled=False):
             return function(*args, **kwargs)
