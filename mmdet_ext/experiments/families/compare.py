@@ -49,12 +49,12 @@ def _difference(first: Mapping[str, float], second: Mapping[str, float]) -> floa
 
 def _common(first: Sequence[Sequence[Sequence[float]]], second: Sequence[Sequence[Sequence[float]]]) -> float | None:
     """Share of the rows of both, image by image, that have one of nearly the same values in the other."""
-    found = total = 0
+    common = total = 0
     for one, other in zip(first, second, strict=True):
         total += max(len(one), len(other))
         if one and other:
-            found += min(_in_other(one, other), _in_other(other, one))
-    return found / total if total else None
+            common += min(_in_other(one, other), _in_other(other, one))
+    return common / total if total else None
 
 
 def _in_other(rows: Sequence[Sequence[float]], others: Sequence[Sequence[float]]) -> int:

@@ -13,27 +13,24 @@ NO_MODELS = {
 CHOSEN = {
     'bytetrack': ('bytetrack_yolox_x_8xb4-amp-80e_crowdhuman-mot17halftrain_test-mot17halfval', ),
     'carafe': ('faster-rcnn_r50_fpn-carafe_1x_coco', 'mask-rcnn_r50_fpn-carafe_1x_coco'),
-    'cascade_rcnn': ('cascade-rcnn_r50_fpn_1x_coco', 'cascade-mask-rcnn_r50_fpn_1x_coco'),
+    'cascade_rcnn': ('cascade-mask-rcnn_r50_fpn_1x_coco', ),
     'cascade_rpn': ('cascade-rpn_r50-caffe_fpn_1x_coco', 'cascade-rpn_fast-rcnn_r50-caffe_fpn_1x_coco',
                     'cascade-rpn_faster-rcnn_r50-caffe_fpn_1x_coco'),
     'centernet': ('centernet_r18_8xb16-crop512-140e_coco', 'centernet_r18-dcnv2_8xb16-crop512-140e_coco',
                   'centernet-update_r18_fpn_8xb8-amp-lsj-200e_coco'),
     'crowddet': ('crowddet-rcnn_r50_fpn_8xb2-30e_crowdhuman', 'crowddet-rcnn_refine_r50_fpn_8xb2-30e_crowdhuman'),
     'dcn': ('faster-rcnn_r50-dconv-c3-c5_fpn_1x_coco', 'faster-rcnn_r50_fpn_dpool_1x_coco'),
-    'dcnv2': ('faster-rcnn_r50-mdconv-c3-c5_fpn_1x_coco', 'faster-rcnn_r50-mdconv-group4-c3-c5_fpn_1x_coco',
-              'faster-rcnn_r50_fpn_mdpool_1x_coco'),
+    'dcnv2': ('faster-rcnn_r50-mdconv-group4-c3-c5_fpn_1x_coco', 'faster-rcnn_r50_fpn_mdpool_1x_coco'),
     'deformable_detr': ('deformable-detr_r50_16xb2-50e_coco', 'deformable-detr-refine-twostage_r50_16xb2-50e_coco'),
     'detectors': ('cascade-rcnn_r50-rfp_1x_coco', 'cascade-rcnn_r50-sac_1x_coco', 'detectors_htc-r50_1x_coco'),
     'empirical_attention': ('faster-rcnn_r50-attn1111_fpn_1x_coco', 'faster-rcnn_r50-attn0010-dcn_fpn_1x_coco'),
     'faster_rcnn': ('faster-rcnn_r50_fpn_1x_coco', 'faster-rcnn_r50-caffe_c4-1x_coco',
-                    'faster-rcnn_r50-caffe-dc5_1x_coco', 'faster-rcnn_r50_fpn_soft-nms_1x_coco',
-                    'faster-rcnn_r50_fpn_ohem_1x_coco'),
+                    'faster-rcnn_r50-caffe-dc5_1x_coco', 'faster-rcnn_r50_fpn_soft-nms_1x_coco'),
     'fcos': ('fcos_r50-caffe_fpn_gn-head_1x_coco',
              'fcos_r50-dcn-caffe_fpn_gn-head-center-normbbox-centeronreg-giou_1x_coco'),
     'foveabox': ('fovea_r50_fpn_4xb4-1x_coco', 'fovea_r50_fpn_gn-head-align_4xb4-2x_coco'),
     'fpg': ('faster-rcnn_r50_fpg_crop640-50e_coco', ),
     'gcnet': ('mask-rcnn_r50-syncbn-gcb-r16-c3-c5_fpn_1x_coco', ),
-    'gfl': ('gfl_r50_fpn_1x_coco', 'gfl_r101-dconv-c3-c5_fpn_ms-2x_coco'),
     'glip': ('glip_atss_swin-t_a_fpn_dyhead_16xb2_ms-2x_funtune_coco',
              'glip_atss_swin-t_b_fpn_dyhead_16xb2_ms-2x_funtune_coco'),
     'groie': ('faste-rcnn_r50_fpn_groie_1x_coco', 'grid-rcnn_r50_fpn_gn-head-groie_1x_coco'),
@@ -42,44 +39,33 @@ CHOSEN = {
                          'ga-fast-rcnn_r50-caffe_fpn_1x_coco'),
     'hrnet': ('faster-rcnn_hrnetv2p-w18-1x_coco', ),
     'htc': ('htc-without-semantic_r50_fpn_1x_coco', 'htc_r50_fpn_1x_coco'),
-    'ld': ('ld_r18-gflv1-r101_fpn_1x_coco', ),
     'legacy_1.x': ('mask-rcnn_r50_fpn_1x_coco_v1', 'ssd300_coco_v1'),
-    'libra_rcnn': ('libra-fast-rcnn_r50_fpn_1x_coco', 'libra-faster-rcnn_r50_fpn_1x_coco',
-                   'libra-retinanet_r50_fpn_1x_coco'),
+    'libra_rcnn': ('libra-faster-rcnn_r50_fpn_1x_coco', 'libra-retinanet_r50_fpn_1x_coco'),
     'mask2former': ('mask2former_r50_8xb2-lsj-50e_coco', 'mask2former_r50_8xb2-lsj-50e_coco-panoptic'),
     'nas_fcos': ('nas-fcos_r50-caffe_fpn_fcoshead-gn-head_4xb4-1x_coco',
                  'nas-fcos_r50-caffe_fpn_nashead-gn-head_4xb4-1x_coco'),
     'nas_fpn': ('retinanet_r50_nasfpn_crop640-50e_coco', ),
-    'objects365': ('faster-rcnn_r50_fpn_16xb4-1x_objects365v1', 'retinanet_r50_fpn_1x_objects365v1'),
-    'openimages': ('faster-rcnn_r50_fpn_32xb2-1x_openimages', 'retinanet_r50_fpn_32xb2-1x_openimages',
-                   'ssd300_32xb8-36e_openimages'),
-    'pisa': ('faster-rcnn_r50_fpn_pisa_1x_coco', 'mask-rcnn_r50_fpn_pisa_1x_coco', 'retinanet-r50_fpn_pisa_1x_coco',
-             'ssd300_pisa_coco'),
+    'objects365': ('faster-rcnn_r50_fpn_16xb4-1x_objects365v1', ),
+    'openimages': ('faster-rcnn_r50_fpn_32xb2-1x_openimages', ),
+    'pisa': ('faster-rcnn_r50_fpn_pisa_1x_coco', 'retinanet-r50_fpn_pisa_1x_coco'),
     'pvt': ('retinanet_pvt-t_fpn_1x_coco', 'retinanet_pvtv2-b0_fpn_1x_coco'),
     'qdtrack': ('qdtrack_faster-rcnn_r50_fpn_8xb2-4e_mot17halftrain_test-mot17halfval', ),
     'regnet': ('retinanet_regnetx-1.6GF_fpn_1x_coco', 'mask-rcnn_regnetx-3.2GF-mdconv-c3-c5_fpn_1x_coco'),
     'reppoints': ('reppoints-moment_r50_fpn-gn_head-gn_1x_coco', 'reppoints-partial-minmax_r50_fpn-gn_head-gn_1x_coco',
                   'reppoints-bbox_r50_fpn-gn_head-gn-grid_1x_coco'),
     'res2net': ('faster-rcnn_res2net-101_fpn_2x_coco', ),
-    'rpn': ('rpn_r50_fpn_1x_coco', 'rpn_r50-caffe-c4_1x_coco'),
     'rtmdet': ('rtmdet_tiny_8xb32-300e_coco', 'rtmdet-ins_tiny_8xb32-300e_coco'),
-    'sabl': ('sabl-retinanet_r50_fpn_1x_coco', 'sabl-faster-rcnn_r50_fpn_1x_coco', 'sabl-cascade-rcnn_r50_fpn_1x_coco'),
-    'seesaw_loss': ('mask-rcnn_r50_fpn_seesaw-loss_random-ms-2x_lvis-v1',
-                    'mask-rcnn_r50_fpn_seesaw-loss-normed-mask_random-ms-2x_lvis-v1'),
-    'solo': ('solo_r18_fpn_8xb8-lsj-200e_coco', 'decoupled-solo_r50_fpn_1x_coco',
-             'decoupled-solo-light_r50_fpn_3x_coco'),
+    'sabl': ('sabl-retinanet_r50_fpn_1x_coco', 'sabl-cascade-rcnn_r50_fpn_1x_coco'),
+    'seesaw_loss': ('mask-rcnn_r50_fpn_seesaw-loss-normed-mask_random-ms-2x_lvis-v1', ),
+    'solo': ('solo_r18_fpn_8xb8-lsj-200e_coco', 'decoupled-solo-light_r50_fpn_3x_coco'),
     'solov2': ('solov2-light_r18_fpn_ms-3x_coco', 'solov2-light_r50-dcn_fpn_ms-3x_coco'),
     'sort': ('faster-rcnn_r50_fpn_8xb2-4e_mot17halftrain_test-mot17halfval',
              'sort_faster-rcnn_r50_fpn_8xb2-4e_mot17halftrain_test-mot17halfval'),
     'ssd': ('ssd300_coco', 'ssdlite_mobilenetv2-scratch_8xb24-600e_coco'),
     'strongsort': ('strongsort_yolox_x_8xb4-80e_crowdhuman-mot17halftrain_test-mot17halfval', ),
     'swin': ('mask-rcnn_swin-t-p4-w7_fpn_1x_coco', 'retinanet_swin-t-p4-w7_fpn_1x_coco'),
-    'timm_example': ('retinanet_timm-tv-resnet50_fpn_1x_coco', 'retinanet_timm-efficientnet-b1_fpn_1x_coco'),
-    'tood': ('tood_r50_fpn_1x_coco', 'tood_r101-dconv-c3-c5_fpn_ms-2x_coco'),
-    'v3det': ('faster_rcnn_r50_fpn_8x4_sample1e-3_mstrain_v3det_2x', 'fcos_r50_fpn_8x4_sample1e-3_mstrain_v3det_2x',
-              'dino-4scale_r50_8xb2_sample1e-3_v3det_36e'),
-    'vfnet': ('vfnet_r50_fpn_1x_coco', 'vfnet_r50-mdconv-c3-c5_fpn_ms-2x_coco'),
-    'yolo': ('yolov3_mobilenetv2_8xb24-320-300e_coco', 'yolov3_d53_8xb8-320-273e_coco'),
+    'v3det': ('fcos_r50_fpn_8x4_sample1e-3_mstrain_v3det_2x', 'dino-4scale_r50_8xb2_sample1e-3_v3det_36e'),
+    'vfnet': ('vfnet_r50-mdconv-c3-c5_fpn_ms-2x_coco', ),
 }
 # What a name says about the size of the backbone, as the depth of a ResNet that costs about as much; the first counts.
 SIZES = ((r'tiny|nano|mobilenet|light', 10), (r'[rsx](\d+)', None), (r'swin-?[bl]|_[lx]_', 150), (r'swin-?s|_m_', 100),
@@ -119,11 +105,11 @@ def chosen(words: Sequence[str]) -> list[str]:
         ValueError: If a word is neither a family nor in a name.
     """
     configs = all_configs()
-    found: Mapping[str, list[str]] = {
+    named: Mapping[str, list[str]] = {
         word: [config for config in configs if config.split('/')[0] == word]
         or [config for config in configs if word in config] for word in words}
-    for word, of_word in found.items():
+    for word, of_word in named.items():
         if not of_word:
             families = ', '.join(dict.fromkeys(config.split('/')[0] for config in configs))
             raise ValueError(f'--only takes families or words of their configs, got {word!r}; families are {families}')
-    return [config for config in configs if not words or any(config in of_word for of_word in found.values())]
+    return [config for config in configs if not words or any(config in of_word for of_word in named.values())]

@@ -43,7 +43,9 @@ def _detection_batch(cfg: ConfigDict, training: bool) -> dict:
     semantic = any(node.get('semantic_head') or node.get('num_stuff_classes') for node in nodes(cfg))
     images = batch(sizes, captioned=False, masked=masked, semantic=semantic, num_classes=min(numbers, default=None))
     for sample in images['data_samples']:
-        sample.ignored_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))
+        ignored = [[90., 70, 120, 90]] if cfg.type == 'CrowdDet' else []  # which takes no image of a single object
+        sample.ignored_instances = InstanceData(bboxes=torch.tensor(ignored).view(-1, 4),
+                                                labels=torch.full((len(ignored), ), -1))
         sample.proposals = _proposals(*sample.img_shape)
         height, width = sample.img_shape
         sample.set_metainfo(dict(homography_matrix=np.eye(3, dtype=np.float32), flip=False, flip_direction=None,

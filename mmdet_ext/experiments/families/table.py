@@ -84,9 +84,9 @@ def summary(rows: Rows, configs: Sequence[str]) -> str:
         if known:
             working = [row for row in known if not row.error]
             families = {row.config.split('/')[0] for row in known}
-            whole = families - {row.config.split('/')[0] for row in known if row.error}
+            complete = families - {row.config.split('/')[0] for row in known if row.error}
             sentences.append(f'{len(working)} of {len(known)} configs work with {name} operators, and all configs of '
-                             f'{len(whole)} of {len(families)} families.')
+                             f'{len(complete)} of {len(families)} families.')
     pairs = [pair for config in configs
              if (pair := comparison(rows.get((config, COMPILED)), rows.get((config, STAND_IN))))]
     if pairs:
