@@ -28,8 +28,8 @@ def offline(cfg: ConfigDict, texts: Path) -> ConfigDict:
     for coder in (cfg.get('encoder'), cfg.get('decoder')):
         if coder and not isinstance(coder.get('multi_scale'), tuple):  # which says something of each layer
             coder.num_layers = min(coder.num_layers, MOST_LAYERS)
-            if 'num_cp' in coder:  # how many of them save memory
-                coder.num_cp = min(coder.num_cp, coder.num_layers)
+            if 'num_cp' in coder:
+                coder.num_cp = 0  # layers that save memory, by the package fairscale
     return cfg
 
 

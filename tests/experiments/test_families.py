@@ -27,7 +27,7 @@ def test_families_that_cover_the_operators(config, called, tmp_path):
     if NO_CPU in row.error:
         assert row.fault == 'operator' and called in row.called
         return
-    assert not row.error, f'{row.error} at {row.where}'
+    assert not row.error, f'{row.error} at {row.location}'
     assert called is None or called in row.called
     assert row.losses and row.gradients['backbone'] and row.train_seconds and row.predict_seconds
     assert any(row.predictions)

@@ -39,9 +39,9 @@ def _detection_batch(cfg: ConfigDict, training: bool) -> dict:
     masked = any(node.get('mask_head') or node.get('loss_mask') for node in nodes(cfg))
     if training and masked and not any(node.get('pad_mask') for node in nodes(cfg)):  # learns from images of one size
         sizes = sizes[:1] * 2
-    numbers = [node['num_classes'] for node in nodes(cfg) if isinstance(node.get('num_classes'), int)]
+    counts = [node['num_classes'] for node in nodes(cfg) if isinstance(node.get('num_classes'), int)]
     semantic = any(node.get('semantic_head') or node.get('num_stuff_classes') for node in nodes(cfg))
-    images = batch(sizes, captioned=False, masked=masked, semantic=semantic, num_classes=min(numbers, default=None))
+    images = batch(sizes, captioned=False, masked=masked, semantic=semantic, num_classes=min(counts, default=None))
     for sample in images['data_samples']:
         ignored = [[90., 70, 120, 90]] if cfg.type == 'CrowdDet' else []  # which takes no image of a single object
         sample.ignored_instances = InstanceData(bboxes=torch.tensor(ignored).view(-1, 4),

@@ -41,6 +41,8 @@ def small_model_config(cfg: ConfigDict, texts: Path) -> ConfigDict:
             node['sampler']['num'] = min(node['sampler']['num'], MOST_SAMPLES)
         if 'max_per_img' in node and 'nms_pre' not in node:  # which those of regions have
             node['max_per_img'] = min(node['max_per_img'], MOST_RESULTS)
+        if node.get('type') == 'DetectoRS_ResNet':  # random weights need norms that normalise: its maps become infinite
+            node.update(norm_eval=False, frozen_stages=-1)
         if isinstance(node.get('teacher_config'), str):  # relative to MMDetection's checkout
             node.update(teacher_config=str(config_folder().parent / node['teacher_config']), teacher_ckpt=None)
         if isinstance(node.get('obj_score_thrs'), dict):

@@ -16,7 +16,7 @@ class Row:
         error: First line of what went wrong; '' if it works.
         fault: Whose fault an error is: 'operator', 'package' (one is missing), 'mmdet' (itself, or with the installed
             torch, transformers or numpy), 'crash' or 'no answer'.
-        where: File and line that the error came from.
+        location: File and line that the error came from.
         note: What the model does not do, although it works.
         pipeline: The error of the first step of its data pipelines that cannot be built.
         called: mmcv's operators that the model called.
@@ -30,7 +30,7 @@ class Row:
     operators: str
     error: str = ''
     fault: str = ''
-    where: str = ''
+    location: str = ''
     note: str = ''
     pipeline: str = ''
     called: list[str] = field(default_factory=list)

@@ -11,7 +11,7 @@ from ..small_models import save_small_texts
 from .row import COMPILED, STAND_IN, Row, read_lines, read_rows, write_row
 from .worker import has_compiled
 
-GROUP = 12  # configs in a process
+GROUP = 24  # configs in a process
 SECONDS = 300.  # that one config may need
 MODULE = f'{__package__}.worker'
 
@@ -63,7 +63,7 @@ def _run_process(configs: Sequence[str], operators: str, file: Path, texts: Path
     environment.pop('MMDET_EXT_OPERATORS', None)
     if operators == STAND_IN:
         environment['MMDET_EXT_OPERATORS'] = STAND_IN
-    seen, last = 0, time.monotonic()
+    seen, last, size = 0, time.monotonic(), file.stat().st_size if file.exists() else 0
     with (tempfile.TemporaryFile() as errors,
           subprocess.Popen([sys.executable, '-m', MODULE, str(file), str(texts), str(runs), *configs],
                            env=environment, stdout=subprocess.DEVNULL, stderr=errors) as process):
@@ -71,9 +71,11 @@ def _run_process(configs: Sequence[str], operators: str, file: Path, texts: Path
             ended = False
             while not ended:
                 ended = process.poll() is not None
-                for row in read_lines(file)[before + seen:]:
-                    seen, last = seen + 1, time.monotonic()
-                    yield row
+                if file.exists() and file.stat().st_size > size:
+                    size = file.stat().st_size
+                    for row in read_lines(file)[before + seen:]:
+                        seen, last = seen + 1, time.monotonic()
+                        yield row
                 if time.monotonic() - last > SECONDS:
                     process.kill()
                 if not ended:

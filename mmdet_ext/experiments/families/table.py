@@ -29,8 +29,8 @@ def to_markdown(rows: Rows, configs: Sequence[str]) -> str:
 def _line(config: str, compiled: Row | None, stand_in: Row | None, notes: dict[str, int]) -> str:
     known = [row for row in (compiled, stand_in) if row]
     both = comparison(compiled, stand_in)
-    numbers = [notes.setdefault(note, len(notes) + 1) for note in dict.fromkeys(_notes(known))]
-    works = _works(known) + (f' ({", ".join(map(str, sorted(numbers)))})' if numbers else '')
+    cited = [notes.setdefault(note, len(notes) + 1) for note in dict.fromkeys(_notes(known))]
+    works = _works(known) + (f' ({", ".join(map(str, sorted(cited)))})' if cited else '')
     called = sorted({name for row in known for name in row.called})
     cells = [config.removesuffix('.py'), works, ', '.join(called),
              _seconds([row.train_seconds for row in known], both and both.train_ratio),
@@ -62,7 +62,7 @@ def _notes(known: Sequence[Row]) -> list[str]:
             same = len(errors) == 1 and all(one.error for one in known)
             whose = FAULTS[row.fault]
             notes.append(f'{"" if same else f"with {row.operators} operators: "}{row.error} (fault: {whose}'
-                         f'{f", {row.where}" if row.where else ""})')
+                         f'{f", {row.location}" if row.location else ""})')
         if row.note:
             notes.append(row.note)
         if row.pipeline:

@@ -41,7 +41,7 @@ def try_config(config: str, operators: str, texts: Path, *, runs: int = MOST_RUN
         try_model(small_model_config(cfg.model, texts), row, runs=runs)
     except Exception as error:
         row.error = first_line(error)
-        row.fault, row.where = fault_of(error)
+        row.fault, row.location = fault_of(error)
     return row
 
 
@@ -139,9 +139,9 @@ def fault_of(error: Exception) -> tuple[str, str]:
     names = [frame.filename.replace('\\', '/') for frame in frames]
     inside = [f'{name.split("site-packages/")[-1]}:{frame.lineno}' for name, frame in zip(names, frames)
               if '/mmdet/' in name or '/mmcv/' in name or '/mmengine/' in name]
-    where = inside[-1] if inside else f'{names[-1]}:{frames[-1].lineno}'
+    location = inside[-1] if inside else f'{names[-1]}:{frames[-1].lineno}'
     if any('/mmcv/ops/' in name or '/mmdet_ext/operators/' in name for name in names):
-        return 'operator', where
+        return 'operator', location
     if isinstance(error, ImportError) or 'install' in str(error):
-        return 'package', where
-    return 'mmdet', where
+        return 'package', location
+    return 'mmdet', location
