@@ -14,24 +14,32 @@ from ..small_batch import BOXES, batch
 
 SIZES = ((128, 128), (96, 128))
 LARGER_SIZES = ((300, 300), (240, 300))
+ONE_BY_ONE = ('GARPNHead', 'GARetinaHead')  # which predict on one image at a time
 LARGER = ('SSDVGG', 'DDODHead')  # whose last maps would be too small for their convolutions
 DETECTIONS_OF_VIDEOS = ('ByteTrack', 'OCSORT')  # trackers that train their detector, on images
 VIDEOS = (*DETECTIONS_OF_VIDEOS, 'DeepSORT', 'StrongSORT', 'QDTrack', 'MaskTrackRCNN', 'Mask2FormerVideo')
 
 
-def inputs_for(cfg: ConfigDict, *, training: bool) -> dict:
-    """Two images, or for models of videos two frames, as mmdet's data loaders give them.
+def training_inputs(cfg: ConfigDict) -> dict:
+    """Two images, or for models of videos two frames, that a model learns from, as mmdet's data loaders give them.
 
     Args:
         cfg: Config of the model.
-        training: Whether the model learns from them.
     """
-    images = _detection_batch(cfg, training)
-    if cfg.type in VIDEOS and not (training and cfg.type in DETECTIONS_OF_VIDEOS):
-        return _video(images)
-    if cfg.type == 'SoftTeacher' and training:
+    images = _detection_batch(cfg, training=True)
+    if cfg.type == 'SoftTeacher':
         return _half_labelled(images)
-    return images
+    return _video(images) if cfg.type in VIDEOS and cfg.type not in DETECTIONS_OF_VIDEOS else images
+
+
+def prediction_inputs(cfg: ConfigDict) -> list[dict]:
+    """The same for a model that predicts, in one batch, or in two of one image each."""
+    images = _detection_batch(cfg, training=False)
+    if cfg.type in VIDEOS:
+        return [_video(images)]
+    if any(node.get('type') in ONE_BY_ONE for node in nodes(cfg)):
+        return [{key: values[number:number + 1] for key, values in images.items()} for number in range(2)]
+    return [images]
 
 
 def _detection_batch(cfg: ConfigDict, training: bool) -> dict:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .calls import operator_calls
 from .configs import config_folder
-from .inputs import inputs_for
+from .inputs import prediction_inputs, training_inputs
 from .model import SEED, build_model, build_pipelines, first_line, small_model_config
 from .row import Row
 
@@ -86,7 +86,7 @@ def _train(model: nn.Module, cfg: ConfigDict) -> tuple[dict[str, float], dict[st
     """One step; returns the losses and the norms of the gradients before it."""
     _seed()
     model.train()
-    data = model.data_preprocessor(inputs_for(cfg, training=True), training=True)
+    data = model.data_preprocessor(training_inputs(cfg), training=True)
     total, losses = model.parse_losses(model(**data, mode='loss'))
     if not total.isfinite():
         raise FloatingPointError(f'the loss is {total.item()}')
@@ -112,8 +112,9 @@ def _gradient_norm(part: nn.Module) -> float:
 def _predict(model: nn.Module, cfg: ConfigDict) -> list[list[list[float]]]:
     _seed()
     model.eval()
-    data = model.data_preprocessor(inputs_for(cfg, training=False), training=False)
-    samples = model(**data, mode='predict')
+    samples = []
+    for inputs in prediction_inputs(cfg):
+        samples += model(**model.data_preprocessor(inputs, training=False), mode='predict')
     if isinstance(samples[0], TrackDataSample):
         samples = samples[0].video_data_samples
     return [_figures(sample) for sample in samples]
