@@ -54,26 +54,40 @@ def try_model(cfg: ConfigDict, row: Row, *, runs: int = MOST_RUNS) -> None:
     with operator_calls() as called:
         try:
             model = build_model(copy.deepcopy(cfg))
-            try:
-                (row.losses, row.gradients), row.train_seconds = _time(lambda: _train(model, cfg), runs)
-            except NotImplementedError as error:
-                if 'train `detector`' not in str(error):
-                    raise
-                row.note = NOT_TRAINED
-            row.predictions, row.predict_seconds = _time(lambda: _predict(model, cfg), runs)
+            trained = _train_once(model, cfg, row)
+            row.predictions, row.predict_seconds = _timed(lambda: _predict(model, cfg))
+            # only now, so that predictions are made after one step
+            if trained:
+                row.train_seconds = _fastest(lambda: _train(model, cfg), row.train_seconds, runs)
+            row.predict_seconds = _fastest(lambda: _predict(model, cfg), row.predict_seconds, runs)
         finally:
             row.called = sorted(called)
 
 
-def _time(work: Callable[[], Any], runs: int) -> tuple[Any, float]:
-    """What the first of several runs returns, and seconds of the processor that the fastest needs, which do not depend
-    on other programs."""
-    results, seconds = [], []
-    while not seconds or (len(seconds) < runs and sum(seconds) < LEAST_SECONDS):
-        begin = time.process_time()
-        results.append(work())
-        seconds.append(time.process_time() - begin)
-    return results[0], min(seconds)
+def _train_once(model: nn.Module, cfg: ConfigDict, row: Row) -> bool:
+    """Write the losses and gradients of a step into a row; False if MMDetection does not train such a model."""
+    try:
+        (row.losses, row.gradients), row.train_seconds = _timed(lambda: _train(model, cfg))
+    except NotImplementedError as error:
+        if 'train `detector`' not in str(error):
+            raise
+        row.note = NOT_TRAINED
+    return not row.note
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """What it returns, and the seconds of the processor that it needs, which do not depend on other programs."""
+    begin = time.process_time()
+    result = work()
+    return result, time.process_time() - begin
+
+
+def _fastest(work: Callable[[], Any], first: float, runs: int) -> float:
+    """Seconds of the fastest of several runs, of which one needed `first`."""
+    seconds = [first]
+    while len(seconds) < runs and sum(seconds) < LEAST_SECONDS:
+        seconds.append(_timed(work)[1])
+    return min(seconds)
 
 
 def _seed() -> None:
