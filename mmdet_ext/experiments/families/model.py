@@ -44,7 +44,9 @@ def small_model_config(cfg: ConfigDict, texts: Path) -> ConfigDict:
         if node.get('type') == 'DetectoRS_ResNet':  # random weights need norms that normalise: its maps become infinite
             node.update(norm_eval=False, frozen_stages=-1)
         if isinstance(node.get('teacher_config'), str):  # relative to MMDetection's checkout
-            node.update(teacher_config=str(config_folder().parent / node['teacher_config']), teacher_ckpt=None)
+            node['teacher_config'] = str(config_folder().parent / node['teacher_config'])
+        if 'teacher_ckpt' in node:
+            node['teacher_ckpt'] = None
         if isinstance(node.get('obj_score_thrs'), dict):
             node['obj_score_thrs'] = dict(high=2 * LOWEST_SCORE, low=LOWEST_SCORE)
     return cfg
