@@ -36,7 +36,7 @@ def offline(cfg: ConfigDict, texts: Path) -> ConfigDict:
 def _replace(node: Any, texts: Path) -> Any:
     if isinstance(node, dict):
         for key, value in node.items():
-            pretrained = (key == 'init_cfg' and isinstance(value, dict) and value.get('type') == 'Pretrained') \
+            pretrained = (key == 'init_cfg' and isinstance(value, dict) and 'checkpoint' in value) \
                 or (key == 'pretrained' and isinstance(value, str))
             node[key] = None if pretrained else _replace(value, texts)
         if node.get('type') == 'RobertaTextEncoder':

@@ -54,8 +54,9 @@ def _detection_batch(cfg: ConfigDict, training: bool) -> dict:
         ignored = [[90., 70, 120, 90]] if cfg.type == 'CrowdDet' else []  # which takes no image of a single object
         sample.ignored_instances = InstanceData(bboxes=torch.tensor(ignored).view(-1, 4),
                                                 labels=torch.full((len(ignored), ), -1))
-        sample.proposals = _proposals(*sample.img_shape)
         height, width = sample.img_shape
+        if cfg.get('roi_head') and not cfg.get('rpn_head'):
+            sample.proposals = _proposals(height, width)
         sample.set_metainfo(dict(homography_matrix=np.eye(3, dtype=np.float32), flip=False, flip_direction=None,
                                  border=np.array([0, height, 0, width], dtype=np.float32)))
         if not training and 'text' in sample:

@@ -18,8 +18,6 @@ def main(rows: str, texts: str, runs: str, *configs: str) -> None:
     from mmengine.logging import MMLogger
 
     from ... import operators as own
-
-    own.install()
     from ...compat import apply  # noqa: F401  as configs with this package do
     from .row import COMPILED, STAND_IN, write_row
     from .trial import try_config
