@@ -39,7 +39,8 @@ def small_model_config(cfg: ConfigDict, texts: Path) -> ConfigDict:
                 node[key] = min(node[key], LOWEST_SCORE)
         if isinstance(node.get('sampler'), dict) and 'num' in node['sampler']:
             node['sampler']['num'] = min(node['sampler']['num'], MOST_SAMPLES)
-        if 'max_per_img' in node and 'nms_pre' not in node:  # which those of regions have
+        # 'nms_pre' is with those of regions; QueryInst predicts as many objects as it has queries
+        if 'max_per_img' in node and 'nms_pre' not in node and cfg.type != 'QueryInst':
             node['max_per_img'] = min(node['max_per_img'], MOST_RESULTS)
         if node.get('type') == 'DetectoRS_ResNet':  # random weights need norms that normalise: its maps become infinite
             node.update(norm_eval=False, frozen_stages=-1)
@@ -59,6 +60,9 @@ def build_model(cfg: ConfigDict) -> nn.Module:
     model = MODELS.build(cfg)
     model.init_weights()
     model = revert_sync_batchnorm(model)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 1.  # prediction normalises as the step before did, else its maps may explode
     with torch.no_grad():
         for parameter in model.parameters():
             if not parameter.any():
