@@ -3,6 +3,8 @@ from importlib import import_module
 
 from packaging.version import Version
 
+from ..operators import install
+
 REQUIRED = {  # module: lowest version, first version that does not work, what to install
     'mmengine': ('0.7.1', '1.0.0', 'mmengine==0.10.7'),
     'mmcv': ('2.0.0rc4', '3.0.0', '--no-build-isolation mmcv==2.1.0'),
@@ -22,6 +24,7 @@ def check_dependencies() -> None:
         if not Version(lowest) <= Version(version) < Version(excluded):
             raise ImportError(
                 f'mmdet_ext needs {module} >= {lowest}, < {excluded}, but found {version}. {_remedy(module)}')
+    install()
     try:
         import_module('mmcv._ext')
     except ImportError as error:  # "No module named 'mmcv._ext'" or an undefined symbol
