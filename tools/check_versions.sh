@@ -40,7 +40,7 @@ describe() {
 # Set for a corner: `pythons` (the first that is here is taken), `first` (arguments of a first install, which may be
 # empty) and `wanted` (arguments of the install).
 choose() {
-  local package=$copy[$EXTRAS]
+  local package="${copy}[$EXTRAS]"
   first=()
   case $1 in
     pinned | py312 | py313)
