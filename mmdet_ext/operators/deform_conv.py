@@ -1,14 +1,14 @@
 """Deformable convolution without (v1) and with (v2, "modulated") a mask.
 
-B batch, G groups of offsets, K pixels of the kernel: offsets are (B, 2 * G * K, H, W) in (y, x), masks (B, G * K, H, W).
+B batch, G groups of offsets, K pixels of the kernel: offsets are (B, 2 * G * K, H, W) in (y, x), masks (B, G * K, H,
+W).
 """
 from weakref import ref
 
 import torch
-import torchvision  # noqa: F401  registers torch.ops.torchvision
 from torch import Tensor
 
-from .precision import computed
+from .kernels import KERNELS, computed
 
 
 def deform_conv_forward(input: Tensor, weight: Tensor, offset: Tensor, output: Tensor, columns: Tensor, ones: Tensor,
@@ -16,7 +16,7 @@ def deform_conv_forward(input: Tensor, weight: Tensor, offset: Tensor, output: T
                         group: int, deformable_group: int, im2col_step: int) -> None:
     """Fill `output`; `columns`, `ones` and `im2col_step` are of no account."""
     tensors = computed(input, weight, offset)
-    output.copy_(torch.ops.torchvision.deform_conv2d(
+    output.copy_(KERNELS.deform_conv2d(
         *tensors, *_without_mask(*tensors), dH, dW, padH, padW, dilationH, dilationW, group, deformable_group, False))
 
 
@@ -56,7 +56,7 @@ def modulated_deform_conv_forward(input: Tensor, weight: Tensor, bias: Tensor, o
     images, kernel, offsets, masks, shift = computed(input, weight, offset, mask, bias)
     if not with_bias:
         shift = kernel.new_zeros(len(kernel))
-    output.copy_(torch.ops.torchvision.deform_conv2d(
+    output.copy_(KERNELS.deform_conv2d(
         images, kernel, offsets, masks, shift, stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w, group,
         deformable_group, True))
 
@@ -86,7 +86,7 @@ def _without_mask(input: Tensor, weight: Tensor, offset: Tensor) -> tuple[Tensor
 def _backward(grad_output: Tensor, input: Tensor, weight: Tensor, offset: Tensor, mask: Tensor, bias: Tensor,
               geometry: tuple[int, ...], groups: int, offset_groups: int, use_mask: bool) -> tuple[Tensor, ...]:
     """Gradients of input, weight, offset, mask and bias."""
-    gradients = list(torch.ops.torchvision._deform_conv2d_backward(
+    gradients = list(KERNELS._deform_conv2d_backward(
         grad_output.to(input.dtype), input, weight, offset, mask, bias, *geometry, groups, offset_groups, use_mask))
     outside = _on_the_edge(offset, weight.shape[2:], geometry)
     gradients[2] = torch.where(outside, 0, gradients[2])

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .precision import computed
+from .kernels import computed
 
 BILINEAR, ZEROS = 0, 0  # codes of grid_sampler_2d
 
@@ -17,14 +17,11 @@ BILINEAR, ZEROS = 0, 0  # codes of grid_sampler_2d
 def ms_deform_attn_forward(value: Tensor, value_spatial_shapes: Tensor, value_level_start_index: Tensor,
                            sampling_locations: Tensor, attention_weights: Tensor, im2col_step: int) -> Tensor:
     """(B, S, M, D), (L, 2), (L,), (B, Q, M, L, P, 2), (B, Q, M, L, P) -> (B, Q, M * D)."""
-    batch, _, heads, channels = value.shape
-    queries = sampling_locations.shape[1]
     output = 0
-    for _, level, pixels, grid, weights in _levels(value, value_spatial_shapes, sampling_locations, attention_weights):
+    for _, _, pixels, grid, weights in _levels(value, value_spatial_shapes, sampling_locations, attention_weights):
         samples = F.grid_sample(pixels, grid, align_corners=False)  # (B * M, D, Q, P)
-        output = output + torch.einsum('bdqp,bqp->bqd', samples, weights)
-    output = output.view(batch, heads, queries, channels).transpose(1, 2).reshape(batch, queries, heads * channels)
-    return output.to(value.dtype)
+        output = output + (samples * weights.unsqueeze(1)).sum(dim=-1)
+    return output.unflatten(0, value.shape[::2]).flatten(1, 2).transpose(1, 2).to(value.dtype).contiguous()
 
 
 def ms_deform_attn_backward(value: Tensor, value_spatial_shapes: Tensor, value_level_start_index: Tensor,
@@ -33,17 +30,16 @@ def ms_deform_attn_backward(value: Tensor, value_spatial_shapes: Tensor, value_l
                             im2col_step: int) -> None:
     """Fill the gradients, which have the shapes of the inputs, from that of the output."""
     batch, _, heads, channels = value.shape
-    queries = sampling_locations.shape[1]
-    (grad_output,) = computed(grad_output.view(batch, queries, heads, channels))
-    grad_output = grad_output.transpose(1, 2).flatten(0, 1)  # (B * M, Q, D)
+    (grad_output,) = computed(grad_output)
+    grad_output = grad_output.unflatten(2, (heads, channels)).permute(0, 2, 3, 1).flatten(0, 1)
+    grad_output = grad_output.unsqueeze(-1)  # (B * M, D, Q, 1)
     for part, level, pixels, grid, weights in _levels(value, value_spatial_shapes, sampling_locations,
                                                       attention_weights):
         samples = F.grid_sample(pixels, grid, align_corners=False)
-        grad_weights = torch.einsum('bdqp,bqd->bqp', samples, grad_output)
+        grad_weights = (samples * grad_output).sum(dim=1)
         grad_attn_weight[:, :, :, level] = grad_weights.unflatten(0, (batch, heads)).transpose(1, 2)
-        grad_samples = torch.einsum('bqd,bqp->bdqp', grad_output, weights)
         grad_pixels, grad_grid = torch.ops.aten.grid_sampler_2d_backward(
-            grad_samples, pixels, grid, BILINEAR, ZEROS, False, [True, True])
+            grad_output * weights.unsqueeze(1), pixels, grid, BILINEAR, ZEROS, False, [True, True])
         grad_value[:, part] = grad_pixels.flatten(2).unflatten(0, (batch, heads)).permute(0, 3, 1, 2)
         grad_sampling_loc[:, :, :, level] = 2 * grad_grid.unflatten(0, (batch, heads)).transpose(1, 2)
 
@@ -53,7 +49,7 @@ def _levels(value: Tensor, shapes: Tensor, locations: Tensor, weights: Tensor
     """For each level: its rows of `value`, its number, pixels (B * M, D, H, W), grid (B * M, Q, P, 2) in [-1, 1] and
     weights (B * M, Q, P)."""
     start = 0
-    for level, (height, width) in enumerate(shapes.tolist()):
+    for level, (height, width) in enumerate(shapes.cpu().tolist()):
         part = slice(start, start := start + height * width)
         pixels, places, shares = computed(value[:, part], locations[:, :, :, level], weights[:, :, :, level])
         yield (part, level, pixels.permute(0, 2, 3, 1).reshape(-1, value.shape[-1], height, width),

@@ -4,10 +4,9 @@ Boxes are (N, 4) in (x1, y1, x2, y2); with `offset` 1 a box also has the pixels 
 """
 import numpy as np
 import torch
-import torchvision  # noqa: F401  registers torch.ops.torchvision
 from torch import Tensor
 
-from .precision import computed
+from .kernels import KERNELS, computed
 
 NAIVE, LINEAR, GAUSSIAN = range(3)
 
@@ -17,43 +16,46 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     boxes, scores = computed(boxes, scores)
     if offset:
         boxes = torch.cat([boxes[:, :2], boxes[:, 2:] + offset], dim=1)
+    order = scores.argsort(descending=True)  # equal scores in torch's order, as in mmcv; torchvision keeps theirs
+    ranks = torch.arange(len(order), 0, -1, device=boxes.device, dtype=boxes.dtype)
     # mmcv compares in float32: an IoU of 0.6 is not above a threshold of 0.6
-    return torch.ops.torchvision.nms(boxes, scores, float(np.float32(iou_threshold)))
+    return order[KERNELS.nms(boxes[order], ranks, float(np.float32(iou_threshold)))]
 
 
 def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float, sigma: float, min_score: float,
             method: int, offset: int) -> Tensor:
     """Lower the scores of boxes that overlap a better one; fill `dets` (N, 5) with boxes and scores by falling score.
 
+    Boxes whose score falls below `min_score` are removed and their places filled with the last ones, as in mmcv: where
+    scores are equal, the place decides which box is the next.
+
     Returns:
-        Rows of the boxes whose score stays at or above `min_score`; `dets` has as many valid rows.
+        Rows of the boxes that stay; `dets` has as many valid rows.
     """
-    boxes, scores = computed(boxes.detach(), scores.detach())
-    rows = torch.arange(len(boxes), device=boxes.device)
-    kept = []
-    while len(rows):
-        best = int(scores.argmax())
-        kept.append(rows[best])
-        dets[len(kept) - 1, :4] = boxes[best]
-        dets[len(kept) - 1, 4] = scores[best]
-        overlap = _overlaps(boxes[best], boxes, offset)
-        if method == GAUSSIAN:
-            weight = torch.exp(-overlap.square() / sigma)
-        else:
-            reduced = torch.zeros_like(overlap) if method == NAIVE else 1 - overlap
-            weight = torch.where(overlap >= iou_threshold, reduced, 1)
-        scores = scores * weight
-        stays = scores >= min_score
-        stays[best] = False
-        rows, boxes, scores = rows[stays], boxes[stays], scores[stays]
-    return torch.stack(kept) if kept else rows
+    boxes, scores = (tensor.detach().cpu().numpy().copy() for tensor in computed(boxes, scores))
+    rows = np.arange(len(boxes))
+    number, count = 0, len(boxes)
+    while number < count:
+        best = number + scores[number:count].argmax()
+        for values in (boxes, scores, rows):
+            values[[number, best]] = values[[best, number]]
+        others = slice(number + 1, count)
+        scores[others] *= _weights(_overlaps(boxes[number], boxes[others], offset), iou_threshold, sigma, method)
+        removed = scores[others] < min_score
+        number, count = number + 1, count - removed.sum()
+        holes, last = _filled_from_the_end(removed)
+        for values in (boxes, scores, rows):
+            values[number + holes] = values[number + last]
+    dets[:count, :4] = torch.from_numpy(boxes[:count])
+    dets[:count, 4] = torch.from_numpy(scores[:count])
+    return torch.from_numpy(rows[:count])
 
 
 def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
     """For each kept box of (N, 5) by falling score: its row, then the rows that it suppresses."""
-    boxes, scores = computed(dets[:, :4], dets[:, 4])
-    order = scores.argsort(descending=True, stable=True)
-    boxes = boxes[order]
+    (dets,) = computed(dets.detach().cpu())
+    order = dets[:, 4].argsort(descending=True).numpy()
+    boxes = dets[:, :4].numpy()[order]
     groups = []
     while len(order):
         suppressed = _overlaps(boxes[0], boxes, 0) >= np.float32(iou_threshold)
@@ -63,9 +65,23 @@ def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
     return groups
 
 
-def _overlaps(box: Tensor, boxes: Tensor, offset: int) -> Tensor:
-    """Intersection over union of (4,) and (N, 4): (N,)."""
-    sides = (torch.minimum(box[2:], boxes[:, 2:]) - torch.maximum(box[:2], boxes[:, :2]) + offset).clamp(min=0)
-    intersection = sides.prod(dim=1)
-    areas = (boxes[:, 2:] - boxes[:, :2] + offset).prod(dim=1)
-    return intersection / ((box[2:] - box[:2] + offset).prod() + areas - intersection)
+def _overlaps(box: np.ndarray, boxes: np.ndarray, offset: int) -> np.ndarray:
+    """Intersection over union of (4,) and (N, 4): (N,), not a number for two boxes without area."""
+    sides = (np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]) + offset).clip(min=0)
+    intersection = sides[:, 0] * sides[:, 1]
+    areas = (boxes[:, 2] - boxes[:, 0] + offset) * (boxes[:, 3] - boxes[:, 1] + offset)
+    area = (box[2] - box[0] + offset) * (box[3] - box[1] + offset)
+    with np.errstate(invalid='ignore', divide='ignore'):
+        return intersection / (area + areas - intersection)
+
+
+def _weights(overlaps: np.ndarray, iou_threshold: float, sigma: float, method: int) -> np.ndarray:
+    if method == GAUSSIAN:
+        return np.exp(-(overlaps * overlaps) / overlaps.dtype.type(sigma))
+    return np.where(overlaps >= np.float32(iou_threshold), 0 if method == NAIVE else 1 - overlaps, 1)
+
+
+def _filled_from_the_end(removed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places (N,) that become empty among those that stay, and the last places, from which they are filled."""
+    count = len(removed) - removed.sum()
+    return removed[:count].nonzero()[0], count + (~removed[count:]).nonzero()[0][::-1]

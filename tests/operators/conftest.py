@@ -1,0 +1,12 @@
+"""mmcv's operators, served by the stand-in."""
+import pytest
+from operator_cases import operators_of
+
+from mmdet_ext.operators.stand_in import make_stand_in
+
+
+@pytest.fixture
+def stand_in():
+    """mmcv.ops has the operators of the stand-in, in a process of mmcv's compiled ones, too."""
+    with operators_of(library := make_stand_in()):
+        yield library
