@@ -1,4 +1,4 @@
-"""In the place of functions that Python 3.14 and setuptools 82 removed, and that mmengine 0.10.7 and mmcv 2.1.0 call."""
+"""In the place of functions that Python 3.14 and setuptools 82 removed, and mmengine 0.10.7 and mmcv 2.1.0 call."""
 import pkgutil
 import sys
 from collections.abc import Callable
