@@ -11,7 +11,8 @@ from .config_files import config_file
 from .version import __version__
 
 PACKAGES: set[str] = set()
-if 'mmdet_ext.doctor' not in sys.orig_argv:  # `python -m mmdet_ext.doctor` runs where the dependencies do not work
+# `python -m mmdet_ext.doctor` and `python -m mmdet_ext.operators` run where the dependencies do not work
+if not {'mmdet_ext.doctor', 'mmdet_ext.operators'} & set(sys.orig_argv):
     check_dependencies()
     from .locations import PACKAGES, add_locations
 

@@ -2,13 +2,20 @@
 import shutil
 import sys
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distributions, metadata, requires, version
+from importlib.util import find_spec
+from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from ..compat.dependencies import REQUIRED
+from ..compat.dependencies import (REQUIRED, WITHOUT_COMPILER, DependencyError, check_operators, check_package,
+                                   check_torchvision, torchvision_remedy)
+from ..operators import VARIABLE, in_use
 from .finding import Finding, State
 
 GROUP = 'Packages'
@@ -16,8 +23,6 @@ TESTED_PYTHON = ((3, 11), (3, 12))
 EXTRAS = ('text', 'clip', 'report', 'export', 'app', 'track', 'lvis')
 FIRST_SETUPTOOLS_WITHOUT_PKG_RESOURCES = Version('82')
 FIRST_TORCH_WITHOUT_MMCV = Version('2.14')
-MMCV_AGAIN = ('pip install --force-reinstall --no-deps --no-cache-dir --no-build-isolation mmcv==2.1.0, '
-              'after torch is installed')
 
 
 def python() -> list[Finding]:
@@ -32,13 +37,8 @@ def python() -> list[Finding]:
 
 def required() -> list[Finding]:
     """The packages without which nothing runs."""
-    findings = [_imported(module, 'pip install torch torchvision') for module in ('torch', 'torchvision')]
-    for module, (lowest, excluded, install) in REQUIRED.items():
-        finding = _imported(module, f'pip install {install}')
-        if finding.state is State.OK and not Version(lowest) <= Version(finding.text) < Version(excluded):
-            finding = Finding(GROUP, module, State.ERROR, f'{finding.text}, but >= {lowest}, < {excluded} is needed',
-                              f'pip install {install}')
-        findings.append(finding)
+    findings = [_imported('torch', 'pip install torch torchvision'), _torchvision()]
+    findings += [_checked(module, partial(check_package, module)) for module in REQUIRED]
     findings += [_imported(module, f'pip install {module}') for module in ('numpy', 'supervision')]
     return findings
 
@@ -75,21 +75,26 @@ def extras() -> list[Finding]:
 
 
 def operators() -> list[Finding]:
-    """Compiled operators: that of torchvision and those of mmcv, on the CPU and on a GPU if there is one."""
+    """Operators of torchvision, and those of mmcv or what stands for them, on the CPU and on a GPU if there is one."""
     import torch
 
     devices = ['cpu', *(['cuda'] if torch.cuda.is_available() else [])]
-    findings = [_nms('torchvision.ops', device, 'pip install torch and torchvision in one command, of the same build')
-                for device in devices]
-    try:
-        library = import_module('mmcv._ext')
-    except ImportError as error:
-        return [*findings, Finding(GROUP, "mmcv's operators", State.ERROR, f'do not load: {error}', MMCV_AGAIN)]
+    findings = []
+    if _torchvision().state is State.OK:
+        findings += [_nms('torchvision.ops', device, torchvision_remedy()) for device in devices]
+    if _checked('mmcv', partial(check_package, 'mmcv')).state is State.ERROR:
+        return findings
+    finding = _checked("mmcv's operators", check_operators)
+    if finding.state is State.ERROR:
+        return [*findings, finding]
+    if in_use():
+        text = f'mmdet_ext.operators on torchvision {_version("torchvision")}: python -m mmdet_ext.operators lists them'
+        return [*findings, replace(finding, text=text)]
+    library = import_module('mmcv._ext')
     cuda = getattr(library, 'get_compiling_cuda_version', lambda: 'not known')()
-    findings.append(Finding(GROUP, "mmcv's operators", State.OK, f'compiled with {library.get_compiler_version()}, '
-                            f'CUDA {cuda}'))
-    again = MMCV_AGAIN if devices == ['cpu'] else f'FORCE_CUDA=1 {MMCV_AGAIN}; this needs nvcc'
-    return findings + [_nms('mmcv.ops', device, again) for device in devices]
+    text = f'compiled with {library.get_compiler_version()}, CUDA {cuda}'
+    return [*findings, replace(finding, text=text),
+            *(_nms('mmcv.ops', device, f'export {VARIABLE}=stand-in, or {WITHOUT_COMPILER}') for device in devices)]
 
 
 def known_traps() -> list[Finding]:
@@ -102,16 +107,16 @@ def known_traps() -> list[Finding]:
     except ImportError:
         findings.append(Finding(GROUP, 'setuptools', State.ERROR, f'{_version("setuptools")} has no pkg_resources, '
                                 "with which mmengine resolves _base_ = 'mmdet::...'", 'pip install "setuptools<82"'))
-    names = {(entry.metadata['Name'] or '').lower().replace('_', '-') for entry in distributions()}
+    names = _installed()
     pairs = [({'opencv-python', 'opencv-python-headless'}, 'pip uninstall opencv-python-headless'),
-             ({'mmcv', 'mmcv-lite'}, 'pip uninstall mmcv-lite'), ({'mmcv', 'mmcv-full'}, 'pip uninstall mmcv-full'),
+             ({'mmcv', 'mmcv-lite'}, WITHOUT_COMPILER), ({'mmcv', 'mmcv-full'}, 'pip uninstall -y mmcv-full'),
              ({'openmim', 'onedl-mim'}, 'pip uninstall onedl-mim')]
     findings += [Finding(GROUP, ' and '.join(sorted(pair)), State.WARNING, 'both install the same modules', remedy)
                  for pair, remedy in pairs if pair <= names]
     torch_version = _version('torch')
     if torch_version and Version(torch_version) >= FIRST_TORCH_WITHOUT_MMCV and 'mmcv' in names:
         findings.append(Finding(GROUP, 'torch', State.WARNING, f'{torch_version}: mmcv 2.1.0 does not compile against '
-                                'torch 2.14 and later', 'pip install torch==2.11.0 torchvision==0.26.0'))
+                                'torch 2.14 and later', WITHOUT_COMPILER))
     transformers = _version('transformers')
     if transformers and Version(transformers) < Version('5'):
         findings.append(Finding(GROUP, 'transformers', State.WARNING, f'{transformers}; tested is 5',
@@ -119,6 +124,22 @@ def known_traps() -> list[Finding]:
     if not shutil.which('mim') and 'openmim' in names:
         findings.append(Finding(GROUP, 'mim', State.WARNING, 'is installed and not on the PATH', 'python -m mim ...'))
     return findings
+
+
+def _checked(name: str, check: Callable[[], str]) -> Finding:
+    """What a check of `compat.dependencies` says."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            return Finding(GROUP, name, State.OK, check())
+    except DependencyError as error:
+        return Finding(GROUP, name, State.ERROR, error.text, error.remedy)
+
+
+def _torchvision() -> Finding:
+    """Its version; the import fails where its library does not load, with another message."""
+    checked = _checked('torchvision', lambda: check_torchvision() or '')
+    return _imported('torchvision', torchvision_remedy()) if checked.state is State.OK else checked
 
 
 def _imported(module: str, remedy: str) -> Finding:
@@ -145,6 +166,18 @@ def _nms(module: str, device: str, remedy: str) -> Finding:
     state = State.OK if rows == [0, 2] else State.ERROR
     return Finding(GROUP, name, state, 'works' if state is State.OK else f'gives rows {rows} instead of [0, 2]',
                    '' if state is State.OK else remedy)
+
+
+def _installed() -> set[str]:
+    """Names of the distributions, without those of mmcv that another one on the path of modules hides."""
+    mmcv = find_spec('mmcv')
+    folder = Path(mmcv.origin).parents[1] if mmcv and mmcv.origin else None
+    names = set()
+    for entry in distributions():
+        name = (entry.metadata['Name'] or '').lower().replace('_', '-')
+        if not (folder and name.startswith('mmcv') and Path(entry.locate_file('')).resolve() != folder.resolve()):
+            names.add(name)
+    return names
 
 
 def _version(distribution: str) -> str | None:

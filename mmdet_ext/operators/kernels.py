@@ -1,13 +1,7 @@
 """torchvision's compiled operators, and the precision in which they compute."""
 import torch
+import torchvision  # registers torch.ops.torchvision
 from torch import Tensor
-
-try:
-    import torchvision  # registers torch.ops.torchvision
-except (ImportError, OSError, RuntimeError) as error:  # not installed, or "operator torchvision::nms does not exist"
-    from ..compat.dependencies import TORCHVISION_REMEDY
-    raise ImportError(f'mmdet_ext.operators needs torchvision, which cannot be imported ({error}). '
-                      f'{TORCHVISION_REMEDY}') from error
 
 VERSION: str = torchvision.__version__
 KERNELS = torch.ops.torchvision

@@ -32,47 +32,54 @@ def softnms(boxes: Tensor, scores: Tensor, dets: Tensor, iou_threshold: float, s
     Returns:
         Rows of the boxes that stay; `dets` has as many valid rows.
     """
-    boxes, scores = (tensor.detach().cpu().numpy().copy() for tensor in computed(boxes, scores))
+    state = _columns(torch.cat(computed(boxes, scores.unsqueeze(1)), dim=1), offset)  # (6, N), of which 4 is the score
     rows = np.arange(len(boxes))
     number, count = 0, len(boxes)
     while number < count:
-        best = number + scores[number:count].argmax()
-        for values in (boxes, scores, rows):
-            values[[number, best]] = values[[best, number]]
-        others = slice(number + 1, count)
-        scores[others] *= _weights(_overlaps(boxes[number], boxes[others], offset), iou_threshold, sigma, method)
-        removed = scores[others] < min_score
-        number, count = number + 1, count - removed.sum()
-        holes, last = _filled_from_the_end(removed)
-        for values in (boxes, scores, rows):
-            values[number + holes] = values[number + last]
-    dets[:count, :4] = torch.from_numpy(boxes[:count])
-    dets[:count, 4] = torch.from_numpy(scores[:count])
+        best = number + state[4, number:count].argmax()
+        for values in (state, rows):
+            values[..., [number, best]] = values[..., [best, number]]
+        others = state[:, number + 1:count]
+        others[4] *= _weights(_overlaps(state[:, number], others, offset), iou_threshold, sigma, method)
+        removed = others[4] < min_score
+        number += 1
+        if removed.any():
+            holes, last = _filled_from_the_end(removed)
+            for values in (state, rows):
+                values[..., number + holes] = values[..., number + last]
+            count -= removed.sum()
+    dets[:count] = torch.from_numpy(state[:5, :count].T)
     return torch.from_numpy(rows[:count])
 
 
 def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
     """For each kept box of (N, 5) by falling score: its row, then the rows that it suppresses."""
-    (dets,) = computed(dets.detach().cpu())
-    order = dets[:, 4].argsort(descending=True).numpy()
-    boxes = dets[:, :4].numpy()[order]
+    (dets,) = computed(dets)
+    order = dets[:, 4].argsort(descending=True).cpu().numpy()
+    state = _columns(dets, 0)[:, order]
     groups = []
     while len(order):
-        suppressed = _overlaps(boxes[0], boxes, 0) >= np.float32(iou_threshold)
+        suppressed = _overlaps(state[:, 0], state, 0) >= np.float32(iou_threshold)
         suppressed[0] = True
         groups.append(order[suppressed].tolist())
-        order, boxes = order[~suppressed], boxes[~suppressed]
+        order, state = order[~suppressed], state[:, ~suppressed]
     return groups
 
 
+def _columns(dets: Tensor, offset: int) -> np.ndarray:
+    """Boxes with scores (N, 5) -> (6, N): x1, y1, x2, y2, score, area."""
+    values = dets.detach().cpu().numpy()
+    area = (values[:, 2] - values[:, 0] + offset) * (values[:, 3] - values[:, 1] + offset)
+    return np.stack([*values.T, area])
+
+
 def _overlaps(box: np.ndarray, boxes: np.ndarray, offset: int) -> np.ndarray:
-    """Intersection over union of (4,) and (N, 4): (N,), not a number for two boxes without area."""
-    sides = (np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]) + offset).clip(min=0)
-    intersection = sides[:, 0] * sides[:, 1]
-    areas = (boxes[:, 2] - boxes[:, 0] + offset) * (boxes[:, 3] - boxes[:, 1] + offset)
-    area = (box[2] - box[0] + offset) * (box[3] - box[1] + offset)
+    """Intersection over union of (6,) and (6, N): (N,), not a number for two boxes without area."""
+    sides = np.minimum(box[2:4, None], boxes[2:4]) - np.maximum(box[:2, None], boxes[:2]) + offset
+    width, height = np.maximum(sides, 0)
+    intersection = width * height
     with np.errstate(invalid='ignore', divide='ignore'):
-        return intersection / (area + areas - intersection)
+        return intersection / (box[5] + boxes[5] - intersection)
 
 
 def _weights(overlaps: np.ndarray, iou_threshold: float, sigma: float, method: int) -> np.ndarray:

@@ -2,37 +2,43 @@
 
 mmcv does not round the region to whole pixels as torchvision does, but only its cells, so that its results differ.
 """
+from itertools import product
+
 import torch
 from torch import Tensor
 
 from .kernels import computed
-
-MOST_VALUES = 1 << 24  # of one step: regions are taken in parts
+from .regions import pixel_rows
 
 
 def roi_pool_forward(input: Tensor, rois: Tensor, output: Tensor, argmax: Tensor, pooled_height: int,
                      pooled_width: int, spatial_scale: float) -> None:
-    """(B, C, H, W), (K, 5) -> `output` (K, C, PH, PW), and in `argmax` the pixel of each, -1 for none."""
+    """(B, C, H, W), (K, 5) -> `output` (K, C, PH, PW), and in `argmax` the pixel of each, -1 for none.
+
+    Each step takes the pixel of a row and column within the cells, of those cells that have it.
+    """
     images, rois = computed(input, rois)
     height, width = images.shape[2:]
-    by_column = images.permute(0, 3, 1, 2).contiguous()  # (B, W, C, H)
-    step = max(1, MOST_VALUES // (pooled_width * images.shape[1] * height))
-    for first in range(0, len(rois), step):
-        part = slice(first, first + step)
-        low_x, high_x = _cells(rois[part, 1], rois[part, 3], spatial_scale, pooled_width, width)
-        low_y, high_y = _cells(rois[part, 2], rois[part, 4], spatial_scale, pooled_height, height)
-        image = rois[part, 0].long().unsqueeze(1)
-        # first the largest of a row in the columns of a cell: (k, PW, C, H)
-        values, columns = _largest(lambda x, image=image: by_column[image, x], low_x, high_x, width, (1, 1))
-        # then that of these in the rows of a cell: (k, PW, C, PH)
-        low_y, high_y = low_y.view(-1, 1, 1, pooled_height), high_y.view(-1, 1, 1, pooled_height)
-        shape = *values.shape[:3], pooled_height
-        values, rows = _largest(lambda y, values=values, shape=shape: values.gather(3, y.expand(shape)), low_y, high_y,
-                                height, ())
-        pixels = rows * width + columns.gather(3, rows.clamp(min=0))
-        empty = rows < 0
-        output[part] = values.masked_fill(empty, 0).permute(0, 2, 3, 1).to(output.dtype)
-        argmax[part] = pixels.masked_fill(empty, -1).permute(0, 2, 3, 1).to(argmax.dtype)
+    low_y, high_y = _cells(rois[:, 2], rois[:, 4], spatial_scale, pooled_height, height)
+    low_x, high_x = _cells(rois[:, 1], rois[:, 3], spatial_scale, pooled_width, width)
+    first = (low_y.unsqueeze(2) * width + low_x.unsqueeze(1)).flatten()  # (K * PH * PW,) in one map
+    rows = (high_y - low_y).repeat_interleave(pooled_width)
+    columns = (high_x - low_x).repeat(1, pooled_height).flatten()
+    before = rois[:, 0].long().repeat_interleave(pooled_height * pooled_width) * height * width
+    pixels = pixel_rows(images)
+    largest = images.new_full((len(first), images.shape[1]), torch.finfo(torch.float32).min)
+    pixel_of = torch.full_like(largest, -1, dtype=torch.int32)
+    steps = (int(extent.amax()) if len(first) else 0 for extent in (rows, columns))
+    for row, column in product(*map(range, steps)):
+        cells = ((row < rows) & (column < columns)).nonzero()[:, 0]
+        pixel = first[cells] + row * width + column
+        candidates, previous = pixels[before[cells] + pixel], largest[cells]
+        better = candidates > previous
+        largest[cells] = torch.where(better, candidates, previous)
+        pixel_of[cells] = torch.where(better, pixel.int().unsqueeze(1), pixel_of[cells])
+    shape = len(rois), pooled_height, pooled_width, images.shape[1]
+    output.copy_(largest.masked_fill(pixel_of < 0, 0).view(shape).permute(0, 3, 1, 2))
+    argmax.copy_(pixel_of.view(shape).permute(0, 3, 1, 2))
 
 
 def roi_pool_backward(grad_output: Tensor, rois: Tensor, argmax: Tensor, grad_input: Tensor, pooled_height: int,
@@ -58,18 +64,3 @@ def _cells(low: Tensor, high: Tensor, scale: float, number: int, limit: int) -> 
     first, behind = (edge.clamp(0, limit).long() for edge in (
         (cell * (extent / number) + start).floor(), ((cell + 1) * (extent / number) + start).ceil()))
     return first, torch.where(extent > 0, behind, first)
-
-
-def _largest(pick, low: Tensor, high: Tensor, limit: int, trailing: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """The largest of `pick(index)` for low <= index < high, and the first such index; -1 where there is none."""
-    values = places = None
-    for step in range(max(1, int((high - low).amax())) if low.numel() else 1):
-        index = low + step
-        candidates = pick(index.clamp(max=limit - 1))
-        index, end = index.reshape(*index.shape, *trailing), high.reshape(*high.shape, *trailing)
-        if values is None:
-            values = torch.full_like(candidates, torch.finfo(torch.float32).min)
-            places = torch.full_like(candidates, -1, dtype=torch.long)
-        better = (index < end) & (candidates > values)
-        values, places = torch.where(better, candidates, values), torch.where(better, index, places)
-    return values, places

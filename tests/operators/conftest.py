@@ -1,8 +1,8 @@
 """mmcv's operators, served by the stand-in."""
 import pytest
-from operator_cases import operators_of
 
 from mmdet_ext.operators.stand_in import make_stand_in
+from mmdet_ext.operators.switch import operators_of
 
 
 @pytest.fixture

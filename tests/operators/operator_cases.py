@@ -5,11 +5,8 @@
 writes what the compiled operators answer to compiled.npz beside this file; it needs a compiled mmcv.
 """
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache, partial
-from importlib.machinery import PathFinder
-from importlib.util import module_from_spec
+from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from mmdet_ext.operators.switch import compiled_library, operators_of
 
 FILE = Path(__file__).with_name('compiled.npz')
 Case = Callable[[], dict[str, Tensor]]
@@ -157,36 +156,6 @@ CASES: dict[str, Case] = {
 TIES: dict[str, Case] = {
     f'nms of ties {threshold}': partial(nms_of_ties, threshold) for threshold in (0.5, 0.6, 0.8)
 } | {f'nms_match of ties {threshold}': partial(nms_match, threshold, ties=True) for threshold in (0.2, 0.6)}
-
-
-@contextmanager
-def operators_of(library: Any) -> Iterator[None]:
-    """Let all of ``mmcv.ops`` take its operators from that module."""
-    import mmcv.ops  # noqa: F401
-
-    modules = [module for name, module in sys.modules.items()
-               if name.startswith('mmcv.ops.') and hasattr(module, 'ext_module')]
-    before = [module.ext_module for module in modules]
-    for module in modules:
-        module.ext_module = library
-    try:
-        yield
-    finally:
-        for module, previous in zip(modules, before):
-            module.ext_module = previous
-
-
-@cache
-def compiled_library() -> Any:
-    """mmcv's compiled operators, which need not be in use, or None."""
-    import mmcv
-
-    spec = PathFinder.find_spec('mmcv._ext', mmcv.__path__)
-    if spec is None:
-        return None
-    library = module_from_spec(spec)
-    spec.loader.exec_module(library)
-    return library
 
 
 def main() -> None:

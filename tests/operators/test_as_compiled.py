@@ -2,9 +2,10 @@
 import numpy as np
 import pytest
 import torch
-from operator_cases import CASES, FILE, TIES, compiled_library, operators_of
+from operator_cases import CASES, FILE, TIES
 
 from mmdet_ext.operators.stand_in import make_stand_in
+from mmdet_ext.operators.switch import compiled_library, operators_of
 
 STAND_IN = make_stand_in()
 TOLERANCE = dict(rtol=1e-4, atol=1e-4)  # sums of up to 36 products of normal numbers

@@ -84,17 +84,6 @@ def test_of_equal_pixels_the_first_has_the_gradient_and_a_region_that_ends_befor
     assert image.grad.flatten().tolist() == [1.] + [0.] * 8
 
 
-def test_roi_pool_takes_many_regions_in_parts(monkeypatch):
-    from mmcv.ops import roi_pool
-
-    from mmdet_ext.operators import roi_pool as module
-
-    rois, images = regions(1, 30, 2, 20), normal(2, 2, 3, 16, 19)
-    expected = roi_pool(images, rois, 3)
-    monkeypatch.setattr(module, 'MOST_VALUES', 1000)
-    assert roi_pool(images, rois, 3).equal(expected)
-
-
 @pytest.mark.parametrize('ratio', [0, 2])
 def test_deform_roi_pool_averages_samples_of_moved_cells(ratio):
     from mmcv.ops import deform_roi_pool
