@@ -77,6 +77,13 @@ interpreter() {
   return 1
 }
 
+# Builds leave files behind, and edits during a run do not matter.
+copy_checkout() {
+  mkdir -p "$copy"
+  tar -C "$ROOT" --exclude-vcs --exclude=__pycache__ --exclude=./.venv --exclude=./data --exclude=./work_dirs \
+    --exclude=./build --exclude=./site --exclude=./mmdet_ext/.mim -cf - . | tar -xf - -C "$copy"
+}
+
 make_environment() {  # INTERPRETER
   if command -v uv >/dev/null; then
     uv venv --quiet --seed --python "$1" "$scratch/env"
@@ -146,6 +153,7 @@ try_corner() {  # CORNER
   fi
   echo "== $name: $(describe "$name"); logs in $result"
   rm -rf "$scratch/env"
+  if [[ ! -d $copy ]]; then copy_checkout; fi
   make_environment "$found"
   python=$scratch/env/bin/python
   started=$SECONDS
@@ -243,10 +251,8 @@ if [[ ${#asked[@]} == 0 ]]; then asked=("${CORNERS[@]}"); fi
 
 scratch=$(mktemp -d)
 if [[ $keep ]]; then echo "The environment of the last corner stays in $scratch/env"; else trap 'rm -rf "$scratch"' EXIT; fi
-copy=$scratch/checkout  # builds leave files behind, and edits during a run do not matter
-mkdir -p "$copy" "$OUT"
-tar -C "$ROOT" --exclude-vcs --exclude=__pycache__ --exclude=./.venv --exclude=./data --exclude=./work_dirs \
-  --exclude=./build --exclude=./site --exclude=./mmdet_ext/.mim -cf - . | tar -xf - -C "$copy"
+copy=$scratch/checkout
+mkdir -p "$OUT"
 
 status=0
 for name in "${asked[@]}"; do
