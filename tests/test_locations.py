@@ -19,9 +19,9 @@ ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ('transformers', 'open_clip', 'sklearn', 'matplotlib', 'timm', 'scipy', 'pandas', 'pycocotools', 'torchvision',
          'torch._dynamo', 'mmcv.ops', 'mmengine.runner', 'mmengine.model', 'mmdet.models', 'mmdet.datasets',
          'mmdet.engine', 'mmdet.evaluation', 'mmdet.visualization', 'mmdet.structures')
-OTHERS = (*(() if in_use() else ('mmcv.ops', )), 'mmengine.runner', 'mmengine.config', 'mmengine.visualization', 'torchvision', 'seaborn',
-          'scipy.optimize', 'pycocotools.coco', 'transformers.models.bert.modeling_bert', 'torch._dynamo')
-
+OTHERS = (*(() if in_use() else ('mmcv.ops', )), 'mmengine.runner', 'mmengine.config', 'mmengine.visualization',
+          'torchvision', 'seaborn', 'scipy.optimize', 'pycocotools.coco', 'transformers.models.bert.modeling_bert',
+          'torch._dynamo')
 MMDET_FIRST = pytest.mark.skipif(in_use(), reason='mmcv has no compiled operators: mmdet_ext has to be imported first')
 
 
