@@ -12,7 +12,8 @@ PACKAGE = ROOT / 'mmdet_ext'
 # and is not named here. docs/architecture.md draws the same.
 ORDER = [
     ['base'],
-    ['operators', 'tools'],
+    ['operators'],
+    ['tools'],
     ['compat'],
     ['operators.__main__'],
     ['text'],

@@ -52,7 +52,8 @@ def write_row(file: Path, row: Row) -> None:
 
 def read_lines(file: Path) -> list[Row]:
     """All rows of a file, in their order."""
-    return [Row(**json.loads(line)) for line in (file.read_text().splitlines() if file.is_file() else ())]
+    lines = file.read_text(encoding='utf-8').splitlines() if file.is_file() else ()
+    return [Row(**json.loads(line)) for line in lines]
 
 
 def read_rows(file: Path) -> dict[tuple[str, str], Row]:
