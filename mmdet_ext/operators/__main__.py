@@ -1,9 +1,10 @@
 """Say whose operators mmcv has here, what serves each of them, and on which devices.
 
     python -m mmdet_ext.operators [--times] [--json]
+    python -m mmdet_ext.operators --run SCRIPT [ARGUMENT ...]
 
-With MMDET_EXT_OPERATORS=stand-in those of mmdet_ext are taken where mmcv has compiled ones, too. The exit status is 1
-if a package that they need does not work.
+The second runs a program that imports mmcv's operators before mmdet_ext. With MMDET_EXT_OPERATORS=stand-in those of
+mmdet_ext are taken where mmcv has compiled ones, too. The exit status is 1 if a package that they need does not work.
 """
 import argparse
 import json
@@ -13,6 +14,7 @@ import warnings
 from dataclasses import asdict
 
 from ..compat import check_dependencies
+from .run import run_script
 from .stand_in import MISSING_REMEDY
 from .table import MISSING, Row, headline, rows
 from .times import Times, times
@@ -25,12 +27,18 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--times', action='store_true', help='time each on the CPU, beside that of compiled mmcv')
     parser.add_argument('--json', action='store_true', help='print JSON, for scripts')
+    parser.add_argument('--run', nargs=argparse.REMAINDER, metavar='SCRIPT', help='run this program with its arguments')
     args = parser.parse_args()
+    if args.run == []:
+        parser.error('--run needs a program')
     try:
         check_dependencies()
     except ImportError as error:
         print(error, file=sys.stderr)
         return 1
+    if args.run:
+        run_script(args.run[0], args.run[1:])
+        return 0
     warnings.simplefilter('ignore')  # of torch about mmcv
     table, measured = rows(), times() if args.times else []
     if args.json:

@@ -2,6 +2,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import mmcv
@@ -16,12 +17,13 @@ HAS_COMPILED = compiled_library() is not None
 SHOW = "import sys; print(type(sys.modules['mmcv._ext']).__name__, getattr(sys.modules['mmcv._ext'], '__file__', '-'))"
 
 
-def python(program: str, *folders: Path, **environment: str) -> list[str]:
+def python(*command: str, folders: Sequence[Path] = (), **environment: str) -> list[str]:
     """What a program prints, in a process of its own."""
     path = os.pathsep.join(map(str, (*folders, ROOT)))
     environment = {name: value for name, value in os.environ.items() if name != 'MMDET_EXT_OPERATORS'} | environment
-    result = subprocess.run([sys.executable, '-W', 'ignore', '-c', program], capture_output=True, text=True, timeout=300,
-                            check=False, env=environment | dict(PYTHONPATH=path))
+    environment['PYTHONPATH'] = path
+    result = subprocess.run([sys.executable, '-W', 'ignore', *command], capture_output=True, text=True, check=False,
+                            env=environment, timeout=300)
     assert result.returncode == 0, result.stderr
     return result.stdout.split()
 
@@ -39,7 +41,7 @@ def without_compiled(tmp_path_factory) -> Path:
 
 @pytest.mark.skipif(not HAS_COMPILED, reason='mmcv has no compiled operators')
 def test_compiled_operators_stay_in_use():
-    kind, file = python(f'import mmdet_ext, mmcv.ops.nms; {SHOW}')
+    kind, file = python('-c', f'import mmdet_ext, mmcv.ops.nms; {SHOW}')
     assert kind == 'module' and file == compiled_library().__file__
 
 
@@ -55,11 +57,27 @@ from mmengine.utils.dl_utils import mmcv_full_available
 print(check_ops_exist(), mmcv_full_available())
 print(nms(torch.tensor([[0, 0, 9, 9.], [0, 0, 9, 8]]), torch.tensor([.5, .6]), 0.5)[1].tolist())
 '''
-    assert python(program, without_compiled) == ['StandIn', '-', '[]', 'True', 'True', '[1]']
+    assert python('-c', program, folders=[without_compiled]) == ['StandIn', '-', '[]', 'True', 'True', '[1]']
+
+
+def test_a_program_that_imports_the_operators_first_can_be_run_and_its_spawned_workers_have_them(without_compiled,
+                                                                                                tmp_path):
+    script = tmp_path / 'program.py'
+    script.write_text("""
+import multiprocessing, sys
+import torch
+import mmcv.ops
+if __name__ == '__main__':
+    boxes = torch.tensor([[0, 0, 4, 4.], [0, 0, 4, 2]])
+    with multiprocessing.get_context('spawn').Pool(1) as pool:
+        print(sys.argv[1:], pool.apply(mmcv.ops.bbox_overlaps, (boxes[:1], boxes)).tolist())
+""")
+    command = ['-m', 'mmdet_ext.operators', '--run', str(script), '--fast']
+    assert python(*command, folders=[without_compiled]) == ["['--fast']", '[[1.0,', '0.5]]']
 
 
 def test_an_environment_variable_asks_for_the_stand_in():
-    assert python(f'import mmdet_ext; {SHOW}', MMDET_EXT_OPERATORS='stand-in')[0] == 'StandIn'
+    assert python('-c', f'import mmdet_ext; {SHOW}', MMDET_EXT_OPERATORS='stand-in')[0] == 'StandIn'
 
 
 def test_another_value_of_the_variable_is_an_error(monkeypatch):
