@@ -12,7 +12,9 @@ PACKAGE = ROOT / 'mmdet_ext'
 # and is not named here. docs/architecture.md draws the same.
 ORDER = [
     ['base'],
+    ['operators'],
     ['compat'],
+    ['operators.__main__'],
     ['text'],
     ['models.layers'],
     ['models.task_modules'],

@@ -47,8 +47,8 @@ def carafe_naive_backward(top_grad: Tensor, features: Tensor, masks: Tensor, bot
     grad_weights = torch.empty_like(weights)
     padded = _padded(images, kernel_size, group_size)
     grad_padded = torch.zeros_like(padded)
-    places = _shifts(grad_padded, kernel_size, features.shape[2:])
-    for (pixel, shifted), (_, grad_shifted) in zip(_shifts(padded, kernel_size, features.shape[2:]), places):
+    grad_shifts = _shifts(grad_padded, kernel_size, features.shape[2:])
+    for (pixel, shifted), (_, grad_shifted) in zip(_shifts(padded, kernel_size, features.shape[2:]), grad_shifts):
         grad_weights[:, :, pixel] = torch.einsum('bgchswt,bgchw->bghswt', grad, shifted)
         grad_shifted += torch.einsum('bgchswt,bghswt->bgchw', grad, weights[:, :, pixel])
     border = kernel_size // 2

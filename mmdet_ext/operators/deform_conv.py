@@ -100,12 +100,9 @@ def _on_the_edge(offset: Tensor, kernel: tuple[int, int], geometry: tuple[int, .
     and torchvision's that of the inside.
     """
     stride, padding, dilation = geometry[:2], geometry[2:4], geometry[4:]
-    places = offset.unflatten(1, (-1, kernel[0] * kernel[1], 2))  # (B, G, K, 2, H, W)
-    outside = False
-    for axis in range(2):
-        steps = torch.arange(offset.shape[2 + axis], device=offset.device) * stride[axis] - padding[axis]
-        pixels = torch.arange(kernel[axis], device=offset.device) * dilation[axis]
-        pixels = pixels.repeat_interleave(kernel[1]) if axis == 0 else pixels.repeat(kernel[0])
-        steps = steps.view(-1, 1) if axis == 0 else steps
-        outside = outside | (places[:, :, :, axis] == -1 - steps - pixels.view(-1, 1, 1))
-    return outside.unsqueeze(3).expand_as(places).reshape_as(offset)
+    down, across = (torch.arange(size, device=offset.device) for size in offset.shape[2:])
+    kernel_down, kernel_across = (torch.arange(size, device=offset.device) for size in kernel)
+    top = (down * stride[0] - padding[0]).view(-1, 1) + dilation[0] * kernel_down.view(-1, 1, 1, 1)
+    left = across * stride[1] - padding[1] + dilation[1] * kernel_across.view(-1, 1, 1)
+    y, x = offset.unflatten(1, (-1, *kernel, 2)).unbind(4)  # each (B, G, kernel rows, kernel columns, H, W)
+    return ((y == -1 - top) | (x == -1 - left)).unsqueeze(4).expand(*y.shape[:4], 2, *y.shape[4:]).reshape_as(offset)

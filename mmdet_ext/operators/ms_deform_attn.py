@@ -51,6 +51,6 @@ def _levels(value: Tensor, shapes: Tensor, locations: Tensor, weights: Tensor
     start = 0
     for level, (height, width) in enumerate(shapes.cpu().tolist()):
         part = slice(start, start := start + height * width)
-        pixels, places, shares = computed(value[:, part], locations[:, :, :, level], weights[:, :, :, level])
+        pixels, points, shares = computed(value[:, part], locations[:, :, :, level], weights[:, :, :, level])
         yield (part, level, pixels.permute(0, 2, 3, 1).reshape(-1, value.shape[-1], height, width),
-               2 * places.transpose(1, 2).flatten(0, 1) - 1, shares.transpose(1, 2).flatten(0, 1))
+               2 * points.transpose(1, 2).flatten(0, 1) - 1, shares.transpose(1, 2).flatten(0, 1))

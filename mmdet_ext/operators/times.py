@@ -29,12 +29,12 @@ def times() -> list[Times]:
     results = []
     for operator, what, call in _calls():
         with operators_of(stand_in):
-            ours = _milliseconds(call)
+            served = _milliseconds(call)
         compiled = None
         if library is not None and TABLE[operator].compiled_for_cpu:
             with operators_of(library):
                 compiled = _milliseconds(call)
-        results.append(Times(operator, what, ours, compiled))
+        results.append(Times(operator, what, served, compiled))
     return results
 
 

@@ -29,14 +29,14 @@ def softmax_focal_loss_by_terms(logits: Tensor, gamma: float, alpha: float, weig
 def test_focal_losses_are_those_of_the_paper(kind, gamma, alpha, weight):
     from mmcv.ops import sigmoid_focal_loss, softmax_focal_loss
 
-    ours, terms = {'sigmoid': (sigmoid_focal_loss, sigmoid_focal_loss_by_terms),
+    operator, terms = {'sigmoid': (sigmoid_focal_loss, sigmoid_focal_loss_by_terms),
                    'softmax': (softmax_focal_loss, softmax_focal_loss_by_terms)}[kind]
     logits = normal(1, 7, 4) * 3
     # mmcv's gradient of a softmax multiplies (7, 4) by that of its result, which is one number of a sum or a mean
-    actual = with_gradients(lambda logits: ours(logits, LABELS, gamma, alpha, weight, 'sum'), logits=logits)
+    actual = with_gradients(lambda logits: operator(logits, LABELS, gamma, alpha, weight, 'sum'), logits=logits)
     expected = with_gradients(lambda logits: terms(logits, gamma, alpha, weight).sum(), logits=logits)
     torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
-    assert ours(logits, LABELS, gamma, alpha, weight, 'mean').item() == pytest.approx(actual['result'].item() / 7)
+    assert operator(logits, LABELS, gamma, alpha, weight, 'mean').item() == pytest.approx(actual['result'].item() / 7)
 
 
 def test_a_certain_and_wrong_probability_costs_the_logarithm_of_the_least_float():
