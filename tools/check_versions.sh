@@ -26,7 +26,7 @@ TESTS=(tests/compat tests/operators tests/parity tests/text tests/models/text_en
 QUICK=(tests/compat tests/text tests/models/text_encoders tests/parity/test_yolov9_forward.py tests/parity/test_smca.py
        tests/parity/test_mdetr_model.py "${TESTS[-1]}")
 EXTRAS=text,clip,report,lvis,track,tests
-MM=('mmengine>=0.7.1,<1' 'mmcv-lite>=2.0.0rc4,<2.2' 'mmdet>=3.0,<4' openmim)
+MM=('mmengine>=0.7.1,<1' 'mmcv-lite>=2.0.0rc4,<2.2' 'mmdet>=3.0,<4' openmim 'setuptools<82')
 
 describe() {
   case $1 in

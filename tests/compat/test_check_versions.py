@@ -43,7 +43,8 @@ def test_finished_corners_are_rows_of_the_table_and_are_not_tried_again(tmp_path
 
 def test_what_broke_is_told_with_the_versions_that_differ(tmp_path):
     write_result(tmp_path, 'newest', 'first of 2: tests/a.py::test_b',
-                 freeze='torch==9.9\nmmdet==3.3.0\nOPENXLAB==1.0\n', tests='FAILED tests/a.py::test_b - ValueError\nERROR tests/c.py\n')
+                 freeze='torch==9.9\nmmdet==3.3.0\nOPENXLAB==1.0\n',
+                 tests='FAILED tests/a.py::test_b - ValueError\nERROR tests/c.py\n')
     result = check_versions('--out', tmp_path, 'newest')
     assert result.returncode == 1
     told = (tmp_path / 'newest/broken.md').read_text().splitlines()
