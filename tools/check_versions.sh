@@ -133,7 +133,8 @@ differences() {  # FREEZE
 
 # Sums of pytest's closing line, such as "2 failed, 270 passed, 1 skipped in 43.89s", by word.
 count() {  # WORDS LOG
-  grep -E '^=* ?[0-9]+ .* in [0-9.]+s' "$2" | tail -1 | grep -oE "[0-9]+ ($1)" | awk '{sum += $1} END {print sum + 0}'
+  awk -v words="^($1),?$" '/^=* ?[0-9]+ .* in [0-9.]+s/ { sum = 0; for (i = 2; i <= NF; i++) if ($i ~ words) sum += $(i - 1) }
+    END { print sum + 0 }' "$2"
 }
 
 # Write the row of a corner and what broke; `why` is empty if it works.
