@@ -86,7 +86,7 @@ setup(
         # the published distributions; mmdet itself refuses mmcv 2.2
         'mm': ['mmengine>=0.7.1,<1.0', 'mmcv>=2.0.0rc4,<2.2', 'mmdet>=3.0,<4.0', 'openmim', 'setuptools<82'],
         # text encoders, and dictionaries from CLIP
-        'text': ['transformers>=5', 'tokenizers', 'huggingface_hub'],
+        'text': ['transformers>=4.46', 'tokenizers', 'huggingface_hub'],
         'clip': ['open_clip_torch>=3'],
         # roots of expressions, for the builders of MDETR's annotations
         'parser': ['spacy>=3'],

@@ -39,6 +39,13 @@ def add_locations() -> None:
         import_module(f'{__package__}.{package}')
 
 
+def add_model_patches() -> None:
+    """Let mmdet's registry of models import `compat.mmdet_models`, or do so now if it has imported its locations."""
+    module = 'compat.mmdet_models'
+    if f'{__package__}.{module}' not in mmdet.registry.MODELS._locations and _add(mmdet.registry.MODELS, (module, )):
+        import_module(f'{__package__}.{module}')
+
+
 def _add(registry: Registry, packages: tuple[str, ...]) -> bool:
     """Add to one registry's locations; returns whether it has imported its locations already, and will not again."""
     # mmengine takes locations in the constructor only; in place, because a look-up may be going through the list

@@ -13,13 +13,16 @@ from mmengine.registry import Registry
 
 from mmdet_ext import datasets, engine, evaluation, models, visualization  # noqa: F401  fill `module_dict`
 from mmdet_ext.locations import LOCATIONS
+from mmdet_ext.operators import in_use
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ('transformers', 'open_clip', 'sklearn', 'matplotlib', 'timm', 'scipy', 'pandas', 'pycocotools', 'torchvision',
          'torch._dynamo', 'mmcv.ops', 'mmengine.runner', 'mmengine.model', 'mmdet.models', 'mmdet.datasets',
          'mmdet.engine', 'mmdet.evaluation', 'mmdet.visualization', 'mmdet.structures')
-OTHERS = ('mmcv.ops', 'mmengine.runner', 'mmengine.config', 'mmengine.visualization', 'torchvision', 'seaborn',
-          'scipy.optimize', 'pycocotools.coco', 'transformers.models.bert.modeling_bert', 'torch._dynamo')
+OTHERS = (*(() if in_use() else ('mmcv.ops', )), 'mmengine.runner', 'mmengine.config', 'mmengine.visualization',
+          'torchvision', 'seaborn', 'scipy.optimize', 'pycocotools.coco', 'transformers.models.bert.modeling_bert',
+          'torch._dynamo')
+MMDET_FIRST = pytest.mark.skipif(in_use(), reason='mmcv has no compiled operators: mmdet_ext has to be imported first')
 
 
 @pytest.fixture(scope='module')
@@ -81,6 +84,7 @@ print(sorted(name for name in set(sys.modules) - before if not name.startswith('
     assert set(json.loads(out.replace("'", '"'))) <= {'mmcv._ext', 'mmdet.registry', 'packaging.version'}
 
 
+@MMDET_FIRST
 def test_our_parts_import_nothing_heavy_that_mmdets_do_not():
     out = run('-c', '''
 import sys, mmdet.models, mmdet.datasets, mmdet.engine, mmdet.evaluation, mmdet.visualization
@@ -108,13 +112,16 @@ GET = 'getattr(mmdet.registry, variable).get(name)'
 
 
 @pytest.mark.parametrize('start, look_up', [
-    ('import mmdet_ext', GET),
-    ('import mmdet_ext', 'getattr(mmdet.registry, variable).root.get("mmdet." + name)'),
-    ('register_all_modules(False); import mmdet_ext', GET),
-    ('[getattr(mmdet.registry, variable).get("x") for variable in ours]; import mmdet_ext', GET),
-    ('[getattr(mmdet.registry, variable)._locations.append("late_plugin") for variable in ours]', GET),
-    ('from mmdet_ext.models.detectors import MDETR', 'in_default_scope(getattr(mmdet.registry, variable).root, name)'),
-], ids=['at_once', 'from_the_root', 'after_mmdet', 'after_a_look_up', 'during_a_look_up', 'in_the_default_scope'])
+    pytest.param('import mmdet_ext', GET, id='at_once'),
+    pytest.param('import mmdet_ext', 'getattr(mmdet.registry, variable).root.get("mmdet." + name)', id='from_the_root'),
+    pytest.param('register_all_modules(False); import mmdet_ext', GET, id='after_mmdet', marks=MMDET_FIRST),
+    pytest.param('[getattr(mmdet.registry, variable).get("x") for variable in ours]; import mmdet_ext', GET,
+                 id='after_a_look_up', marks=MMDET_FIRST),
+    pytest.param('[getattr(mmdet.registry, variable)._locations.append("late_plugin") for variable in ours]', GET,
+                 id='during_a_look_up', marks=MMDET_FIRST),
+    pytest.param('from mmdet_ext.models.detectors import MDETR',
+                 'in_default_scope(getattr(mmdet.registry, variable).root, name)', id='in_the_default_scope'),
+])
 def test_every_type_is_found(run_forked, our_types, tmp_path, start, look_up):
     (tmp_path / 'late_plugin.py').write_text('import mmdet_ext')
     out = run_forked(f'''
@@ -149,6 +156,7 @@ print(type(runner.model).__name__, type(wrapper).__name__)''')
     assert out.splitlines()[-1] == 'PGIDetector SumOptimWrapper'
 
 
+@MMDET_FIRST
 def test_an_inferencer_is_built_from_a_config(run_forked):
     out = run_forked('''
 from mmdet.apis import DetInferencer

@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 from mmdet_ext.command_line import run
+from mmdet_ext.compat import replace_removed_functions
 
 ROOT = Path(__file__).resolve().parents[1]
 MIN_AP50 = dict(yolov9=0.80, yolo_rd=0.65)  # the second trains twice, for fewer epochs each
@@ -253,6 +254,7 @@ def train(config: Path, work_dir: Path, options: list[str]) -> Path:
         free.bind(('127.0.0.1', 0))
         os.environ.update(PORT=str(free.getsockname()[1]), PYTHON=sys.executable)
     os.environ.setdefault('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')  # large pages: a tenth to a third of the time
+    replace_removed_functions()
     batch = Config.fromfile(config).train_dataloader.batch_size
     halves = [f'train_dataloader.batch_size={batch // 2}', 'train_dataloader.num_workers=0',
               'train_dataloader.persistent_workers=False']

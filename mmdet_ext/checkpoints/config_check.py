@@ -8,6 +8,7 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from ..compat import replace_removed_functions
 from .conversion import Conversion
 from .unpickler import CheckpointError
 
@@ -39,6 +40,7 @@ def build_recipe(conversion: Conversion) -> nn.Module:
     but no values."""
     recipe = conversion.recipe
     folder = PACKAGE / '.mim' if (PACKAGE / '.mim' / recipe.config).is_file() else PACKAGE.parent
+    replace_removed_functions()
     cfg = Config.fromfile(folder / recipe.config)
     cfg.merge_from_dict(dict(recipe.options))
     if 'text_encoder' in cfg.model:

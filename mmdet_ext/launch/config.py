@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ..command_line import message_of, wrong_config
+from ..compat import replace_removed_functions
 from ..config_variables import apply_variables, truth_files
 
 NUMBERS = {  # entry of a config: the least whole number that each of its keys may be
@@ -38,6 +39,7 @@ def load_config(
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'there is no config file {path} (seen from {Path.cwd()})')
+    replace_removed_functions()
     try:
         cfg = Config.fromfile(path)
     except Exception as error:  # the file is a program, which can raise anything

@@ -102,6 +102,6 @@ def _build(name: str, config: object, local: bool) -> tuple[nn.Module, list[str]
     """The model with its weights, and the names of those that the files lack."""
     kind, _ = _class_of(config)
     options = {} if config.model_type == 'clip' else dict(config=config)  # CLIP's text tower has a config of its own
-    model, info = kind.from_pretrained(name, dtype=torch.float32, local_files_only=local, output_loading_info=True,
-                                       **options)
-    return model, sorted(info['missing_keys'])
+    model, info = kind.from_pretrained(name, local_files_only=local, output_loading_info=True, **options)
+    # transformers 5 gives the files' precision unless it is told one, by an argument that transformers 4 does not know
+    return model.float(), sorted(info['missing_keys'])

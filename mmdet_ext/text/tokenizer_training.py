@@ -1,5 +1,5 @@
 """A byte-level BPE tokenizer like RoBERTa's (https://arxiv.org/abs/1907.11692, section 4.4), trained on own texts."""
-import json
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .positive_map import NUM_COLUMNS
 
 if TYPE_CHECKING:
-    from transformers import RobertaTokenizer
+    from transformers import RobertaTokenizerFast
 
 # RoBERTa-base where transformers' RobertaConfig says otherwise, or nothing that is sure to stay.
 PUBLISHED = dict(vocab_size=50265, max_position_embeddings=514, type_vocab_size=1, layer_norm_eps=1e-5,
@@ -16,14 +16,14 @@ SPECIAL_TOKENS = ('<s>', '<pad>', '</s>', '<unk>', '<mask>')
 SMALLEST = 256 + len(SPECIAL_TOKENS)
 
 
-def train_tokenizer(texts: Iterable[str], vocab_size: int) -> 'RobertaTokenizer':
+def train_tokenizer(texts: Iterable[str], vocab_size: int) -> 'RobertaTokenizerFast':
     """A tokenizer of at most `vocab_size` tokens, 261 or more; the same texts give the same one.
 
     Every byte is a token, so that it reads any text; special tokens come first, `<s>` 0, `<pad>` 1 and `</s>` 2 as
     published.
     """
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-    from transformers import RobertaTokenizer
+    from transformers import RobertaTokenizerFast
 
     if vocab_size < SMALLEST:
         raise ValueError(f'vocab_size should be {SMALLEST} (256 bytes and {len(SPECIAL_TOKENS)} special tokens) or '
@@ -33,12 +33,12 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> 'RobertaTokenizer'
     trained.train_from_iterator(texts, trainers.BpeTrainer(
         vocab_size=vocab_size, special_tokens=list(SPECIAL_TOKENS), show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
-    model = json.loads(trained.to_str())['model']
-    merges = [tuple(pair) for pair in model['merges']]
-    return RobertaTokenizer(vocab=model['vocab'], merges=merges, model_max_length=NUM_COLUMNS)
+    with tempfile.TemporaryDirectory() as folder:  # the constructor's arguments differ between transformers 4 and 5
+        trained.model.save(folder)  # vocab.json and merges.txt
+        return RobertaTokenizerFast.from_pretrained(folder, model_max_length=NUM_COLUMNS)
 
 
-def save_encoder_folder(tokenizer: 'RobertaTokenizer', folder: str | Path, *, layers: int, hidden_size: int,
+def save_encoder_folder(tokenizer: 'RobertaTokenizerFast', folder: str | Path, *, layers: int, hidden_size: int,
                         heads: int, dropout: float = 0.1) -> None:
     """Write what `RobertaTextEncoder(folder, pretrained=False)` reads: the tokenizer and a RobertaConfig.
 

@@ -31,6 +31,7 @@ def test_the_same_texts_give_the_same_files(tmp_path):
         save_encoder_folder(train_tokenizer(TIES, 300), tmp_path / name, layers=1, hidden_size=8, heads=2)
     files = {path.name: path.read_bytes() for path in (tmp_path / 'a').iterdir()}
     assert files == {path.name: path.read_bytes() for path in (tmp_path / 'b').iterdir()}
+    files.pop('special_tokens_map.json', None)  # of transformers 4
     assert set(files) == {'tokenizer.json', 'tokenizer_config.json', 'vocab.json', 'merges.txt', 'config.json'}
     vocab = json.loads(files['vocab.json'])
     assert len(vocab) == 300 and vocab == json.loads(files['tokenizer.json'])['model']['vocab']

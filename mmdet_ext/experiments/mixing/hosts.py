@@ -2,8 +2,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import mmdet
 from mmengine.config import Config, ConfigDict
-from mmengine.utils import get_installed_path
 
 from ...config_files import config_file
 
@@ -34,7 +34,7 @@ class Host:
         """The file for `_base_` in a config of this host; for `mmdet::...` mmengine reads all of mmdet's metafiles."""
         if self.packaged:
             return config_file(self.config)
-        return str(Path(get_installed_path('mmdet'), '.mim/configs', self.config))
+        return str(Path(mmdet.__file__).parent / '.mim/configs' / self.config)
 
     def read(self, folder: Path, lines: str = '') -> ConfigDict:
         """The model of a config of this host with `lines` added, by files that are written into `folder`."""

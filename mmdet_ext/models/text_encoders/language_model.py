@@ -1,8 +1,6 @@
 """Build RoBERTa (https://arxiv.org/abs/1907.11692) with transformers."""
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from ...text.hub import load_files
 from ...text.tokenizer_training import PUBLISHED
 
@@ -46,11 +44,11 @@ def _load_weights(name: str, config: 'RobertaConfig') -> 'RobertaModel':
     from transformers import RobertaModel
 
     def load(name: str, **options: Any) -> 'tuple[RobertaModel, dict[str, Any]]':
-        return RobertaModel.from_pretrained(name, config=config, dtype=torch.float32, output_loading_info=True,
-                                            **options)
+        return RobertaModel.from_pretrained(name, config=config, output_loading_info=True, **options)
 
     model, info = load_files(load, name, argument='name', what='weights (or set pretrained=False)')
     missing = sorted(key for key in info['missing_keys'] if 'pooler' not in key)  # trained with MDETR only
     if missing:
         raise ValueError(f'name={name} lacks {len(missing)} weights of RobertaModel: {", ".join(missing[:3])}')
-    return model
+    # transformers 5 gives the files' precision unless it is told one, by an argument that transformers 4 does not know
+    return model.float()

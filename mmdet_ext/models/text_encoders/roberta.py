@@ -8,6 +8,7 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
+from ...compat.transformers_version import takes_masks_of_heads
 from ...text.positive_map import NUM_COLUMNS
 from ...text.tokenization import load_tokenizer, pad_tokens, tokenize
 from ...transfers import to_device
@@ -124,7 +125,7 @@ class RobertaTextEncoder(BaseModule):
 
     def _seen_mask(self, ids: list[list[int]], mask: Tensor) -> Tensor | None:
         """The mask (B, L) as transformers makes it, but without waiting for the device: (B, 1, 1, L), or None."""
-        if self.language_model.config._attn_implementation != 'sdpa':
+        if self.language_model.config._attn_implementation != 'sdpa' or not takes_masks_of_heads():
             return mask
         return None if len({len(row) for row in ids}) == 1 else mask[:, None, None].bool()
 

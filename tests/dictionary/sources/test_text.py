@@ -144,7 +144,8 @@ def test_what_is_no_whole_model_is_refused(folders, lines, tmp_path, monkeypatch
         TextSource(str(folders['gpt2']), [])
     model = RobertaForMaskedLM(RobertaConfig(**SMALL))
     model.save_pretrained(tmp_path / 'wordless')
-    with pytest.raises(ValueError, match='wordless has no tokenizer'):
+    # transformers 5 makes one up, and 4 raises
+    with pytest.raises((ValueError, OSError), match="wordless has no tokenizer|Can't load tokenizer"):
         TextSource(str(tmp_path / 'wordless'), [lines])
     weights = {key: value for key, value in model.state_dict().items() if 'layer.1' not in key and 'lm_head' not in key}
     model.save_pretrained(tmp_path / 'partly', state_dict=weights)

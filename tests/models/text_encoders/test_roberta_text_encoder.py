@@ -137,7 +137,7 @@ def test_missing_files_are_named_with_the_way_to_get_them(text_folder, tmp_path,
     with pytest.raises(FileNotFoundError, match=r'tokenizer=\./nowhere.*: there is no such folder'):
         RobertaTextEncoder(text_folder, pretrained=False, tokenizer='./nowhere')
     shutil.copy(f'{text_folder}/config.json', tmp_path)
-    with pytest.raises(ValueError, match=f'name={tmp_path} has no tokenizer'):
+    with pytest.raises((ValueError, OSError), match=f'name={tmp_path} (has|gives) no tokenizer'):  # transformers 5, 4
         RobertaTextEncoder(str(tmp_path), pretrained=False)
     empty = tmp_path / 'empty'
     empty.mkdir()

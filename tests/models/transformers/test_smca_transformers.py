@@ -277,6 +277,7 @@ def test_words_behind_the_map_are_attended_without_a_gaussian():
     assert_close(output, layer(query, query_pos, only_words, centres, decoder.smooths), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.skipif(torch.__version__.startswith('2.6.'), reason="an internal error of torch 2.6's compiler")
 @pytest.mark.parametrize('num_scales, options', [(1, dict(dynamic_scale='type4'))])
 def test_the_compiler_sees_one_graph_of_both_passes(num_scales, options):
     decoder, memory = make_decoder(num_scales, **options), make_memory(num_scales, padded=True)
