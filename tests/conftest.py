@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 import simulated_device
 import torch
-from mmengine.config import config, utils
+from mmengine.config import utils
 from mmengine.registry import init_default_scope
 from simulated_device import SimulatedDevice
 
 import mmdet_ext  # noqa: F401  registers what the tests name by `type`
+from mmdet_ext.compat.config_patches import formatter_module
 from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,7 +66,7 @@ def device(pytestconfig) -> Iterator[torch.device]:
 def plain_configs() -> None:
     """Configs are checked, but not laid out, before runners write them: yapf needs up to two seconds for each. And the
     hundred metafiles of mmdet, in which mmengine looks for each `mmdet::` base, are read once."""
-    config.FormatCode = lambda text, **_: (f'{ast.unparse(ast.parse(text))}\n', True)
+    formatter_module().FormatCode = lambda text, **_: (f'{ast.unparse(ast.parse(text))}\n', True)
     utils.load = cache(utils.load)
 
 

@@ -1,7 +1,9 @@
 """Changes to how mmengine reads, writes and keeps config files."""
 import ast
 from functools import cache, wraps
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from mmengine.config import Config, config
@@ -62,9 +64,10 @@ def format_configs_once() -> None:
     A run writes its complete config four times as it starts (log, work directory, ``vis_data``, checkpoints), and again
     before it tests. yapf needs up to two seconds each time for a config of MDETR.
     """
-    if getattr(config.FormatCode, 'formats_once', False):
+    module = formatter_module()
+    if getattr(module.FormatCode, 'formats_once', False):
         return
-    format_code = config.FormatCode
+    format_code = module.FormatCode
 
     @cache
     def format_statement(statement: str, options: tuple[tuple[str, Any], ...]) -> str:
@@ -80,4 +83,9 @@ def format_configs_once() -> None:
         return formatted, formatted != text
 
     format_each.formats_once = True
-    config.FormatCode = format_each
+    module.FormatCode = format_each
+
+
+def formatter_module() -> ModuleType:
+    """Where mmengine finds yapf's `FormatCode`: in a module of its own, and the maintained fork in that of yapf."""
+    return config if hasattr(config, 'FormatCode') else import_module('yapf.yapflib.yapf_api')

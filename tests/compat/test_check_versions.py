@@ -27,7 +27,7 @@ def test_corners_are_listed():
         'pinned', 'py312', 'py313', 'py314', 'oldest', 'torch211', 'newest', 'cpu', 'onedl']
 
 
-@pytest.mark.parametrize('arguments, message', [(['py27'], 'no corner or option py27'), (['--quick'], 'option --quick')])
+@pytest.mark.parametrize('arguments, message', [(['py27'], 'no corner or option py27'), (['--new'], 'option --new')])
 def test_unknown_words_are_refused(arguments, message):
     result = check_versions(*arguments)
     assert result.returncode == 2 and message in result.stderr
@@ -42,7 +42,8 @@ def test_finished_corners_are_rows_of_the_table_and_are_not_tried_again(tmp_path
 
 
 def test_what_broke_is_told_with_the_versions_that_differ(tmp_path):
-    write_result(tmp_path, 'newest', 'first of 2: tests/a.py::test_b', freeze='torch==9.9\nmmdet==3.3.0\nOPENXLAB==1.0\n',
+    write_result(tmp_path, 'newest', 'first of 2: tests/a.py::test_b',
+                 freeze='torch==9.9\nmmdet==3.3.0\nOPENXLAB==1.0\n',
                  tests='FAILED tests/a.py::test_b - ValueError\nERROR tests/c.py\n')
     result = check_versions('--out', tmp_path, 'newest')
     assert result.returncode == 1

@@ -1,10 +1,10 @@
 """A config's text is laid out once in a process, as yapf lays it out."""
 import pytest
-from mmengine.config import Config, config
+from mmengine.config import Config
 from yapf.yapflib.yapf_api import FormatCode
 
 import mmdet_ext.compat.apply  # noqa: F401  as the configs have it, before `calls` looks on
-from mmdet_ext.compat.config_patches import format_configs_once
+from mmdet_ext.compat.config_patches import format_configs_once, formatter_module
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def calls(monkeypatch) -> list[str]:
         asked.append(text)
         return FormatCode(text, **options)
 
-    monkeypatch.setattr(config, 'FormatCode', format_code)
+    monkeypatch.setattr(formatter_module(), 'FormatCode', format_code)
     return asked
 
 

@@ -3,7 +3,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mmengine.utils import get_installed_path
+import mmdet
 
 NO_MODELS = {
     '_base_': 'parts of other configs',
@@ -74,7 +74,7 @@ SIZES = ((r'tiny|nano|mobilenet|light', 10), (r'[rsx](\d+)', None), (r'swin-?[bl
 
 def config_folder() -> Path:
     """The folder of MMDetection's configs."""
-    return Path(get_installed_path('mmdet'), '.mim/configs')
+    return Path(mmdet.__file__).parent / '.mim/configs'
 
 
 def all_configs() -> list[str]:

@@ -14,6 +14,7 @@ from ..small_batch import BOXES, batch
 
 SIZES = ((128, 128), (96, 128))
 LARGER_SIZES = ((300, 300), (240, 300))
+ONE_SIZE = ('YOLACTHead', )  # which learn from images of one size
 ONE_BY_ONE = ('GARPNHead', 'GARetinaHead')  # which predict on one image at a time
 LARGER = ('SSDVGG', 'DDODHead')  # whose last maps would be too small for their convolutions
 DETECTIONS_OF_VIDEOS = ('ByteTrack', 'OCSORT')  # trackers that train their detector, on images
@@ -43,9 +44,11 @@ def prediction_inputs(cfg: ConfigDict) -> list[dict]:
 
 
 def _detection_batch(cfg: ConfigDict, training: bool) -> dict:
-    sizes = LARGER_SIZES if any(node.get('type') in LARGER for node in nodes(cfg)) else SIZES
+    types = {node.get('type') for node in nodes(cfg)}
+    sizes = LARGER_SIZES if types & {*LARGER} else SIZES
     masked = any(node.get('mask_head') or node.get('loss_mask') for node in nodes(cfg))
-    if training and masked and not any(node.get('pad_mask') for node in nodes(cfg)):  # learns from images of one size
+    padded = any(node.get('pad_mask') for node in nodes(cfg))
+    if training and (types & {*ONE_SIZE} or (masked and not padded)):
         sizes = sizes[:1] * 2
     counts = [node['num_classes'] for node in nodes(cfg) if isinstance(node.get('num_classes'), int)]
     semantic = any(node.get('semantic_head') or node.get('num_stuff_classes') for node in nodes(cfg))

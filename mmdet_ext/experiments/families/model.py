@@ -17,6 +17,8 @@ LOWEST_SCORE = 1e-5
 MOST_CLASSES = 1000  # with more classes the thresholds stay, because each box would be kept once for each
 MOST_SAMPLES = 32  # regions of an image that heads learn from
 MOST_RESULTS = 20  # objects of an image that are predicted
+# Backbones whose maps of random weights become infinite, unless their norms normalise.
+NORMALISED = ('DetectoRS_ResNet', 'TridentResNet')
 SEED = 0
 ZERO_WEIGHTS_BECOME = 0.01  # standard deviation
 ZERO_BIASES_BECOME = 0.1  # at most, so that boxes have a size
@@ -42,7 +44,7 @@ def small_model_config(cfg: ConfigDict, texts: Path) -> ConfigDict:
         # 'nms_pre' is with those of regions; QueryInst predicts as many objects as it has queries
         if 'max_per_img' in node and 'nms_pre' not in node and cfg.type != 'QueryInst':
             node['max_per_img'] = min(node['max_per_img'], MOST_RESULTS)
-        if node.get('type') == 'DetectoRS_ResNet':  # random weights need norms that normalise: its maps become infinite
+        if node.get('type') in NORMALISED:
             node.update(norm_eval=False, frozen_stages=-1)
         if isinstance(node.get('teacher_config'), str):  # relative to MMDetection's checkout
             node['teacher_config'] = str(config_folder().parent / node['teacher_config'])
@@ -60,6 +62,8 @@ def build_model(cfg: ConfigDict) -> nn.Module:
     model = MODELS.build(cfg)
     model.init_weights()
     model = revert_sync_batchnorm(model)
+    if hasattr(model, 'set_epoch'):  # which a hook calls
+        model.set_epoch(0)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.  # prediction normalises as the step before did, else its maps may explode
