@@ -6,14 +6,23 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 # Two processes; the tests of a file stay together, because they share what they build. Files in their order: xdist's
 # own begins with the files of many tests, and the few long tests of others would be the last, one process waiting.
 PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
-OTHER_PYTHON := Python 3.11 or 3.12 is needed (mmcv 2.1.0 does not build on 3.13): make PYTHON=python3.11 ...
+# lite: mmcv-lite, whose operators mmdet_ext stands in for; compiled: mmcv, whose operators are compiled here
+MMCV ?= lite
+PYTHONS_lite := 3.11 3.12 3.13 3.14
+PYTHONS_compiled := 3.11 3.12
 export PIP_NO_INPUT := 1
 
-.PHONY: help install app demo demo-rd demo-mdetr demo-mdetr-qa demo-mdetr-seg demo-text lint docs test test-gpu clean
+ifeq ($(filter lite compiled,$(MMCV)),)
+$(error MMCV=$(MMCV): it is lite or compiled)
+endif
+
+.PHONY: help install app demo demo-rd demo-mdetr demo-mdetr-qa demo-mdetr-seg demo-text lint docs test test-gpu lock \
+  clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make install  $(VENV) with torch, the MM packages and mmdet_ext; needs Python 3.11 or 3.12 and a C++ compiler'
+	@echo 'make install  $(VENV) with torch, the MM packages and mmdet_ext; needs Python 3.11 or later'
+	@echo 'make install MMCV=compiled   the same with compiled operators; needs Python 3.11 or 3.12 and a C++ compiler'
 	@echo 'make demo     install, draw the Shapes data, train a small YOLOv9 on it, evaluate it, report, export: 10 minutes'
 	@echo 'make demo-rd  the same without and with a dictionary (YOLO-RD) of features of the first: 12 minutes more'
 	@echo 'make demo-mdetr  install, train a small MDETR on captions of Shapes, evaluate it: half an hour'
@@ -25,10 +34,11 @@ help:
 	@echo 'make docs     install, write the documentation as a site to site/index.html'
 	@echo 'make test     install, run the tests: 12 minutes on 2 cores'
 	@echo 'make test-gpu install, run what needs a CUDA device: published numbers, mixed precision, an epoch of each'
+	@echo 'make lock     write requirements.lock for the versions of requirements.txt; needs uv'
 	@echo 'make clean    remove $(VENV) and what was built'
 	@echo 'PYTHON=...    the interpreter to make $(VENV) with (python3)'
 
-install: $(VENV)/.installed
+install: $(VENV)/.installed-$(MMCV)
 
 demo: install
 	$(VENV)/bin/python tools/demo.py
@@ -53,6 +63,7 @@ app: install
 
 lint: install
 	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff check --preview --select PLW1514 mmdet_ext tools benchmarks  # text files without encoding=
 
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build
@@ -69,19 +80,35 @@ test-gpu: install
 clean:
 	rm -rf $(VENV) build dist site mmdet_ext.egg-info mmdet_ext/.mim .pytest_cache .ruff_cache
 
-$(VENV)/.torch: requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)) and "$(OTHER_PYTHON)")'
-	@echo 'Making $(VENV) and installing torch (up to 3 GB to load, minutes).'
+lock:
+	uv pip compile requirements.txt --universal --python-version 3.11 --strip-extras --no-annotate --quiet \
+	  --custom-compile-command 'make lock' -o requirements.lock
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; found = "%d.%d" % sys.version_info[:2]; known = "$(PYTHONS_$(MMCV))".split(); \
+	  found in known or sys.exit("$(PYTHON) is Python %s; MMCV=$(MMCV) needs one of %s: make PYTHON=python3.12 ..." % \
+	  (found, ", ".join(known)))'
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install -qq -c requirements.txt torch torchvision setuptools wheel ninja
 	@touch $@
 
-$(VENV)/.mmcv: $(VENV)/.torch tools/install_mmcv.sh
-	@PYTHON=$(VENV)/bin/python PIP_CONSTRAINT=requirements.txt bash tools/install_mmcv.sh
+# What was tested together: requirements.txt names it, requirements.lock adds what these packages need themselves.
+# --no-compile: Python compiles the modules that are used when it first imports them, pip all of them, for a minute.
+$(VENV)/.installed-lite: requirements.txt requirements.lock setup.py | $(VENV)/.made
+	@echo 'Installing torch (up to 3 GB to load, minutes), the MM packages and mmdet_ext itself, editable, in $(VENV).'
+	@rm -f $(VENV)/.installed-*
+	@$(PIP) uninstall -qq -y mmcv
+	@$(PIP) install -qq --no-compile -c requirements.lock -r requirements.txt -e .
 	@touch $@
+	@echo 'Installed. The interpreter is $(VENV)/bin/python.'
 
-$(VENV)/.installed: $(VENV)/.mmcv setup.py
+$(VENV)/.installed-compiled: requirements.txt requirements.lock setup.py tools/install_mmcv.sh | $(VENV)/.made
+	@echo 'Installing torch (up to 3 GB to load, minutes) in $(VENV).'
+	@rm -f $(VENV)/.installed-*
+	@$(PIP) uninstall -qq -y mmcv-lite
+	@$(PIP) install -qq --no-compile -c requirements.lock torch torchvision setuptools wheel ninja
+	@PYTHON=$(VENV)/bin/python PIP_CONSTRAINT=requirements.lock bash tools/install_mmcv.sh
 	@echo 'Installing the MM packages and mmdet_ext itself, editable.'
-	@$(PIP) install -qq --no-build-isolation --use-pep517 -r requirements.txt -e .
+	@grep -v '^mmcv-lite' requirements.txt >$(VENV)/requirements.txt
+	@$(PIP) install -qq --no-compile -c requirements.lock -r $(VENV)/requirements.txt -e .
 	@touch $@
 	@echo 'Installed. The interpreter is $(VENV)/bin/python.'

@@ -53,13 +53,13 @@ class EditableWheelForMim(editable_wheel):
             dist_info.output_dir = str(self.dist_dir)
             self.run_command('dist_info')
             self.dist_info_dir = dist_info.dist_info_dir
-        Path(self.dist_info_dir, 'top_level.txt').write_text(f'{PACKAGE}\n')
+        Path(self.dist_info_dir, 'top_level.txt').write_text(f'{PACKAGE}\n', encoding='utf-8')
         super().run()
 
 
 def version() -> str:
     scope: dict = {}
-    exec((PACKAGE / 'version.py').read_text(), scope)
+    exec((PACKAGE / 'version.py').read_text(encoding='utf-8'), scope)
     return scope['__version__']
 
 
@@ -68,7 +68,7 @@ setup(
     name='mmdet_ext',
     version=version(),
     description='YOLOv9, YOLO-RD, SMCA-DETR and MDETR for MMDetection 3.x, with parts for any of its detectors',
-    long_description=(ROOT / 'README.md').read_text() if (ROOT / 'README.md').exists() else '',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8') if (ROOT / 'README.md').exists() else '',
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     license_files=['LICENSE'],
@@ -77,14 +77,16 @@ setup(
     package_data={'mmdet_ext': ['report/templates/*', *(f'.mim/{files}' for files in (
         '**/*.py', '**/*.yml', '**/*.sh', 'model-index.yml'))]},
     zip_safe=False,
-    # mmengine, mmcv and mmdet come from distributions of more than one name, and mmcv must be compiled after torch is
-    # there: `import mmdet_ext` checks their versions. requirements.txt holds the versions that the tests run with.
+    # mmengine, mmcv and mmdet come from distributions of more than one name, so that nobody's is replaced: the extra mm
+    # installs them, `import mmdet_ext` checks their versions. requirements.txt holds the versions of the tests.
     install_requires=['torch>=2.6', 'torchvision', 'numpy', 'scipy', 'scikit-learn', 'matplotlib', 'opencv-python',
                       'pillow', 'pycocotools', 'faster-coco-eval>=1.6', 'msgspec>=0.18', 'packaging', 'tabulate',
-                      'tqdm', 'supervision>=0.31', 'av', 'pandas', 'pyyaml'],
+                      'tqdm', 'supervision>=0.31', 'av', 'pandas', 'psutil', 'pyyaml'],
     extras_require={
-        # the published distributions; mmdet itself refuses mmcv 2.2
-        'mm': ['mmengine>=0.7.1,<1.0', 'mmcv>=2.0.0rc4,<2.2', 'mmdet>=3.0,<4.0', 'openmim', 'setuptools<82'],
+        # the published distributions, and mmcv without compiled operators, which those of mmdet_ext stand in for. mmdet
+        # refuses mmcv 2.2; mmengine and openmim import pkg_resources; a later openxlab brings a setuptools of 2022
+        'mm': ['mmengine>=0.7.1,<1.0', 'mmcv-lite>=2.0.0rc4,<2.2', 'mmdet>=3.0,<4.0', 'openmim', 'openxlab<0.0.12',
+               'setuptools<82'],
         # text encoders, and dictionaries from CLIP
         'text': ['transformers>=4.46', 'tokenizers', 'huggingface_hub'],
         'clip': ['open_clip_torch>=3'],

@@ -28,7 +28,7 @@ def combination(tool: Path, sizes: tuple[int, int] = (1_000, 10_000)) -> Iterato
             finished = run([sys.executable, tool, *(folder / f'{part}.json' for part in ('refexp', 'gqa', 'regions')),
                             '--coco', folder / 'coco.json', '--vg-images', folder / 'vg.json',
                             '--out', folder / 'combined.json'])
-            pairs.append(len(json.loads((folder / 'combined.json').read_text())['images']))
+            pairs.append(len(json.loads((folder / 'combined.json').read_text(encoding='utf-8'))['images']))
         measured.append(Measurement(finished.cpu_seconds, finished.peak_bytes))
         yield f'{count:,} images, {captions:,} captions combined to {pairs[-1]:,}', measured[-1]
     share = (PUBLISHED_PAIRS - pairs[1]) / (pairs[1] - pairs[0])

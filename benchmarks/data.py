@@ -56,7 +56,7 @@ def training_images(config: Path, count: int = 64, repeats: int = 3) -> Iterator
 def growth(calls: int, make: Callable[..., Work], *args: object) -> Measurement:
     """Median seconds of a call of the work `make(*args)`, and by how many bytes the process grew at most."""
     work = make(*args)
-    Path('/proc/self/clear_refs').write_text('5')  # the greatest size begins anew
+    Path('/proc/self/clear_refs').write_text('5', encoding='utf-8')  # the greatest size begins anew
     before = _memory('VmRSS')
     seconds = float(np.median([seconds_of(work) for _ in range(calls)]))
     return Measurement(seconds, max(_memory('VmHWM') - before, 1))
@@ -64,14 +64,14 @@ def growth(calls: int, make: Callable[..., Work], *args: object) -> Measurement:
 
 def _memory(field: str) -> int:
     """Bytes of this process: resident now (VmRSS) or at most (VmHWM)."""
-    lines = Path('/proc/self/status').read_text().splitlines()
+    lines = Path('/proc/self/status').read_text(encoding='utf-8').splitlines()
     return next(int(line.split()[1]) << 10 for line in lines if line.startswith(f'{field}:'))
 
 
 def reading(kind: str, ann_file: Path) -> Work:
     """Read an annotation file by `json.load` or by a data set of mmdet or of ours."""
     if kind == 'json.load':
-        return lambda: json.loads(ann_file.read_text())
+        return lambda: json.loads(ann_file.read_text(encoding='utf-8'))
     import mmdet.datasets
 
     import mmdet_ext.datasets

@@ -95,7 +95,7 @@ def write_truth(path: Path, count: int) -> Path:
                              segmentation=[[x, y, x + width, y, x + width, y + height, x, y + height]]))
     images = [dict(id=i, file_name=f'{i}.jpg', height=SIZE[0], width=SIZE[1]) for i in range(count)]
     categories = [dict(id=i, name=f'class {i}') for i in range(CLASSES)]
-    path.write_text(json.dumps(dict(images=images, annotations=rows, categories=categories)))
+    path.write_text(json.dumps(dict(images=images, annotations=rows, categories=categories)), encoding='utf-8')
     return path
 
 
@@ -110,7 +110,7 @@ def write_images(folder: Path, count: int, size: tuple[int, int] = SIZE) -> None
 
 def generated_detections(ann_file: Path, count: int) -> list[tuple[int, dict[str, Tensor]]]:
     """For each image its id, and `count` detections: `bboxes` near the objects or anywhere, `scores` and `labels`."""
-    rng, content = np.random.default_rng(2), json.loads(ann_file.read_text())
+    rng, content = np.random.default_rng(2), json.loads(ann_file.read_text(encoding='utf-8'))
     truth = {image['id']: [] for image in content['images']}
     for row in content['annotations']:
         truth[row['image_id']].append((*row['bbox'], row['category_id']))
@@ -135,7 +135,7 @@ def write_caption_file(path: Path, count: int) -> Path:
         if i % 20 == 0:
             boxes = random_boxes(draw)
         add_caption(content, f'{i // 20}.jpg', boxes, draw)
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(content), encoding='utf-8')
     return path
 
 

@@ -38,7 +38,7 @@ def run(command: Sequence[object], env: Mapping[str, str] | None = None, folder:
     command = [*map(str, command)]
     variables = {key: value for key, value in os.environ.items() if key != 'OMP_NUM_THREADS'} | dict(env or {})
     variables['PYTHONPATH'] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get('PYTHONPATH'))))
-    with tempfile.TemporaryFile('w+') as log:
+    with tempfile.TemporaryFile('w+', encoding='utf-8') as log:
         status = subprocess.run([sys.executable, '-c', STARTER, *command], stdout=log, stderr=log, env=variables,
                                 cwd=folder).returncode
         log.seek(0)

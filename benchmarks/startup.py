@@ -58,7 +58,8 @@ def threads(checkout: Path, *, size: int = 160, batch: int = 8, iters: int = 6, 
                             '--no-report', '--cfg-options', f'train_dataloader.dataset.dataset.indices={images}'], env,
                            folder)
             scalars, = Path(work_dir).glob('*/vis_data/scalars.json')
-            seconds = [row['time'] for row in map(json.loads, scalars.read_text().splitlines()) if 'time' in row]
+            rows = map(json.loads, scalars.read_text(encoding='utf-8').splitlines())
+            seconds = [row['time'] for row in rows if 'time' in row]
             if chosen := re.search(r'Threads: (\d+) on', finished.printed):
                 label += f' (chooses {chosen[1]})'
             label += ', beside a busy process' * busy
@@ -68,7 +69,7 @@ def threads(checkout: Path, *, size: int = 160, batch: int = 8, iters: int = 6, 
 
 def write_config(checkout: Path, folder: Path, size: int, batch: int) -> Path:
     """A config of one epoch without validation, as `CONFIG` with images of another size and another batch."""
-    text = (checkout / CONFIG).read_text()
+    text = (checkout / CONFIG).read_text(encoding='utf-8')
     for pattern, value in ((r"'\.\./_base_", f"'{checkout}/configs/_base_"),
                            (r'\bimage_size = \d+', f'image_size = {size}'),
                            (r'\bbatch_size = \d+', f'batch_size = {batch}')):

@@ -1,4 +1,4 @@
-"""Where the configs of this package lie, in a checkout and in an installed package."""
+"""Where the configs and tools of this package lie, in a checkout and in an installed package."""
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -6,11 +6,12 @@ PACKAGE = Path(__file__).resolve().parent
 
 def config_folder() -> Path:
     """The folder `configs`, of the checkout or of the installed package."""
-    for folder in (PACKAGE.parent / 'configs', PACKAGE / '.mim' / 'configs'):
-        if (folder / '_base_' / 'yolov9_model.py').is_file():
-            return folder
-    raise FileNotFoundError(f'mmdet_ext has no configs, neither in {PACKAGE.parent} nor in {PACKAGE / ".mim"}: '
-                            'install it again')
+    return _folder('configs', '_base_/yolov9_model.py')
+
+
+def tool_folder() -> Path:
+    """The folder `tools`, of the checkout or of the installed package."""
+    return _folder('tools', 'train.py')
 
 
 def config_file(name: str) -> str:
@@ -30,3 +31,11 @@ def config_file(name: str) -> str:
     if not path.is_file():
         raise FileNotFoundError(f'mmdet_ext has no config {name} in {config_folder()}')
     return str(path)
+
+
+def _folder(name: str, file: str) -> Path:
+    for folder in (PACKAGE.parent / name, PACKAGE / '.mim' / name):
+        if (folder / file).is_file():
+            return folder
+    raise FileNotFoundError(f'mmdet_ext has no {name}, neither in {PACKAGE.parent} nor in {PACKAGE / ".mim"}: '
+                            'install it again')

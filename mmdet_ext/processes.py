@@ -1,4 +1,4 @@
-"""How many processes of a distributed run share a machine."""
+"""Cores of a machine, and how many processes of a distributed run share them."""
 import os
 import re
 
@@ -13,3 +13,8 @@ def local_processes() -> int:
         if number:
             return max(1, int(number[0]))
     return 1
+
+
+def machine_cores() -> int:
+    """Cores that this process may run on; all of them where the system does not say (macOS, Windows)."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1

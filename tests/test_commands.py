@@ -72,7 +72,16 @@ def tool_and_arguments(words: list[str]) -> tuple[Path, list[str]] | None:
         return None
     if words[0] == 'python' and words[1].startswith('tools/'):
         return ROOT / words[1], words[2:]
+    module = next((word for word in words if word.startswith('mmdet_ext.tools.')), None)
+    if words[0] == 'python' and module:
+        return module_file(module), words[words.index(module) + 1:]
     return None
+
+
+def module_file(module: str) -> Path:
+    """The file that `python -m` runs, if it has one."""
+    path = ROOT / module.removeprefix('mmdet_ext.' if '.tools.' in module else '').replace('.', '/')
+    return path / '__main__.py' if path.is_dir() else path.with_suffix('.py')
 
 
 # `mim run mmdet_ext predict` alone is the name of a command
@@ -132,9 +141,8 @@ def test_modules_that_are_run_exist_and_are_tested():
     modules = {command.words[2] for command in COMMANDS if command.words[:2] == ['python', '-m']
                and command.words[2].startswith('mmdet_ext')}
     for module in modules:
-        path = ROOT / module.replace('.', '/')
-        assert path.with_suffix('.py').exists() or (path / '__main__.py').exists(), module
-        assert any(module in text for text in TESTS.values()), module
+        assert module_file(module).exists(), module
+        assert '.tools.' in module or any(module in text for text in TESTS.values()), module
 
 
 @pytest.mark.parametrize('page', PAGES)

@@ -11,9 +11,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 DISTRIBUTIONS = packages_distributions()  # names of modules to names of distributions
 OTHER_INTERPRETER = {'ultralytics'}  # benchmarks run it in an environment of its own
-NEVER_IMPORTED = {'openmim', 'setuptools', 'pytest-xdist', 'ruff', 'mkdocs-material', 'mkdocstrings-python',  # commands
+NEVER_IMPORTED = {'openmim', 'openxlab', 'setuptools', 'pytest-xdist', 'ruff', 'mkdocs-material',
+                  'mkdocstrings-python',  # commands and what they need
                   'lvis', 'lap', 'onnxscript'}  # mmdet imports the first two, torch the third
 IMPORTERS = {'import_extra', 'importorskip'}  # functions that import the module that is their first argument
+SAME = {'mmcv': 'mmcv-lite'}  # two distributions of one module
 NOT_PINNED = {'spacy'}  # no test needs it
 
 
@@ -39,7 +41,7 @@ def imported(folder: str, at_import_only: bool = False) -> set[str]:
     tests = ROOT / 'tests'
     names -= {path.stem for path in (*tests.rglob('*.py'), *tests.iterdir())} | {'mmdet_ext'}
     names -= set(sys.stdlib_module_names) | OTHER_INTERPRETER
-    return {normal(DISTRIBUTIONS.get(name, [name])[0]) for name in names}
+    return {SAME.get(name, name) for name in (normal(DISTRIBUTIONS.get(name, [name])[0]) for name in names)}
 
 
 @pytest.fixture(scope='module')
@@ -74,3 +76,10 @@ def test_requirements_pin_what_is_declared(declared):
     lines = (ROOT / 'requirements.txt').read_text().splitlines()
     pinned = {normal(line) for line in lines if '==' in line and not line.startswith('#')}
     assert set().union(*declared.values()) - NOT_PINNED <= pinned
+
+
+def test_the_lock_has_the_pins():
+    pins, lock = ({normal(line): line.partition(';')[0].strip().lower().replace('_', '-')
+                   for line in (ROOT / name).read_text().splitlines() if '==' in line and not line.startswith('#')}
+                  for name in ('requirements.txt', 'requirements.lock'))
+    assert pins.items() <= lock.items(), 'make lock'

@@ -13,6 +13,7 @@ PACKAGE = ROOT / 'mmdet_ext'
 ORDER = [
     ['base'],
     ['operators'],
+    ['tools'],
     ['compat'],
     ['operators.__main__'],
     ['text'],

@@ -13,7 +13,6 @@ all else to ./work_dirs. After an interruption the same command goes on.
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -50,11 +49,12 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def call(tool: str, *arguments: object) -> None:
-    interpreter = 'bash' if tool.endswith('.sh') else sys.executable
-    command = [interpreter, str(ROOT / 'tools' / tool), *map(str, arguments)]
+def call(tool: str, *arguments: object, processes: int = 1) -> None:
+    several = ['-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={processes}'] if processes > 1 else []
+    command = [sys.executable, *several, str(ROOT / 'tools' / tool), *map(str, arguments)]
     print('$', *(f"'{word}'" if ' ' in word else word for word in command), flush=True)
-    if code := subprocess.call(command):
+    threads = dict(OMP_NUM_THREADS='1') if processes > 1 else {}
+    if code := subprocess.call(command, env=threads | os.environ):
         sys.exit(f'demo.py: {tool} failed with exit code {code}')
 
 
@@ -62,7 +62,7 @@ def train_and_test(config: Path, work_dir: Path, options: list[str]) -> tuple[Pa
     """Train, evaluate and print the result; returns the checkpoint and box AP50."""
     images = (work_dir / 'images').resolve()
     call('train.py', config, '--work-dir', work_dir, '--resume', *(['--cfg-options', *options] if options else []))
-    checkpoint = Path((work_dir / 'last_checkpoint').read_text().strip())
+    checkpoint = Path((work_dir / 'last_checkpoint').read_text(encoding='utf-8').strip())
     metrics = test(config, checkpoint, work_dir / 'test', '--show-dir', images)
     ap50, ap = metrics['coco/bbox_mAP_50'], metrics['coco/bbox_mAP']
     print(f"""
@@ -117,7 +117,7 @@ def grounding_checkpoint() -> str:
     folder = Path('work_dirs', WORK_DIRS['mdetr'])
     if not list(folder.glob('test_referring/*/*.json')):  # its last result
         ground(folder, [])
-    return (folder / 'last_checkpoint').read_text().strip()
+    return (folder / 'last_checkpoint').read_text(encoding='utf-8').strip()
 
 
 def answer(work_dir: Path, options: list[str]) -> None:
@@ -175,10 +175,10 @@ def ask(work_dir: Path, options: list[str]) -> None:
     others.write_text(f'_base_ = {str(config)!r}\ntest_dataloader = dict(dataset={dataset})\n')
     ap50 = {}
     for name in ('words', 'control'):
-        checkpoint = Path((work_dir / name / 'last_checkpoint').read_text().strip())
+        checkpoint = Path((work_dir / name / 'last_checkpoint').read_text(encoding='utf-8').strip())
         ap50[name] = [test(asked, checkpoint, work_dir / name / f'test_{kind}')['coco/bbox_mAP_50']
                       for kind, asked in dict(left_out=config, shown=others).items()]
-    checkpoint = Path((work_dir / 'words/last_checkpoint').read_text().strip())
+    checkpoint = Path((work_dir / 'words/last_checkpoint').read_text(encoding='utf-8').strip())
     deployed = work_dir / 'deployed.pth'
     call('deploy.py', config, checkpoint, deployed, '--classes', ', '.join(left_out), '--size', 160)
     ratio, cost = ap50['words'][0] / max(ap50['control'][0], 1e-9), cost_over_yolov9(config, checkpoint, left_out)
@@ -211,7 +211,7 @@ def train_side_by_side(config: Path, options: dict[Path, list[str]]) -> None:
                    *(['--cfg-options', *map(str, values)] if values else [])]
         log = work_dir.with_suffix('.log')
         print('$', *command[1:], '>>', log, flush=True)
-        with open(log, 'a') as file:
+        with open(log, 'a', encoding='utf-8') as file:
             processes[log] = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
     failed = [log for log, process in processes.items() if process.wait()]
     if failed:
@@ -219,7 +219,7 @@ def train_side_by_side(config: Path, options: dict[Path, list[str]]) -> None:
 
 
 def class_names(file: Path) -> list[str]:
-    return [category['name'] for category in json.loads(file.read_text())['categories']]
+    return [category['name'] for category in json.loads(file.read_text(encoding='utf-8'))['categories']]
 
 
 def cost_over_yolov9(config: Path, checkpoint: Path, classes: list[str]) -> dict[str, tuple[float, ...]]:
@@ -249,23 +249,22 @@ def train(config: Path, work_dir: Path, options: list[str]) -> Path:
 
     if torch.cuda.is_available() or (os.cpu_count() or 1) < 2:
         call('train.py', config, '--work-dir', work_dir, '--resume', *(['--cfg-options', *options] if options else []))
-        return Path((work_dir / 'last_checkpoint').read_text().strip())
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        os.environ.update(PORT=str(free.getsockname()[1]), PYTHON=sys.executable)
+        return Path((work_dir / 'last_checkpoint').read_text(encoding='utf-8').strip())
     os.environ.setdefault('GLIBC_TUNABLES', 'glibc.malloc.hugetlb=1')  # large pages: a tenth to a third of the time
     replace_removed_functions()
     batch = Config.fromfile(config).train_dataloader.batch_size
     halves = [f'train_dataloader.batch_size={batch // 2}', 'train_dataloader.num_workers=0',
               'train_dataloader.persistent_workers=False']
-    call('dist_train.sh', config, 2, '--work-dir', work_dir, '--resume', '--cfg-options', *halves, *options)
-    return Path((work_dir / 'last_checkpoint').read_text().strip())
+    call('train.py', config, '--launcher', 'pytorch', '--work-dir', work_dir, '--resume', '--cfg-options', *halves,
+         *options, processes=2)
+    return Path((work_dir / 'last_checkpoint').read_text(encoding='utf-8').strip())
 
 
 def test(config: Path, checkpoint: Path, work_dir: Path, *arguments: object) -> dict[str, float]:
     """Evaluate with the metrics of the config."""
     call('test.py', config, checkpoint, '--work-dir', work_dir, *arguments)
-    return json.loads(max(work_dir.glob('*/*.json')).read_text())  # folders and files are named by the time
+    newest = max(work_dir.glob('*/*.json'))  # folders and files are named by the time
+    return json.loads(newest.read_text(encoding='utf-8'))
 
 
 def main() -> None:

@@ -70,7 +70,7 @@ class AtomsView:
     def samples(self) -> Provenance | None:
         """The samples that are known: those that were looked for before, or those of the config's file of atoms."""
         try:
-            return Provenance(**json.loads(self._file.read_text()))
+            return Provenance(**json.loads(self._file.read_text(encoding='utf-8')))
         except (OSError, ValueError, TypeError):  # not there, or not complete
             pass
         atoms = atoms_of(self.probe.rd, None)

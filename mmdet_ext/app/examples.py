@@ -21,7 +21,7 @@ def examples_of(cfg: Config | None, count: int = COUNT) -> list[tuple[str, str]]
     """
     for ann_file, folder in named_files(cfg, 'test') if cfg is not None else ():
         try:
-            rows = json.loads(ann_file.read_text())['images']
+            rows = json.loads(ann_file.read_text(encoding='utf-8'))['images']
         except (OSError, ValueError, KeyError, TypeError):  # the page works without examples
             continue
         step = max(1, len(rows) // count)

@@ -38,7 +38,7 @@ def find_runs(folder: Path) -> list[Source]:
         configs = sorted(last.parent.glob('*.py'))
         best = sorted(last.parent.glob('best_*.pth'), key=os.path.getmtime)
         # the file names a path as seen when the run began: the folder may have been moved since
-        checkpoint = best[-1] if best else last.parent / Path(last.read_text().strip()).name
+        checkpoint = best[-1] if best else last.parent / Path(last.read_text(encoding='utf-8').strip()).name
         if len(configs) == 1 and checkpoint.is_file():
             name = ' '.join(part.removeprefix('demo_') for part in last.parent.relative_to(folder).parts)
             runs.append(Source(str(configs[0]), str(checkpoint), name if name != 'demo' else configs[0].stem))

@@ -10,6 +10,7 @@ from mmcv.transforms import LoadImageFromFile
 from mmdet.datasets.transforms import LoadAnnotations
 from mmengine.logging import print_log
 
+from ..memory import available_memory
 from ..processes import local_processes
 from .image_store import GIB, DiskStore, MemoryStore, StoredImage
 from .transforms import LoadPolygons, YOLOResize
@@ -91,16 +92,6 @@ class CachedLoading:
         decoding = self.load.color_type, self.load.imdecode_backend
         identity = repr((os.path.abspath(path), stat.st_mtime_ns, stat.st_size, target, decoding))
         return hashlib.blake2b(identity.encode(), digest_size=16).digest()
-
-
-def available_memory() -> int:
-    """Free bytes of memory, of the machine or, if less, of the container."""
-    lines = dict(line.split(':') for line in Path('/proc/meminfo').read_text().splitlines())
-    free = int(lines['MemAvailable'].split()[0]) << 10
-    limit, used = (Path('/sys/fs/cgroup', f'memory.{name}') for name in ('max', 'current'))
-    if limit.is_file() and (value := limit.read_text().strip()) != 'max':
-        free = min(free, max(int(value) - int(used.read_text()), 0))
-    return free
 
 
 def existing(folder: Path) -> Path:

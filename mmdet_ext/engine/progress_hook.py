@@ -118,7 +118,7 @@ def quiet_console(hook: ProgressHook) -> Iterator[None]:
     Python's warnings of torch and the MM packages, which are about their code, are not shown.
     """
     try:
-        with open(devnull, 'w') as nowhere, redirect_stdout(nowhere), warnings.catch_warnings():
+        with open(devnull, 'w', encoding='utf-8') as nowhere, redirect_stdout(nowhere), warnings.catch_warnings():
             warnings.filterwarnings('ignore', module=r'(torch|torchvision|mmengine|mmcv|mmdet|importlib)\b')
             yield
     finally:

@@ -11,7 +11,7 @@ from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ..processes import local_processes
+from ..processes import local_processes, machine_cores
 
 SLOW = 3  # times the usual time of an iteration
 
@@ -147,8 +147,7 @@ class ThreadsHook(Hook):
 
 def process_cores() -> int:
     """Cores for this process: those that it may run on, shared among the processes of a distributed run on them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
-    return max(1, cores // local_processes())
+    return max(1, machine_cores() // local_processes())
 
 
 def thread_counts(cores: int, num_workers: int) -> list[int]:

@@ -80,7 +80,7 @@ def _when(row: Mapping[str, Any]) -> int:
 def _read_rows(path: Path) -> Iterator[dict[str, Any]]:
     iteration = 0
     # what comes after the last end of a line is being written now, or was cut off when the training was killed
-    for number, line in enumerate(path.read_text().split('\n')[:-1], start=1):
+    for number, line in enumerate(path.read_text(encoding='utf-8').split('\n')[:-1], start=1):
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:

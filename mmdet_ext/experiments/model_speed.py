@@ -150,7 +150,7 @@ def _exported(model: Model, form: str, settings: Settings, out: Path) -> Path:
     folder = out / 'files'
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f'{Path(model.config).stem}-{precision or "fp32"}{SUFFIXES[kind]}'
-    with open(folder / f'{file.name}.log', 'w') as log, redirect_stdout(log):
+    with open(folder / f'{file.name}.log', 'w', encoding='utf-8') as log, redirect_stdout(log):
         # of any size: AP of a file and of the detector are then of the same scaled images
         options = GraphOptions(dynamic_batch=True, dynamic_size=True)
         return export(Job(model.config, model.checkpoint, kind, file, options, precision or 'fp32',

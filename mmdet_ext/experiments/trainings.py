@@ -48,7 +48,7 @@ class Training:
 
     def is_finished(self) -> bool:
         return max(self.log().validations, default=0) >= self.max_epochs or (
-            self.marker.is_file() and self.marker.read_text() == str(self.max_epochs))
+            self.marker.is_file() and self.marker.read_text(encoding='utf-8') == str(self.max_epochs))
 
     def progress(self, metric: str) -> str:
         """One line: the epoch, and the latest value of `metric`."""
@@ -143,7 +143,7 @@ def _start(training: Training, tool: Path, options: Sequence[str], jobs: int) ->
     if jobs == 1:
         return subprocess.Popen(command)
     threads = max(1, process_cores() // jobs)
-    with open(_log(training, jobs), 'a') as output:
+    with open(_log(training, jobs), 'a', encoding='utf-8') as output:
         return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT,
                                 env=dict(OMP_NUM_THREADS=str(threads)) | os.environ)
 

@@ -97,7 +97,7 @@ def beside(path: Path) -> Path:
 
 def metadata_beside(path: Path) -> Metadata:
     try:
-        return read_metadata(json.loads(beside(path).read_text()).get(KEY), beside(path))
+        return read_metadata(json.loads(beside(path).read_text(encoding='utf-8')).get(KEY), beside(path))
     except json.JSONDecodeError as error:
         raise ValueError(f'{beside(path)} is no json ({error})') from error
 

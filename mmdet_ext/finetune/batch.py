@@ -1,5 +1,4 @@
 """How many images a batch may have on this machine, and how many data workers serve it."""
-import os
 from collections.abc import Callable
 
 import torch
@@ -9,6 +8,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
+from ..memory import available_memory
+from ..processes import machine_cores
 from .models import Model
 
 MOST_MEMORY = 0.8  # of the device: later batches may be of larger images, or have more boxes
@@ -24,7 +25,7 @@ def cpu_batch(model: Model, image_size: int, largest: int, free: float | None = 
         largest: What the data set can use.
         free: GiB of free memory; None: what the system says.
     """
-    free = free if free is not None else os.sysconf('SC_AVPHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / GIB
+    free = free if free is not None else available_memory() / GIB
     per_image = model.memory * (image_size / 640) ** 2
     batch = 1
     while 2 * batch <= min(largest, 16) and 2 * batch * per_image <= free / 2:
@@ -34,7 +35,7 @@ def cpu_batch(model: Model, image_size: int, largest: int, free: float | None = 
 
 def num_workers(batch_size: int, cuda: bool) -> int:
     """Data workers: on a GPU one for each core, up to 8; on the CPU half of the cores, up to 4."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    cores = machine_cores()
     return max(1, min(batch_size, 8, cores)) if cuda else max(1, min(4, cores // 2))
 
 

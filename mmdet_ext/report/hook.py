@@ -49,7 +49,7 @@ class ReportHook(Hook):
         runner.logger.info(f'The report of this run is being written to {page}.')
         try:
             errors.parent.mkdir(parents=True, exist_ok=True)
-            with open(errors, 'w+') as file:
+            with open(errors, 'w+', encoding='utf-8') as file:
                 code = subprocess.run(command, stdout=_stdout(), stderr=file, env=_environment()).returncode
                 file.seek(0)
                 lines = [line.strip() for line in file.read().splitlines() if line.strip()]

@@ -77,7 +77,7 @@ def base_config(path: Path | None) -> Config | None:
     absolute = [name if '::' in name else str((path.parent / name).resolve()) for name in names]
     with tempfile.TemporaryDirectory() as folder:
         only_bases = Path(folder, 'bases.py')
-        only_bases.write_text(f'_base_ = {absolute!r}\n')
+        only_bases.write_text(f'_base_ = {absolute!r}\n', encoding='utf-8')
         return Config.fromfile(only_bases)
 
 
@@ -101,7 +101,7 @@ def _original(folder: Path) -> Path | None:
     if mmdet and mmdet.origin:
         roots.append(Path(mmdet.origin).parent / '.mim' / 'configs')
     for written in sorted(folder.glob('*.py'), key=lambda path: path.stat().st_mtime, reverse=True):
-        if '_base_' in written.read_text():
+        if '_base_' in written.read_text(encoding='utf-8'):
             return written
         for root in roots:
             if same_name := next(root.glob(f'*/{written.name}'), None):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_ext.experiments.mixing.cell import save_small_texts
+from mmdet_ext.experiments.small_models import save_small_texts
 
 
 @pytest.fixture(scope='session')

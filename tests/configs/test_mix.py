@@ -7,7 +7,9 @@ import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 
-from mmdet_ext.experiments.mixing.cell import TRAINED, batch, check_model, offline
+from mmdet_ext.experiments.mixing.cell import TRAINED, check_model
+from mmdet_ext.experiments.small_batch import batch
+from mmdet_ext.experiments.small_models import offline
 
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / 'configs/mix').glob('*.py'))
 assert CONFIGS

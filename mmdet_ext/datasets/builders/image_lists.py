@@ -31,7 +31,7 @@ def read_ids(path: Path) -> set[str]:
     elif path.suffix == '.json':
         values = [row.id if isinstance(row, _IdRow) else row for _, _, row in JsonRows(path, Id | _IdRow, 'images')]
     else:
-        values = path.read_text().split()
+        values = path.read_text(encoding='utf-8').split()
     if not isinstance(values, Collection) or isinstance(values, (str, bytes)):
         raise ValueError(f'{path} should be a list of ids, got {values!r}')
     if wrong := [value for value in values if type(value) is not int and not (isinstance(value, str) and value)]:

@@ -106,7 +106,7 @@ def _key(path: Path) -> str:
 
 def _load(memory: Path) -> dict[str, ImageFile]:
     try:
-        rows = json.loads(memory.read_text())
+        rows = json.loads(memory.read_text(encoding='utf-8'))
         return {key: ImageFile(tuple(size), orientation, problem) for key, (size, orientation, problem) in rows.items()}
     except (OSError, ValueError, TypeError, AttributeError):  # not there, or of another version: read again
         return {}

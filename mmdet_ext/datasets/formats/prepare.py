@@ -88,7 +88,7 @@ def prepared_before(out: Path) -> Prepared | None:
     """What an earlier `prepare_data` left in a folder, or None."""
     out = Path(out).expanduser().absolute()
     try:
-        content = json.loads((out / _MANIFEST).read_text())
+        content = json.loads((out / _MANIFEST).read_text(encoding='utf-8'))
         key, row = dict(content['key']), content['data']
         splits = {name: row[name] and Split(**row[name] | dict(
             ann_file=Path(row[name]['ann_file']), image_folder=Path(row[name]['image_folder']))) for name in SPLITS}

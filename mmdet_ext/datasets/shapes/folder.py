@@ -120,7 +120,7 @@ def make_shapes(out: str | Path, config: ShapesConfig, *, force: bool = False, p
 def load_scenes(path: str | Path) -> list[Scene]:
     """Read a `scenes_*.json`."""
     try:
-        return [Scene.from_dict(scene) for scene in json.loads(Path(path).read_text())['scenes']]
+        return [Scene.from_dict(scene) for scene in json.loads(Path(path).read_text(encoding='utf-8'))['scenes']]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f'{path} should hold the scenes of a Shapes set. Got {error!r}.') from error
 
@@ -142,7 +142,7 @@ def _difference(out: Path, config: ShapesConfig) -> str | None:
 
 def _read_manifest(out: Path) -> dict:
     try:
-        manifest = dict(json.loads((out / _MANIFEST).read_text()))
+        manifest = dict(json.loads((out / _MANIFEST).read_text(encoding='utf-8')))
     except (OSError, TypeError, ValueError):
         manifest = {}
     if manifest.get('format') != 'Shapes':
@@ -192,7 +192,7 @@ def _add_texts(folder: Path, config: ShapesConfig) -> tuple[str, ...]:
         missing = {name: make for name, make in names.items() if not _has_texts(folder / name)}
         if missing:
             scenes = load_scenes(folder / 'annotations' / f'scenes_{split}.json')
-            coco = json.loads((folder / 'annotations' / f'instances_{split}.json').read_text())
+            coco = json.loads((folder / 'annotations' / f'instances_{split}.json').read_text(encoding='utf-8'))
             for name, make in missing.items():
                 _write_json(folder / name, make(scenes, coco, config.seed, split))
         added += missing

@@ -58,7 +58,7 @@ def leave_out(data: str | Path, out: str | Path, pairs: Sequence[Pair] = LEFT_OU
                              f'and the shapes {", ".join(SHAPE_CLASSES)}')
     annotations, out = Path(data, 'annotations'), Path(out)
     scenes = load_scenes(annotations / 'scenes_train.json')
-    coco, grounding = (json.loads((annotations / f'{kind}_train.json').read_text())
+    coco, grounding = (json.loads((annotations / f'{kind}_train.json').read_text(encoding='utf-8'))
                        for kind in ('instances', 'grounding'))
     has_pair = [any(_pair(obj) in pairs for obj in scene.objects) for scene in scenes]
     trained = [scene for scene, has in zip(scenes, has_pair) if not has and scene.objects]

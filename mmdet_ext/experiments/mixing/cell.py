@@ -4,30 +4,22 @@ import logging
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn as nn
 from mmdet.registry import MODELS
-from mmdet.structures import DetDataSample
-from mmdet.structures.mask import BitmapMasks
 from mmengine.config import ConfigDict
 from mmengine.logging import MMLogger
 from mmengine.structures import InstanceData
 
-from ...text.tokenizer_training import save_encoder_folder, train_tokenizer
+from ..small_batch import batch
+from ..small_models import offline
 from .hosts import Host
 from .parts import Part
 
 TRAINED = ((96, 128), (96, 128))  # height and width of the two images of a batch
 PREDICTED = ((96, 128), (64, 96))
-BOXES = (((10., 10, 60, 90), (40, 20, 120, 80)), ((5., 8, 60, 50), ))
-WORDS = ('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', '.', '?', 'cat', 'red', 'dog')
-CLASSES = ('cat', 'red dog')
-MOST_QUERIES = 60  # two-stage detectors take their queries from the cells of such small images
-MOST_LAYERS = 2  # of encoders and decoders, to save time
-MOST_PROPOSALS = 50
 
 
 class Outcome(NamedTuple):
@@ -90,36 +82,6 @@ def check_model(cfg: ConfigDict, weights: Sequence[str], texts: Path) -> None:
         logger.setLevel(level)
 
 
-def offline(cfg: ConfigDict, texts: Path) -> ConfigDict:
-    """A model's config that downloads nothing and suits small images: random weights, small text encoders, few
-    queries, proposals and layers."""
-    cfg = _replace(copy.deepcopy(cfg), texts)
-    if 'batch_augments' in cfg.data_preprocessor:
-        cfg.data_preprocessor.batch_augments = None  # which ask a runner for its iteration
-    if cfg.get('num_queries', 0) > MOST_QUERIES:
-        cfg.num_queries = MOST_QUERIES
-        cfg.test_cfg = ConfigDict(cfg.get('test_cfg') or {}, max_per_img=MOST_QUERIES)
-    for proposals in ((cfg.get('train_cfg') or {}).get('rpn_proposal'), (cfg.get('test_cfg') or {}).get('rpn')):
-        if proposals:
-            proposals.max_per_img = MOST_PROPOSALS
-    for coder in (cfg.get('encoder'), cfg.get('decoder')):
-        if coder and not isinstance(coder.get('multi_scale'), tuple):  # which says something of each layer
-            coder.num_layers = min(coder.num_layers, MOST_LAYERS)
-    return cfg
-
-
-def _replace(node: Any, texts: Path) -> Any:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            node[key] = None if key == 'init_cfg' and isinstance(value, dict) and value.get('type') == 'Pretrained' \
-                else _replace(value, texts)
-        if node.get('type') == 'RobertaTextEncoder':
-            node.update(name=str(texts / 'roberta'), pretrained=False)
-    elif isinstance(node, (list, tuple)):
-        return type(node)(_replace(value, texts) for value in node)
-    return str(texts / 'bert') if node == 'bert-base-uncased' else node
-
-
 def _load(model: nn.Module, state: dict[str, torch.Tensor]) -> None:
     """Load a state with all names of the model and no others, but second names of the same weights: DDQ gives some of
     its weights another name when it is first trained."""
@@ -174,43 +136,3 @@ def _predict(model: nn.Module, data: dict) -> list[InstanceData]:
         if result.bboxes.shape != (len(result.scores), 4) or not result.bboxes.isfinite().all():
             raise AssertionError(f'boxes of shape {tuple(result.bboxes.shape)} are not finite, or not one per score')
     return results
-
-
-def batch(sizes: Sequence[tuple[int, int]], *, captioned: bool, masked: bool) -> dict:
-    """Two images of these sizes (height, width) with boxes, classes and texts, as mmdet's data loaders give them, and
-    with masks."""
-    generator, samples, images = torch.Generator().manual_seed(0), [], []
-    for number, ((height, width), boxes) in enumerate(zip(sizes, BOXES)):
-        instances = InstanceData(bboxes=torch.tensor(boxes), labels=torch.arange(len(boxes)))
-        if masked:
-            masks = np.zeros((len(boxes), height, width), dtype=np.uint8)
-            for mask, (x1, y1, x2, y2) in zip(masks, boxes):
-                mask[int(y1):int(y2), int(x1):int(x2)] = 1
-            instances.masks = BitmapMasks(masks, height, width)
-        meta = dict(img_shape=(height, width), ori_shape=(height, width), pad_shape=(height, width),
-                    scale_factor=(1., 1.), img_id=number, text=CLASSES, custom_entities=True)
-        if captioned:
-            instances.labels = torch.zeros(len(boxes), dtype=torch.long)
-            instances.tokens_positive = [[[0, 3]], [[6, 13]]][:len(boxes)]
-            meta['text'] = 'cat . red dog'
-        samples.append(DetDataSample(gt_instances=instances, metainfo=meta))
-        images.append(torch.randint(0, 256, (3, height, width), dtype=torch.uint8, generator=generator))
-    return dict(inputs=images, data_samples=samples)
-
-
-def save_small_texts(folder: Path) -> None:
-    """Write into `folder` small text encoders of random weights, `bert` and `roberta`, in the place of those that would
-    be downloaded."""
-    save_small_bert(folder / 'bert')
-    save_encoder_folder(train_tokenizer(['cat . red dog'], 300), folder / 'roberta', layers=1, hidden_size=32, heads=2)
-
-
-def save_small_bert(folder: Path) -> None:
-    """Write config, tokenizer and random weights of a BERT of two layers, 32 wide, that knows WORDS."""
-    from transformers import BertConfig, BertModel, BertTokenizerFast  # only here: importing it takes seconds
-
-    config = BertConfig(vocab_size=len(WORDS), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
-                        intermediate_size=64)
-    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
-    Path(folder, 'vocab.txt').write_text('\n'.join(WORDS))
-    BertTokenizerFast.from_pretrained(folder).save_pretrained(folder)

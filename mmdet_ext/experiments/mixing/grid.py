@@ -9,7 +9,8 @@ from io import StringIO
 from pathlib import Path
 from textwrap import fill
 
-from .cell import Outcome, save_small_texts, try_cell
+from ..small_models import save_small_texts
+from .cell import Outcome, try_cell
 from .hosts import HOSTS, Host
 from .parts import PARTS, Part
 

@@ -45,7 +45,7 @@ class Host:
 
 
 def _write(path: Path, base: str, lines: str) -> Path:
-    path.write_text(f"_base_ = {base!r}\ncustom_imports = dict(imports=['mmdet_ext'])\n{lines}\n")
+    path.write_text(f"_base_ = {base!r}\ncustom_imports = dict(imports=['mmdet_ext'])\n{lines}\n", encoding='utf-8')
     return path
 
 

@@ -6,7 +6,7 @@ import torch
 from mmdet.registry import MODELS
 from torch.testing import assert_close
 
-from mmdet_ext.experiments.mixing.cell import save_small_bert
+from mmdet_ext.experiments.small_models import save_small_bert
 
 SUB_SENTENCES = dict(use_sub_sentence_represent=True, special_tokens_list=['[CLS]', '[SEP]', '.', '?'])
 

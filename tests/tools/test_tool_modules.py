@@ -1,0 +1,37 @@
+"""The tools as modules: `python -m mmdet_ext.tools.NAME`."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmdet_ext.tools import __main__ as listing
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_module(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, '-m', *arguments], cwd=folder, env=os.environ | dict(PYTHONPATH=str(ROOT)),
+                          capture_output=True, text=True)
+
+
+def test_every_tool_is_listed_with_what_it_does(capsys):
+    listing.main()
+    printed = capsys.readouterr().out
+    for file in (*ROOT.glob('tools/*.py'), *ROOT.glob('tools/data/*.py')):
+        name = '.'.join(file.relative_to(ROOT / 'tools').with_suffix('').parts)
+        assert f'python -m mmdet_ext.tools.{name}\n' in printed
+    assert 'tools.train\n    Train a detector.\n' in printed
+
+
+@pytest.mark.parametrize('name', ['data.make_shapes', 'test'])
+def test_a_tool_runs_as_a_module_from_any_folder(name, tmp_path):
+    result = run_module(f'mmdet_ext.tools.{name}', '--help', folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f'usage: {name.rpartition(".")[2]}.py ')
+
+
+def test_a_tool_that_is_not_there_is_named(tmp_path):
+    result = run_module('mmdet_ext.tools.trian', folder=tmp_path)
+    assert result.returncode and 'mmdet_ext.tools.trian' in result.stderr
