@@ -26,7 +26,6 @@ TESTS=(tests/compat tests/operators tests/parity tests/text tests/models/text_en
 QUICK=(tests/compat tests/text tests/models/text_encoders tests/parity/test_yolov9_forward.py tests/parity/test_smca.py
        tests/parity/test_mdetr_model.py "${TESTS[-1]}")
 EXTRAS=text,clip,report,lvis,track,tests
-MM=('mmengine>=0.7.1,<1' 'mmcv-lite>=2.0.0rc4,<2.2' 'mmdet>=3.0,<4' openmim 'setuptools<82')
 
 describe() {
   case $1 in
@@ -44,25 +43,24 @@ describe() {
 # Set for a corner: `pythons` (the first that is here is taken), `first` (arguments of a first install, which may be
 # empty) and `wanted` (arguments of the install).
 choose() {
-  local package="${copy}[$EXTRAS]"
+  local package="${copy}[mm,$EXTRAS]"
   first=()
   case $1 in
     pinned | py312 | py313)
       pythons=("3.${1#py3}")
       if [[ $1 == pinned ]]; then pythons=(3.11); fi
-      sed 's/^mmcv==/mmcv-lite==/' "$ROOT/requirements.txt" >"$scratch/pins.txt"
-      wanted=(-c "$scratch/pins.txt" torch torchvision mmengine mmcv-lite mmdet openmim openxlab setuptools "$package") ;;
-    py314) pythons=(3.14) wanted=(torch torchvision "${MM[@]}" "$package") ;;
-    newest) pythons=(3.14 3.13 3.12 3.11) wanted=(torch torchvision "${MM[@]}" "$package") ;;
+      wanted=(-c "$ROOT/requirements.txt" torch torchvision "$package") ;;
+    py314) pythons=(3.14) wanted=(torch torchvision "$package") ;;
+    newest) pythons=(3.14 3.13 3.12 3.11) wanted=(torch torchvision "$package") ;;
     oldest)
       pythons=(3.11)
       wanted=('torch==2.6.0' 'torchvision==0.21.0' 'numpy==1.26.4' 'transformers==4.46.3' 'opencv-python<5'
-              "${MM[@]}" "$package") ;;
-    torch211) pythons=(3.12) wanted=('torch==2.11.0' torchvision "${MM[@]}" "$package") ;;
-    cpu) pythons=(3.11) first=(--index-url "$CPU_INDEX" torch torchvision) wanted=("${MM[@]}" "$package") ;;
+              "$package") ;;
+    torch211) pythons=(3.12) wanted=('torch==2.11.0' torchvision "$package") ;;
+    cpu) pythons=(3.11) first=(--index-url "$CPU_INDEX" torch torchvision) wanted=("$package") ;;
     onedl)  # its mmcv is source only
       pythons=(3.12)
-      wanted=(torch torchvision onedl-mmengine onedl-mmcv onedl-mmdetection "$package") ;;
+      wanted=(torch torchvision onedl-mmengine onedl-mmcv onedl-mmdetection "${copy}[$EXTRAS]") ;;
   esac
 }
 

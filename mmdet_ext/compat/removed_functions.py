@@ -26,11 +26,11 @@ def _find_packages() -> None:
 
     if find_spec('pkg_resources') is not None:
         return
-    for name, own in dict(get_installed_path=installed_path, is_installed=is_installed).items():
+    for name, function in dict(get_installed_path=installed_path, is_installed=is_installed).items():
         if _calls(getattr(utils, name), 'pkg_resources'):
             for module in (utils, utils.package_utils, config.config, sys.modules.get('mmengine.hub.hub')):
                 if module is not None:
-                    setattr(module, name, own)
+                    setattr(module, name, function)
 
 
 def _find_operators() -> None:

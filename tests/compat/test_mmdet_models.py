@@ -20,11 +20,11 @@ def test_mmdet_s_bert_gives_what_ours_gives(tmp_path, separated):
     options = dict(name=str(tmp_path), pad_to_max=False, use_sub_sentence_represent=separated)
     if separated:
         options['special_tokens_list'] = ['[CLS]', '[SEP]', '.', '?']
-    own = MODELS.build(dict(type='BertModel', **options)).eval()
-    ours = MODELS.build(dict(type='BertLanguageModel', **options)).eval()
-    ours.load_state_dict(own.state_dict())
+    plain = MODELS.build(dict(type='BertModel', **options)).eval()
+    checked = MODELS.build(dict(type='BertLanguageModel', **options)).eval()
+    checked.load_state_dict(plain.state_dict())
     captions = ['red cat. dog. ', 'dog. ']
-    assert_close(own(captions)['embedded'], ours(captions)['embedded'])
+    assert_close(plain(captions)['embedded'], checked(captions)['embedded'])
 
 
 @torch.no_grad()
