@@ -53,6 +53,7 @@ def modulated_deform_conv_forward(input: Tensor, weight: Tensor, bias: Tensor, o
                                   stride_h: int, stride_w: int, pad_h: int, pad_w: int, dilation_h: int,
                                   dilation_w: int, group: int, deformable_group: int, with_bias: bool) -> None:
     """Fill `output`; `ones` and `columns` are of no account."""
+    offset, mask = (_as_read(values, output.shape[2:]) for values in (offset, mask))
     images, kernel, offsets, masks, shift = computed(input, weight, offset, mask, bias)
     if not with_bias:
         shift = kernel.new_zeros(len(kernel))
@@ -69,13 +70,35 @@ def modulated_deform_conv_backward(input: Tensor, weight: Tensor, bias: Tensor, 
                                    with_bias: bool) -> None:
     """Fill the gradients, which have the shapes of the inputs."""
     geometry = stride_h, stride_w, pad_h, pad_w, dilation_h, dilation_w
+    offset, mask = (_as_read(values, grad_output.shape[2:]) for values in (offset, mask))
     images, kernel, offsets, masks = computed(input, weight, offset, mask)
     gradients = _backward(grad_output, images, kernel, offsets, masks, kernel.new_zeros(len(kernel)), geometry, group,
                           deformable_group, True)
     for target, gradient in zip((grad_input, grad_weight, grad_offset, grad_mask), gradients):
-        target.copy_(gradient)
+        target.copy_(_where_read(gradient, target.shape))
     if with_bias:
         grad_bias.copy_(gradients[4])
+
+
+def _as_read(values: Tensor, size: torch.Size) -> Tensor:
+    """Offsets or masks (B, N, *size) of a convolution whose output has that size.
+
+    mmdet's DyHead passes those of a larger map. mmcv then reads the first values of each image, row by row.
+    """
+    if values.shape[2:] == size:
+        return values
+    if values.shape[2:].numel() < size.numel():
+        raise ValueError(f'offsets and masks must cover the output, {tuple(size)}, got {tuple(values.shape[2:])}')
+    return values.flatten(1)[:, :values.shape[1] * size.numel()].unflatten(1, (-1, *size))
+
+
+def _where_read(gradient: Tensor, shape: torch.Size) -> Tensor:
+    """The gradient of what `_as_read` took, as that of all values."""
+    if gradient.shape == shape:
+        return gradient
+    complete = gradient.new_zeros(shape)
+    complete.flatten(1)[:, :gradient[0].numel()] = gradient.flatten(1)
+    return complete
 
 
 def _without_mask(input: Tensor, weight: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:

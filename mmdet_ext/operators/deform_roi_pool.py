@@ -16,9 +16,8 @@ def deform_roi_pool_forward(input: Tensor, rois: Tensor, offset: Tensor, output:
     cells = _moved(Cells.of(rois, (pooled_height, pooled_width), spatial_scale, sampling_ratio, True), offset, gamma)
     pixels = pixel_rows(images)
     total = images.new_zeros(len(rois), pooled_height, pooled_width, images.shape[1])
-    for around, exists in _samples(cells, images.shape):
-        for weight, row in zip(around.weights * exists, around.rows):
-            total += weight.unsqueeze(-1) * pixels[row]
+    for regions, around in _samples(cells, images.shape):
+        total[regions] += sum(weight.unsqueeze(-1) * pixels[row] for weight, row in zip(around.weights, around.rows))
     output.copy_(total.permute(0, 3, 1, 2) / cells.count().clamp(min=1))
 
 
@@ -32,11 +31,11 @@ def deform_roi_pool_backward(grad_output: Tensor, input: Tensor, rois: Tensor, o
     grad_pixels = torch.zeros_like(pixels)
     grad_start = torch.zeros_like(cells.start)
     grad = (grad_output / cells.count().clamp(min=1)).permute(0, 2, 3, 1)  # (K, PH, PW, C) of one sample
-    for around, exists in _samples(cells, images.shape):
-        for weight, row in zip(around.weights * exists, around.rows):
-            grad_pixels.index_add_(0, row.flatten(), (weight.unsqueeze(-1) * grad).flatten(0, 2))
+    for regions, around in _samples(cells, images.shape):
+        for weight, row in zip(around.weights, around.rows):
+            grad_pixels.index_add_(0, row.flatten(), (weight.unsqueeze(-1) * grad[regions]).flatten(0, 2))
         if offset.numel():
-            grad_start += _grad_of_point(around, pixels, grad) * (around.inside & exists)
+            grad_start[:, regions] += _grad_of_point(around, pixels, grad[regions]) * around.inside
     grad_input.copy_(from_pixel_rows(grad_pixels, images.shape))
     if offset.numel():
         grad_offset.copy_((gamma * cells.extent * grad_start).flip(0).transpose(0, 1))
@@ -48,9 +47,9 @@ def _moved(cells: Cells, offset: Tensor, gamma: float) -> Cells:
     return replace(cells, start=cells.start + gamma * cells.extent * offset.transpose(0, 1).flip(0))
 
 
-def _samples(cells: Cells, shape: tuple[int, ...]) -> Iterator[tuple[Corners, Tensor]]:
-    for point, exists in cells.points():
-        yield corners(point, cells.image, shape[2:]), exists
+def _samples(cells: Cells, shape: tuple[int, ...]) -> Iterator[tuple[Tensor | slice, Corners]]:
+    for regions, point in cells.points():
+        yield regions, corners(point, cells.image[regions], shape[2:])
 
 
 def _grad_of_point(around: Corners, pixels: Tensor, grad: Tensor) -> Tensor:

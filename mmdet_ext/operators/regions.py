@@ -4,6 +4,7 @@ K regions of `cells` (PH, PW), each with a grid of samples. N pixels are the row
 """
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -57,16 +58,16 @@ class Cells:
         across = torch.arange(cells[1], device=rois.device, dtype=rois.dtype).view(1, 1, -1).expand(1, *cells)
         return cls(rois[:, 0].long().view(-1, 1, 1), low + torch.stack([down, across]) * size, size, extent, samples)
 
-    def points(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """One sample of every cell at a time, row by row: (2, K, PH, PW) and whether the region has it (K, 1, 1)."""
+    def points(self) -> Iterator[tuple[Tensor | slice, Tensor]]:
+        """One sample of every cell at a time, row by row: the R regions that have it, and the points (2, R, PH, PW)."""
         if not len(self.image):
             return
-        down, across = (int(most) for most in self.samples.amax(dim=(1, 2, 3)))
-        for row in range(down):
-            for column in range(across):
-                step = self.samples.new_tensor([row, column]).view(2, 1, 1, 1)
-                yield (self.start + (step + 0.5) * self.size / self.samples.clamp(min=1),
-                       (step < self.samples).all(dim=0))
+        samples = self.samples.flatten(1).cpu()
+        for row, column in product(*(range(int(most)) for most in samples.amax(dim=1))):
+            exists = (samples[0] > row) & (samples[1] > column)
+            regions = slice(None) if exists.all() else exists.nonzero()[:, 0].to(self.samples.device)
+            step = self.samples.new_tensor([row + 0.5, column + 0.5]).view(2, 1, 1, 1)
+            yield regions, self.start[:, regions] + step * self.size[:, regions] / self.samples[:, regions]
 
     def count(self) -> Tensor:
         """Samples in a cell of each region, (K, 1, 1, 1)."""

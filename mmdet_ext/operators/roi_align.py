@@ -26,12 +26,12 @@ def roi_align_forward(input: Tensor, rois: Tensor, output: Tensor, argmax_y: Ten
     lowest = -10000. if images.device.type == 'cpu' else torch.finfo(torch.float32).min  # as mmcv's kernels
     largest = images.new_full((len(rois), aligned_height, aligned_width, images.shape[1]), lowest)
     argmax = images.new_full((2, *largest.shape), NONE)
-    for point, exists in cells.points():
-        around = corners(point, cells.image, images.shape[2:])
+    for regions, point in cells.points():
+        around = corners(point, cells.image[regions], images.shape[2:])
         samples = sum(weight.unsqueeze(-1) * pixels[row] for weight, row in zip(around.weights, around.rows))
-        better = (samples > largest) & exists.unsqueeze(-1)
-        largest = torch.where(better, samples, largest)
-        argmax = torch.where(better, point.unsqueeze(-1), argmax)
+        better = samples > largest[regions]
+        largest[regions] = torch.where(better, samples, largest[regions])
+        argmax[:, regions] = torch.where(better, point.unsqueeze(-1), argmax[:, regions])
     for target, values in zip((output, argmax_y, argmax_x), (largest, *argmax)):
         target.copy_(values.permute(0, 3, 1, 2))
 

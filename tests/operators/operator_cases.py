@@ -104,12 +104,16 @@ def roi_align(pool_mode: str, aligned: bool, sampling_ratio: int) -> dict[str, T
 
 
 def deform_conv(stride: int, padding: int, dilation: int, groups: int, deform_groups: int, reach: float = 2,
-                modulated: bool = False, bias: bool = False) -> dict[str, Tensor]:
-    """Version 1, or 2 if modulated. `reach` scales the offsets; zeros are what they begin with."""
+                modulated: bool = False, bias: bool = False, larger: int = 1) -> dict[str, Tensor]:
+    """Version 1, or 2 if modulated. `reach` scales the offsets; zeros are what they begin with.
+
+    `larger` gives offsets and masks of a map that is larger than the output, as mmdet's DyHead does.
+    """
     from mmcv.ops import deform_conv2d, modulated_deform_conv2d
 
     images, weight = normal(9, 2, 4, 9, 8), normal(10, 6, 4 // groups, 3, 3)
     size = [(side + 2 * padding - 2 * dilation - 1) // stride + 1 for side in images.shape[2:]]
+    size = [side * larger for side in size]
     offset = normal(11, 2, deform_groups * 18, *size) * reach
     if not modulated:
         return with_gradients(
@@ -148,6 +152,7 @@ CASES: dict[str, Case] = {
     **{f'modulated_deform_conv {geometry}': partial(deform_conv, *geometry, modulated=True, bias=bool(index % 2))
        for index, geometry in enumerate(GEOMETRIES)},
     'deform_conv without offsets': partial(deform_conv, 1, 1, 1, 1, 1, reach=0),
+    'modulated_deform_conv of a larger map': partial(deform_conv, 1, 1, 1, 1, 1, modulated=True, larger=2),
     'modulated_deform_conv without offsets': partial(deform_conv, 2, 1, 1, 1, 2, reach=0, modulated=True, bias=True),
     **{f'bbox_overlaps {mode} {aligned} {offset}': partial(bbox_overlaps, mode, aligned, offset)
        for mode, aligned, offset in product(('iou', 'iof'), (True, False), (0, 1))},

@@ -105,6 +105,14 @@ def test_a_deformable_convolution_without_offsets_is_a_convolution():
         torch.testing.assert_close(with_gradients(function, **inputs), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_offsets_that_do_not_cover_the_output_are_named():
+    from mmcv.ops import modulated_deform_conv2d
+
+    with pytest.raises(ValueError, match=r'must cover the output, \(6, 6\), got \(3, 3\)'):
+        modulated_deform_conv2d(torch.zeros(1, 2, 6, 6), torch.zeros(1, 18, 3, 3), torch.zeros(1, 9, 3, 3),
+                                torch.zeros(2, 2, 3, 3), None, 1, 1)
+
+
 def test_the_gradient_of_a_weight_is_that_of_the_gradient_it_was_asked_for(stand_in):
     """It is computed with that of the input, and must not be given for another one."""
     images, offset, weight = normal(1, 2, 4, 6, 6), normal(2, 2, 18, 6, 6), normal(3, 4, 4, 3, 3)
