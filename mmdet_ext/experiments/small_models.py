@@ -54,10 +54,11 @@ def save_small_texts(folder: Path) -> None:
 
 
 def save_small_bert(folder: Path) -> None:
-    """Write config, tokenizer and random weights of a BERT of two layers, 32 wide, that knows WORDS."""
+    """Write config, tokenizer and random weights of a BERT of two layers that knows WORDS. GLIP's fusion needs the 768
+    channels."""
     from transformers import BertConfig, BertModel, BertTokenizerFast  # only here: importing it takes seconds
 
-    config = BertConfig(vocab_size=len(WORDS), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+    config = BertConfig(vocab_size=len(WORDS), hidden_size=768, num_hidden_layers=2, num_attention_heads=2,
                         intermediate_size=64)
     BertModel(config, add_pooling_layer=False).save_pretrained(folder)
     Path(folder, 'vocab.txt').write_text('\n'.join(WORDS), encoding='utf-8')
