@@ -19,7 +19,7 @@ from ..operators import VARIABLE, in_use
 from .finding import Finding, State
 
 GROUP = 'Packages'
-TESTED_PYTHON = ((3, 11), (3, 12))
+TESTED_PYTHON = ((3, 11), (3, 12), (3, 13))
 EXTRAS = ('text', 'clip', 'report', 'export', 'app', 'track', 'lvis')
 FIRST_SETUPTOOLS_WITHOUT_PKG_RESOURCES = Version('82')
 FIRST_TORCH_WITHOUT_MMCV = Version('2.14')
@@ -31,8 +31,8 @@ def python() -> list[Finding]:
     text = f'{sys.version.split()[0]} at {sys.executable}'
     if major_minor in TESTED_PYTHON:
         return [Finding(GROUP, 'Python', State.OK, text)]
-    return [Finding(GROUP, 'Python', State.WARNING, f'{text}; tested are 3.11 and 3.12, and mmcv 2.1.0 does not build '
-                    'on 3.13', 'make PYTHON=python3.11 install')]
+    tested = ', '.join(f'{major}.{minor}' for major, minor in TESTED_PYTHON)
+    return [Finding(GROUP, 'Python', State.WARNING, f'{text}; tested are {tested}', 'make PYTHON=python3.12 install')]
 
 
 def required() -> list[Finding]:
@@ -105,8 +105,9 @@ def known_traps() -> list[Finding]:
             warnings.simplefilter('ignore')  # that it is deprecated
             import_module('pkg_resources')
     except ImportError:
-        findings.append(Finding(GROUP, 'setuptools', State.ERROR, f'{_version("setuptools")} has no pkg_resources, '
-                                "with which mmengine resolves _base_ = 'mmdet::...'", 'pip install "setuptools<82"'))
+        findings.append(Finding(GROUP, 'setuptools', State.WARNING, f'{_version("setuptools")} has no pkg_resources, '
+                                "without which mim does not start, and MMDetection's own programs find no base "
+                                "'mmdet::...'", 'pip install "setuptools<82"'))
     names = _installed()
     pairs = [({'opencv-python', 'opencv-python-headless'}, 'pip uninstall opencv-python-headless'),
              ({'mmcv', 'mmcv-lite'}, WITHOUT_COMPILER), ({'mmcv', 'mmcv-full'}, 'pip uninstall -y mmcv-full'),
@@ -117,10 +118,6 @@ def known_traps() -> list[Finding]:
     if torch_version and Version(torch_version) >= FIRST_TORCH_WITHOUT_MMCV and 'mmcv' in names:
         findings.append(Finding(GROUP, 'torch', State.WARNING, f'{torch_version}: mmcv 2.1.0 does not compile against '
                                 'torch 2.14 and later', WITHOUT_COMPILER))
-    transformers = _version('transformers')
-    if transformers and Version(transformers) < Version('5'):
-        findings.append(Finding(GROUP, 'transformers', State.WARNING, f'{transformers}; tested is 5',
-                                'pip install "mmdet_ext[text]"'))
     if not shutil.which('mim') and 'openmim' in names:
         findings.append(Finding(GROUP, 'mim', State.WARNING, 'is installed and not on the PATH', 'python -m mim ...'))
     return findings

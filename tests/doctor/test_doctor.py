@@ -114,10 +114,10 @@ def test_known_traps_are_found(monkeypatch):
     folder = Path(mmcv.__file__).parents[1]
     monkeypatch.setattr(packages, 'distributions', lambda: [Entry({'Name': name}, folder.joinpath) for name in (
         'opencv-python', 'opencv_python_headless', 'mmcv')])
-    monkeypatch.setattr(packages, '_version', dict(torch='2.14.1', transformers='4.51.0').get)
+    monkeypatch.setattr(packages, '_version', dict(torch='2.14.1').get)
     monkeypatch.setitem(sys.modules, 'pkg_resources', None)
     names = [finding.name for finding in packages.known_traps()]
-    assert names == ['setuptools', 'opencv-python and opencv-python-headless', 'torch', 'transformers']
+    assert names == ['setuptools', 'opencv-python and opencv-python-headless', 'torch']
 
 
 @pytest.mark.parametrize('cuda, visible, text', [
