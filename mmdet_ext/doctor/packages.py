@@ -19,7 +19,7 @@ from ..operators import VARIABLE, in_use
 from .finding import Finding, State
 
 GROUP = 'Packages'
-TESTED_PYTHON = ((3, 11), (3, 12), (3, 13))
+TESTED_PYTHON = ((3, 11), (3, 12), (3, 13), (3, 14))
 EXTRAS = ('text', 'clip', 'report', 'export', 'app', 'track', 'lvis')
 FIRST_SETUPTOOLS_WITHOUT_PKG_RESOURCES = Version('82')
 FIRST_TORCH_WITHOUT_MMCV = Version('2.14')
