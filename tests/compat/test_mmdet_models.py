@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmdet.models.dense_heads import atss_vlfusion_head
 from mmdet.registry import MODELS
-from mmdet_ext.experiments.mixing.cell import save_small_bert
+from mmdet_ext.experiments.small_models import save_small_bert
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from torch.testing import assert_close
