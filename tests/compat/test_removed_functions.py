@@ -24,7 +24,7 @@ def original(monkeypatch):
     """mmengine's and mmcv's own functions, before and after the test."""
     before = [(module, name, getattr(module, name)) for module in MODULES
               for name in ('get_installed_path', 'is_installed')]
-    before += [(module, 'pkgutil', pkgutil) for module in (misc, ext_loader)]
+    before += [(module, 'pkgutil', pkgutil) for module in (misc, ext_loader) if hasattr(module, 'pkgutil')]
     for module, name, value in before:
         monkeypatch.setattr(module, name, value)  # set again when the test is over
     return before

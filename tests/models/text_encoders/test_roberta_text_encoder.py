@@ -139,10 +139,10 @@ def test_missing_files_are_named_with_the_way_to_get_them(text_folder, tmp_path,
     shutil.copy(f'{text_folder}/config.json', tmp_path)
     with pytest.raises((ValueError, OSError), match=f'name={tmp_path} (has|gives) no tokenizer'):  # transformers 5, 4
         RobertaTextEncoder(str(tmp_path), pretrained=False)
-    empty = tmp_path / 'empty'
-    empty.mkdir()
-    with pytest.raises(ValueError, match=f'name={empty} gives no config'):
-        RobertaTextEncoder(str(empty), tokenizer=text_folder)
+    bare = tmp_path / 'bare'  # transformers 4 guesses the model from the name of the folder: 'empty' is an MPT
+    bare.mkdir()
+    with pytest.raises(ValueError, match=f'name={bare} gives no config'):
+        RobertaTextEncoder(str(bare), tokenizer=text_folder)
     monkeypatch.setattr(huggingface_hub.constants, 'HF_HUB_OFFLINE', True)
     monkeypatch.setattr(huggingface_hub.constants, 'HF_HUB_CACHE', str(tmp_path / 'cache'))
     with pytest.raises(OSError, match='name=nobody/roberta gives no tokenizer.*hf download nobody/roberta --local-dir'):
