@@ -1,4 +1,7 @@
-"""mmdet's `DetInferencer` with our configs, as a user calls it, in a new process that does not import mmdet_ext."""
+"""mmdet's `DetInferencer` with our configs, as a user calls it, in a new process.
+
+It imports mmdet_ext only where mmcv has no compiled operators, so that `mmdet.apis` could not be imported without.
+"""
 import subprocess
 import sys
 
@@ -8,6 +11,8 @@ import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
+
+from mmdet_ext import operators
 
 PROGRAM = """
 import sys
@@ -23,7 +28,8 @@ def infer(tmp_path, config: str, content: dict) -> tuple[int, float]:
     torch.save(content, tmp_path / 'weights.pth')
     image = np.random.randint(0, 256, (90, 120, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / 'image.png'), image)
-    command = [sys.executable, '-W', 'ignore', '-c', PROGRAM, config, *map(str, (
+    program = f'import mmdet_ext\n{PROGRAM}' if operators.in_use() else PROGRAM
+    command = [sys.executable, '-W', 'ignore', '-c', program, config, *map(str, (
         tmp_path / 'weights.pth', tmp_path / 'image.png', tmp_path / 'out'))]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
