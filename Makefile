@@ -10,11 +10,22 @@ PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 MMCV ?= lite
 PYTHONS_lite := 3.11 3.12 3.13 3.14
 PYTHONS_compiled := 3.11 3.12
+COMMA := ,
 export PIP_NO_INPUT := 1
 
 ifeq ($(filter lite compiled,$(MMCV)),)
 $(error MMCV=$(MMCV): it is lite or compiled)
 endif
+ifneq ($(words $(VENV)),1)
+$(error VENV=$(VENV): make takes no path with spaces)
+endif
+
+# $(call check_python,INTERPRETER,WHAT TO DO): stop if it is not there, or of a version without wheels
+define check_python
+@command -v '$(1)' >/dev/null || { echo 'There is no interpreter $(1): $(2)' >&2; exit 1; }
+@'$(1)' -c 'import sys; found = "%d.%d" % sys.version_info[:2]; known = "$(PYTHONS_$(MMCV))".split(); \
+  found in known or sys.exit("$(1) is Python %s; MMCV=$(MMCV) needs one of %s: $(2)" % (found, ", ".join(known)))'
+endef
 
 .PHONY: help install app demo demo-rd demo-mdetr demo-mdetr-qa demo-mdetr-seg demo-text lint docs test test-gpu lock \
   clean
@@ -85,15 +96,14 @@ lock:
 	  --custom-compile-command 'make lock' -o requirements.lock
 
 $(VENV)/.made:
-	@$(PYTHON) -c 'import sys; found = "%d.%d" % sys.version_info[:2]; known = "$(PYTHONS_$(MMCV))".split(); \
-	  found in known or sys.exit("$(PYTHON) is Python %s; MMCV=$(MMCV) needs one of %s: make PYTHON=python3.12 ..." % \
-	  (found, ", ".join(known)))'
-	@$(PYTHON) -m venv $(VENV)
+	$(call check_python,$(PYTHON),make PYTHON=python3.12 ...)
+	@'$(PYTHON)' -m venv $(VENV)
 	@touch $@
 
 # What was tested together: requirements.txt names it, requirements.lock adds what these packages need themselves.
 # --no-compile: Python compiles the modules that are used when it first imports them, pip all of them, for a minute.
 $(VENV)/.installed-lite: requirements.txt requirements.lock setup.py | $(VENV)/.made
+	$(call check_python,$(VENV)/bin/python,make clean$(COMMA) and then make PYTHON=python3.12 ...)
 	@echo 'Installing torch (up to 3 GB to load, minutes), the MM packages and mmdet_ext itself, editable, in $(VENV).'
 	@rm -f $(VENV)/.installed-*
 	@$(PIP) uninstall -qq -y mmcv
@@ -102,6 +112,7 @@ $(VENV)/.installed-lite: requirements.txt requirements.lock setup.py | $(VENV)/.
 	@echo 'Installed. The interpreter is $(VENV)/bin/python.'
 
 $(VENV)/.installed-compiled: requirements.txt requirements.lock setup.py tools/install_mmcv.sh | $(VENV)/.made
+	$(call check_python,$(VENV)/bin/python,make clean$(COMMA) and then make PYTHON=python3.12 ...)
 	@echo 'Installing torch (up to 3 GB to load, minutes) in $(VENV).'
 	@rm -f $(VENV)/.installed-*
 	@$(PIP) uninstall -qq -y mmcv-lite

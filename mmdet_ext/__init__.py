@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 from types import ModuleType
 
+from .command_line import end_own_command
 from .compat import check_dependencies
 from .config_files import config_file
 from .version import __version__
@@ -13,7 +14,11 @@ from .version import __version__
 PACKAGES: set[str] = set()
 # `python -m mmdet_ext.doctor` and `python -m mmdet_ext.operators` run where the dependencies do not work
 if not {'mmdet_ext.doctor', 'mmdet_ext.operators'} & set(sys.orig_argv):
-    check_dependencies()
+    try:
+        check_dependencies()
+    except ImportError as error:
+        end_own_command(error)
+        raise
     from .locations import PACKAGES, add_locations
 
     add_locations()

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .config_files import tool_folder
+
 # What wrong input raises. Anything else is a fault of the program and keeps its traceback.
 USER_ERRORS = (ValueError, OSError, ImportError, MemoryError, FloatingPointError)
 CONFIG_ERRORS = (AttributeError, KeyError, TypeError, SyntaxError, AssertionError, NameError, ValueError,
@@ -47,6 +49,24 @@ def run(main: Callable[[], int | None], *, interrupted: str = 'interrupted') -> 
         print(f'{program}: error: {message_of(error)}', file=sys.stderr)
         status = 2
     sys.exit(status)
+
+
+def end_own_command(error: ImportError) -> None:
+    """End the program with one message and exit status 2, if it is a command of this package; else return.
+
+    For what `import mmdet_ext` raises, which is the first line of a command, before `run`.
+    """
+    script = Path(sys.argv[0]) if sys.argv else Path()
+    modules = [word for word in sys.orig_argv if word.startswith('mmdet_ext.tools')]
+    if str(script) == '-m' and modules:  # Python imports the package before it finds the file of the module
+        program = f'{modules[0].rpartition(".")[2]}.py'
+    elif script.suffix == '.py' and script.resolve().is_relative_to(tool_folder().resolve()):
+        program = script.name
+    else:
+        return
+    _print_traceback(error)
+    print(f'{program}: error: {error}', file=sys.stderr)
+    sys.exit(2)
 
 
 @contextmanager
@@ -89,10 +109,16 @@ def _interruption(error: BaseException | None) -> BaseException | None:
     return error
 
 
-def _log_traceback(error: BaseException) -> None:
+def _print_traceback(error: BaseException) -> str:
+    """The text of the traceback, which is printed if the user asks for it."""
     text = ''.join(traceback.format_exception(error))
     if os.environ.get('MMDET_EXT_TRACEBACK'):
         print(text, file=sys.stderr)
+    return text
+
+
+def _log_traceback(error: BaseException) -> None:
+    text = _print_traceback(error)
     if 'mmengine' not in sys.modules:  # no run has begun
         return
     from mmengine.logging import MMLogger

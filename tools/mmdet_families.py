@@ -1,5 +1,6 @@
-"""Try a config of every family of MMDetection: it is built, trains for a step and predicts, with compiled operators of
-mmcv, with the stand-in ones of this package, or with both, which are compared.
+"""Try a config of every family of MMDetection with mmcv's operators, compiled, stand-in or both.
+
+Each is built, trains for a step and predicts. With both, the results are compared.
 
     python tools/mmdet_families.py [--operators both] [--only dcn carafe ...] [--out table.md]
 

@@ -20,7 +20,14 @@ REQUIRED = {  # module: lowest version, first version that does not work, what t
     'mmcv': ('2.0.0rc4', '3.0.0', WITHOUT_COMPILER),
     'mmdet': ('3.0.0', '4.0.0', 'pip install mmdet==3.3.0'),
 }
-NOT_INSTALLED = {'mmcv': 'pip install mmcv-lite==2.1.0, which needs no compiler'}  # where it is not that of REQUIRED
+NOT_INSTALLED = {  # what to do where a module is missing, if it is neither that of REQUIRED nor its name says it
+    'mmcv': 'pip install mmcv-lite==2.1.0, which needs no compiler',
+    'cv2': 'pip install opencv-python',
+    'yaml': 'pip install pyyaml',
+    'PIL': 'pip install pillow',
+    'pkg_resources': 'pip install "setuptools<82"',
+}
+LIBRARIES_OF_OPENCV = ('libGL', 'libgthread', 'libglib')
 
 
 class DependencyError(ImportError):
@@ -51,9 +58,11 @@ def check_package(name: str) -> str:
     try:
         version = import_module(name).__version__
     except ModuleNotFoundError as error:
-        remedy = NOT_INSTALLED.get(name, remedy) if error.name in (None, name) else f'pip install {error.name}'
+        remedy = _remedy_for_missing((error.name or name).partition('.')[0])
         raise DependencyError(f'mmdet_ext needs {name}, which cannot be imported ({error})', remedy) from error
     except (ImportError, AttributeError, OSError) as error:  # no __version__: a folder without the package's files
+        if str(error).startswith(LIBRARIES_OF_OPENCV):  # slim containers have none
+            remedy = 'apt-get install libgl1 libglib2.0-0'
         raise DependencyError(f'mmdet_ext needs {name}, which cannot be imported ({error})', remedy) from error
     except AssertionError as error:  # mmdet asserts which mmcv and mmengine it takes: each of its releases knows best
         refused = 'mmcv' if str(error).startswith('MMCV') else 'mmengine'
@@ -85,7 +94,10 @@ def check_operators() -> str:
 
     A compiled library that loads may still be one for another torch, which answers calls with errors.
     """
-    install()
+    try:
+        install()
+    except ImportError as error:  # a wrong value of the variable, or mmcv.ops was imported before
+        raise DependencyError(str(error), f'unset {VARIABLE}') from error
     try:
         library = import_module('mmcv._ext')
         if not in_use():
@@ -96,6 +108,13 @@ def check_operators() -> str:
                               f'compiled for another torch than {torch.__version__}',
                               f'{WITHOUT_COMPILER}, or set {VARIABLE}=stand-in') from error
     return 'mmdet_ext.operators' if in_use() else 'compiled'
+
+
+def _remedy_for_missing(module: str) -> str:
+    """The command that installs a module: mmdet may be there, and mmcv, which it imports, may not."""
+    if module in NOT_INSTALLED:
+        return NOT_INSTALLED[module]
+    return REQUIRED[module][2] if module in REQUIRED else f'pip install {module}'
 
 
 def torchvision_remedy() -> str:

@@ -32,7 +32,8 @@ def python() -> list[Finding]:
     if major_minor in TESTED_PYTHON:
         return [Finding(GROUP, 'Python', State.OK, text)]
     tested = ', '.join(f'{major}.{minor}' for major, minor in TESTED_PYTHON)
-    return [Finding(GROUP, 'Python', State.WARNING, f'{text}; tested are {tested}', 'make PYTHON=python3.12 install')]
+    return [Finding(GROUP, 'Python', State.WARNING, f'{text}; tested are {tested}',
+                    'make clean, and then make PYTHON=python3.12 install')]
 
 
 def required() -> list[Finding]:

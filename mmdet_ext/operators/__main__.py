@@ -12,6 +12,7 @@ import sys
 import textwrap
 import warnings
 from dataclasses import asdict
+from pathlib import Path
 
 from ..compat import check_dependencies
 from .run import run_script
@@ -31,6 +32,8 @@ def main() -> int:
     args = parser.parse_args()
     if args.run == []:
         parser.error('--run needs a program')
+    if args.run and not Path(args.run[0]).is_file():
+        parser.error(f'there is no program {args.run[0]} (seen from {Path.cwd()})')
     try:
         check_dependencies()
     except ImportError as error:

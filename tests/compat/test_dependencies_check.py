@@ -13,7 +13,7 @@ from packaging.version import Version
 
 from mmdet_ext import compat
 from mmdet_ext.compat import dependencies
-from mmdet_ext.doctor import packages
+from mmdet_ext.doctor import State, packages
 from mmdet_ext.operators import in_use
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,6 +63,12 @@ def library_that_answers(error: Exception) -> types.SimpleNamespace:
      r'mmdet, which cannot be imported .*Try: pip install mmdet==3\.3\.0'),
     (dict(mmdet=ModuleNotFoundError("No module named 'shapely'", name='shapely')),
      r"mmdet, which cannot be imported \(No module named 'shapely'\)\. Try: pip install shapely"),
+    (dict(mmdet=ModuleNotFoundError("No module named 'mmcv'", name='mmcv')),
+     r"mmdet, which cannot be imported .*\. Try: pip install mmcv-lite==2\.1\.0, which needs no compiler"),
+    (dict(mmcv=ModuleNotFoundError("No module named 'cv2'", name='cv2')),
+     r"mmcv, which cannot be imported \(No module named 'cv2'\)\. Try: pip install opencv-python"),
+    (dict(mmcv=ImportError('libGL.so.1: cannot open shared object file')),
+     r'mmcv, which cannot be imported \(libGL\.so\.1.*Try: apt-get install libgl1 libglib2\.0-0'),
     (dict(mmcv=AttributeError("module 'mmcv' has no attribute '__version__'")),
      rf'mmcv, which cannot be imported \(.*__version__.*\. Try: {LITE}'),
     (dict(mmcv__ext=ImportError('undefined symbol: _ZN3c10')),
@@ -133,6 +139,29 @@ def test_operators_that_do_not_load_are_one_line_of_the_doctor_and_of_the_table(
     assert "mmcv's operators            mmcv's compiled operators do not work" in lines[0]
     table = run(folder_of_mmcv, '-m', 'mmdet_ext.operators')
     assert table.returncode == 1 and len(table.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize('command', [['-m', 'mmdet_ext.tools.train'], [str(ROOT / 'tools/train.py')]])
+def test_a_command_without_a_package_that_works_prints_one_line(tmp_path, command):
+    (tmp_path / 'mmdet').mkdir()
+    (tmp_path / 'mmdet/__init__.py').write_text("raise ImportError('it is broken')")
+    result = run(tmp_path, '-W', 'ignore', *command, 'yolov9t_shapes.py')
+    assert result.returncode == 2
+    assert result.stderr == ('train.py: error: mmdet_ext needs mmdet, which cannot be imported (it is broken). '
+                             'Try: pip install mmdet==3.3.0.\n')
+
+
+def test_another_program_gets_the_error_of_the_import(tmp_path):
+    (tmp_path / 'mmdet').mkdir()
+    (tmp_path / 'mmdet/__init__.py').write_text("raise ImportError('it is broken')")
+    result = run(tmp_path, '-c', "try: import mmdet_ext\nexcept ImportError as error: print('caught', error)")
+    assert result.stdout.startswith('caught mmdet_ext needs mmdet') and result.returncode == 0
+
+
+def test_a_wrong_value_of_the_variable_is_an_error_of_the_doctor(monkeypatch):
+    monkeypatch.setenv('MMDET_EXT_OPERATORS', 'fast')
+    finding = next(finding for finding in packages.operators() if finding.name == "mmcv's operators")
+    assert finding.state is State.ERROR and finding.remedy == 'unset MMDET_EXT_OPERATORS'
 
 
 def test_mmcv_and_mmcv_lite_together_are_found(monkeypatch, folder_of_mmcv):

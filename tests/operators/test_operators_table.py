@@ -93,3 +93,10 @@ def test_a_package_that_does_not_work_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['operators'])
     assert command.main() == 1
     assert capsys.readouterr().err == 'mmdet_ext needs mmdet. Try: pip install mmdet==3.3.0.\n'
+
+
+def test_a_program_that_is_not_there_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['operators', '--run', 'no_such.py', 'config.py'])
+    with pytest.raises(SystemExit, match='2'):
+        command.main()
+    assert 'error: there is no program no_such.py (seen from ' in capsys.readouterr().err

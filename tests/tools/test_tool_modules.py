@@ -16,13 +16,15 @@ def run_module(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str
                           capture_output=True, text=True)
 
 
-def test_every_tool_is_listed_with_what_it_does(capsys):
+def test_every_tool_is_listed_with_what_it_does(monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['__main__.py'])
     listing.main()
     printed = capsys.readouterr().out
     for file in (*ROOT.glob('tools/*.py'), *ROOT.glob('tools/data/*.py')):
         name = '.'.join(file.relative_to(ROOT / 'tools').with_suffix('').parts)
         assert f'python -m mmdet_ext.tools.{name}\n' in printed
     assert 'tools.train\n    Train a detector.\n' in printed
+    assert ' of.\n' not in printed and '`python' not in printed  # cut in the middle of a sentence or of a command
 
 
 @pytest.mark.parametrize('name', ['data.make_shapes', 'test'])
@@ -35,3 +37,10 @@ def test_a_tool_runs_as_a_module_from_any_folder(name, tmp_path):
 def test_a_tool_that_is_not_there_is_named(tmp_path):
     result = run_module('mmdet_ext.tools.trian', folder=tmp_path)
     assert result.returncode and 'mmdet_ext.tools.trian' in result.stderr
+
+
+def test_a_tool_that_is_given_to_the_list_is_an_error(monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['__main__.py', 'trian'])
+    with pytest.raises(SystemExit, match='2'):
+        listing.main()
+    assert 'takes no argument, but got trian' in capsys.readouterr().err
