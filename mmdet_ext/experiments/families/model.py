@@ -5,6 +5,7 @@ import torch
 import torch.nn as nn
 from mmdet.registry import MODELS, TRANSFORMS
 from mmengine.config import Config, ConfigDict
+from mmengine.logging import MessageHub
 from mmengine.model import revert_sync_batchnorm
 
 from ..small_models import offline
@@ -44,6 +45,8 @@ def small_model_config(cfg: ConfigDict, texts: Path) -> ConfigDict:
         # 'nms_pre' is with those of regions; QueryInst predicts as many objects as it has queries
         if 'max_per_img' in node and 'nms_pre' not in node and cfg.type != 'QueryInst':
             node['max_per_img'] = min(node['max_per_img'], MOST_RESULTS)
+        if node.get('type') == 'MMSyncBN':
+            node['type'] = 'BN'
         if node.get('type') in NORMALISED:
             node.update(norm_eval=False, frozen_stages=-1)
         if isinstance(node.get('teacher_config'), str):  # relative to MMDetection's checkout
@@ -62,8 +65,12 @@ def build_model(cfg: ConfigDict) -> nn.Module:
     model = MODELS.build(cfg)
     model.init_weights()
     model = revert_sync_batchnorm(model)
+    for module in model.modules():
+        if type(module).__name__ == 'TridentConv':  # its weights are what was in memory
+            nn.init.kaiming_normal_(module.weight)
     if hasattr(model, 'set_epoch'):  # which a hook calls
         model.set_epoch(0)
+    MessageHub.get_current_instance().update_info('epoch', 0)  # which TOOD asks for
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.  # prediction normalises as the step before did, else its maps may explode

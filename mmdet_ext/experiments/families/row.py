@@ -15,7 +15,7 @@ class Row:
         operators: 'compiled' or 'stand-in'.
         error: First line of what went wrong; '' if it works.
         fault: Whose fault an error is: 'operator', 'package' (one is missing), 'mmdet' (itself, or with the installed
-            torch, transformers or numpy), 'crash' or 'no answer'.
+            torch, transformers or numpy), 'weights' (random ones), 'crash' or 'no answer'.
         location: File and line that the error came from.
         note: What the model does not do, although it works.
         pipeline: The error of the first step of its data pipelines that cannot be built.

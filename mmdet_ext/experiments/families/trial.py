@@ -154,6 +154,8 @@ def fault_of(error: Exception) -> tuple[str, str]:
     names = [frame.filename.replace('\\', '/') for frame in frames]
     inside = [f'{name.split("site-packages/")[-1]}:{frame.lineno}' for name, frame in zip(names, frames)
               if '/mmdet/' in name or '/mmcv/' in name or '/mmengine/' in name]
+    if isinstance(error, FloatingPointError) and not inside:
+        return 'weights', ''
     location = inside[-1] if inside else f'{names[-1]}:{frames[-1].lineno}'
     if any('/mmcv/ops/' in name or '/mmdet_ext/operators/' in name for name in names):
         return 'operator', location
