@@ -9,8 +9,8 @@ from .row import COMPILED, STAND_IN, Row
 
 Rows = Mapping[tuple[str, str], Row]
 HEAD = ('config', 'works', 'operators called', 'training step, s', 'prediction, s', 'losses', 'gradients', 'boxes')
-FAULTS = {'operator': 'the operator', 'package': 'a package that is not installed', 'mmdet': 'MMDetection', 'weights': 'random weights',
-          'crash': 'the process', 'no answer': 'too slow'}
+FAULTS = {'operator': 'the operator', 'package': 'a package that is not installed', 'mmdet': 'MMDetection',
+          'weights': 'random weights', 'crash': 'the process', 'no answer': 'too slow'}
 
 
 def to_markdown(rows: Rows, configs: Sequence[str]) -> str:
