@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import mmdet_ext  # noqa: F401  first: mmdet needs operators, which it has from here if not from mmcv
+
 import cv2
 import numpy as np
 import torch

@@ -1,6 +1,8 @@
 """What MDETR saves by encoding an image once for many prompts, and captions once for many epochs."""
 from collections.abc import Sequence
 
+import mmdet_ext  # noqa: F401  first: mmdet needs operators, which it has from here if not from mmcv
+
 import torch
 from mmdet.datasets import CocoDataset
 from mmdet.registry import MODELS

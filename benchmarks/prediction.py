@@ -5,6 +5,8 @@ import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import mmdet_ext  # noqa: F401  first: mmdet needs operators, which it has from here if not from mmcv
+
 import cv2
 import torch
 from mmdet.apis import DetInferencer, inference_detector, init_detector

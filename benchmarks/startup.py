@@ -58,8 +58,8 @@ def threads(checkout: Path, *, size: int = 160, batch: int = 8, iters: int = 6, 
                             '--no-report', '--cfg-options', f'train_dataloader.dataset.dataset.indices={images}'], env,
                            folder)
             scalars, = Path(work_dir).glob('*/vis_data/scalars.json')
-            rows = map(json.loads, scalars.read_text(encoding='utf-8').splitlines())
-            seconds = [row['time'] for row in rows if 'time' in row]
+            logged = map(json.loads, scalars.read_text(encoding='utf-8').splitlines())
+            seconds = [values['time'] for values in logged if 'time' in values]
             if chosen := re.search(r'Threads: (\d+) on', finished.printed):
                 label += f' (chooses {chosen[1]})'
             label += ', beside a busy process' * busy
