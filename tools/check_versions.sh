@@ -22,7 +22,7 @@ MIX=tests/configs/test_mix.py::test_two_steps_of_training_a_prediction_and_a_rou
 TESTS=(tests/compat tests/operators tests/parity tests/text tests/models/text_encoders tests/configs/test_on_a_device.py
        "${MIX}[rd_faster-rcnn_r50_fpn_1x_coco]" "${MIX}[align_grounding-dino_r50_8xb2_1x_coco]"
        tests/tools/test_train_tools.py::test_training_goes_on_where_it_stopped)
-# In a minute: changes to other packages, text models, published numbers of each system, resuming.
+# --quick: changes to other packages, text models, published numbers of each system, resuming.
 QUICK=(tests/compat tests/text tests/models/text_encoders tests/parity/test_yolov9_forward.py tests/parity/test_smca.py
        tests/parity/test_mdetr_model.py "${TESTS[-1]}")
 EXTRAS=text,clip,report,lvis,track,tests
