@@ -11,11 +11,6 @@ from mmdet_ext.tools import __main__ as listing
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run_module(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, '-m', *arguments], cwd=folder, env=os.environ | dict(PYTHONPATH=str(ROOT)),
-                          capture_output=True, text=True)
-
-
 def test_every_tool_is_listed_with_what_it_does(monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['__main__.py'])
     listing.main()
@@ -27,16 +22,11 @@ def test_every_tool_is_listed_with_what_it_does(monkeypatch, capsys):
     assert ' of.\n' not in printed and '`python' not in printed  # cut in the middle of a sentence or of a command
 
 
-@pytest.mark.parametrize('name', ['data.make_shapes', 'test'])
-def test_a_tool_runs_as_a_module_from_any_folder(name, tmp_path):
-    result = run_module(f'mmdet_ext.tools.{name}', '--help', folder=tmp_path)
+def test_a_tool_runs_as_a_module_from_any_folder(tmp_path):
+    result = subprocess.run([sys.executable, '-m', 'mmdet_ext.tools.data.make_shapes', '--help'], cwd=tmp_path,
+                            env=os.environ | dict(PYTHONPATH=str(ROOT)), capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith(f'usage: {name.rpartition(".")[2]}.py ')
-
-
-def test_a_tool_that_is_not_there_is_named(tmp_path):
-    result = run_module('mmdet_ext.tools.trian', folder=tmp_path)
-    assert result.returncode and 'mmdet_ext.tools.trian' in result.stderr
+    assert result.stdout.startswith('usage: make_shapes.py ')
 
 
 def test_a_tool_that_is_given_to_the_list_is_an_error(monkeypatch, capsys):
