@@ -32,7 +32,7 @@ endef
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make install  $(VENV) with torch, the MM packages and mmdet_ext; needs Python 3.11 or later'
+	@echo 'make install  $(VENV) with torch, the MM packages and mmdet_ext; needs Python 3.11 to 3.14'
 	@echo 'make install MMCV=compiled   the same with compiled operators; needs Python 3.11 or 3.12 and a C++ compiler'
 	@echo 'make demo     install, draw the Shapes data, train a small YOLOv9 on it, evaluate it, report, export: 10 minutes'
 	@echo 'make demo-rd  the same without and with a dictionary (YOLO-RD) of features of the first: 12 minutes more'
@@ -43,7 +43,7 @@ help:
 	@echo 'make app      install, open the models of these demos in a page of the browser'
 	@echo 'make lint     install, check the code with ruff (settings: pyproject.toml)'
 	@echo 'make docs     install, write the documentation as a site to site/index.html'
-	@echo 'make test     install, run the tests: 12 minutes on 2 cores'
+	@echo 'make test     install, run the tests: 10 to 20 minutes on 2 cores'
 	@echo 'make test-gpu install, run what needs a CUDA device: published numbers, mixed precision, an epoch of each'
 	@echo 'make lock     write requirements.lock for the versions of requirements.txt; needs uv'
 	@echo 'make clean    remove $(VENV) and what was built'

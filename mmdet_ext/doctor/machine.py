@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from ..processes import machine_cores
 from .finding import Finding, State
 
 GROUP = 'Machine'
@@ -38,7 +39,7 @@ def threads() -> list[Finding]:
     """Cores that this process may use, and threads that torch uses."""
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    cores = machine_cores()
     text = f'{torch.get_num_threads()} threads of torch on {cores} cores'
     if torch.get_num_threads() > cores:
         finding = Finding(GROUP, 'threads', State.WARNING, text, f'export OMP_NUM_THREADS={cores}')
