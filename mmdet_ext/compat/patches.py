@@ -1,5 +1,5 @@
-"""All changes to other packages, with those of `config_patches`. A config (by `compat.apply`) or a command calls them;
-`import mmdet_ext` calls none."""
+"""Changes to other packages, as in `config_patches`, `mmdet_models` and `removed_functions`. A config (by
+`compat.apply`) or a command makes them; `import mmdet_ext` makes none."""
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module

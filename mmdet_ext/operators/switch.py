@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import module_from_spec
 from types import ModuleType
 
@@ -30,9 +30,14 @@ def operators_of(library: ModuleType) -> Iterator[None]:
 @cache
 def compiled_library() -> ModuleType | None:
     """mmcv's compiled operators, whether they are in use or not, if there are any."""
-    spec = PathFinder.find_spec(NAME, import_module('mmcv').__path__)
+    spec = compiled_spec()
     if spec is None:
         return None
     library = module_from_spec(spec)
     spec.loader.exec_module(library)
     return library
+
+
+def compiled_spec() -> ModuleSpec | None:
+    """Where mmcv's compiled operators are, whether they load or not, if there are any."""
+    return PathFinder.find_spec(NAME, import_module('mmcv').__path__)

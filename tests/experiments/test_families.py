@@ -129,7 +129,7 @@ def test_a_config_that_ends_its_process_is_a_row_and_the_others_go_on(tmp_path, 
 
 
 def test_both_operators_need_a_compiled_mmcv(monkeypatch):
-    monkeypatch.setattr(run, 'has_compiled', lambda: False)
+    monkeypatch.setattr(run, 'compiled_spec', lambda: None)
     assert run.operators_to_try('installed') == (STAND_IN, )
     with pytest.raises(ValueError, match='--operators both compares .* has none: take --operators stand-in'):
         run.operators_to_try('both')

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from ...operators.switch import compiled_spec
 from ..small_models import save_small_texts
 from .row import COMPILED, STAND_IN, Row, read_lines, read_rows, write_row
-from .worker import has_compiled
 
 GROUP = 24  # configs in a process
 SECONDS = 300.  # that one config may need
@@ -22,10 +22,10 @@ def operators_to_try(name: str) -> tuple[str, ...]:
     Raises:
         ValueError: If both are asked for, and mmcv has no compiled ones.
     """
-    if name == 'both' and not has_compiled():
+    if name == 'both' and compiled_spec() is None:
         raise ValueError("--operators both compares with mmcv's compiled operators, and the installed mmcv has none: "
                          'take --operators stand-in')
-    installed = COMPILED if has_compiled() else STAND_IN
+    installed = STAND_IN if compiled_spec() is None else COMPILED
     return {'installed': (installed, ), STAND_IN: (STAND_IN, ), 'both': (COMPILED, STAND_IN)}[name]
 
 

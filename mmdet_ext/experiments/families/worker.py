@@ -31,12 +31,5 @@ def main(rows: str, texts: str, runs: str, *configs: str) -> None:
         gc.collect()
 
 
-def has_compiled() -> bool:
-    """Whether the installed mmcv has compiled operators."""
-    import mmcv
-
-    return any(Path(mmcv.__file__).parent.glob('_ext.*'))
-
-
 if __name__ == '__main__':
     main(*sys.argv[1:])

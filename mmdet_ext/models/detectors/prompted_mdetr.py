@@ -9,6 +9,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 
 from ...text.prompts import prompt_text
+from ..layers.kept_result import KeptResult
 from .mdetr import MDETR
 from .mdetr_tokens import ImageTokens, TextTokens
 
@@ -44,7 +45,7 @@ class PromptedMDETR(MDETR):
         self.chunk = _positive(chunk, 'chunk')
         self.max_per_img = None if limit is None else _positive(limit, 'max_per_img')
         self.prompts = None if prompts is None else _checked(prompts, 'test_cfg.prompts')
-        self._known: tuple[list, list[TextTokens]] | None = None
+        self.kept_texts = KeptResult()
 
     def predict(self, batch_inputs: Tensor, batch_data_samples: SampleList, rescale: bool = True) -> SampleList:
         """Adds `pred_instances` to the samples: for each box `bboxes`, `scores` (1 less the probability of no object)
@@ -79,15 +80,11 @@ class PromptedMDETR(MDETR):
     def encode_prompts(self, names: Sequence[str]) -> list[TextTokens]:
         """Run the text encoder on the names, in chunks. If nothing has changed, return the result of the last call."""
         weights = [*self.text_encoder.parameters(), *self.resizer.parameters()]
-        device = weights[0].device.type
-        state = [tuple(names), self.chunk, torch.is_autocast_enabled(device), torch.get_autocast_dtype(device),
-                 [(weight.data_ptr(), weight._version) for weight in weights]]
-        if self._known is not None and self._known[0] == state:
-            return self._known[1]
+        return self.kept_texts((tuple(names), self.chunk), weights, lambda: self._encode(names))
+
+    def _encode(self, names: Sequence[str]) -> list[TextTokens]:
         prompts = [prompt_text(name) for name in names]
-        texts = [self.encode_text(prompts[start:start + self.chunk]) for start in range(0, len(prompts), self.chunk)]
-        self._known = None if self.training else (state, texts)
-        return texts
+        return [self.encode_text(prompts[start:start + self.chunk]) for start in range(0, len(prompts), self.chunk)]
 
     def _ask(self, image: ImageTokens, texts: Sequence[TextTokens], sample: DetDataSample,
              rescale: bool) -> InstanceData:
@@ -106,14 +103,6 @@ class PromptedMDETR(MDETR):
         if self.max_per_img is None or len(instances) <= self.max_per_img:
             return instances
         return instances[instances.scores.topk(self.max_per_img).indices]
-
-    def train(self, mode: bool = True) -> 'PromptedMDETR':
-        self._known = None  # hooks that exchange weights for their averages leave no trace on the tensors
-        return super().train(mode)
-
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        self._known = None
-        super()._load_from_state_dict(*args, **kwargs)
 
 
 def _positive(value: int, name: str) -> int:

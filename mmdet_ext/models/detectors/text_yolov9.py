@@ -16,6 +16,7 @@ from ...text.texts import borrow_texts, split_phrases
 from ...transfers import to_device
 from ..dense_heads import TextEmbeddings, TextYOLOv9Head
 from ..layers.atoms import forget_atoms_files
+from ..layers.kept_result import KeptResult
 from ..text_encoders import check_texts
 from ..transformers import TextMapFusion
 from .pgi_detector import PGIDetector
@@ -81,7 +82,7 @@ class TextYOLOv9(PGIDetector):
         self.fusion = TextMapFusion(text_channels=self.bbox_head.embed_dims, **fusion) if fusion else None
         self.classes = None if classes is None else _names(classes, 'classes')
         self.batch_negatives = batch_negatives
-        self._known: tuple[list, Tensor] | None = None
+        self.kept_embeddings = KeptResult()
         parts = [self.backbone, *([self.neck] if self.with_neck else []), self.bbox_head]
         parts += [part for head in self.aux_heads for part in (head.branch, head.head)]
         self.set_network_options(parts, channels_last=kwargs.get('channels_last'), compile=compile_options,
@@ -185,14 +186,6 @@ class TextYOLOv9(PGIDetector):
         plain.dataset_meta = dict(classes=tuple(classes))
         return plain.train(training)
 
-    def train(self, mode: bool = True) -> 'TextYOLOv9':
-        self._known = None  # hooks that exchange weights for their averages leave no trace on the tensors
-        return super().train(mode)
-
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        self._known = None
-        super()._load_from_state_dict(*args, **kwargs)
-
     def _forward(self, batch_inputs: Tensor, batch_data_samples: SampleList | None = None) -> tuple:
         """The raw maps of the head for images (B, 3, H, W)."""
         samples = batch_data_samples or [DetDataSample()] * len(batch_inputs)
@@ -208,20 +201,16 @@ class TextYOLOv9(PGIDetector):
         return self.neck(feats) if self.with_neck else feats
 
     def _encode(self, texts: Sequence[str]) -> Tensor:
-        """(K, D) of unit length, in float32."""
-        learned = [*self.text_encoder.parameters()]
-        learned += [] if self.text_projection is None else [self.text_projection.weight]
-        device = learned[0].device.type
-        state = [tuple(texts), torch.is_autocast_enabled(device), torch.is_inference_mode_enabled(),
-                 [(weight.data_ptr(), weight._version) for weight in learned]]
-        if self._known is not None and self._known[0] == state:
-            return self._known[1]
+        """(K, D) of unit length, in float32; in evaluation those of the last texts are kept."""
+        weights = [*self.text_encoder.parameters()]
+        weights += [] if self.text_projection is None else [self.text_projection.weight]
+        return self.kept_embeddings(tuple(texts), weights, lambda: self._embeddings(texts))
+
+    def _embeddings(self, texts: Sequence[str]) -> Tensor:
         features = self.text_encoder(texts)
         if self.text_projection is not None:
             features = self.text_projection(features)
-        embeddings = F.normalize(features.float(), dim=-1)
-        self._known = None if self.training or torch.is_grad_enabled() else (state, embeddings)
-        return embeddings
+        return F.normalize(features.float(), dim=-1)
 
     def _training_texts(self, samples: SampleList) -> list[tuple[str, ...]]:
         texts, borrows = [], [bool(sample.metainfo.get('borrows_texts')) for sample in samples]
