@@ -12,6 +12,10 @@ PYTHONS_lite := 3.11 3.12 3.13 3.14
 PYTHONS_compiled := 3.11 3.12
 COMMA := ,
 export PIP_NO_INPUT := 1
+# Python keeps the bytecode of a module when it first imports it. pip need not make that of all modules, for a minute,
+# unless the environment keeps Python from it: then every program would compile thousands of modules, for half a minute.
+COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),--compile,--no-compile)
+unexport PYTHONDONTWRITEBYTECODE
 
 ifeq ($(filter lite compiled,$(MMCV)),)
 $(error MMCV=$(MMCV): it is lite or compiled)
@@ -101,13 +105,12 @@ $(VENV)/.made:
 	@touch $@
 
 # What was tested together: requirements.txt names it, requirements.lock adds what these packages need themselves.
-# --no-compile: Python compiles the modules that are used when it first imports them, pip all of them, for a minute.
 $(VENV)/.installed-lite: requirements.txt requirements.lock setup.py | $(VENV)/.made
 	$(call check_python,$(VENV)/bin/python,make clean$(COMMA) and then make PYTHON=python3.12 ...)
 	@echo 'Installing torch (up to 3 GB to load, minutes), the MM packages and mmdet_ext itself, editable, in $(VENV).'
 	@rm -f $(VENV)/.installed-*
 	@$(PIP) uninstall -qq -y mmcv
-	@$(PIP) install -qq --no-compile -c requirements.lock -r requirements.txt -e .
+	@$(PIP) install -qq $(COMPILE) -c requirements.lock -r requirements.txt -e .
 	@touch $@
 	@echo 'Installed. The interpreter is $(VENV)/bin/python.'
 
@@ -116,10 +119,10 @@ $(VENV)/.installed-compiled: requirements.txt requirements.lock setup.py tools/i
 	@echo 'Installing torch (up to 3 GB to load, minutes) in $(VENV).'
 	@rm -f $(VENV)/.installed-*
 	@$(PIP) uninstall -qq -y mmcv-lite
-	@$(PIP) install -qq --no-compile -c requirements.lock torch torchvision setuptools wheel ninja
+	@$(PIP) install -qq $(COMPILE) -c requirements.lock torch torchvision setuptools wheel ninja
 	@PYTHON=$(VENV)/bin/python PIP_CONSTRAINT=requirements.lock bash tools/install_mmcv.sh
 	@echo 'Installing the MM packages and mmdet_ext itself, editable.'
 	@grep -v '^mmcv-lite' requirements.txt >$(VENV)/requirements.txt
-	@$(PIP) install -qq --no-compile -c requirements.lock -r $(VENV)/requirements.txt -e .
+	@$(PIP) install -qq $(COMPILE) -c requirements.lock -r $(VENV)/requirements.txt -e .
 	@touch $@
 	@echo 'Installed. The interpreter is $(VENV)/bin/python.'

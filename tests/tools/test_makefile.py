@@ -54,3 +54,12 @@ def test_an_environment_that_was_left_half_made_is_named(tmp_path):
     result = make('install', f'VENV={tmp_path}')
     assert result.returncode == 2
     assert f'There is no interpreter {tmp_path}/bin/python: make clean, and then make' in result.stderr
+
+
+@pytest.mark.parametrize('value, option', [('', '--no-compile'), ('1', '--compile')])
+def test_pip_makes_bytecode_where_python_may_not(tmp_path, monkeypatch, value, option):
+    monkeypatch.setenv('PYTHONDONTWRITEBYTECODE', value)
+    (tmp_path / 'bin').mkdir()
+    (tmp_path / 'bin/python').symlink_to(sys.executable)
+    (tmp_path / '.made').touch()
+    assert f' install -qq {option} -c requirements.lock' in make('-n', 'install', f'VENV={tmp_path}').stdout
