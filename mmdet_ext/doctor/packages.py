@@ -1,4 +1,5 @@
 """Checks of what is installed: versions, compiled operators, and combinations that are known not to work."""
+import os
 import shutil
 import sys
 import warnings
@@ -7,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, distributions, metadata, requires, version
-from importlib.util import find_spec
+from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -34,6 +35,20 @@ def python() -> list[Finding]:
     tested = ', '.join(f'{major}.{minor}' for major, minor in TESTED_PYTHON)
     return [Finding(GROUP, 'Python', State.WARNING, f'{text}; tested are {tested}',
                     'make clean, and then make PYTHON=python3.12 install')]
+
+
+def bytecode() -> list[Finding]:
+    """Whether Python finds torch's modules compiled, or may keep what it compiles."""
+    spec = find_spec('torch')
+    if spec is None:  # `required` says so
+        return []
+    module = Path(spec.origin)
+    cached = Path(cache_from_source(module))
+    if cached.is_file() or (not sys.dont_write_bytecode and os.access(module.parent, os.W_OK)):
+        return []
+    why = 'PYTHONDONTWRITEBYTECODE is set' if sys.dont_write_bytecode else f'{module.parent} cannot be written'
+    return [Finding(GROUP, 'bytecode', State.WARNING, f'there is none of torch, and {why}: every command compiles '
+                    'thousands of modules before it begins', f'{sys.executable} -m compileall -q {module.parents[1]}')]
 
 
 def required() -> list[Finding]:

@@ -6,7 +6,7 @@ from . import machine, packages, storage
 from .finding import Finding, State
 
 CHECKS: list[Callable[[], list[Finding]]] = [
-    packages.python, packages.required, packages.operators, packages.known_traps, packages.extras,
+    packages.python, packages.bytecode, packages.required, packages.operators, packages.known_traps, packages.extras,
     machine.gpus, machine.threads, machine.shared_memory,
     storage.folders, storage.text_encoders, storage.backbones,
 ]

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from email.message import Message
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from types import SimpleNamespace
 
 import mmcv
 import pytest
@@ -167,3 +168,21 @@ def test_files_that_are_there_without_a_network(tmp_path, monkeypatch):
     assert of_name(storage.text_encoders(), 'roberta-base').state is State.MISSING
     (tmp_path / 'roberta-base').mkdir()
     assert of_name(storage.text_encoders(), 'roberta-base').state is State.OK
+
+
+@pytest.mark.parametrize('forbidden, writable, cached, why', [
+    (True, True, False, 'PYTHONDONTWRITEBYTECODE is set'), (False, False, False, 'torch cannot be written'),
+    (True, True, True, None), (False, False, True, None), (False, True, False, None)])
+def test_modules_that_every_command_compiles_again_are_named(tmp_path, monkeypatch, forbidden, writable, cached, why):
+    module = tmp_path / 'torch/__init__.py'
+    compiled = module.parent / '__pycache__/compiled.pyc'
+    compiled.parent.mkdir(parents=True)
+    if cached:
+        compiled.touch()
+    monkeypatch.setattr(packages, 'find_spec', lambda name: SimpleNamespace(origin=str(module)))
+    monkeypatch.setattr(packages, 'cache_from_source', lambda path: str(compiled))
+    monkeypatch.setattr(packages.os, 'access', lambda folder, mode: writable)
+    monkeypatch.setattr(sys, 'dont_write_bytecode', forbidden)
+    findings = packages.bytecode()
+    assert bool(findings) == (why is not None)
+    assert not findings or (why in findings[0].text and findings[0].remedy.endswith(f'compileall -q {tmp_path}'))
