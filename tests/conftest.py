@@ -70,6 +70,13 @@ def plain_configs() -> None:
     utils.load = cache(utils.load)
 
 
+@pytest.fixture(autouse=True, scope='session')
+def impatience() -> None:
+    """Data workers that do not end are waited for a moment, and not five seconds: those of a runner that is garbage
+    cannot be told to end."""
+    torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL = 0.5
+
+
 @pytest.fixture(autouse=True)
 def mmdet_scope():
     init_default_scope('mmdet')

@@ -108,6 +108,18 @@ def _killed_worker() -> RuntimeError | None:
     return None
 
 
+def end_data_workers(runner: Runner) -> None:
+    """Let the data workers of a runner that has trained end, also those that stay between epochs.
+
+    If the garbage collector finds them together with the runner, it closes their queues before torch tells them to end,
+    and torch waits five seconds for each.
+    """
+    for loop in (getattr(runner, name, None) for name in ('_train_loop', '_val_loop', '_test_loop')):
+        for holder in ('dataloader', 'dataloader_iterator'):  # the second is that of IterBasedTrainLoop
+            if getattr(getattr(loop, holder, None), '_iterator', None) is not None:
+                getattr(loop, holder)._iterator = None
+
+
 def leave_cores_to_workers(dataloader: dict) -> None:
     """On the CPU, use one thread for each core that no data worker takes, unless OMP_NUM_THREADS is set.
 

@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from ..command_line import wrong_config
 from .config import (load_config, pin_batches, use_amp, use_auto_scale_lr, use_checked_data_sets, use_large_visualizer,
                      use_new_visualizer)
-from .processes import add_threads_hook, init_cpu_processes, named_data_workers
+from .processes import add_threads_hook, end_data_workers, init_cpu_processes, named_data_workers
 from .report import use_report
 from .resume import begin_from, drop_hooks, use_own_hooks
 
@@ -61,4 +61,5 @@ def train(config: str, *, options: dict | None = None, work_dir: str | None = No
             runner.register_hook(hook)
         follow_policy(runner.model)
         runner.train()
+        end_data_workers(runner)
     return runner

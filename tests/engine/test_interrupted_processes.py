@@ -4,7 +4,7 @@ import re
 import signal
 import socket
 import time
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
 from mmdet_ext.launch import init_cpu_processes, named_data_workers
+from mmdet_ext.launch.processes import end_data_workers
 
 
 class Indices(Numbers):
@@ -146,3 +147,15 @@ def test_ctrl_c_waits_until_a_worker_has_started_and_is_not_for_the_worker():
     worker.join()
     assert started == [worker] and worker.exitcode == 1
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+@pytest.mark.parametrize('train_cfg', [dict(by_epoch=True, max_epochs=1), dict(by_epoch=False, max_iters=4)])
+def test_after_training_no_data_worker_stays(tmp_path, train_cfg):
+    others = active_children()
+    runner = tiny_runner(tmp_path, dataloader=DataLoader(Numbers(8), batch_size=2, num_workers=2,
+                                                         persistent_workers=train_cfg['by_epoch']))
+    runner._train_loop = train_cfg
+    runner.train()
+    workers = {*active_children()} - {*others}
+    end_data_workers(runner)
+    assert [worker.exitcode for worker in workers] == [0, 0]  # as they were told; SIGTERM would be -15
