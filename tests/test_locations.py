@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -165,20 +166,27 @@ print(type(inferencer.model).__name__)''')
     assert out.splitlines()[-1] == 'PGIDetector'
 
 
-def test_workers_find_types_however_they_were_started(tmp_path):
-    (tmp_path / 'workers.py').write_text('''
-import multiprocessing
+def test_forked_workers_find_types(run_forked):
+    out = run_forked('''
+from multiprocessing import get_context
+import mmdet_ext
+from mmdet.registry import TRANSFORMS
+hsv = TRANSFORMS.build(dict(type='YOLOHSV', hue=0, saturation=0, value=0))
+def show():
+    print(type(hsv).__name__, TRANSFORMS.get('YOLOMosaic').__name__, flush=True)
+worker = get_context('fork').Process(target=show)
+worker.start()
+worker.join()''')
+    assert out == 'YOLOHSV YOLOMosaic\n'
 
+
+def test_spawned_workers_find_types(tmp_path, monkeypatch):
+    (tmp_path / 'spawned.py').write_text('''
 def names(transform):
     from mmdet.registry import TRANSFORMS
-    return [type(transform).__name__, TRANSFORMS.get('YOLOMosaic').__name__]
-
-if __name__ == '__main__':
-    import mmdet_ext
-    from mmdet.registry import TRANSFORMS
-    hsv = TRANSFORMS.build(dict(type='YOLOHSV', hue=0, saturation=0, value=0))
-    for method in ('fork', 'spawn'):
-        with multiprocessing.get_context(method).Pool(1) as pool:
-            print(method, *pool.apply(names, (hsv, )))
+    return type(transform).__name__, TRANSFORMS.get('YOLOMosaic').__name__
 ''')
-    assert run(tmp_path / 'workers.py').splitlines()[-2:] == ['fork YOLOHSV YOLOMosaic', 'spawn YOLOHSV YOLOMosaic']
+    monkeypatch.syspath_prepend(tmp_path)
+    hsv = mmdet.registry.TRANSFORMS.build(dict(type='YOLOHSV', hue=0, saturation=0, value=0))
+    with get_context('spawn').Pool(1) as pool:
+        assert pool.apply(import_module('spawned').names, (hsv, )) == ('YOLOHSV', 'YOLOMosaic')

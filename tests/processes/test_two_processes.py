@@ -1,13 +1,14 @@
 """A step of two processes is that of one process with both halves of the batch, and they share an epoch."""
-import subprocess
-import sys
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from mmdet.registry import DATA_SAMPLERS
-from processes.samplers import NUM_PAIRS, SAMPLERS
+from processes.samplers import NUM_PAIRS, SAMPLERS, epochs
 from processes.steps import BOXES, CAPTION, CONFIGS, Step, build, images, step
+from torch.nn.parallel import DistributedDataParallel
 from torch.testing import assert_close
 
 from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
@@ -18,9 +19,26 @@ def folder(tmp_path_factory) -> Path:
     """What both processes saved, and the text encoder that they used."""
     folder = tmp_path_factory.mktemp('processes')
     save_encoder_folder(train_tokenizer([CAPTION], 300), folder / 'text', layers=1, hidden_size=32, heads=2, dropout=0.)
-    subprocess.run([sys.executable, '-W', 'ignore', str(Path(__file__).with_name('two_processes.py')), str(folder)],
-                   check=True, timeout=300)
+    processes = [get_context('fork').Process(target=run, args=(rank, folder)) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(300)
+    assert [process.exitcode for process in processes] == [0, 0]
     return folder
+
+
+def run(rank: int, folder: Path) -> None:
+    """A process of a distributed run on the CPU; saves what it gave."""
+    dist.init_process_group('gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
+    outcome = {}
+    for system in CONFIGS:
+        # as mmengine's runner does before it wraps a model, which may lay out its weights then
+        model = DistributedDataParallel(build(system, folder / 'text').to('cpu'))
+        batches = dict(halves=images(BOXES[rank], 2 * rank), same=images(BOXES[0]))
+        outcome[system] = {name: tuple(step(model, batch)) for name, batch in batches.items()}
+    torch.save(dict(steps=outcome, epochs=epochs()), folder / f'{rank}.pth')
+    dist.destroy_process_group()
 
 
 @pytest.fixture(scope='module')

@@ -154,11 +154,9 @@ def test_a_killed_build_goes_on_with_the_same_command(tool, matrices, tmp_path):
     assert load_atoms(tmp_path / 'atoms.pt').vectors.equal(load_atoms(tmp_path / 'whole.pt').vectors)
 
 
-def test_two_processes_build_what_one_builds(tool, matrices, tmp_path):
+def test_two_processes_build_what_one_builds(tool, fork, matrices, tmp_path):
     command = ['file', '--matrix', *map(str, matrices), '--channels', '14', *map(str, SIZES), '--out']
-    launcher = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node', '2']
-    subprocess.run([*launcher, str(TOOL), *command, 'two.pt'], cwd=tmp_path, check=True, timeout=300,
-                   env=os.environ | dict(PYTHONPATH=str(ROOT)))
+    fork(TOOL, *command, tmp_path / 'two.pt', processes=2, MASTER_PORT='29641')
     assert tool(*command, 'one.pt') is None
     one, two = load_atoms(tmp_path / 'one.pt'), load_atoms(tmp_path / 'two.pt')
     assert one.vectors.equal(two.vectors) and one.counts.equal(two.counts) and one.nearest == two.nearest
