@@ -38,7 +38,7 @@ endef
 help:
 	@echo 'make install  $(VENV) with torch, the MM packages and mmdet_ext; needs Python 3.11 to 3.14'
 	@echo 'make install MMCV=compiled   the same with compiled operators; needs Python 3.11 or 3.12 and a C++ compiler'
-	@echo 'make demo     install, draw the Shapes data, train a small YOLOv9 on it, evaluate it, report, export: 10 minutes'
+	@echo 'make demo     install, draw the Shapes data, train a small YOLOv9 on it, evaluate it, report, export: 5 to 15 minutes'
 	@echo 'make demo-rd  the same without and with a dictionary (YOLO-RD) of features of the first: 12 minutes more'
 	@echo 'make demo-mdetr  install, train a small MDETR on captions of Shapes, evaluate it: half an hour'
 	@echo 'make demo-mdetr-qa   questions, after demo-mdetr, which comes first if it was not made: half an hour more'
