@@ -57,17 +57,18 @@ class Compression:
             raise ValueError(f'{cfg.filename} has no val_dataloader and val_evaluator: --no-eval goes without')
         self.cfg, self.checkpoint, self.folder, self.options = cfg, checkpoint, folder, options
         self.evaluates = evaluate
-        self.model = load_trained(cfg, checkpoint).to(get_device())
+        self.weights = read_weights(checkpoint)
+        self.model = load_trained(cfg, self.weights).to(get_device())
         self.teachers = find_dictionaries(self.model)
         self.numbers = {name: number_to_keep(options.keep, rd.num_atoms) for name, rd in self.teachers.items()}
         self.small_cfg = compressed_config(cfg, options.keep)
         first = {name: prune(rd, range(self.numbers[name])) for name, rd in self.teachers.items()}
         small = MODELS.build(copy.deepcopy(self.small_cfg.model))
-        if problems := misfits(small, compressed_state(checkpoint, first)):
+        if problems := misfits(small, compressed_state(self.weights, first)):
             raise ValueError('num_atoms of a dictionary is not set by a key `rd` or an RDNeck of the config, so that '
                              f'the smaller model cannot be built from it: {"; ".join(problems[:3])}')
         self.dataset = training_images(cfg)
-        self.meta = dict(dataset_meta=read_weights(checkpoint).dataset_meta or dict(self.dataset.metainfo))
+        self.meta = dict(dataset_meta=self.weights.dataset_meta or dict(self.dataset.metainfo))
         self.work = Unfinished(folder / 'compressed.pth')
         described = digest([repr((cfg.model, cfg.train_dataloader.dataset))])
         self.work.begin(dict(asdict(options), checkpoint=file_version(Path(checkpoint)), config=described),
@@ -127,7 +128,7 @@ class Compression:
 
     def _save_model(self, name: str, students: Mapping[str, nn.Module]) -> None:
         with replace_file(self.folder / name) as file:
-            torch.save(dict(state_dict=compressed_state(self.checkpoint, students), meta=self.meta), file)
+            torch.save(dict(state_dict=compressed_state(self.weights, students), meta=self.meta), file)
 
     def _evaluate(self, stage: str, dictionaries: Mapping[str, nn.Module]) -> dict[str, dict[str, float]]:
         """What `val_evaluator` says of the model with these dictionaries, under the name of the stage."""

@@ -11,7 +11,7 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from torch import Tensor
 
-from mmdet_ext.checkpoints.load import load_weights, read_weights
+from mmdet_ext.checkpoints.load import Weights, load_weights, read_weights
 from mmdet_ext.models.layers import RetrieverDictionary, load_atoms
 from mmdet_ext.models.layers.atoms import forget_atoms_files, rd_options
 
@@ -19,19 +19,20 @@ from .pruning import number_to_keep
 from .usage import find_dictionaries
 
 
-def load_trained(cfg: Config, checkpoint: str | os.PathLike) -> nn.Module:
-    """The config's model with the checkpoint's weights, in evaluation mode; an auxiliary head may be absent there.
+def load_trained(cfg: Config, checkpoint: str | os.PathLike | Weights) -> nn.Module:
+    """The config's model with the weights of a checkpoint, which may be read already, in evaluation mode; an auxiliary
+    head may be absent there.
 
     Raises:
         ValueError: If the model has no dictionary, or tensors are missing, unknown or of another shape.
     """
     model = MODELS.build(copy.deepcopy(cfg.model))
-    weights = read_weights(checkpoint)
+    weights = checkpoint if isinstance(checkpoint, Weights) else read_weights(checkpoint)
     for name, rd in find_dictionaries(model).items():
         weight = weights.state_dict.get(f'{name}.dictionary.conv.weight')
         if weight is not None and weight.shape[1] != rd.num_atoms:
-            raise ValueError(f'{checkpoint} has {weight.shape[1]} atoms in {name}, and {cfg.filename} {rd.num_atoms}: '
-                             f'is num_atoms={weight.shape[1]} meant?')
+            raise ValueError(f'{weights.path} has {weight.shape[1]} atoms in {name}, and {cfg.filename} '
+                             f'{rd.num_atoms}: is num_atoms={weight.shape[1]} meant?')
     load_weights(model, weights, config=cfg.filename)
     return model.eval()
 
@@ -56,9 +57,9 @@ def compressed_config(cfg: Config, keep: float) -> Config:
     return cfg
 
 
-def compressed_state(checkpoint: str | os.PathLike, students: Mapping[str, RetrieverDictionary]) -> dict[str, Tensor]:
-    """The checkpoint's weights with those of the students in the places of their teachers'."""
-    state = dict(read_weights(checkpoint).state_dict)
+def compressed_state(weights: Weights, students: Mapping[str, RetrieverDictionary]) -> dict[str, Tensor]:
+    """A checkpoint's weights with those of the students in the places of their teachers'."""
+    state = dict(weights.state_dict)
     for prefix, student in students.items():
         state |= {f'{prefix}.{name}': tensor.detach().cpu() for name, tensor in student.state_dict().items()}
     return state
