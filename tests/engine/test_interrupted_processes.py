@@ -14,12 +14,12 @@ import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 from tiny_run import Numbers, TinyModel, tiny_runner
 from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
-from mmdet_ext.launch import init_cpu_processes, named_data_workers
-from mmdet_ext.launch.processes import end_data_workers
+from mmdet_ext.launch import init_cpu_processes, named_data_workers, train
 
 
 class Indices(Numbers):
@@ -149,13 +149,20 @@ def test_ctrl_c_waits_until_a_worker_has_started_and_is_not_for_the_worker():
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
+class Children(Hook):
+    """The processes that there are when a training ends."""
+
+    def after_train(self, runner) -> None:
+        self.found = {*active_children()}
+
+
 @pytest.mark.parametrize('train_cfg', [dict(by_epoch=True, max_epochs=1), dict(by_epoch=False, max_iters=4)])
-def test_after_training_no_data_worker_stays(tmp_path, train_cfg):
-    others = active_children()
+def test_after_training_no_data_worker_stays(tmp_path, monkeypatch, train_cfg):
+    others, children = active_children(), Children()
     runner = tiny_runner(tmp_path, dataloader=DataLoader(Numbers(8), batch_size=2, num_workers=2,
                                                          persistent_workers=train_cfg['by_epoch']))
     runner._train_loop = train_cfg
-    runner.train()
-    workers = {*active_children()} - {*others}
-    end_data_workers(runner)
+    monkeypatch.setattr(Runner, 'from_cfg', lambda cfg: runner)
+    assert train('configs/yolov9/yolov9t_shapes.py', work_dir=str(tmp_path), hooks=[children]) is runner
+    workers = children.found - {*others}
     assert [worker.exitcode for worker in workers] == [0, 0]  # as they were told; SIGTERM would be -15

@@ -1,4 +1,4 @@
-"""tools/build_dictionary.py: what it writes, prints and refuses, how it goes on, and with torchrun."""
+"""tools/build_dictionary.py: what it writes, prints and refuses, how it goes on, and in two processes."""
 import json
 import os
 import runpy
