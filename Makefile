@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+UV := $(VENV)/bin/uv pip
 # Two processes; the tests of a file stay together, because they share what they build. Files in their order: xdist's
 # own begins with the files of many tests, and the few long tests of others would be the last, one process waiting.
 PYTEST_FLAGS ?= -n 2 --dist loadfile --no-loadscope-reorder
@@ -15,6 +16,9 @@ export PIP_NO_INPUT := 1
 # Python keeps the bytecode of a module when it first imports it. pip need not make that of all modules, for a minute,
 # unless the environment keeps Python from it: then every program would compile thousands of modules, for half a minute.
 COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),--compile,--no-compile)
+UV_COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
+# The index that pip is set to; uv does not read pip's settings.
+INDEX = $(shell $(PIP) config list | sed -n "s/^[^=]*[.]index-url='\(.*\)'$$/\1/p" | head -n 1)
 unexport PYTHONDONTWRITEBYTECODE
 
 ifeq ($(filter lite compiled,$(MMCV)),)
@@ -29,6 +33,15 @@ define check_python
 @command -v '$(1)' >/dev/null || { echo 'There is no interpreter $(1): $(2)' >&2; exit 1; }
 @'$(1)' -c 'import sys; found = "%d.%d" % sys.version_info[:2]; known = "$(PYTHONS_$(MMCV))".split(); \
   found in known or sys.exit("$(1) is Python %s; MMCV=$(MMCV) needs one of %s: $(2)" % (found, ", ".join(known)))'
+endef
+
+# $(call install,FILE): what a file of requirements names, and mmdet_ext, editable, in the versions that were tested
+# together: requirements.txt names them, requirements.lock adds what these packages need themselves. uv does this in
+# seconds, pip in a minute; where uv cannot, pip may: it knows more settings (other indexes, certificates).
+define install
+@$(UV) install -q $(UV_COMPILE) --python $(VENV)/bin/python $(if $(INDEX),--default-index '$(INDEX)') \
+  -c requirements.lock -r $(1) -e . || { echo 'uv did not install it; pip tries.'; \
+  $(PIP) install -qq $(COMPILE) -c requirements.lock -r $(1) -e .; }
 endef
 
 .PHONY: help install app demo demo-rd demo-mdetr demo-mdetr-qa demo-mdetr-seg demo-text lint docs test test-gpu lock \
@@ -49,7 +62,7 @@ help:
 	@echo 'make docs     install, write the documentation as a site to site/index.html'
 	@echo 'make test     install, run the tests: 10 to 20 minutes on 2 cores'
 	@echo 'make test-gpu install, run what needs a CUDA device: published numbers, mixed precision, an epoch of each'
-	@echo 'make lock     write requirements.lock for the versions of requirements.txt; needs uv'
+	@echo 'make lock     install, write requirements.lock for the versions of requirements.txt'
 	@echo 'make clean    remove $(VENV) and what was built'
 	@echo 'PYTHON=...    the interpreter to make $(VENV) with (python3)'
 
@@ -95,8 +108,8 @@ test-gpu: install
 clean:
 	rm -rf $(VENV) build dist site mmdet_ext.egg-info mmdet_ext/.mim .pytest_cache .ruff_cache
 
-lock:
-	uv pip compile requirements.txt --universal --python-version 3.11 --strip-extras --no-annotate --quiet \
+lock: install
+	$(UV) compile requirements.txt --universal --python-version 3.11 --strip-extras --no-annotate --quiet \
 	  --custom-compile-command 'make lock' -o requirements.lock
 
 $(VENV)/.made:
@@ -104,13 +117,14 @@ $(VENV)/.made:
 	@'$(PYTHON)' -m venv $(VENV)
 	@touch $@
 
-# What was tested together: requirements.txt names it, requirements.lock adds what these packages need themselves.
 $(VENV)/.installed-lite: requirements.txt requirements.lock setup.py | $(VENV)/.made
 	$(call check_python,$(VENV)/bin/python,make clean$(COMMA) and then make PYTHON=python3.12 ...)
-	@echo 'Installing torch (up to 3 GB to load, minutes), the MM packages and mmdet_ext itself, editable, in $(VENV).'
+	@echo 'Installing torch (up to 3 GB to load, minutes) in $(VENV).'
 	@rm -f $(VENV)/.installed-*
-	@$(PIP) uninstall -qq -y mmcv
-	@$(PIP) install -qq $(COMPILE) -c requirements.lock -r requirements.txt -e .
+	@$(PIP) install -qq $(COMPILE) -c requirements.lock torch torchvision uv
+	@echo 'Installing the MM packages and mmdet_ext itself, editable.'
+	@$(UV) uninstall -qq --python $(VENV)/bin/python mmcv
+	$(call install,requirements.txt)
 	@touch $@
 	@echo 'Installed. The interpreter is $(VENV)/bin/python.'
 
@@ -118,11 +132,11 @@ $(VENV)/.installed-compiled: requirements.txt requirements.lock setup.py tools/i
 	$(call check_python,$(VENV)/bin/python,make clean$(COMMA) and then make PYTHON=python3.12 ...)
 	@echo 'Installing torch (up to 3 GB to load, minutes) in $(VENV).'
 	@rm -f $(VENV)/.installed-*
-	@$(PIP) uninstall -qq -y mmcv-lite
-	@$(PIP) install -qq $(COMPILE) -c requirements.lock torch torchvision setuptools wheel ninja
+	@$(PIP) install -qq $(COMPILE) -c requirements.lock torch torchvision uv setuptools wheel ninja
+	@$(UV) uninstall -qq --python $(VENV)/bin/python mmcv-lite
 	@PYTHON=$(VENV)/bin/python PIP_CONSTRAINT=requirements.lock bash tools/install_mmcv.sh
 	@echo 'Installing the MM packages and mmdet_ext itself, editable.'
 	@grep -v '^mmcv-lite' requirements.txt >$(VENV)/requirements.txt
-	@$(PIP) install -qq $(COMPILE) -c requirements.lock -r $(VENV)/requirements.txt -e .
+	$(call install,$(VENV)/requirements.txt)
 	@touch $@
 	@echo 'Installed. The interpreter is $(VENV)/bin/python.'

@@ -10,8 +10,8 @@ from statistics import median
 
 from tqdm import tqdm
 
-from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 from mmdet_ext.engine.threads_hook import process_cores
+from mmdet_ext.shapes import ShapesConfig, make_shapes
 
 from .measure import Measurement, Row
 from .processes import run

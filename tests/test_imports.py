@@ -1,5 +1,6 @@
 """Imports inside mmdet_ext point one way, from what knows more to what knows less; those inside functions count too."""
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -26,9 +27,11 @@ ORDER = [
     ['models'],
     ['checkpoints'],
     ['compat.apply'],
+    ['annotations'],
+    ['annotations.builders', 'annotations.formats'],
+    ['shapes'],
     ['datasets.transforms'],
     ['datasets'],
-    ['datasets.builders', 'datasets.shapes', 'datasets.formats'],
     ['evaluation'],
     ['engine'],
     ['launch'],
@@ -103,6 +106,18 @@ def test_data_and_training_know_no_models(edges):
     wrong = [f'{name} imports {other}' for name, others in edges.items() for other in others for user, used in NEVER
              if f'{name}.'.startswith(f'mmdet_ext.{user}.') and f'{other}.'.startswith(f'mmdet_ext.{used}.')]
     assert not wrong, '\n'.join(sorted(wrong))
+
+
+def test_annotation_files_need_no_mmdet(edges):
+    """The commands of `tools/data` would take as long to start as a training."""
+    waiting = [name for name in edges if name.split('.')[1] in ('annotations', 'shapes')]
+    used = set()
+    while waiting:
+        used.add(name := waiting.pop())
+        waiting += edges[name] - used - {'mmdet_ext'}
+    files = module_files()
+    importers = [name for name in used if re.search(r'^\s*(from|import) mmdet\b', files[name].read_text(), re.M)]
+    assert len(used) > 50 and not importers
 
 
 def test_no_modules_import_each_other_in_a_circle(edges):

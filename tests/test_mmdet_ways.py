@@ -13,7 +13,7 @@ import torch
 from mmdet.models.test_time_augs import DetTTAModel
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample, TrackDataSample
-from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
+from mmdet_ext.shapes import ShapesConfig, make_shapes
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData

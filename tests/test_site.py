@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mmdet_ext import exported, predict
-from mmdet_ext.datasets import formats
+from mmdet_ext.annotations import formats
 
 ROOT = Path(__file__).resolve().parents[1]
 FOR_PACKAGES = {'Metadata', 'is_exported'}  # public for other packages of mmdet_ext, not for users

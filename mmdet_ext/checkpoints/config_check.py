@@ -9,8 +9,8 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from ..compat import replace_removed_functions
+from ..unpickler import CheckpointError
 from .conversion import Conversion
-from .unpickler import CheckpointError
 
 PACKAGE = Path(__file__).parents[1]
 SHOWN = 3  # tensors that a message names

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from .unpickler import CheckpointError, RestrictedUnpickler, StorageRef, TensorRef
+from ..unpickler import CheckpointError, RestrictedUnpickler, StorageRef, TensorRef
 
 STREAM_MAGIC = 0x1950a86a20f9469cfc6c  # the first pickle of the older format
 

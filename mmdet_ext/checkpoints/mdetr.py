@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from ..unpickler import CheckpointError
 from .mdetr_answers import answer_recipe
 from .mdetr_masks import add_masks, split_masks
 from .rules import Recipe, Rule
-from .unpickler import CheckpointError
 
 ATTENTION = r'(?P<leaf>in_proj_weight|in_proj_bias|out_proj\.weight|out_proj\.bias)'
 UNIT = r'(?P<leaf>weight|bias)'

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from ..models.dense_heads.answer_heads import CLEVR_ATTRIBUTES, GQA_SIZES, GQA_TOTAL
+from ..unpickler import CheckpointError
 from .rules import Rule
-from .unpickler import CheckpointError
 
 UNIT = r'(?P<leaf>weight|bias)'
 QUERIES = 'qa_embed.weight'

@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ..unpickler import CheckpointError
 from .rules import Recipe, Rule
-from .unpickler import CheckpointError
 
 DETECTOR = 'detr.'
 UNIT = r'(?P<leaf>weight|bias)'

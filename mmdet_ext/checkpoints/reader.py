@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from ..unpickler import CheckpointError, StandIn, TensorRef
 from .container import Container, StreamContainer, ZipContainer
-from .unpickler import CheckpointError, StandIn, TensorRef
 
 # Where the weights are, the better ones first: the averaged ones of a training that was still running.
 WEIGHTS = ('ema', 'model_ema', 'model', 'state_dict')

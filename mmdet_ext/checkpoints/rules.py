@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from .unpickler import CheckpointError
+from ..unpickler import CheckpointError
 
 
 class Rule(NamedTuple):

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
+from ..unpickler import CheckpointError
 from .rules import Recipe, Rule
-from .unpickler import CheckpointError
 
 # The rows of the class layer are COCO's category ids, 0 to 90, and a slot that never fires.
 COCO_IDS = [i for i in range(1, 91) if i not in (12, 26, 29, 30, 45, 66, 68, 69, 71, 83)]

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from ..unpickler import CheckpointError
 from .rules import Recipe, Rule
-from .unpickler import CheckpointError
 from .yolov9 import BLOCKS, FORMS, PLAIN, UNIT, config_options, is_ramp
 
 PREFIX = r'(?:model\.model\.)?'  # of Lightning's checkpoints

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..unpickler import CheckpointError
 from .rules import Recipe, Rule
-from .unpickler import CheckpointError
 
 # Names of our parts, by their places in the list of layers, counted from the first layer of the part.
 TRUNK = {0: 'downs.0', 1: 'downs.1', 2: 'blocks.0', 3: 'downs.2', 4: 'blocks.1', 5: 'downs.3', 6: 'blocks.2',

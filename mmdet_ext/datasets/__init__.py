@@ -1,4 +1,4 @@
-"""Data sets and their transforms. The generator of Shapes (`datasets.shapes`) is not imported here."""
+"""Data sets, samplers and transforms."""
 from . import transforms
 from .batch_shape_sampler import BatchShapeSampler
 from .caption_group_sampler import CaptionGroupSampler

@@ -7,7 +7,7 @@ from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 from mmengine.logging import print_log
 
-from .annotation_file import check_masks, match_categories, read_coco
+from ..annotations.annotation_file import check_masks, match_categories, read_coco
 from .shared_items import SharedItems, mask_readers
 
 

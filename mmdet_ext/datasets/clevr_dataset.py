@@ -2,8 +2,8 @@
 import numpy as np
 from mmdet.registry import DATASETS
 
+from ..annotations.questions import check_question_ids, clevr_question, with_clevr_images
 from .mdetr_dataset import MDETRDataset
-from .questions import check_question_ids, clevr_question, with_clevr_images
 
 
 @DATASETS.register_module()

@@ -1,8 +1,8 @@
 """Questions of GQA: https://arxiv.org/abs/1902.09506, files of MDETR, https://arxiv.org/abs/2104.12763."""
 from mmdet.registry import DATASETS
 
+from ..annotations.questions import check_question_ids, gqa_question
 from .mdetr_dataset import MDETRDataset
-from .questions import check_question_ids, gqa_question
 
 
 @DATASETS.register_module()

@@ -13,12 +13,12 @@ from mmdet.registry import DATASETS
 from mmengine.fileio import BaseStorageBackend, get_file_backend
 from mmengine.logging import print_log
 
+from ..annotations.annotation_file import check_grounding, check_masks
+from ..annotations.annotation_json import load_json
+from ..annotations.coco_checks import BadBox, clip_box
+from ..annotations.grounding_checks import image_folder, positive_spans, span_problem
+from ..annotations.mask_checks import mask_problem
 from ..text.spans import Spans
-from .annotation_file import check_grounding, check_masks
-from .annotation_json import load_json
-from .coco_checks import BadBox, clip_box
-from .grounding_checks import image_folder, positive_spans, span_problem
-from .mask_checks import mask_problem
 from .shared_items import SharedItems, mask_readers
 
 # Fields of an image that turn into others, or that nobody uses.

@@ -13,8 +13,8 @@ from mmcv.transforms import LoadImageFromFile
 from mmdet.datasets.transforms import LoadAnnotations
 from torch.utils.data import get_worker_info
 
-from .annotation_file import size_problem
-from .annotation_json import paused_collector
+from ..annotations.annotation_file import size_problem
+from ..annotations.annotation_json import paused_collector
 from .image_cache import CachedLoading, cached_steps, check_cache
 from .transforms import LoadPolygons
 

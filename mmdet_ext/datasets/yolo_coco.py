@@ -7,9 +7,9 @@ from typing import Any
 from mmdet.registry import DATASETS
 from mmengine.logging import print_log
 
+from ..annotations.coco_checks import BadBox, read_instances
 from .batch_shapes import padded_shapes
 from .checked_coco import CheckedCocoDataset
-from .coco_checks import BadBox, read_instances
 
 
 @DATASETS.register_module()

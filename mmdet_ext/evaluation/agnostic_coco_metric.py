@@ -6,7 +6,7 @@ from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from torchvision.ops import box_convert
 
-from ..datasets.annotation_file import read_grounding
+from ..annotations.annotation_file import read_grounding
 from .coco_figures import coco_figures, indexed
 from .fast_coco_metric import AP_ITEMS, defined
 

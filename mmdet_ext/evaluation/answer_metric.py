@@ -8,7 +8,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.fileio import get_local_path
 from mmengine.logging import print_log
 
-from ..datasets.questions import Question
+from ..annotations.questions import Question
 from ..files import check_writable, replace_file
 
 

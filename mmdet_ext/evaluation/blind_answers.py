@@ -2,8 +2,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from ..datasets.annotation_json import load_json
-from ..datasets.questions import question_rows, with_clevr_images
+from ..annotations.annotation_json import load_json
+from ..annotations.questions import question_rows, with_clevr_images
 
 Answers = Mapping[tuple[str, ...], Counter]
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from mmdet.registry import METRICS
 
-from ..datasets.questions import CLEVR_TYPES, read_clevr_questions
+from ..annotations.questions import CLEVR_TYPES, read_clevr_questions
 from .answer_metric import AnswerMetric
 
 

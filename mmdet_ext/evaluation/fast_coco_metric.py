@@ -13,8 +13,8 @@ from mmengine.fileio import dump
 from mmengine.logging import MMLogger
 from tabulate import tabulate
 
-from ..datasets.annotation_file import check_masks, match_categories, read_coco
-from ..datasets.annotation_json import paused_collector
+from ..annotations.annotation_file import check_masks, match_categories, read_coco
+from ..annotations.annotation_json import paused_collector
 from .coco_figures import AREAS, CocoFigures, coco_figures, indexed
 
 AP_ITEMS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')

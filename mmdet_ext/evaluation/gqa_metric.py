@@ -5,7 +5,7 @@ from typing import Any
 
 from mmdet.registry import METRICS
 
-from ..datasets.questions import GQA_TYPES, read_gqa_questions
+from ..annotations.questions import GQA_TYPES, read_gqa_questions
 from .answer_metric import AnswerMetric
 
 

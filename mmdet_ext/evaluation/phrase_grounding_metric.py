@@ -9,9 +9,9 @@ from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from torchvision.ops import box_convert
 
-from ..datasets.annotation_file import read_grounding
-from ..datasets.flickr_entities import read_entities, read_sentences, read_split
-from ..datasets.grounding_checks import positive_spans
+from ..annotations.annotation_file import read_grounding
+from ..annotations.flickr_entities import read_entities, read_sentences, read_split
+from ..annotations.grounding_checks import positive_spans
 from .phrase_recall import PROTOCOLS, PhraseTarget, phrase_hits, phrase_target, rank_boxes, recall
 
 Key = tuple[str, int] | int  # image and sentence of Flickr30k Entities, or id of the entry of a grounding json

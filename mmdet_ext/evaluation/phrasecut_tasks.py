@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from ..datasets.annotation_file import check_grounding
-from ..datasets.annotation_json import load_json
-from ..datasets.mask_checks import decode_masks, mask_problem
+from ..annotations.annotation_file import check_grounding
+from ..annotations.annotation_json import load_json
+from ..annotations.mask_checks import decode_masks, mask_problem
 
 Box = Sequence[float]
 Corners = Sequence[Sequence[float]]

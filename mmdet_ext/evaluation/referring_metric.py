@@ -9,7 +9,7 @@ from mmengine.evaluator import BaseMetric
 from torch import Tensor
 from torchvision.ops import box_convert, box_iou, generalized_box_iou
 
-from ..datasets.annotation_file import read_grounding
+from ..annotations.annotation_file import read_grounding
 
 _OVERLAPS = dict(giou=generalized_box_iou, iou=box_iou)
 

@@ -5,9 +5,9 @@ import numpy as np
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 
-from ..datasets.shapes.render import render_scene
-from ..datasets.shapes.sampling import sample_scene
 from ..dictionary.sources.image_set import find_images
+from ..shapes.render import render_scene
+from ..shapes.sampling import sample_scene
 
 CALIBRATION_IMAGES = 100
 

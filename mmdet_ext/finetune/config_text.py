@@ -1,7 +1,7 @@
 """The config that `finetune` writes: short, complete, with a comment on each number."""
 from dataclasses import dataclass
 
-from ..datasets.formats import PreparedData, Split
+from ..annotations.formats import PreparedData, Split
 from ..version import __version__
 from .models import Model
 from .recipe import Recipe

@@ -3,7 +3,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..datasets.formats import PreparedData, prepared_before
+from ..annotations.formats import PreparedData, prepared_before
 from ..launch import load_config
 from .settings import Settings, option
 from .weights import NONE

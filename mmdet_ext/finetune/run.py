@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
+from ..annotations.formats import PreparedData, prepare_data
+from ..annotations.formats.recognise import check_source
 from ..command_line import Interrupted
 from ..config_files import config_file
-from ..datasets.formats import PreparedData, prepare_data
-from ..datasets.formats.recognise import check_source
 from ..engine.checkpoint_hook import checkpoints_of_run
 from ..engine.progress_hook import ProgressHook, quiet_console
 from ..files import check_writable, replace_file

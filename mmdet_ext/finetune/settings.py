@@ -2,7 +2,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..datasets.formats.recognise import FORMATS
+from ..annotations.formats.recognise import FORMATS
 from .weights import NONE
 
 EPOCHS = 100

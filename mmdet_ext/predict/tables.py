@@ -3,7 +3,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from ..datasets.annotation_file import read_coco
+from ..annotations.annotation_file import read_coco
 from ..files import free_name, replace_file
 from .detections import Detections
 from .file_forms import COLUMNS, csv_rows, csv_text, encode_masks, json_text, mot_rows

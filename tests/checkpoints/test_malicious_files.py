@@ -12,7 +12,7 @@ import torch
 import torch.nn as nn
 from checkpoints.published_files import original_packages
 from mmdet_ext.checkpoints import CheckpointError, read_checkpoint
-from mmdet_ext.checkpoints.unpickler import RestrictedUnpickler, StandIn
+from mmdet_ext.unpickler import RestrictedUnpickler, StandIn
 
 NAMES = [
     'os.system', 'posix.system', 'nt.system', 'subprocess.Popen', 'builtins.eval', 'builtins.exec', 'builtins.getattr',

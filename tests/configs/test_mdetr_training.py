@@ -10,8 +10,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 from mmdet_ext.models.dense_heads.answer_heads import GQA_SIZES
+from mmdet_ext.shapes import ShapesConfig, make_shapes
 from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 CONFIGS = sorted((Path(__file__).resolve().parents[2] / 'configs/mdetr').glob('*.py'))

@@ -8,8 +8,8 @@ import torch
 from grounding_files import image, row, write_grounding
 from mmdet.registry import METRICS
 
+from mmdet_ext.annotations.grounding_checks import grounding_problems
 from mmdet_ext.datasets import MDETRDataset
-from mmdet_ext.datasets.grounding_checks import grounding_problems
 from mmdet_ext.text.phrases import grounded_phrases
 from mmdet_ext.text.positive_map import positive_map
 from mmdet_ext.text.tokenization import tokenize

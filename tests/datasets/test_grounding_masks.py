@@ -5,9 +5,9 @@ import pytest
 from grounding_files import image, row, write_grounding
 from pycocotools import mask as coco_mask
 
+from mmdet_ext.annotations.mask_checks import decode_masks, mask_problem
 from mmdet_ext.datasets import MDETRDataset
-from mmdet_ext.datasets.mask_checks import decode_masks, mask_problem
-from mmdet_ext.datasets.shapes import ShapesConfig, load_scenes, make_shapes, visible_masks
+from mmdet_ext.shapes import ShapesConfig, load_scenes, make_shapes, visible_masks
 
 SQUARE = [10, 20, 40, 20, 40, 60, 10, 60]
 LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True, with_mask=True)]

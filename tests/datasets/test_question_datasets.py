@@ -10,8 +10,8 @@ from golden.cases import load_case
 from grounding_files import image, row, write_grounding
 from mmdet.registry import DATA_SAMPLERS, DATASETS
 
+from mmdet_ext.annotations.questions import clevr_type, read_clevr_questions, read_gqa_questions
 from mmdet_ext.datasets import ChunkSampler, ClevrDataset, GQADataset
-from mmdet_ext.datasets.questions import clevr_type, read_clevr_questions, read_gqa_questions
 
 PACK = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True),
         dict(type='FloorResize', scales=[(40, 50)]), dict(type='PackGroundingInputs')]

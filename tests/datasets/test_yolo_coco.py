@@ -5,8 +5,8 @@ import math
 import pytest
 from coco_files import annotation, write_coco
 from mmdet.registry import TRANSFORMS
+from mmdet_ext.annotations.coco_checks import read_instances
 from mmdet_ext.datasets import YOLOCocoDataset
-from mmdet_ext.datasets.coco_checks import read_instances
 from mmengine.logging import MMLogger
 
 IMAGE = dict(file_name='1.png', width=100, height=80)

@@ -8,12 +8,12 @@ import pytest
 import torch
 import torch.nn as nn
 from mmdet.registry import MODELS
-from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 from mmdet_ext.dictionary import compress as compress_module
 from mmdet_ext.dictionary.compress import Compression
 from mmdet_ext.dictionary.distillation import CompressionOptions, Distillation
 from mmdet_ext.dictionary.usage import find_dictionaries
 from mmdet_ext.models.layers import Atoms, load_atoms
+from mmdet_ext.shapes import ShapesConfig, make_shapes
 from mmdet_ext.visualization.dictionary.compression_report import write_report
 from mmengine.config import Config
 from torch.testing import assert_close

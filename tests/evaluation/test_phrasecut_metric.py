@@ -8,9 +8,9 @@ from golden.cases import load_case
 from mmdet.registry import METRICS
 from torch.testing import assert_close
 
-from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 from mmdet_ext.evaluation import PhraseCutMetric
 from mmdet_ext.evaluation.phrasecut_tasks import box_set_iou, draw_polygons, overlap
+from mmdet_ext.shapes import ShapesConfig, make_shapes
 
 SIZE = (10, 20)
 

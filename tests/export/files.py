@@ -10,13 +10,13 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from predict.images import sure_config, write_sure_weights
-from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 from mmdet_ext.export.describe import describe
 from mmdet_ext.export.graph import DetectorGraph, GraphOptions
 from mmdet_ext.export.write import save_onnx, save_openvino, save_torchscript, to_onnx
 from mmdet_ext.export.yolov9 import YOLOv9Graph
 from mmdet_ext.exported.metadata import Metadata
 from mmdet_ext.predict import Predictor
+from mmdet_ext.shapes import ShapesConfig, make_shapes
 
 SIDE = 96
 OPTIONS = GraphOptions(image_size=(SIDE, SIDE), dynamic_batch=True, dynamic_size=True, score_thr=0.2, max_per_img=50)

@@ -8,8 +8,8 @@ from mmdet.registry import MODELS as BUILDERS
 from mmengine.config import Config
 
 import mmdet_ext.compat.apply  # noqa: F401
+from mmdet_ext.annotations.formats import PreparedData, Split
 from mmdet_ext.config_sizes import dicts_in, image_size_of
-from mmdet_ext.datasets.formats import PreparedData, Split
 from mmdet_ext.finetune.config_text import Choices, config_text
 from mmdet_ext.finetune.models import MODELS, Model, model_named
 from mmdet_ext.finetune.recipe import recipe_for

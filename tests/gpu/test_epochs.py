@@ -13,7 +13,7 @@ from mmdet.registry import OPTIM_WRAPPERS
 from mmengine.optim import AmpOptimWrapper
 
 from mmdet_ext import launch
-from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
+from mmdet_ext.shapes import ShapesConfig, make_shapes
 from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]

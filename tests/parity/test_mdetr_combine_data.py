@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from golden.cases import load_case
 
-from mmdet_ext.datasets.builders.combined.mixture import ImageTable, Mixture, mixed_pairs
-from mmdet_ext.datasets.builders.grounding_file import write_grounding
+from mmdet_ext.annotations.builders.combined.mixture import ImageTable, Mixture, mixed_pairs
+from mmdet_ext.annotations.builders.grounding_file import write_grounding
 from mmdet_ext.text.spans import consolidate_spans
 
 CASE = load_case('mdetr', 'data_combine')

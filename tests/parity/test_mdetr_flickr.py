@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 from golden.cases import Case, load_case
+from mmdet_ext.annotations.flickr_entities import read_entities, read_sentences
 from mmdet_ext.evaluation import PhraseGroundingMetric
-from mmdet_ext.datasets.flickr_entities import read_entities, read_sentences
 from mmdet_ext.evaluation.phrase_grounding_metric import entities_targets
 from mmdet_ext.evaluation.phrase_recall import phrase_hits, rank_boxes, recall
 from torch import Tensor

@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 from golden.cases import load_case
 
-from mmdet_ext.datasets.builders.flickr import flickr_pairs, read_image_ids
-from mmdet_ext.datasets.builders.grounding_file import write_grounding
+from mmdet_ext.annotations.builders.flickr import flickr_pairs, read_image_ids
+from mmdet_ext.annotations.builders.grounding_file import write_grounding
 
 
 @pytest.mark.parametrize('kind', ['separateGT', 'mergedGT'])

@@ -4,8 +4,8 @@ import json
 import pytest
 from golden.cases import Case, load_case
 
-from mmdet_ext.datasets.builders.grounding_file import write_grounding
-from mmdet_ext.datasets.builders.lvis import make_prompts, prompt_pairs
+from mmdet_ext.annotations.builders.grounding_file import write_grounding
+from mmdet_ext.annotations.builders.lvis import make_prompts, prompt_pairs
 from mmdet_ext.text.prompts import prompt_text
 
 

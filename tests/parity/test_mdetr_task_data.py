@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from golden.cases import Case, load_case
 
-from mmdet_ext.datasets.builders.gqa import gqa_pairs, read_questions, read_scenes
-from mmdet_ext.datasets.builders.grounding_file import write_grounding
-from mmdet_ext.datasets.builders.image_lists import read_sizes
-from mmdet_ext.datasets.builders.phrasecut import phrasecut_pairs, read_tasks
+from mmdet_ext.annotations.builders.gqa import gqa_pairs, read_questions, read_scenes
+from mmdet_ext.annotations.builders.grounding_file import write_grounding
+from mmdet_ext.annotations.builders.image_lists import read_sizes
+from mmdet_ext.annotations.builders.phrasecut import phrasecut_pairs, read_tasks
 
 
 def case(name: str, folder: Path) -> Case:

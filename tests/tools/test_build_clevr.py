@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_ext.datasets.builders.clevr import questions
-from mmdet_ext.datasets.grounding_checks import grounding_problems
+from mmdet_ext.annotations.builders.clevr import questions
+from mmdet_ext.annotations.grounding_checks import grounding_problems
 
 TOOL = str(Path(__file__).resolve().parents[2] / 'tools' / 'data' / 'build_clevr.py')
 NAME = 'CLEVR_val_000000.png'

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from golden.cases import load_case
-from mmdet_ext.datasets.grounding_checks import grounding_problems
+from mmdet_ext.annotations.grounding_checks import grounding_problems
 
 TOOL = str(Path(__file__).resolve().parents[2] / 'tools' / 'data' / 'build_flickr.py')
 

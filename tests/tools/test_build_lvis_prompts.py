@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 
 import pytest
-from mmdet_ext.datasets.grounding_checks import grounding_problems
+from mmdet_ext.annotations.grounding_checks import grounding_problems
 
 TOOL = 'tools/data/build_lvis_prompts.py'
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mmdet_ext.datasets.builders import visual_genome
-from mmdet_ext.datasets.grounding_checks import grounding_problems
+from mmdet_ext.annotations.builders import visual_genome
+from mmdet_ext.annotations.grounding_checks import grounding_problems
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'data'
 REFEXP, REGIONS = (str(TOOLS / name) for name in ('build_refexp.py', 'build_vg_regions.py'))

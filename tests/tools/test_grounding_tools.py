@@ -9,7 +9,7 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
+from mmdet_ext.shapes import ShapesConfig, make_shapes
 
 TOOLS = Path(__file__).resolve().parents[2] / 'tools' / 'data'
 

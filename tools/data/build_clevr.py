@@ -13,10 +13,10 @@ no programs: they need no --scenes and get no boxes. The same files give the sam
 """
 from functools import partial
 
+from mmdet_ext.annotations.builders.clevr.questions import clevr_pairs, read_questions
+from mmdet_ext.annotations.builders.clevr.scenes import clevr_scenes, read_boxes, read_scenes
+from mmdet_ext.annotations.builders.command import existing_file, new_parser, parse_new_file, progress, write_rows
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.builders.clevr.questions import clevr_pairs, read_questions
-from mmdet_ext.datasets.builders.clevr.scenes import clevr_scenes, read_boxes, read_scenes
-from mmdet_ext.datasets.builders.command import existing_file, new_parser, parse_new_file, progress, write_rows
 
 
 def main() -> None:

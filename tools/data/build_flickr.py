@@ -9,9 +9,9 @@ that the same command goes on after an interruption. The same folder gives the s
 """
 from functools import partial
 
+from mmdet_ext.annotations.builders.command import existing_folder, new_parser, stays, write_rows
+from mmdet_ext.annotations.builders.flickr import flickr_pairs, read_image_ids
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.builders.command import existing_folder, new_parser, stays, write_rows
-from mmdet_ext.datasets.builders.flickr import flickr_pairs, read_image_ids
 
 SPLITS, GROUND_TRUTHS = ('train', 'val', 'test'), ('separate', 'merged')
 

@@ -17,12 +17,12 @@ import argparse
 from functools import partial
 from itertools import chain
 
+from mmdet_ext.annotations.builders.command import (existing_file, existing_folder, new_parser, positive_number,
+                                                    progress, stays, write_rows)
+from mmdet_ext.annotations.builders.gqa import (FORMS, VOCABULARY_FILES, Scenes, gqa_pairs, question_files,
+                                                read_questions, read_scenes, write_vocabulary)
+from mmdet_ext.annotations.builders.image_lists import read_sizes
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.builders.command import (existing_file, existing_folder, new_parser, positive_number, progress,
-                                                 stays, write_rows)
-from mmdet_ext.datasets.builders.gqa import (FORMS, VOCABULARY_FILES, Scenes, gqa_pairs, question_files, read_questions,
-                                             read_scenes, write_vocabulary)
-from mmdet_ext.datasets.builders.image_lists import read_sizes
 
 SPLITS = ('train', 'val', 'testdev', 'test', 'challenge', 'submission')
 

@@ -10,9 +10,9 @@ whole, though without its masks: some GB of memory. The same file and options gi
 import sys
 from pathlib import Path
 
+from mmdet_ext.annotations.builders.command import new_parser, parse_new_file, progress, write_file
+from mmdet_ext.annotations.builders.lvis import make_prompts, prompt_pairs, read_coco
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.builders.command import new_parser, parse_new_file, progress, write_file
-from mmdet_ext.datasets.builders.lvis import make_prompts, prompt_pairs, read_coco
 
 
 def main() -> None:

@@ -12,10 +12,10 @@ same bytes.
 from functools import partial
 from pathlib import Path
 
+from mmdet_ext.annotations.builders.combined.mixture import ImageTable, Mixture, mixed_pairs
+from mmdet_ext.annotations.builders.command import (new_parser, parse_new_file, positive_number, print_counts, progress,
+                                                    write_rows)
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.builders.combined.mixture import ImageTable, Mixture, mixed_pairs
-from mmdet_ext.datasets.builders.command import (new_parser, parse_new_file, positive_number, print_counts,
-                                                 progress, write_rows)
 
 
 def main() -> None:

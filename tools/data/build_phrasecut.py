@@ -8,10 +8,10 @@ already are kept. The same folder gives the same bytes.
 """
 from functools import partial
 
+from mmdet_ext.annotations.builders.command import existing_file, existing_folder, new_parser, stays, write_rows
+from mmdet_ext.annotations.builders.image_lists import read_sizes
+from mmdet_ext.annotations.builders.phrasecut import POLYGONS, phrasecut_pairs, read_tasks
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.builders.command import existing_file, existing_folder, new_parser, stays, write_rows
-from mmdet_ext.datasets.builders.image_lists import read_sizes
-from mmdet_ext.datasets.builders.phrasecut import POLYGONS, phrasecut_pairs, read_tasks
 
 SPLITS = ('train', 'val', 'miniv', 'test')
 

@@ -12,11 +12,11 @@ The words that name the object are found by spaCy. With --parser none a box is t
 """
 from collections import Counter
 
+from mmdet_ext.annotations.builders.command import (existing_file, existing_folder, new_parser, progress, stays,
+                                                    write_file)
+from mmdet_ext.annotations.builders.image_lists import read_ids
+from mmdet_ext.annotations.builders.refexp import REFS, SPLITS, read_refer, refexp_pairs, safe_images
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.builders.command import (existing_file, existing_folder, new_parser, progress, stays,
-                                                 write_file)
-from mmdet_ext.datasets.builders.image_lists import read_ids
-from mmdet_ext.datasets.builders.refexp import REFS, SPLITS, read_refer, refexp_pairs, safe_images
 from mmdet_ext.text.parsing import PARSERS, load_parser
 
 

@@ -9,10 +9,10 @@ goes on from there. The same files and parser give the same bytes.
 """
 from collections import Counter
 
+from mmdet_ext.annotations.builders.command import existing_file, new_parser, parse_new_file, progress, write_file
+from mmdet_ext.annotations.builders.image_lists import read_sizes
+from mmdet_ext.annotations.builders.visual_genome import read_graphs, region_pairs
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.builders.command import existing_file, new_parser, parse_new_file, progress, write_file
-from mmdet_ext.datasets.builders.image_lists import read_sizes
-from mmdet_ext.datasets.builders.visual_genome import read_graphs, region_pairs
 from mmdet_ext.text.parsing import PARSERS, load_parser
 from mmdet_ext.unfinished import Unfinished, file_version
 

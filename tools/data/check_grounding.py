@@ -36,9 +36,9 @@ def main() -> int:
     args = parse_args()
     from tqdm import tqdm
 
-    from mmdet_ext.datasets.annotation_file import check_grounding_fields
-    from mmdet_ext.datasets.annotation_json import load_json
-    from mmdet_ext.datasets.grounding_checks import grounding_problems
+    from mmdet_ext.annotations.annotation_file import check_grounding_fields
+    from mmdet_ext.annotations.annotation_json import load_json
+    from mmdet_ext.annotations.grounding_checks import grounding_problems
     from mmdet_ext.text.tokenization import load_tokenizer, tokenize
 
     if args.tokenizer and not Path(args.tokenizer).is_dir():

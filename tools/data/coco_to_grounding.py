@@ -8,11 +8,11 @@ objects have the caption 'nothing'. The same file gives the same bytes.
 import sys
 from pathlib import Path
 
+from mmdet_ext.annotations.annotation_file import read_coco
+from mmdet_ext.annotations.builders.command import new_parser, parse_new_file, progress
+from mmdet_ext.annotations.builders.grounding_file import write_json
+from mmdet_ext.annotations.coco_captions import NOTHING, coco_to_grounding
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.annotation_file import read_coco
-from mmdet_ext.datasets.builders.command import new_parser, parse_new_file, progress
-from mmdet_ext.datasets.builders.grounding_file import write_json
-from mmdet_ext.datasets.coco_captions import NOTHING, coco_to_grounding
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from mmdet_ext.command_line import run
 
 
 def main(argv: list[str] | None = None) -> None:
-    from mmdet_ext.datasets.shapes.pairs import LEFT_OUT, leave_out
+    from mmdet_ext.shapes.pairs import LEFT_OUT, leave_out
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--data', type=Path, default=Path('data/shapes_text'), metavar='DIR',

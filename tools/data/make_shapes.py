@@ -2,7 +2,7 @@
 import argparse
 
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
+from mmdet_ext.shapes import ShapesConfig, make_shapes
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -9,8 +9,8 @@ give the same files.
 import argparse
 from pathlib import Path
 
+from mmdet_ext.annotations.text_files import read_texts
 from mmdet_ext.command_line import run
-from mmdet_ext.dictionary.sources.text_files import read_texts
 from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
 

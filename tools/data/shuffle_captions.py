@@ -7,11 +7,11 @@ A model that uses the text finds far fewer phrases there. Captions are exchanged
 import argparse
 from pathlib import Path
 
+from mmdet_ext.annotations.annotation_file import check_grounding_fields
+from mmdet_ext.annotations.annotation_json import load_json
+from mmdet_ext.annotations.builders.grounding_file import write_json
+from mmdet_ext.annotations.shuffled_captions import shuffle_captions
 from mmdet_ext.command_line import run
-from mmdet_ext.datasets.annotation_file import check_grounding_fields
-from mmdet_ext.datasets.annotation_json import load_json
-from mmdet_ext.datasets.builders.grounding_file import write_json
-from mmdet_ext.datasets.shuffled_captions import shuffle_captions
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import ConcatDataset
 
-from mmdet_ext.datasets.annotation_file import read_grounding
+from mmdet_ext.annotations.annotation_file import read_grounding
 from mmdet_ext.fingerprints import digest
 
 SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')

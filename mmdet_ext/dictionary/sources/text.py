@@ -10,8 +10,8 @@ from torch import Tensor
 from mmdet_ext.fingerprints import digest, digest_weights
 from mmdet_ext.text.language_models import POOLINGS, load_text_model, longest_text, pool_tokens
 
+from ...annotations.text_files import read_texts
 from .base import Samples, Source
-from .text_files import read_texts
 
 
 class TextSource(Source):

@@ -13,7 +13,7 @@ from mmdet.utils import register_all_modules
 from mmengine.config import Config
 from torch.nn import functional as F
 
-from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
+from mmdet_ext.shapes import ShapesConfig, make_shapes
 from dictionary.fake_sources import everything
 from mmdet_ext.dictionary.sources import VisionSource
 

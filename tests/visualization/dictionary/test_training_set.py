@@ -6,12 +6,12 @@ import torch
 from mmengine.config import Config
 from torch.testing import assert_close
 
-from mmdet_ext.datasets.shapes import ShapesConfig, make_shapes
 from mmdet_ext.models.layers import Atoms, RetrieverDictionary
+from mmdet_ext.shapes import ShapesConfig, make_shapes
 from mmdet_ext.visualization.dictionary import training_set as training_set_module
+from mmdet_ext.visualization.dictionary.plots import usage_on
 from mmdet_ext.visualization.dictionary.training_set import (atoms_of, highest_cells, highest_of,
                                                             look_at_training_set, some_training_images)
-from mmdet_ext.visualization.dictionary.plots import usage_on
 
 
 def test_usage_is_the_mean_magnitude_without_the_padding(make_capture):

@@ -1,0 +1,1 @@
+"""Annotation files: reading, checking, converting, building. Nothing here is registered or imports mmdet."""
