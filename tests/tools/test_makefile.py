@@ -1,4 +1,4 @@
-"""`make install` stops before anything is loaded, and says what to do, where it cannot work."""
+"""`make install` stops before anything is loaded, and says what to do, where it cannot work; uv or pip installs."""
 import shutil
 import subprocess
 import sys
@@ -56,10 +56,37 @@ def test_an_environment_that_was_left_half_made_is_named(tmp_path):
     assert f'There is no interpreter {tmp_path}/bin/python: make clean, and then make' in result.stderr
 
 
+@pytest.mark.parametrize('status', [0, 1])
+def test_uv_takes_the_index_of_pip_and_pip_installs_where_uv_cannot(tmp_path, monkeypatch, status):
+    monkeypatch.delenv('PYTHONDONTWRITEBYTECODE', raising=False)
+    (tmp_path / 'bin').mkdir()
+    called = tmp_path / 'called'
+    scripts = dict(
+        python=f"""case "$*" in
+          -c*) exec {sys.executable} "$@" ;;
+          *"config list") echo "global.extra-index-url='x'"; echo "user.index-url='https://mirror/simple'"; exit ;;
+        esac
+        echo python "$@" >>{called}""",
+        uv=f'echo uv "$@" >>{called}; [ "$2" = uninstall ] || exit {status}')
+    for name, script in scripts.items():
+        (tmp_path / 'bin' / name).write_text(f'#!/bin/sh\n{script}\n')
+        (tmp_path / 'bin' / name).chmod(0o755)
+    (tmp_path / '.made').touch()
+    result = make('install', f'VENV={tmp_path}')
+    pip = 'python -m pip --disable-pip-version-check install -qq --no-compile -c requirements.lock'
+    assert called.read_text().splitlines() == [
+        f'{pip} torch torchvision uv', f'uv pip uninstall -qq --python {tmp_path}/bin/python mmcv',
+        f'uv pip install -q --python {tmp_path}/bin/python --default-index https://mirror/simple '
+        '-c requirements.lock -r requirements.txt -e .', *[f'{pip} -r requirements.txt -e .'] * status]
+    assert ('pip tries' in result.stdout) == bool(status) and (tmp_path / '.installed-lite').exists()
+
+
 @pytest.mark.parametrize('value, option', [('', '--no-compile'), ('1', '--compile')])
-def test_pip_makes_bytecode_where_python_may_not(tmp_path, monkeypatch, value, option):
+def test_bytecode_is_made_where_python_may_not(tmp_path, monkeypatch, value, option):
     monkeypatch.setenv('PYTHONDONTWRITEBYTECODE', value)
     (tmp_path / 'bin').mkdir()
     (tmp_path / 'bin/python').symlink_to(sys.executable)
     (tmp_path / '.made').touch()
-    assert f' install -qq {option} -c requirements.lock' in make('-n', 'install', f'VENV={tmp_path}').stdout
+    commands = make('-n', 'install', f'VENV={tmp_path}').stdout
+    assert commands.count(f'-m pip --disable-pip-version-check install -qq {option} -c requirements.lock') == 2
+    assert ('uv pip install -q --compile-bytecode ' in commands) == bool(value)
