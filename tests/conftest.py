@@ -5,6 +5,7 @@ import os
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import ast
+import gc
 import random
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 import simulated_device
 import torch
+from mmengine.config import config as config_module
 from mmengine.config import utils
 from mmengine.registry import init_default_scope
 from simulated_device import SimulatedDevice
@@ -25,6 +27,7 @@ import mmdet_ext  # noqa: F401  registers what the tests name by `type`
 from mmdet_ext.compat.config_patches import formatter_module
 from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
+gc.disable()  # until `pytest_collection_finish`
 ROOT = Path(__file__).resolve().parents[1]
 TEXTS = ['a red circle left of the blue square', 'two dogs and a cat run over the green grass', 'the small cat sits']
 
@@ -51,6 +54,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason='torch sees no CUDA device'))
 
 
+def pytest_collection_finish() -> None:
+    """The garbage collector, which would need a tenth of the time, leaves alone what was imported."""
+    gc.freeze()
+    gc.enable()
+
+
 @pytest.fixture(scope='session')
 def device(pytestconfig) -> Iterator[torch.device]:
     """Where models run whose numbers are compared with published ones."""
@@ -65,9 +74,10 @@ def device(pytestconfig) -> Iterator[torch.device]:
 @pytest.fixture(autouse=True, scope='session')
 def plain_configs() -> None:
     """Configs are checked, but not laid out, before runners write them: yapf needs up to two seconds for each. And the
-    hundred metafiles of mmdet, in which mmengine looks for each `mmdet::` base, are read once."""
+    hundred metafiles of mmdet, in which mmengine looks for each `mmdet::` base, are read once, as are the packages."""
     formatter_module().FormatCode = lambda text, **_: (f'{ast.unparse(ast.parse(text))}\n', True)
     utils.load = cache(utils.load)
+    config_module.is_installed = cache(config_module.is_installed)
 
 
 @pytest.fixture(autouse=True, scope='session')
@@ -75,6 +85,16 @@ def impatience() -> None:
     """Data workers that do not end are waited for a moment, and not five seconds: those of a runner that is garbage
     cannot be told to end."""
     torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL = 0.5
+
+
+@pytest.fixture(scope='module')
+def shallow_blocks() -> Iterator[None]:
+    """YOLOv9-T with one layer, not three, in each part of its blocks: what does not depend on them takes less time."""
+    from mmdet_ext.models.layers.gelan_arch import SIZES
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(SIZES, 't', dict(SIZES['t'], csp_depth=(0, 1, 1, 1)))
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +112,10 @@ def checkout(monkeypatch):
 def fixed_seeds():
     random.seed(0)
     np.random.seed(0)
-    torch.manual_seed(0)
+    if torch.cuda.is_available():
+        torch.manual_seed(0)
+    else:  # `torch.manual_seed` keeps a traceback of each call for each kind of device that is not there
+        torch.default_generator.manual_seed(0)
 
 
 @pytest.fixture(scope='session')

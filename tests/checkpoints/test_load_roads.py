@@ -22,6 +22,8 @@ from mmdet_ext.dictionary.compressed_files import load_trained
 from mmdet_ext.predict import Predictor
 from mmdet_ext.predict.loading import load_model
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 PGI, RD, SMCA = 'yolov9/yolov9t_shapes', 'yolo_rd/yolov9t_rd_shapes', 'smca/smca_r18_shapes'
 STEM = dict.fromkeys((PGI, RD), 'backbone.trunk.downs.0.conv.weight') | {SMCA: 'backbone.conv1.weight'}
 

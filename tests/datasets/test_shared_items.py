@@ -2,14 +2,17 @@
 import gc
 import json
 import pickle
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from coco_files import annotation, write_coco
 from grounding_files import image, row, write_grounding
-from mmdet_ext.datasets import MDETRDataset, YOLOCocoDataset, annotation_json
 from mmengine.dataset import BaseDataset
 from torch.utils.data import DataLoader
+
+from mmdet_ext.annotations import annotation_json
+from mmdet_ext.datasets import MDETRDataset, YOLOCocoDataset
 
 
 @pytest.fixture(params=['msgspec', 'json'])
@@ -84,6 +87,15 @@ def test_a_data_set_keeps_no_annotation_outside_of_its_bytes(tmp_path):
         assert getattr(dataset, 'cat_img_map', {}) == {}
 
 
+@pytest.fixture
+def nothing_frozen() -> Iterator[None]:
+    """conftest.py has frozen what was imported."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+@pytest.mark.usefixtures('nothing_frozen')
 def test_the_collector_of_a_worker_leaves_alone_what_it_inherited(tmp_path):
     assert gc.get_freeze_count() == 0
     for dataset in datasets(tmp_path):

@@ -18,6 +18,8 @@ from mmdet_ext.visualization.dictionary.compression_report import write_report
 from mmengine.config import Config
 from torch.testing import assert_close
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 FPN = dict(type='FPN', in_channels=[64, 96, 128], out_channels=8, num_outs=3)
 OPTIONS = CompressionOptions(0.5, iters=4, batch_size=2, usage_images=3, pixels=16)
 

@@ -13,6 +13,8 @@ from mmdet_ext.export.write import to_onnx
 from mmdet_ext.models.layers import fuse
 from mmdet_ext.models.layers.elan import ELAN, SPPELAN
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 
 class Blocks(DetectorGraph):
     """Concatenations of 5 and 10 channels, of halves of a convolution, pooled and summed up ones, and a grouped layer

@@ -15,6 +15,8 @@ from mmdet_ext.exported.evaluation import evaluate_exported, with_pipeline_of
 from mmdet_ext.exported.metadata import KEY, Metadata
 from mmdet_ext.exported.sessions import open_session
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 SUFFIXES = ('onnx', 'xml', 'torchscript')
 
 

@@ -13,6 +13,8 @@ from torch.testing import assert_close
 from images import CLASSES, CONFIG, smooth, sure_config, write_images, write_sure_weights
 from mmdet_ext.predict import Predictor
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 
 @pytest.fixture(scope='module')
 def images(tmp_path_factory) -> list[str]:

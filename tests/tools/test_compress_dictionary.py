@@ -12,6 +12,8 @@ from mmdet_ext.dictionary.distillation import Distillation
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs' / 'yolo_rd' / 'yolov9t_rd_shapes.py'
 SHORT = ['--iters', '3', '--batch-size', '2', '--usage-images', '3', '--pixels', '16']

@@ -11,6 +11,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import load_checkpoint
 from torch.testing import assert_close
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 CONFIG = 'configs/yolov9/yolov9t_shapes.py'
 
 

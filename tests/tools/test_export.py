@@ -8,6 +8,8 @@ from export.files import eager, folder, shapes_config, weights
 from mmdet_ext.exported import ExportedPredictor
 from predict.images import smooth
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 TOOL = 'tools/export.py'
 CONFIG = 'configs/yolov9/yolov9t_shapes.py'
 

@@ -10,6 +10,8 @@ from mmengine.config import Config
 from mmdet_ext.predict import Predictor
 from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOL, CONFIG = str(ROOT / 'tools/predict.py'), str(ROOT / 'configs/yolov9/yolov9t_shapes.py')
 MDETR, CAPTION = str(ROOT / 'configs/mdetr/mdetr_r18_shapes.py'), 'a red circle and a star'

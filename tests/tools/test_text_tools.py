@@ -12,6 +12,8 @@ from mmengine.registry import init_default_scope
 from mmdet_ext.predict import Predictor
 from mmdet_ext.text.tokenizer_training import save_encoder_folder, train_tokenizer
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = str(ROOT / 'configs/text_yolov9/text_yolov9t_shapes.py')
 IMAGE, TEXT = 'data/shapes/test/000001.png', 'red circle . star'

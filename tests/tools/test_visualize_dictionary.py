@@ -7,6 +7,8 @@ import torch
 
 from mmdet_ext.models.layers import Atoms
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOL, CONFIG = (str(ROOT / path) for path in ('tools/visualize_dictionary.py', 'configs/yolo_rd/yolov9t_rd_shapes.py'))
 FIRST, SECOND = 'data/shapes/test/000001.png', 'data/shapes/test/000002.png'

@@ -17,6 +17,8 @@ from mmdet_ext.shapes import ShapesConfig, make_shapes
 from dictionary.fake_sources import everything
 from mmdet_ext.dictionary.sources import VisionSource
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 PLAIN, RD = 'yolov9/yolov9t_shapes.py', 'yolo_rd/yolov9t_rd_shapes.py'
 YOLO_STEPS = [dict(type='YOLOResize', size=64), dict(type='RectLetterbox', stride=32)]

@@ -11,6 +11,8 @@ from torch.testing import assert_close
 from mmdet_ext.deployment import count_flops, deploy
 from mmdet_ext.models.detectors import PGIDetector, TextYOLOv9
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 CLASSES = ('red circle', 'cat', 'a small dog')
 ATTENTION = dict(self_attn_cfg=dict(embed_dims=128, num_heads=4), ffn_cfg=dict(embed_dims=128, feedforward_channels=64))
 FUSION = dict(in_channels=128, num_layers=1, layer_cfg=ATTENTION)
