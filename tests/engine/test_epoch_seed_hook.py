@@ -12,6 +12,8 @@ from torch.utils.data import DataLoader
 
 from mmdet_ext.engine import epoch_seed_hook
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 
 class RandomNumbers(Numbers):
     """Each sample is its index, and a random number of each generator."""

@@ -6,6 +6,8 @@ from mmengine.config import Config
 from mmdet_ext.deployment import with_classes
 from mmdet_ext.experiments.costs import costs
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 
 def test_a_detector_asked_for_words_costs_what_yolov9_does(text_folder):
     cfg = Config.fromfile('configs/text_yolov9/text_yolov9t_shapes.py')

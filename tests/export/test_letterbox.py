@@ -6,6 +6,8 @@ from mmengine.dataset import Compose
 
 from mmdet_ext.export.letterbox import use_image_size
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 CONFIG = 'configs/yolov9/yolov9t_shapes.py'
 
 

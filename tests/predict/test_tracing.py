@@ -8,6 +8,8 @@ from torch.testing import assert_close
 from mmdet_ext.deployment import deploy
 from mmdet_ext.predict.tracing import trace_network
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 CONFIGS = ('configs/yolov9/yolov9t_coco.py', 'configs/yolo_rd/yolov9t_rd_coco.py')
 
 

@@ -12,6 +12,7 @@ from mmdet_ext.shapes import ShapesConfig, make_shapes
 
 ROOT = Path(__file__).resolve().parents[2]
 
+
 @pytest.fixture(scope='session')
 def shapes(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('data') / 'shapes'

@@ -14,6 +14,8 @@ import torch
 from mmdet_ext.dictionary.sources import FileSource
 from mmdet_ext.models.layers import RetrieverDictionary, load_atoms
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / 'tools' / 'build_dictionary.py'
 SIZES = ('--atoms', 8, '--samples', 200, '--nearest', 2)

@@ -9,6 +9,8 @@ from mmengine.config import Config
 from mmdet_ext.finetune import run as finetune_run
 from mmdet_ext.visualization.large_visualizer import LargeVisualizer
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'finetune.py'
 QUICK = ['--image-size', '64', '--batch-size', '4', '--workers', '0', '--no-report', '--cfg-options',
          *(f'{split}_dataloader.persistent_workers=False' for split in ('train', 'val', 'test'))]

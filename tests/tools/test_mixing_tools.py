@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 ROOT = Path(__file__).resolve().parents[2]
 GRID, SWEEP = str(ROOT / 'tools/mixing_grid.py'), str(ROOT / 'tools/sweep.py')
 CONFIG = str(ROOT / 'configs/yolo_rd/yolov9t_rd_shapes.py')

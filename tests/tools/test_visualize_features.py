@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 ROOT = Path(__file__).resolve().parents[2]
 TOOL, CONFIG = (str(ROOT / path) for path in ('tools/visualize_features.py', 'configs/yolov9/yolov9t_shapes.py'))
 FIRST, SECOND = 'data/shapes/test/000001.png', 'data/shapes/test/000002.png'

@@ -11,6 +11,8 @@ from mmdet_ext.visualization.dictionary.training_set import Provenance, highest_
 from mmdet_ext.visualization.dictionary.query import draw_query
 from mmdet_ext.visualization.dictionary.plots import draw_gram, draw_usage
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 YELLOW, VERMILLION, BLUE = (0x42, 0xE4, 0xF0), (0x00, 0x5E, 0xD5), (0xB2, 0x72, 0x00)  # BGR
 
 

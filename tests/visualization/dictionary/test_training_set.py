@@ -13,6 +13,8 @@ from mmdet_ext.visualization.dictionary.plots import usage_on
 from mmdet_ext.visualization.dictionary.training_set import (atoms_of, highest_cells, highest_of,
                                                             look_at_training_set, some_training_images)
 
+pytestmark = pytest.mark.usefixtures('shallow_blocks')
+
 
 def test_usage_is_the_mean_magnitude_without_the_padding(make_capture):
     coefficients = torch.zeros(2, 6, 6)
