@@ -52,7 +52,7 @@ def test_the_collector_is_left_as_it_was(enabled):
             raise KeyError
         assert gc.isenabled() == enabled
     finally:
-        gc.enable()
+        gc.disable()  # as in all tests
 
 
 def datasets(tmp_path) -> list[BaseDataset]:
