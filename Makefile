@@ -18,7 +18,7 @@ export PIP_NO_INPUT := 1
 COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),--compile,--no-compile)
 UV_COMPILE := $(if $(PYTHONDONTWRITEBYTECODE),--compile-bytecode)
 # The index that pip is set to; uv does not read pip's settings.
-INDEX = $(shell $(PIP) config list | sed -n "s/^[^=]*[.]index-url='\(.*\)'$$/\1/p" | head -n 1)
+INDEX = $(shell $(PIP) config list 2>/dev/null | sed -n "s/^[^=]*[.]index-url='\(.*\)'$$/\1/p" | head -n 1)
 unexport PYTHONDONTWRITEBYTECODE
 
 ifeq ($(filter lite compiled,$(MMCV)),)
