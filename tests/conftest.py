@@ -48,6 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: ROOT / 'tests/tools' not in item.path.parents)  # the longest, so that no process waits
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker('gpu'):
